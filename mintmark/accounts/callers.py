@@ -1,0 +1,61 @@
+"""The caller of a verb: one principal, the scopes of his key and the roles he holds. Deny by default."""
+
+from dataclasses import dataclass
+
+from mintmark.core import errors
+
+from . import principals
+from .keys import SCOPES
+from .models import Key, Membership, Principal, Role, User
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """Who asks. `roles` holds (role, team id), the team None where the role holds everywhere."""
+
+    principal: Principal
+    scopes: frozenset[str]
+    roles: frozenset[tuple[str, int | None]]
+    team_ids: frozenset[int]
+
+    @property
+    def is_assistant(self) -> bool:
+        return self.principal.kind == Principal.Kind.ASSISTANT
+
+    @property
+    def is_admin(self) -> bool:
+        return (Role.ADMIN.value, None) in self.roles
+
+    def has_role(self, *roles: Role, team_id: int | None) -> bool:
+        """Whether one of `roles` is held in this team or everywhere; an admin holds them all."""
+        wanted = {role.value for role in roles} | {Role.ADMIN.value}
+        return any(role in wanted and team in (None, team_id) for role, team in self.roles)
+
+    def require_scope(self, scope: str) -> None:
+        """Refuse unless the key in hand carries `scope`."""
+        if scope not in self.scopes and "admin" not in self.scopes:
+            raise errors.Forbidden(f"This key lacks the scope {scope!r}; issue one that has it.")
+
+
+def from_user(*, user: User) -> Caller:
+    """A person signed in to the pages: all scopes, his own roles."""
+    return _caller(principal=principals.of_user(user=user), scopes=frozenset(SCOPES))
+
+
+def from_key(*, key: Key) -> Caller:
+    """The holder of a bearer key: the scopes of the key, the roles of its holder."""
+    return _caller(principal=key.principal, scopes=frozenset(key.scopes))
+
+
+def _caller(*, principal: Principal, scopes: frozenset[str]) -> Caller:
+    roles: set[tuple[str, int | None]] = set()
+    teams = {principal.team_id} if principal.team_id else set()
+    if principal.user is not None:
+        held = Membership.objects.filter(user=principal.user).values_list("role", "team_id")
+        roles = set(held)
+        teams |= {team for _, team in roles if team is not None}
+        if principal.user.is_superuser:
+            roles.add((Role.ADMIN.value, None))
+    return Caller(
+        principal=principal, scopes=scopes, roles=frozenset(roles), team_ids=frozenset(teams)
+    )

@@ -1,0 +1,79 @@
+"""Bearer keys: issue, recognise, revoke."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from mintmark.core import errors
+
+from .models import Key, Principal
+
+SCOPES = {
+    "read": "read scores, lineage and whatever text the holder is entitled to",
+    "evidence": "record evidence",
+    "registry": "register prompts, assistants, rituals; move labels",
+    "market": "buy, inject, fork, rate",
+    "admin": "everything that the holder's roles allow",
+}
+
+
+class UnknownScope(errors.Refusal):
+    """A key was asked for with a scope that does not exist."""
+
+    code = "unknown_scope"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Issued:
+    """A new key with its secret, which is not kept and cannot be shown again."""
+
+    key: Key
+    secret: str
+
+
+def issue(
+    *, principal: Principal, scopes: Sequence[str], note: str = "", expires_at: datetime | None = None
+) -> Issued:
+    """Make a key for `principal`; the secret is 256 random bits behind a visible prefix."""
+    unknown = [scope for scope in scopes if scope not in SCOPES]
+    if unknown or not scopes:
+        raise UnknownScope(f"Scopes {unknown or 'none'}: choose from {', '.join(SCOPES)}.")
+    prefix = "mm_" + secrets.token_hex(4)
+    secret = f"{prefix}_{secrets.token_urlsafe(32)}"
+    key = Key.objects.create(
+        principal=principal, prefix=prefix, digest=_digest(secret), scopes=sorted(set(scopes)),
+        note=note, expires_at=expires_at,
+    )
+    return Issued(key=key, secret=secret)
+
+
+def recognise(*, secret: str, now: datetime) -> Key | None:
+    """The live key with this secret, or None; nothing tells an unknown key from a revoked or expired one."""
+    prefix = secret[:11]
+    key = Key.objects.select_related("principal__user", "principal__team").filter(prefix=prefix).first()
+    if key is None or not hmac.compare_digest(bytes(key.digest), _digest(secret)):
+        return None
+    if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
+        return None
+    return key
+
+
+def revoke(*, key: Key, now: datetime) -> Key:
+    """End a key at once; a second call changes nothing."""
+    Key.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=now)
+    key.refresh_from_db()
+    return key
+
+
+def of(*, principal: Principal) -> QuerySet[Key]:
+    """A principal's keys, newest first."""
+    return Key.objects.filter(principal=principal).order_by("-id")
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()

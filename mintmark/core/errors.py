@@ -1,0 +1,40 @@
+"""What a refusal is: every error that a caller can cause derives from `Refusal`."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+
+class Refusal(Exception):
+    """Something was asked that is not done. The message says what was wrong, with which value, and what to do.
+
+    `code` is stable and documented; `rows` names the offending rows of a batch, each with its own message.
+    """
+
+    code: ClassVar[str] = "refused"
+
+    def __init__(self, message: str, *, rows: Sequence["Row"] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.rows = tuple(rows)
+
+
+class Row(dict[str, Any]):
+    """One refused row: `row` (position from 0), `field`, `value`, `message`."""
+
+    def __init__(self, *, row: int, field: str, value: object, message: str) -> None:
+        shown = value if isinstance(value, int | float | bool | None) else str(value)[:200]
+        if isinstance(shown, float) and shown != shown or shown in (float("inf"), float("-inf")):
+            shown = str(shown)  # JSON has no NaN and no infinity
+        super().__init__(row=row, field=field, value=shown, message=message)
+
+
+class NotFound(Refusal):
+    """There is no such thing, or it is not the caller's to see (both look alike, so that ids tell nothing)."""
+
+    code = "not_found"
+
+
+class Forbidden(Refusal):
+    """The caller is known and may not do this."""
+
+    code = "forbidden"

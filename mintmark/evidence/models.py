@@ -1,0 +1,78 @@
+"""The evidence log: append-only rows, in batches, in one total order."""
+
+from typing import ClassVar
+
+from django.db import models
+
+from mintmark.accounts.models import Principal
+from mintmark.core import kinds
+from mintmark.registry.models import Assistant, Prompt, Ritual
+
+
+class Batch(models.Model):
+    """What one call recorded together; all of it or nothing."""
+
+    actor = models.ForeignKey(Principal, on_delete=models.PROTECT, related_name="batches")
+    source = models.CharField(max_length=100)
+    recorded_at = models.DateTimeField()
+    size = models.PositiveIntegerField()
+
+    class Meta:
+        verbose_name_plural = "batches"
+
+    def __str__(self) -> str:
+        return f"batch {self.pk} ({self.source})"
+
+
+class Event(models.Model):
+    """One piece of evidence. Triggers refuse UPDATE and DELETE.
+
+    The order of the log is (`xid`, `id`): on PostgreSQL `xid` is the writing transaction (see `evidence.order`),
+    on SQLite, which has one writer, it is 0. `cohort` (the team of whoever judged) and `admissible` (whether his
+    judgement may count) are facts about the moment of recording, kept here so that a replay finds them unchanged.
+    """
+
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="events")
+    kind = models.PositiveSmallIntegerField(choices=[(k.value, k.name.lower()) for k in kinds.Kind])
+    prompt = models.ForeignKey(
+        Prompt, on_delete=models.PROTECT, related_name="events", db_index=False
+    )
+    assistant = models.ForeignKey(
+        Assistant, on_delete=models.PROTECT, related_name="events", null=True, db_index=False
+    )
+    ritual = models.ForeignKey(
+        Ritual, on_delete=models.PROTECT, related_name="events", null=True, db_index=False
+    )
+    actor = models.ForeignKey(
+        Principal, on_delete=models.PROTECT, related_name="events", db_index=False
+    )
+    cohort = models.BigIntegerField(default=0)
+    admissible = models.BooleanField(default=True)
+    score = models.FloatField()
+    runs = models.PositiveIntegerField(default=1)
+    tags = models.JSONField(default=list)
+    note = models.CharField(max_length=400, blank=True)
+    occurred_at = models.DateTimeField()
+    recorded_at = models.DateTimeField()
+    key = models.CharField(max_length=200)
+    digest = models.BinaryField(max_length=32)
+    xid = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["actor", "key"], name="event_key_once"),
+            models.CheckConstraint(
+                condition=models.Q(score__gte=0, score__lte=1), name="event_score_in_unit"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(runs__gte=1, runs__lte=1_000_000), name="event_runs"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["xid", "id"], name="event_order"),
+            models.Index(fields=["prompt", "id"], name="event_of_prompt"),
+            models.Index(fields=["assistant", "prompt"], name="event_of_pair"),
+        ]
+
+    def __str__(self) -> str:
+        return f"event {self.pk}"
