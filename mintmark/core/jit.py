@@ -8,10 +8,7 @@ nor `parallel` is ever passed here: the bits of a score must not depend on what 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar, cast
-
-P = ParamSpec("P")
-R = TypeVar("R")
+from typing import Any, cast
 
 try:
     import numba
@@ -21,7 +18,7 @@ else:
     COMPILED = True
 
 
-def njit(function: Callable[P, R]) -> Callable[P, R]:
+def njit[**P, R](function: Callable[P, R]) -> Callable[P, R]:
     """Return `function` compiled on first call, its plain form kept as `.py_func`."""
     if not COMPILED:
         function.py_func = function  # type: ignore[attr-defined]
@@ -34,6 +31,6 @@ def njit(function: Callable[P, R]) -> Callable[P, R]:
     return cast("Callable[P, R]", compiled)
 
 
-def plain(function: Callable[P, R]) -> Callable[P, R]:
+def plain[**P, R](function: Callable[P, R]) -> Callable[P, R]:
     """Return the interpreted form of a kernel, to compare it with the compiled one."""
     return cast("Callable[P, R]", cast("Any", function).py_func)

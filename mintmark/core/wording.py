@@ -31,6 +31,13 @@ SENTENCE_END = re.compile(r"[.!?]+(?=\s|$)")
 LIST_ITEM = re.compile(r"^[ \t]*(?:[-*•]|\d{1,2}[.)])[ \t]", re.MULTILINE)
 FIELD = re.compile(r"^[ \t]*[A-Za-z][\w ]{0,24}:", re.MULTILINE)
 OPENS_WITH_Q = re.compile(r"\s*(?:Q|Question)\s*:")
+QUESTION_WORDS = frozenset(
+    ["what", "which", "who", "whom", "whose", "when", "where", "why", "how", "is", "are", "do", "does", "did", "can", "could", "would", "will"]
+)
+INSTRUCTIONS = frozenset(
+    ["answer", "analyze", "arrange", "assess", "choose", "classify", "compare", "complete", "compose", "compute", "consider", "construct", "craft", "create", "decide", "deduce", "describe", "detect", "determine", "evaluate", "examine", "explain", "find", "form", "formulate", "generate", "give", "identify", "indicate", "list", "make", "name", "pick", "predict", "produce", "provide", "rank", "read", "rewrite", "select", "solve", "sort", "state", "summarize", "tell", "translate", "use", "using", "verify", "write"]
+)
+CLOSING_ANSWER = re.compile(r"(?:^|\n|\s)(?:A|[Aa]nswer)\s*:\Z")
 
 
 @dataclass(frozen=True)
@@ -201,27 +208,35 @@ READABLE: tuple[Feature, ...] = (
     _is(
         "opens_question",
         "opens with a question word",
-        lambda r: bool(r.words) and r.words[0 if r.words[0] != "q" else -1] in _QUESTION_WORDS,
+        lambda r: bool(r.words) and r.words[0 if r.words[0] != "q" else -1] in QUESTION_WORDS,
     ),
     _is(
         "opens_verb",
         "opens with an instruction",
-        lambda r: bool(r.words) and r.words[0] in _INSTRUCTIONS,
+        lambda r: bool(r.words) and r.words[0] in INSTRUCTIONS,
     ),
-    _is("closes_answer", "closing “A:” or “Answer:”", lambda r: bool(_CLOSING_ANSWER.search(r.bare))),
+    _is(
+        "closes_answer", "closing “A:” or “Answer:”", lambda r: bool(CLOSING_ANSWER.search(r.bare))
+    ),
     _is("closes_output", "closing “Output:”", lambda r: r.last_line.lower().startswith("output")),
     _is("closes_colon", "closes with a colon", lambda r: r.bare.endswith(":"), r":\s*\Z"),
     _is("closes_question", "closes with a question", lambda r: r.bare.endswith("?"), r"\?\s*\Z"),
     _is("closes_full_stop", "closes with a full stop", lambda r: r.bare.endswith("."), r"\.\s*\Z"),
     _size(
-        "fields", "more labelled fields", lambda r: math.log1p(sum(1 for _ in FIELD.finditer(r.text)))
+        "fields",
+        "more labelled fields",
+        lambda r: math.log1p(sum(1 for _ in FIELD.finditer(r.text))),
     ),
     # What it asks for.
     _phrase("steps", "asks for steps", "step by step", "step-by-step", "steps", "first,"),
-    _says("reasons", "asks for reasons", "explain reason reasoning why because justify logical logic"),
+    _says(
+        "reasons", "asks for reasons", "explain reason reasoning why because justify logical logic"
+    ),
     _says("answer", "says “answer” or “respond”", "answer answers respond response reply"),
     _says("choice", "asks for a choice", "choose select pick option options choices choice either"),
-    _phrase("yes_no", "asks for yes or no", "yes or no", "yes/no", '"yes"', "'yes'", "- yes", "true or"),
+    _phrase(
+        "yes_no", "asks for yes or no", "yes or no", "yes/no", '"yes"', "'yes'", "- yes", "true or"
+    ),
     _phrase("one_word", "asks for one word", "one word", "single word", "one-word"),
     _says("only", "says “only” or “just”", "only just exactly solely"),
     _says("must", "says “must” or “should”", "must should always never ensure need required"),
@@ -236,21 +251,11 @@ READABLE: tuple[Feature, ...] = (
     _says("write", "asks to write", "write create compose generate craft construct produce form"),
     _says("compare", "asks to compare", "compare between which than"),
     _says("input", "names its input or output", "input output placeholder placeholders"),
-    _says("correct", "says “correct” or “best”", "correct correctly best right accurate accurately"),
+    _says(
+        "correct", "says “correct” or “best”", "correct correctly best right accurate accurately"
+    ),
     _says("negative", "says “not” or “don't”", "not no don't doesn't without isn't neither"),
 )
-
-_QUESTION_WORDS = frozenset(
-    "what which who whom whose when where why how is are do does did can could would will".split()
-)
-_INSTRUCTIONS = frozenset(
-    "answer analyze arrange assess choose classify compare complete compose compute consider "
-    "construct craft create decide deduce describe detect determine evaluate examine explain find "
-    "form formulate generate give identify indicate list make name pick predict produce provide "
-    "rank read rewrite select solve sort state summarize tell translate use using verify "
-    "write".split()
-)
-_CLOSING_ANSWER = re.compile(r"(?:^|\n|\s)(?:A|[Aa]nswer)\s*:\Z")
 
 NAMES: tuple[str, ...] = tuple(feature.name for feature in READABLE)
 LABELS: tuple[str, ...] = tuple(feature.label for feature in READABLE)
@@ -277,7 +282,9 @@ def examples(name: str, text: str, *, limit: int = 3) -> tuple[str, ...]:
     feature = READABLE[NAMES.index(name)]
     reading = read(text)
     if feature.words:
-        found = [m.group() for m in WORD.finditer(reading.text) if m.group().lower() in feature.words]
+        found = [
+            m.group() for m in WORD.finditer(reading.text) if m.group().lower() in feature.words
+        ]
     elif feature.pattern:
         flags = re.IGNORECASE | re.MULTILINE
         found = [m.group().strip() for m in re.finditer(feature.pattern, reading.text, flags)]

@@ -1,0 +1,241 @@
+"""What the folded pair model says now: trust in any pairing and why; which wording works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mintmark.core import wording
+from mintmark.core.pair_policy import WIDTH, PairPolicy
+from mintmark.core.pairs import LN2, PI_8, Block, Floats, Ints, PairState
+
+NINETY = 1.6448536269514722
+"""Standard deviations each side of a mean that hold 90% of a Gaussian."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairRows:
+    """Which pairings to predict: five index columns (n,); −1 means never seen.
+
+    `features` (n, wording.WIDTH) is the wording of each row's prompt, a row that starts with nan
+    where the text is not known; None where no text is.
+    """
+
+    assistant: Ints
+    ritual: Ints
+    assistant_ritual: Ints
+    prompt: Ints
+    pair: Ints
+    features: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Columns (n,), all of them scores in [0,1] but for the resonance, which is in [−1,1].
+
+    `trust` is the expected score, `low` and `high` its 90% interval. `resonance` is what the
+    pairing adds to what assistant and prompt each predict alone, and is the exact sum of `task`,
+    `wording` and `own_record`. `logit_mean` and `logit_sd` are of η (interval scale applied).
+    """
+
+    trust: Floats
+    low: Floats
+    high: Floats
+    baseline: Floats
+    resonance: Floats
+    task: Floats
+    wording: Floats
+    own_record: Floats
+    logit_mean: Floats
+    logit_sd: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class _Aged:
+    """Rows of one block as they stand now; a row for index −1 or never touched is the prior."""
+
+    mean: Floats
+    variance: Floats
+
+
+def _aged(block: Block, index: Ints, prior: Floats, now_days: float, half_life: float) -> _Aged:
+    known = index >= 0
+    rows = np.where(known, index, 0)
+    if not block.touched.size:
+        shape = (index.size, prior.size)
+        return _Aged(np.zeros(shape), np.broadcast_to(prior, shape))
+    touched = np.where(known, block.touched[rows], np.nan)
+    fresh = np.isnan(touched)
+    since = np.maximum(0.0, now_days - np.where(fresh, now_days, touched))
+    r = np.where(fresh, 0.0, np.exp(-LN2 * since / half_life))[:, None]
+    mean = r * block.mean[rows]
+    variance = prior - (prior - block.variance[rows]) * r * r
+    return _Aged(mean, variance)
+
+
+def centred(policy: PairPolicy, state: PairState, rows: PairRows) -> Floats:
+    """Return x, shape (n, wording.WIDTH): features less the ritual's mean, scaled.
+
+    Where the ritual has no mean yet, the mean over all rituals stands in; where the text is not
+    known, x is 0.
+    """
+    n = rows.ritual.size
+    if rows.features is None:
+        return np.zeros((n, wording.WIDTH))
+    total = max(1.0, float(state.centre_count.sum()))
+    overall = state.centre_sum.sum(axis=0) / total
+    counts = np.append(state.centre_count, 0.0)[rows.ritual]
+    sums = np.vstack([state.centre_sum, np.zeros(wording.WIDTH)])[rows.ritual]
+    seen = counts > 0.0
+    centre = np.where(seen[:, None], sums / np.where(seen, counts, 1.0)[:, None], overall)
+    x: Floats = (rows.features - centre) * np.asarray(policy.feature_scale)
+    x[np.isnan(rows.features[:, 0])] = 0.0
+    return x
+
+
+def predict(policy: PairPolicy, state: PairState, rows: PairRows, *, now_days: float) -> Prediction:
+    """Predict each row as of `now_days`, without changing the state.
+
+    An index of −1 (or an untouched row) stands for anybody from the fleet: mean 0, prior variance,
+    so the interval is wider. The parts of the resonance are Shapley values of its three terms
+    (Shapley, 1953): each the mean, over all orders of leaving terms out, of what leaving it out
+    takes away; so they add up whatever the curvature of σ.
+    """
+    prior = policy.prior_rows()
+    life = policy.half_life_days
+    x = centred(policy, state, rows)
+    squares = x * x
+    one = np.zeros(rows.assistant.size, dtype=np.int64)
+    fleet = _aged(state.fleet, one, prior[0], now_days, life)
+    assistant = _aged(state.assistant, rows.assistant, prior[1], now_days, life)
+    ritual = _aged(state.ritual, rows.ritual, prior[2], now_days, life)
+    both = _aged(state.assistant_ritual, rows.assistant_ritual, prior[3], now_days, life)
+    prior_prompt = np.array([policy.prompt, policy.discrimination])
+    prompt = _aged(state.prompt, rows.prompt, prior_prompt, now_days, life)
+    pair = _aged(state.pair, rows.pair, np.array([policy.pair]), now_days, life)
+
+    d = np.exp(prompt.mean[:, 1])
+    strength = assistant.mean[:, 0] + both.mean[:, 0]
+    level = fleet.mean[:, 0] + ritual.mean[:, 0]
+    shared = (x * (fleet.mean[:, 1:] + ritual.mean[:, 1:])).sum(axis=1)
+    task = d * both.mean[:, 0]
+    words = (x * (assistant.mean[:, 1:] + both.mean[:, 1:])).sum(axis=1)
+    record = pair.mean[:, 0]
+    alone = level + shared + d * assistant.mean[:, 0] + prompt.mean[:, 0]
+    m = alone + task + words + record
+
+    own = fleet.variance[:, 0] + ritual.variance[:, 0]
+    joint = assistant.variance[:, 0] + both.variance[:, 0]
+    s = own + d * d * joint + prompt.variance[:, 0] + pair.variance[:, 0]
+    s = s + (d * strength) ** 2 * prompt.variance[:, 1]
+    for block in (fleet, ritual, assistant, both):
+        s = s + (squares * block.variance[:, 1:]).sum(axis=1)
+
+    shrink = 1.0 / np.sqrt(1.0 + PI_8 * s)
+    spread = own + joint + policy.prompt + policy.pair
+    baseline = _sigma((level + strength) / np.sqrt(1.0 + PI_8 * spread))
+    parts = _shapley(alone, np.stack([task, words, record]), shrink)
+    trust = _sigma(m * shrink)
+    sd = np.sqrt(policy.interval_scale * s)
+    return Prediction(
+        trust=trust,
+        low=_sigma(m - NINETY * sd),
+        high=_sigma(m + NINETY * sd),
+        baseline=baseline,
+        resonance=parts.sum(axis=0),
+        task=parts[0],
+        wording=parts[1],
+        own_record=parts[2],
+        logit_mean=m,
+        logit_sd=sd,
+    )
+
+
+def _sigma(value: Floats) -> Floats:
+    result: Floats = 0.5 * (1.0 + np.tanh(0.5 * value))
+    return result
+
+
+def _shapley(alone: Floats, terms: Floats, shrink: Floats) -> Floats:
+    """Share σ(κ(alone + Σ terms)) − σ(κ·alone) out over three terms; shape (3, n)."""
+
+    def score(*kept: int) -> Floats:
+        return _sigma(shrink * (alone + terms[list(kept)].sum(axis=0)))
+
+    none, every = score(), score(0, 1, 2)
+    single = [score(k) for k in range(3)]
+    but = [score(1, 2), score(0, 2), score(0, 1)]
+    parts = np.empty_like(terms)
+    for k, (i, j) in enumerate(((1, 2), (0, 2), (0, 1))):
+        parts[k] = (
+            2.0 * (single[k] - none)
+            + (but[j] - single[i])
+            + (but[i] - single[j])
+            + 2.0 * (every - but[k])
+        ) / 6.0
+    return parts
+
+
+@dataclass(frozen=True, slots=True)
+class WordingEffect:
+    """What one readable feature does for an assistant, in points of score (0.04 = four points).
+
+    `effect` with its 90% interval `low`..`high` is the change in expected score, from this
+    assistant's usual level, as the feature goes from absent to present, or, for a counted one, up
+    by one typical difference. `own` is the share of it that is this assistant's alone.
+    """
+
+    name: str
+    label: str
+    effect: float
+    low: float
+    high: float
+    own: float
+
+
+def wording_effects(
+    policy: PairPolicy,
+    state: PairState,
+    *,
+    assistant: int,
+    ritual: int | None = None,
+    assistant_ritual: int | None = None,
+    now_days: float,
+) -> tuple[WordingEffect, ...]:
+    """Return one effect a readable feature, in the order of `wording.NAMES`.
+
+    Slopes are f + f_a, and with a ritual also f_g (and f_ag where that row exists). −1 or None:
+    nothing is known of it.
+    """
+    prior = policy.prior_rows()
+
+    def row(block: Block, index: int | None, which: int) -> _Aged:
+        at = np.array([-1 if index is None else index], dtype=np.int64)
+        return _aged(block, at, prior[which], now_days, policy.half_life_days)
+
+    blocks = [row(state.fleet, 0, 0), row(state.assistant, assistant, 1)]
+    own = [False, True]
+    if ritual is not None:
+        blocks += [row(state.ritual, ritual, 2), row(state.assistant_ritual, assistant_ritual, 3)]
+        own += [False, True]
+    mean = sum((block.mean[0] for block in blocks), np.zeros(WIDTH))
+    variance = sum((block.variance[0] for block in blocks), np.zeros(WIDTH))
+    alone = sum((b.mean[0] for b, mine in zip(blocks, own, strict=True) if mine), np.zeros(WIDTH))
+
+    scale = np.asarray(policy.feature_scale)[: wording.STYLE]
+    counted = np.array([feature.counted for feature in wording.READABLE])
+    step = np.where(counted, 1.0, scale)
+    slope = step * mean[1 : 1 + wording.STYLE]
+    half = NINETY * step * np.sqrt(policy.interval_scale * variance[1 : 1 + wording.STYLE])
+    mine = step * alone[1 : 1 + wording.STYLE]
+    level = np.full(wording.STYLE, mean[0])
+    at = _sigma(level)
+    effect, low, high = (_sigma(level + z) - at for z in (slope, slope - half, slope + half))
+    share = _sigma(level + slope) - _sigma(level + slope - mine)
+    return tuple(
+        WordingEffect(
+            f.name, f.label, float(effect[j]), float(low[j]), float(high[j]), float(share[j])
+        )
+        for j, f in enumerate(wording.READABLE)
+    )
