@@ -40,8 +40,11 @@ class Membership(models.Model):
 
     class Meta:
         constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "team", "role"], name="membership_once"),
             models.UniqueConstraint(
-                fields=["user", "team", "role"], name="membership_once", nulls_distinct=False
+                fields=["user", "role"],
+                name="membership_everywhere_once",
+                condition=models.Q(team__isnull=True),
             ),
             models.CheckConstraint(condition=models.Q(role__in=Role.values), name="membership_role"),
         ]

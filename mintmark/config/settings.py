@@ -96,7 +96,7 @@ DATABASES = {
 _database = DATABASES["default"]
 if _database["ENGINE"].endswith("sqlite3"):
     # One writer at a time takes its lock at BEGIN: a reader that turns writer mid-way would fail.
-    _database["OPTIONS"] = {
+    _database["OPTIONS"] = _database.get("OPTIONS", {}) | {
         "transaction_mode": "IMMEDIATE",
         "timeout": 30,
         "init_command": (
@@ -105,7 +105,9 @@ if _database["ENGINE"].endswith("sqlite3"):
         ),
     }
 else:
-    _database["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 8, "timeout": 20}}
+    _database["OPTIONS"] = _database.get("OPTIONS", {}) | {
+        "pool": {"min_size": 1, "max_size": 8, "timeout": 20}
+    }
 
 AUTH_USER_MODEL = "accounts.User"
 LOGIN_URL = "login"

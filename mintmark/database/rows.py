@@ -1,6 +1,7 @@
 """Rows written many at a time, past the ORM: one statement on PostgreSQL (unnest), one prepared one on SQLite."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db import connection, models
@@ -40,11 +41,23 @@ def insert(
             )
         else:
             marks = ", ".join(["%s"] * len(columns))
+            moments = [n for n, value in enumerate(rows[0]) if isinstance(value, datetime)]
             cursor.executemany(
-                f'INSERT INTO "{table}" ({names}) VALUES ({marks}){conflict}', [list(r) for r in rows]
+                f'INSERT INTO "{table}" ({names}) VALUES ({marks}){conflict}',
+                [_with_moments(row, moments) for row in rows],
             )
         written: int = cursor.rowcount
     return written
+
+
+def _with_moments(row: Sequence[Any], moments: Sequence[int]) -> Sequence[Any]:
+    """A row with its times as Django keeps them on SQLite: naive text in UTC."""
+    if not moments:
+        return row
+    adapted = list(row)
+    for n in moments:
+        adapted[n] = connection.ops.adapt_datetimefield_value(row[n])
+    return adapted
 
 
 def _plain(db_type: str | None) -> str:

@@ -1,0 +1,239 @@
+"""The log: append a batch, read it in its total order.
+
+Order. Identity values become visible out of order on PostgreSQL (a later id can commit first), so a reader that
+remembers the last id it saw would skip events. There the order is (xid, id), and only transactions older than every
+running one are read: nothing can appear before them any more. SQLite has one writer; there xid is 0 and id is the order.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from django.db import connection, transaction
+from numpy.typing import NDArray
+
+from mintmark.accounts.models import Principal
+from mintmark.core import errors
+from mintmark.database import rows
+
+from .models import Batch, Event
+
+_SETTLED = (Path(__file__).parent / "settled.postgresql.sql").read_text()
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_COLUMNS = (
+    "batch_id", "kind", "prompt_id", "assistant_id", "ritual_id", "actor_id", "cohort", "admissible", "score",
+    "runs", "tags", "note", "occurred_at", "recorded_at", "key", "digest",
+)  # fmt: skip
+
+
+class KeyReused(errors.Refusal):
+    """An idempotency key was used before, for something else."""
+
+    code = "key_reused"
+
+
+class ClockOfAnotherCluster(errors.Refusal):
+    """The log was restored into a PostgreSQL cluster whose transaction counter stands lower than the log's."""
+
+    code = "log_from_another_cluster"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event as it will stand in the log; ids are known to exist, values are within bounds."""
+
+    kind: int
+    prompt_id: int
+    assistant_id: int | None
+    ritual_id: int | None
+    cohort: int
+    admissible: bool
+    score: float
+    runs: int
+    tags: tuple[str, ...]
+    note: str
+    occurred_at: datetime
+    key: str
+
+    def digest(self) -> bytes:
+        """SHA-256 of what the caller claimed: the same key must come with the same claim."""
+        claim = (
+            self.kind, self.prompt_id, self.assistant_id, self.ritual_id, self.score.hex(), self.runs, self.tags,
+            self.note, _micros(self.occurred_at),
+        )  # fmt: skip
+        return hashlib.sha256(repr(claim).encode()).digest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Appended:
+    """What an append did: events written, events that were there already, and the batch (None if all were)."""
+
+    recorded: int
+    repeated: int
+    batch: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Position:
+    """A place in the log: everything up to and including it."""
+
+    xid: int = -1
+    event: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slice:
+    """Consecutive whole batches of the log as columns of length n, in log order.
+
+    `assistant`, `ritual` are −1 where absent; `at_days` is days since 1970 (UTC), with microseconds; `tags` are the
+    tags of rating events (others: empty).
+    """
+
+    event: NDArray[np.int64]
+    xid: NDArray[np.int64]
+    batch: NDArray[np.int64]
+    kind: NDArray[np.int64]
+    prompt: NDArray[np.int64]
+    assistant: NDArray[np.int64]
+    ritual: NDArray[np.int64]
+    actor: NDArray[np.int64]
+    cohort: NDArray[np.int64]
+    admissible: NDArray[np.bool_]
+    score: NDArray[np.float64]
+    runs: NDArray[np.float64]
+    at_days: NDArray[np.float64]
+    tags: list[tuple[str, ...]]
+
+    def __len__(self) -> int:
+        return int(self.event.size)
+
+    @property
+    def end(self) -> Position:
+        return Position(xid=int(self.xid[-1]), event=int(self.event[-1]))
+
+
+def append(*, actor: Principal, source: str, entries: Sequence[Entry], now: datetime) -> Appended:
+    """Append `entries` as one batch: all of them or nothing, each key once.
+
+    An entry whose key the actor used before with the same claim is counted as repeated and written no second time;
+    with another claim, `KeyReused` names the row. Joins the caller's transaction.
+    """
+    with transaction.atomic():
+        known = dict(
+            Event.objects.filter(actor=actor, key__in=[entry.key for entry in entries]).values_list(
+                "key", "digest"
+            )
+        )
+        digests = [entry.digest() for entry in entries]
+        clashes = [
+            errors.Row(
+                row=n,
+                field="key",
+                value=entry.key,
+                message="This key was used before with another body; use a new key for new evidence.",
+            )
+            for n, (entry, digest) in enumerate(zip(entries, digests, strict=True))
+            if entry.key in known and bytes(known[entry.key]) != digest
+        ]
+        if clashes:
+            raise KeyReused(
+                f"{clashes[0]['message']} (key {clashes[0]['value']!r}; {len(clashes)} such rows)",
+                rows=clashes,
+            )
+        new = [(e, d) for e, d in zip(entries, digests, strict=True) if e.key not in known]
+        if not new:
+            return Appended(recorded=0, repeated=len(entries), batch=None)
+        batch = Batch.objects.create(actor=actor, source=source, recorded_at=now, size=len(new))
+        rows.insert(
+            Event,
+            _COLUMNS,
+            [
+                (
+                    batch.pk, e.kind, e.prompt_id, e.assistant_id, e.ritual_id, actor.pk, e.cohort, e.admissible,
+                    e.score, e.runs, json.dumps(e.tags) if e.tags else "[]", e.note, e.occurred_at, now, e.key,
+                    digest,
+                )
+                for e, digest in new
+            ],
+        )  # fmt: skip
+        return Appended(recorded=len(new), repeated=len(entries) - len(new), batch=batch.pk)
+
+
+def read(*, after: Position, at_most: int) -> Slice | None:
+    """The next settled events after a position, about `at_most` of them but whole batches; None where there are none."""
+    found = _select(after=after, limit=at_most)
+    if len(found) == at_most:  # perhaps cut inside a batch: take that batch's remainder as well
+        last = found[-1]
+        found += _select(
+            after=Position(xid=last[1], event=last[0]), limit=1_000_000, batch=last[2]
+        )
+    if not found:
+        return None
+    columns = list(zip(*found, strict=True))
+
+    def integers(n: int) -> NDArray[np.int64]:
+        return np.array([-1 if v is None else v for v in columns[n]], dtype=np.int64)
+
+    return Slice(
+        event=integers(0),
+        xid=integers(1),
+        batch=integers(2),
+        kind=integers(3),
+        prompt=integers(4),
+        assistant=integers(5),
+        ritual=integers(6),
+        actor=integers(7),
+        cohort=integers(8),
+        admissible=np.array(columns[9], dtype=np.bool_),
+        score=np.array(columns[10], dtype=np.float64),
+        runs=np.array(columns[11], dtype=np.float64),
+        at_days=days(columns[12]),
+        tags=[() if raw == "[]" else tuple(json.loads(raw)) for raw in columns[13]],
+    )
+
+
+def settled() -> Position:
+    """The last position that can be read now."""
+    where, values = _settled_clause()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT xid, id FROM evidence_event WHERE {where} ORDER BY xid DESC, id DESC LIMIT 1", values
+        )
+        row = cursor.fetchone()
+    return Position(xid=row[0], event=row[1]) if row else Position()
+
+
+def days(moments: Sequence[datetime | str]) -> NDArray[np.float64]:
+    """Days since 1970-01-01 UTC, exact to the microsecond they are stored with."""
+    if moments and isinstance(moments[0], str):  # as SQLite keeps them
+        stamps = np.array(moments, dtype="datetime64[us]").astype(np.int64)
+    else:
+        stamps = np.array([_micros(m) for m in moments if isinstance(m, datetime)], dtype=np.int64)
+    return stamps / 86_400e6
+
+
+def _select(*, after: Position, limit: int, batch: int | None = None) -> list[tuple[object, ...]]:
+    where, values = _settled_clause()
+    tags = "tags::text" if connection.vendor == "postgresql" else "tags"
+    in_batch = "AND batch_id = %s" if batch is not None else ""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, xid, batch_id, kind, prompt_id, assistant_id, ritual_id, actor_id, cohort, admissible, "
+            f"score, runs, occurred_at, {tags} FROM evidence_event "
+            f"WHERE (xid, id) > (%s, %s) {in_batch} AND {where} ORDER BY xid, id LIMIT %s",
+            [after.xid, after.event, *([batch] if batch is not None else []), *values, limit],
+        )
+        return list(cursor.fetchall())
+
+
+def _settled_clause() -> tuple[str, list[object]]:
+    return (_SETTLED.strip(), []) if connection.vendor == "postgresql" else ("1 = 1", [])
+
+
+def _micros(moment: datetime) -> int:
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

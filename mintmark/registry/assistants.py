@@ -1,0 +1,70 @@
+"""Assistants: register, find, remember."""
+
+import re
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from mintmark.accounts import principals
+from mintmark.accounts.callers import Caller
+from mintmark.accounts.models import Principal, Role, Team
+from mintmark.core import errors
+
+from .models import Assistant, MemoryEntry
+
+_NAME = re.compile(r"[\w][\w .:/+-]{0,199}")
+
+
+class InvalidAssistant(errors.Refusal):
+    """An assistant can't be registered as asked."""
+
+    code = "invalid_assistant"
+
+
+def register(
+    *, name: str, owner: Principal, team: Team, model: str = "", description: str = ""
+) -> Assistant:
+    """Register an assistant with a principal of its own; the same name in the same team again returns it."""
+    if not _NAME.fullmatch(name) or name != name.strip():
+        raise InvalidAssistant(
+            f"The name {name[:200]!r}: use 1 to 200 letters, digits, spaces or . : / + - _"
+        )
+    there = Assistant.objects.filter(name=name).first()
+    if there is not None:
+        if there.team_id == team.pk:
+            return there
+        raise InvalidAssistant(f"The name {name!r} belongs to an assistant of another team; choose another.")
+    with transaction.atomic():
+        principal = principals.for_assistant(name=name, team=team)
+        return Assistant.objects.create(
+            name=name, principal=principal, owner=owner, team=team, model=model, description=description
+        )
+
+
+def named(*, reference: str) -> Assistant:
+    """The assistant with this id or name."""
+    found = Assistant.objects.filter(name=reference).first()
+    if found is None and reference.isascii() and reference.isdigit() and len(reference) < 19:
+        found = Assistant.objects.filter(pk=int(reference)).first()
+    if found is None:
+        raise errors.NotFound(f"No assistant {reference[:200]!r}: give its id or its name.")
+    return found
+
+
+def of_teams(*, caller: Caller) -> QuerySet[Assistant]:
+    """The assistants that are a caller's own: those of his teams."""
+    return Assistant.objects.filter(team__in=caller.team_ids)
+
+
+def require_operator(*, caller: Caller, team_id: int) -> None:
+    """Refuse unless the caller operates the assistants of this team."""
+    if not caller.has_role(Role.OPERATOR, team_id=team_id):
+        raise errors.Forbidden("This takes the role 'operator' in the assistant's team.")
+
+
+def remember(*, assistant: Assistant, key: str, text: str) -> MemoryEntry:
+    """Keep `text` under `key` in an assistant's memory, in the place of what was there."""
+    entry, _ = MemoryEntry.objects.update_or_create(
+        assistant=assistant, key=key, defaults={"text": text}
+    )
+    return entry

@@ -1,0 +1,66 @@
+"""Rituals' definitions, by version: evidence names the version it was measured with."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import Max
+
+from mintmark.core import errors
+
+from .models import Ritual
+
+_NAME = re.compile(r"[\w][\w .:/()&,'+-]{0,199}")
+_TAG = re.compile(r"[\w@][\w.:+-]{0,99}")
+
+
+class InvalidRitual(errors.Refusal):
+    """A ritual can't be registered as asked."""
+
+    code = "invalid_ritual"
+
+
+def register(
+    *,
+    name: str,
+    tag: str,
+    description: str = "",
+    definition: Mapping[str, Any] | None = None,
+    version: int | None = None,
+) -> Ritual:
+    """Register a ritual; the same definition again returns what is there, a changed one becomes the next version.
+
+    `tag` is the task that it measures, such as `task:summarise`.
+    """
+    if not _NAME.fullmatch(name) or name != name.strip():
+        raise InvalidRitual(f"The name {name[:200]!r}: use 1 to 200 letters, digits, spaces or . : / - _")
+    if not _TAG.fullmatch(tag):
+        raise InvalidRitual(f"The tag {tag[:100]!r}: use a label such as 'task:summarise'.")
+    wanted = dict(definition or {})
+    versions = Ritual.objects.filter(name=name)
+    same = versions.filter(tag=tag).order_by("-version").first()
+    if same is not None and same.definition == wanted and version in (None, same.version):
+        return same
+    number = version if version is not None else (versions.aggregate(last=Max("version"))["last"] or 0) + 1
+    if versions.filter(version=number).exists():
+        raise InvalidRitual(
+            f"{name}@{number} is registered with another definition; evidence names it, so it never changes."
+        )
+    return Ritual.objects.create(
+        name=name, version=number, tag=tag, description=description, definition=wanted
+    )
+
+
+def named(*, reference: str) -> Ritual:
+    """The ritual with this id, `name@version`, or `name` (its newest version)."""
+    name, _, version = reference.rpartition("@")
+    found = None
+    if name and version.isascii() and version.isdigit() and len(version) < 10:
+        found = Ritual.objects.filter(name=name, version=int(version)).first()
+    if found is None:
+        found = Ritual.objects.filter(name=reference).order_by("-version").first()
+    if found is None and reference.isascii() and reference.isdigit() and len(reference) < 19:
+        found = Ritual.objects.filter(pk=int(reference)).first()
+    if found is None:
+        raise errors.NotFound(f"No ritual {reference[:200]!r}: give its name, name@version or id.")
+    return found
