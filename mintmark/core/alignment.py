@@ -115,12 +115,23 @@ class Events:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Effects:
+    """What a pair's four measures were right after each event, (n,); NaN where there was nothing to
+    say or no pair. They are what `measures` would have read then.
+    """
+
+    symbolic_compliance: Floats
+    memory_fidelity: Floats
+    dreamframe_volatility: Floats
+    mutation_bias: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measures:
     """One element a pair; NaN where there is nothing to say. Intervals are 90%.
 
     `symbolic_compliance`, `memory_fidelity` and `dreamframe_volatility` are in [0, 1],
-    `mutation_bias` in [−1, 1]; `mutation_weight` is the runs as which the comparison with the
-    parent counts before it is shrunk.
+    `mutation_bias` in [−1, 1].
     """
 
     symbolic_compliance: Floats
@@ -131,11 +142,10 @@ class Measures:
     memory_high: Floats
     dreamframe_volatility: Floats
     mutation_bias: Floats
-    mutation_weight: Floats
 
 
-def fold(state: State, events: Events) -> None:
-    """Fold a slice of the log into `state`, in place.
+def fold(state: State, events: Events) -> Effects:
+    """Fold a slice of the log into `state`, in place; return each pair's measures after each event.
 
     Raises ValueError when a row number points outside its group: a compiled kernel would not
     notice.
@@ -151,6 +161,7 @@ def fold(state: State, events: Events) -> None:
                 f"event {outside[0]} of the slice has {name} = {column[outside[0]]}, "
                 f"outside {least}…{rows - 1}: load the row before folding"
             )
+    after = np.full((len(events.kind), 4), np.nan)
     fold_kernel(
         state.pairs,
         state.prompts,
@@ -161,7 +172,37 @@ def fold(state: State, events: Events) -> None:
         events.runs,
         events.expected,
         events.baseline,
+        after,
     )
+    compliance, memory, volatility, mutation = after.T.copy()
+    return Effects(
+        symbolic_compliance=compliance,
+        memory_fidelity=memory,
+        dreamframe_volatility=volatility,
+        mutation_bias=mutation,
+    )
+
+
+@njit
+def read_pair(pairs: PairSums, prompts: PromptSums, pair: int, prompt: int, after: Floats) -> None:
+    """Write the four measures of one pair, as `measures` reads them, into `after` (4,)."""
+    if prompts.checked[prompt] > 0.0:
+        typical = (UNIFORM + prompts.passed[prompt]) / (2.0 * UNIFORM + prompts.checked[prompt])
+        passed = COMPLIANCE_WEIGHT * typical + pairs.passed[pair]
+        after[0] = passed / (COMPLIANCE_WEIGHT + pairs.checked[pair])
+    if pairs.asked[pair] > 0.0:
+        after[1] = (UNIFORM + pairs.recalled[pair]) / (2.0 * UNIFORM + pairs.asked[pair])
+    if pairs.spread_weight[pair] > 0.0:
+        excess = pairs.spread[pair] / (pairs.spread_weight[pair] + VOLATILITY_WEIGHT)
+        after[2] = math.sqrt(max(0.0, excess))
+    parent = pairs.parent[pair]
+    if pairs.forked[pair] and parent >= 0 and pairs.runs[pair] > 0.0:
+        parent_runs = pairs.runs[parent] - pairs.parent_runs[pair]
+        if parent_runs > 0.0:
+            since = pairs.residual[parent] - pairs.parent_residual[pair]
+            weight = pairs.runs[pair] * parent_runs / (pairs.runs[pair] + parent_runs)
+            drift = pairs.residual[pair] / pairs.runs[pair] - since / parent_runs
+            after[3] = drift * weight / (weight + MUTATION_WEIGHT)
 
 
 @njit
@@ -175,8 +216,9 @@ def fold_kernel(
     runs_of: Floats,
     expected: Floats,
     baselines: Floats,
+    after: Floats,
 ) -> None:
-    """Fold events one by one."""
+    """Fold events one by one; `after` (n, 4) receives the columns of `Effects` in their order."""
     for i in range(len(kinds)):
         kind = kinds[i]
         pair = pair_of[i]
@@ -205,6 +247,7 @@ def fold_kernel(
                 weight = runs / (1.0 + (runs - 1.0) * FRAME_CORRELATION)
                 pairs.spread[pair] += weight * (surprise * surprise - noise)
                 pairs.spread_weight[pair] += weight
+        read_pair(pairs, prompts, pair, prompt_of[i], after[i])
 
 
 def measures(state: State, *, pairs: Ints, prompts: Ints) -> Measures:
@@ -220,57 +263,31 @@ def measures(state: State, *, pairs: Ints, prompts: Ints) -> Measures:
 
     `state` must hold the parents' rows of those pairs.
     """
-    rows = state.pairs
-    checked, passed = rows.checked[pairs], rows.passed[pairs]
-    prompt_checked, prompt_passed = state.prompts.checked[prompts], state.prompts.passed[prompts]
-    typical = (UNIFORM + prompt_passed) / (2.0 * UNIFORM + prompt_checked)
-    compliance = _posterior(
-        COMPLIANCE_WEIGHT * typical + passed,
-        COMPLIANCE_WEIGHT * (1.0 - typical) + checked - passed,
-        known=prompt_checked > 0.0,
-    )
-    asked, recalled = rows.asked[pairs], rows.recalled[pairs]
-    memory = _posterior(UNIFORM + recalled, UNIFORM + asked - recalled, known=asked > 0.0)
-
-    replayed = rows.spread_weight[pairs] > 0.0
-    excess = rows.spread[pairs] / (rows.spread_weight[pairs] + VOLATILITY_WEIGHT)
-    volatility = np.where(replayed, np.sqrt(np.maximum(0.0, excess)), np.nan)
-
-    bias, weight = _mutation(rows, pairs)
+    read = np.full((len(pairs), 4), np.nan)
+    read_kernel(state.pairs, state.prompts, pairs, prompts, read)
+    compliance, memory, volatility, mutation = read.T.copy()
+    checks = COMPLIANCE_WEIGHT + state.pairs.checked[pairs]
+    recalls = 2.0 * UNIFORM + state.pairs.asked[pairs]
     return Measures(
-        symbolic_compliance=compliance[0],
-        compliance_low=compliance[1],
-        compliance_high=compliance[2],
-        memory_fidelity=memory[0],
-        memory_low=memory[1],
-        memory_high=memory[2],
+        symbolic_compliance=compliance,
+        compliance_low=_quantile(compliance, checks, LOWER),
+        compliance_high=_quantile(compliance, checks, UPPER),
+        memory_fidelity=memory,
+        memory_low=_quantile(memory, recalls, LOWER),
+        memory_high=_quantile(memory, recalls, UPPER),
         dreamframe_volatility=volatility,
-        mutation_bias=bias,
-        mutation_weight=weight,
+        mutation_bias=mutation,
     )
 
 
-def _posterior(passed: Floats, failed: Floats, *, known: Bools) -> tuple[Floats, Floats, Floats]:
-    mean = np.where(known, passed / (passed + failed), np.nan)
-    low = np.where(known, special.betaincinv(passed, failed, LOWER), np.nan)
-    high = np.where(known, special.betaincinv(passed, failed, UPPER), np.nan)
-    return mean, low, high
+@njit
+def read_kernel(
+    pairs: PairSums, prompts: PromptSums, pair_of: Ints, prompt_of: Ints, read: Floats
+) -> None:
+    """Write the four measures of each pair into the rows of `read` (n, 4), NaN on entry."""
+    for i in range(len(pair_of)):
+        read_pair(pairs, prompts, pair_of[i], prompt_of[i], read[i])
 
 
-def _mutation(rows: PairSums, pairs: Ints) -> tuple[Floats, Floats]:
-    parent = rows.parent[pairs]
-    has_parent = rows.forked[pairs] & (parent >= 0) & (rows.runs[pairs] > 0.0)
-    at = np.where(has_parent, parent, pairs)
-    frozen_runs = np.where(has_parent, rows.parent_runs[pairs], rows.runs[at])
-    frozen_residual = np.where(has_parent, rows.parent_residual[pairs], rows.residual[at])
-    child_runs, parent_runs = rows.runs[pairs], rows.runs[at] - frozen_runs
-    comparable = has_parent & (parent_runs > 0.0)
-    child_mean = rows.residual[pairs] / np.where(comparable, child_runs, 1.0)
-    parent_mean = (rows.residual[at] - frozen_residual) / np.where(comparable, parent_runs, 1.0)
-    weight = np.where(
-        comparable,
-        child_runs * parent_runs / np.where(comparable, child_runs + parent_runs, 1.0),
-        np.nan,
-    )
-    bias = (child_mean - parent_mean) * weight / (weight + MUTATION_WEIGHT)
-    return bias, weight
+def _quantile(mean: Floats, n: Floats, level: float) -> Floats:
+    return np.asarray(special.betaincinv(mean * n, (1.0 - mean) * n, level), dtype=float)

@@ -20,8 +20,7 @@ def weight(agreement: float, count: float) -> float:
     """Weight in [0.05, 1] from the summed agreement (1 − |rating − measured|) over `count`
     comparisons.
 
-    `count` need not be whole: a comparison with a prompt that has few measured runs counts for less
-    than one.
+    `count` need not be whole: against a prompt with n measured runs a comparison counts n/(1 + n).
     """
     share = (PRIOR_AGREEMENT + agreement) / (PRIOR_COUNT + count)
     return min(1.0, max(LEAST, (share - CHANCE) / SPAN))

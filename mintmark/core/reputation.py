@@ -590,8 +590,8 @@ def fold_opinion(
         runs = prompts.weight[prompt, OUTCOME] + prompts.weight[prompt, REPLAY]
         residuals = prompts.residual[prompt, OUTCOME] + prompts.residual[prompt, REPLAY]
         measured = home + residuals / (kappa + runs)
-        # A comparison counts by how much of the estimate is measurement and not prior.
-        certainty = runs / (kappa + runs)
+        # One measured run is half a comparison: nobody earns a record where nothing was measured.
+        certainty = runs / (1.0 + runs)
         rater_rows.agreement[rater] = agreement + certainty * (1.0 - abs(score - measured))
         rater_rows.surplus[rater] = surplus + certainty * (score - measured)
         rater_rows.comparisons[rater] = count + certainty

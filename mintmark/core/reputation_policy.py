@@ -11,6 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+FORMULA = 1
+"""Grows when the same policy over the same log would give other numbers."""
+
 
 class Constants(NamedTuple):
     """What a kernel needs of a policy; every field a float."""
@@ -44,6 +47,7 @@ class ReputationPolicy:
     half_life_opinion_days: float = 120.0
     run_correlation: float = 0.05
     inheritance: float = 0.5
+    formula: int = FORMULA
 
     def __post_init__(self) -> None:
         positive = {
