@@ -45,7 +45,7 @@ class PairPolicy:
     hashed_ritual: float = 0.0005
     hashed_assistant_ritual: float = 0.0005
     half_life_days: float = 365.0
-    run_correlation: float = 0.02
+    run_correlation: float = 0.005
     interval_scale: float = 1.0
     feature_scale: tuple[float, ...] = field(default=(1.0,) * wording.WIDTH)
     wording_version: int = wording.VERSION

@@ -1,5 +1,5 @@
 CREATE OR REPLACE FUNCTION mintmark_append_only() RETURNS trigger LANGUAGE plpgsql AS $$$$ BEGIN
-    RAISE EXCEPTION '% is append-only: rows are never changed or removed', TG_TABLE_NAME
+    RAISE EXCEPTION '%% is append-only: rows are never changed or removed', TG_TABLE_NAME
     USING ERRCODE = 'integrity_constraint_violation'; END $$$$
 
 CREATE TRIGGER "${table}_no_update" BEFORE UPDATE ON "${table}" FOR EACH ROW

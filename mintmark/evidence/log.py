@@ -24,6 +24,7 @@ from .models import Batch, Event
 
 _SETTLED = (Path(__file__).parent / "settled.postgresql.sql").read_text()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH = datetime(1970, 1, 1)
 _COLUMNS = (
     "batch_id", "kind", "prompt_id", "assistant_id", "ritual_id", "actor_id", "cohort", "admissible", "score",
     "runs", "tags", "note", "occurred_at", "recorded_at", "key", "digest",
@@ -207,13 +208,14 @@ def settled() -> Position:
     return Position(xid=row[0], event=row[1]) if row else Position()
 
 
-def days(moments: Sequence[datetime | str]) -> NDArray[np.float64]:
-    """Days since 1970-01-01 UTC, exact to the microsecond they are stored with."""
-    if moments and isinstance(moments[0], str):  # as SQLite keeps them
-        stamps = np.array(moments, dtype="datetime64[us]").astype(np.int64)
-    else:
-        stamps = np.array([_micros(m) for m in moments if isinstance(m, datetime)], dtype=np.int64)
-    return stamps / 86_400e6
+def xid_of(event: int) -> int:
+    """The transaction that wrote an event (0 on SQLite)."""
+    return Event.objects.values_list("xid", flat=True).get(pk=event)
+
+
+def days(moments: Sequence[datetime]) -> NDArray[np.float64]:
+    """Days since 1970-01-01 UTC, exact to the microsecond they are stored with; a naive time is UTC."""
+    return np.array([_micros(moment) for moment in moments], dtype=np.int64) / 86_400e6
 
 
 def _select(*, after: Position, limit: int, batch: int | None = None) -> list[tuple[object, ...]]:
@@ -235,5 +237,5 @@ def _settled_clause() -> tuple[str, list[object]]:
 
 
 def _micros(moment: datetime) -> int:
-    since = moment - _EPOCH
+    since = moment - (_EPOCH if moment.tzinfo is not None else _NAIVE_EPOCH)
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

@@ -56,7 +56,7 @@ class Event(models.Model):
     recorded_at = models.DateTimeField()
     key = models.CharField(max_length=200)
     digest = models.BinaryField(max_length=32)
-    xid = models.BigIntegerField(default=0)
+    xid = models.BigIntegerField(db_default=0)
 
     class Meta:
         constraints: ClassVar = [

@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
                 ('recorded_at', models.DateTimeField()),
                 ('key', models.CharField(max_length=200)),
                 ('digest', models.BinaryField(max_length=32)),
-                ('xid', models.BigIntegerField(default=0)),
+                ('xid', models.BigIntegerField(db_default=0)),
                 ('actor', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='events', to='accounts.principal')),
                 ('assistant', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='events', to='registry.assistant')),
                 ('batch', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='events', to='evidence.batch')),

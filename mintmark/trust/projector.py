@@ -1,0 +1,114 @@
+"""The projector: the only writer of projections. It folds the next settled part of the log, and remembers how far."""
+
+import time
+from datetime import datetime
+
+from django.db import connection, transaction
+
+from mintmark.core import errors
+from mintmark.core.pair_policy import PairPolicy
+from mintmark.core.reputation_policy import ReputationPolicy
+from mintmark.evidence import log
+from mintmark.reputation import standings, state
+from mintmark.reputation.models import Policy
+
+from . import maps
+from .models import Cursor
+from .run import Run
+
+SLICE = 5_000
+# Any constant number: whoever holds this advisory lock is the one projector.
+_LOCK = 0x4D494E54
+
+
+class NotFolded(errors.Refusal):
+    """The projections did not reach an event in time."""
+
+    code = "not_folded"
+
+
+def advance(*, now: datetime, at_most: int | None = None) -> int:
+    """Fold what is settled and not yet folded, slice by slice, each in a transaction of its own (or the caller's).
+
+    Returns how many events were folded; 0 when there is nothing, or another projector is at work.
+    """
+    folded = 0
+    while at_most is None or folded < at_most:
+        with transaction.atomic():
+            if not _locked():
+                return folded
+            done = _advance_slice(now=now)
+        if not done:
+            return folded
+        folded += done
+    return folded
+
+
+def cursor() -> Cursor:
+    """How far the log is folded; made, with the default policy, the first time it is asked for."""
+    found = Cursor.objects.select_related("policy").filter(pk=1).first()
+    if found is None:
+        found, _ = Cursor.objects.get_or_create(pk=1, defaults={"policy": default_policy()})
+    return found
+
+
+def default_policy() -> Policy:
+    """The policy that stands before anything was learned."""
+    first = Policy.objects.order_by("version").first()
+    if first is not None:
+        return first
+    return Policy.objects.create(
+        pairs=PairPolicy().to_json(),
+        reputation=ReputationPolicy().to_json(),
+        note="what is assumed before the first calibration",
+        created_at=datetime.fromisoformat("1970-01-01T00:00:00+00:00"),
+    )
+
+
+def reached(event: int) -> bool:
+    """Whether the projections include this event."""
+    row = Cursor.objects.filter(pk=1).values_list("xid", "event").first()
+    if row is None:
+        return False
+    xid = log.xid_of(event)
+    return (xid, event) <= (row[0], row[1])
+
+
+def wait_for(event: int, *, seconds: float, now: datetime) -> None:
+    """Return once the projections include `event`, folding if nobody else does; `NotFolded` after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not reached(event):
+        advance(now=now)
+        if reached(event):
+            return
+        if time.monotonic() > deadline:
+            raise NotFolded(
+                f"Event {event} is recorded, and was not folded within {seconds:g} s: an older transaction is still "
+                "running, or a calibration is. Read again later; nothing is lost."
+            )
+        time.sleep(0.02)
+
+
+def _locked() -> bool:
+    if connection.vendor != "postgresql":
+        return True
+    with connection.cursor() as database:
+        database.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+        return bool(database.fetchone()[0])
+
+
+def _advance_slice(*, now: datetime) -> int:
+    at = cursor()
+    part = log.read(after=log.Position(xid=at.xid, event=at.event), at_most=SLICE)
+    if part is None:
+        return 0
+    run = Run(policy=at.policy, stored=True)
+    step = run.step(part)
+    for block in run.fold.blocks:
+        state.save(block.packed())
+    standings.publish(step.reputation, now=now)
+    maps.publish(step.trust_map, now=now)
+    Cursor.objects.filter(pk=1).update(
+        xid=part.end.xid, event=part.end.event, folded=at.folded + len(part), folded_at=now
+    )
+    return len(part)
