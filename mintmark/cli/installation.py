@@ -1,0 +1,67 @@
+"""The installation that a command works on: its settings, its database.
+
+Django is imported inside the functions: the commands that need none must not wait for it.
+"""
+
+import os
+
+from mintmark.core import errors
+
+
+class NotReady(errors.Refusal):
+    """The installation can't do this now; the message says what to do first."""
+
+    code = "not_ready"
+
+
+def open_settings() -> None:
+    """Read the settings and load the applications; touches no database."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mintmark.config.settings")
+    import django
+    from django.core.exceptions import ImproperlyConfigured
+
+    try:
+        django.setup()
+    except ImproperlyConfigured as wrong:
+        raise NotReady(f"The settings can't be used: {wrong} See docs/settings.md.") from wrong
+    except OSError as failed:
+        raise NotReady(
+            f"MINTMARK_HOME can't be used: {failed}. Name a folder that you may write to."
+        ) from failed
+
+
+def open_database() -> None:
+    """The same, and a database on which every migration was run.
+
+    Raises `NotReady` where there is none, or one of another version.
+    """
+    open_settings()
+    pending = pending_migrations()
+    if pending:
+        raise NotReady(
+            f"The database lacks {len(pending)} migrations, from {pending[0]} on: "
+            "run `mintmark migrate`."
+        )
+
+
+def pending_migrations() -> list[str]:
+    """The migrations that are not yet run, in order, as `application.name`."""
+    from django.db import OperationalError, connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    try:
+        executor = MigrationExecutor(connection)
+        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except OperationalError as failed:
+        raise NotReady(
+            f"The database can't be reached: {str(failed).strip()}. "
+            "Start it, or name another one in MINTMARK_DATABASE_URL."
+        ) from failed
+    return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+
+
+def migrate() -> None:
+    """Run every pending migration."""
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0, interactive=False)

@@ -1,0 +1,143 @@
+"""`mintmark key`."""
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mintmark.core import errors
+
+from . import installation, output
+
+if TYPE_CHECKING:
+    from mintmark.accounts.models import Key, Principal
+
+
+@click.group()
+def keys() -> None:
+    """Issue, list and revoke bearer keys."""
+
+
+@keys.command()
+@click.argument("holder")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    default=["read"],
+    show_default=True,
+    help="What the key may do: read, evidence, registry, market, admin. Repeat for several.",
+)
+@click.option("--note", default="", help="What it is for.")
+@click.option("--days", type=click.IntRange(1, 36500), help="Ends after so many days.")
+@output.json_option
+def issue(
+    *, holder: str, scopes: tuple[str, ...], note: str, days: int | None, as_json: bool
+) -> None:
+    """Issue a key to HOLDER, a person's sign-in name or an assistant's name.
+
+    The key is printed this once and can't be shown again. Where a person and an assistant share
+    a name, write person:NAME or assistant:NAME.
+    """
+    installation.open_database()
+    from mintmark.accounts import keys as bearer_keys
+
+    expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
+    issued = bearer_keys.issue(
+        principal=_principal(holder), scopes=scopes, note=note[:200], expires_at=expires_at
+    )
+    if as_json:
+        output.print_json(_shown(issued.key) | {"secret": issued.secret})
+    else:
+        click.echo(issued.secret)
+        output.say(
+            f"The key of {issued.key.principal} for {', '.join(issued.key.scopes)}. It is not kept "
+            f"here: store it now. `mintmark key revoke {issued.key.prefix}` ends it.",
+            as_json=True,
+        )
+
+
+@keys.command(name="list")
+@click.argument("holder", required=False)
+@output.json_option
+def list_(*, holder: str | None, as_json: bool) -> None:
+    """List keys, all of them or those of HOLDER, newest first."""
+    installation.open_database()
+    from mintmark.accounts.models import Key
+
+    found = Key.objects.select_related("principal").order_by("-id")
+    if holder is not None:
+        found = found.filter(principal=_principal(holder))
+    shown = [_shown(key) for key in found]
+    if as_json:
+        output.print_json(shown)
+        return
+    columns = ["key", "holder", "scopes", "note", "created", "expires", "revoked"]
+    output.print_table(
+        columns=columns,
+        rows=[
+            [
+                f"{key['prefix']}…",
+                key["holder"],
+                " ".join(key["scopes"]),
+                key["note"],
+                *(f"{key[name]:%Y-%m-%d %H:%M}" if key[name] else "" for name in _TIMES),
+            ]
+            for key in shown
+        ],
+        empty="No key yet: `mintmark key issue HOLDER` issues one.",
+    )
+
+
+@keys.command()
+@click.argument("prefix")
+@output.json_option
+def revoke(*, prefix: str, as_json: bool) -> None:
+    """Revoke the key that starts with PREFIX (as `mintmark key list` shows it), at once."""
+    installation.open_database()
+    from mintmark.accounts import keys as bearer_keys
+    from mintmark.accounts.models import Key
+
+    # A whole key works as well: whoever revokes one often has it at hand.
+    key = Key.objects.filter(prefix=prefix.rstrip("…")[:11]).first()
+    if key is None:
+        raise errors.NotFound(f"No key starts with {prefix[:11]!r}: see `mintmark key list`.")
+    ended = bearer_keys.revoke(key=key, now=datetime.now(UTC))
+    if as_json:
+        output.print_json(_shown(ended))
+    else:
+        output.say(f"{ended.prefix}… of {ended.principal} is revoked since {ended.revoked_at:%c}.")
+
+
+_TIMES = ("created_at", "expires_at", "revoked_at")
+
+
+def _shown(key: "Key") -> dict[str, Any]:
+    return {
+        "prefix": key.prefix,
+        "holder": key.principal.name,
+        "kind": key.principal.kind,
+        "scopes": key.scopes,
+        "note": key.note,
+    } | {name: getattr(key, name) for name in _TIMES}
+
+
+def _principal(holder: str) -> "Principal":
+    from mintmark.accounts import principals
+    from mintmark.accounts.models import User
+    from mintmark.registry.models import Assistant
+
+    kind, _, name = holder.partition(":")
+    if kind not in ("person", "assistant"):
+        kind, name = "", holder
+    person = User.objects.filter(username=name).first() if kind != "assistant" else None
+    assistant = Assistant.objects.filter(name=name).first() if kind != "person" else None
+    if person is not None and assistant is not None:
+        raise errors.NotFound(
+            f"{name!r} is a person and an assistant: write person:{name} or assistant:{name}."
+        )
+    if person is not None:
+        return principals.of_user(user=person)
+    if assistant is not None:
+        return assistant.principal
+    raise errors.NotFound(f"Nobody is called {name!r}: neither a person nor an assistant.")

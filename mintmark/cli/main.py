@@ -1,0 +1,79 @@
+"""The operator's door: `mintmark COMMAND`. Commands are loaded when they are called.
+
+So `mintmark --help` is quick, and `backtest` and `simulate` need neither Django nor a database.
+"""
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from mintmark.core import errors
+
+from . import exits, output
+from .installation import NotReady
+
+COMMANDS = {
+    "demo": ("demo:demo", "Set up, load a living example, serve it, print its address."),
+    "migrate": ("migrate:migrate", "Create the database's tables, or bring them up to date."),
+    "serve": ("serve:serve", "Serve the pages and the API."),
+    "worker": ("worker:worker", "Fold recorded evidence into scores (PostgreSQL)."),
+    "import": ("imports:imports", "Bring in prompts and evidence from files."),
+    "calibrate": ("calibrate:calibrate", "Learn the priors from the log; write a new policy."),
+    "replay": ("replay:replay", "Fold the log anew, or check that it gives the same bits."),
+    "audit": ("audit:audit", "Check every invariant of the books."),
+    "backtest": ("backtest:backtest", "Would trust have predicted your fleet? No database needed."),
+    "simulate": ("simulate:simulate", "Try the scores against simulated attacks."),
+    "key": ("keys:keys", "Issue, list and revoke bearer keys."),
+    "user": ("users:users", "Create and list the people who sign in."),
+    "team": ("teams:teams", "Create and list teams."),
+}
+"""Every command: where it is, and its first line of help."""
+
+
+class _Door(click.Group):
+    """Loads a command when it is called, and turns whatever it raises into a message and an exit
+    code.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(f".{module}", __package__), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in COMMANDS])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except NotReady as refusal:
+            output.print_refusal(refusal, context=ctx)
+            ctx.exit(exits.NOT_READY)
+        except errors.Refusal as refusal:
+            output.print_refusal(refusal, context=ctx)
+            ctx.exit(exits.BAD_INPUT)
+        except KeyboardInterrupt:
+            click.echo("\nInterrupted. Whatever was not finished was not stored.", err=True)
+            ctx.exit(exits.INTERRUPTED)
+        except BrokenPipeError:
+            # Python would complain once more when it flushes at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(exits.READER_GONE)
+
+
+@click.group(cls=_Door, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="mintmark")
+def main() -> None:
+    """Evidence-based reputation and trust for the prompts that a fleet of LLM assistants runs on.
+
+    Start with `mintmark demo`. Every command takes --help; those that answer take --json.
+    """

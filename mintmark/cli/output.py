@@ -1,0 +1,114 @@
+"""What commands print: answers on standard output (tables, or one JSON document with `--json`),
+progress and refusals on standard error."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from mintmark.core import errors
+
+_AS_JSON = "mintmark.as_json"
+_WIDTH_IN_A_PIPE = 160
+_MOST_ROWS_SHOWN = 50
+
+
+def json_option[F: Callable[..., Any]](command: F) -> F:
+    """The option `--json`, given to the command as `as_json`; refusals are then JSON as well."""
+
+    def note(context: click.Context, _: click.Parameter, value: bool) -> bool:
+        context.find_root().meta[_AS_JSON] = value
+        return value
+
+    option = click.option(
+        "--json", "as_json", is_flag=True, callback=note, help="Print one JSON document."
+    )
+    return option(command)
+
+
+def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
+    """One JSON document; times as ISO 8601."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def print_table(
+    *,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    empty: str,
+    right: Sequence[str] = (),
+) -> None:
+    """A table, or the sentence `empty` where there is nothing to show; `right` names columns of numbers."""
+    if not rows:
+        click.echo(empty)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text("" if value is None else str(value)) for value in row))
+    _console(sys.stdout).print(table)
+
+
+def say(step: str, *, as_json: bool = False) -> None:
+    """What is being done, in one line; beside the answer, so on standard error where that is JSON."""
+    click.echo(f"· {step}", err=as_json)
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error while the block runs, if somebody watches; call it with done, total."""
+    console = _console(sys.stderr)
+    if not console.is_terminal:
+        yield lambda done, total: None
+        return
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def print_refusal(refusal: errors.Refusal, *, context: click.Context) -> None:
+    """A refusal and its rows: on standard error, or with `--json` as the document that was asked for."""
+    if context.find_root().meta.get(_AS_JSON):
+        error = {"code": refusal.code, "message": refusal.message, "rows": list(refusal.rows)}
+        print_json({"error": error})
+        return
+    click.echo(f"Refused ({refusal.code}): {refusal.message}", err=True)
+    print_rows(refusal.rows)
+
+
+def print_rows(rows: Sequence[errors.Row]) -> None:
+    """Refused rows, one line each, on standard error."""
+    for row in rows[:_MOST_ROWS_SHOWN]:
+        places = [
+            str(row[name]) if name != "line" else f"line {row['line']}"
+            for name in ("file", "line")
+            if name in row
+        ] or [f"row {row['row']}"]
+        field = f" {row['field']}" if row["field"] else ""
+        value = f" = {row['value']!r}" if row["value"] not in (None, "") else ""
+        click.echo(f"  {', '.join(places)}:{field}{value}: {row['message']}", err=True)
+    if len(rows) > _MOST_ROWS_SHOWN:
+        more = len(rows) - _MOST_ROWS_SHOWN
+        click.echo(f"  … and {more} more; --json lists them all.", err=True)
+
+
+def _console(file: Any) -> Console:
+    # A pipe has no width: nothing is cut or folded for one that a reader would not want folded.
+    width = None if file.isatty() else _WIDTH_IN_A_PIPE
+    return Console(file=file, width=width, highlight=False)

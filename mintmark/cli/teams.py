@@ -1,0 +1,67 @@
+"""`mintmark team`."""
+
+import re
+
+import click
+
+from . import installation, output
+
+
+@click.group()
+def teams() -> None:
+    """Create and list teams."""
+
+
+@teams.command()
+@click.argument("name")
+@click.option("--title", default="", help="What people read.")
+@output.json_option
+def create(*, name: str, title: str, as_json: bool) -> None:
+    """Create the team NAME (a-z, 0-9, '-', '_'); one that is there stays as it is."""
+    installation.open_database()
+    from mintmark.accounts.models import Team
+
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
+        raise click.BadParameter(
+            f"{name!r}: use 1 to 64 of a-z, 0-9, '-' and '_'.", param_hint="NAME"
+        )
+    team, created = Team.objects.get_or_create(name=name, defaults={"title": title[:200]})
+    if as_json:
+        output.print_json({"id": team.pk, "team": team.name, "created": created})
+    else:
+        output.say(f"Team {team.name} " + ("created." if created else "was there already."))
+
+
+@teams.command(name="list")
+@output.json_option
+def list_(*, as_json: bool) -> None:
+    """List all teams with what they hold."""
+    installation.open_database()
+    from django.db.models import Count
+
+    from mintmark.accounts.models import Team
+
+    found = [
+        {
+            "id": team.pk,
+            "team": team.name,
+            "title": team.title,
+            "people": team.people,
+            "assistants": team.kept_assistants,
+            "prompts": team.kept_prompts,
+        }
+        for team in Team.objects.annotate(
+            people=Count("memberships__user", distinct=True),
+            kept_assistants=Count("assistants", distinct=True),
+            kept_prompts=Count("prompts", distinct=True),
+        ).order_by("name")
+    ]
+    if as_json:
+        output.print_json(found)
+        return
+    output.print_table(
+        columns=["team", "title", "people", "assistants", "prompts"],
+        rows=[[t["team"], t["title"], t["people"], t["assistants"], t["prompts"]] for t in found],
+        empty="No team yet: `mintmark team create NAME` makes one.",
+        right=["people", "assistants", "prompts"],
+    )

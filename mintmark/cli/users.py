@@ -1,0 +1,136 @@
+"""`mintmark user`."""
+
+import secrets
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mintmark.core import errors
+
+from . import installation, output
+
+if TYPE_CHECKING:
+    from mintmark.accounts.models import User
+
+ROLES = ("operator", "author", "treasurer", "auditor", "admin")
+EVERYWHERE = "everywhere"
+
+
+class NameTaken(errors.Refusal):
+    """Somebody is called that already."""
+
+    code = "name_taken"
+
+
+class UnfitPassword(errors.Refusal):
+    """A password is too easy to guess."""
+
+    code = "unfit_password"
+
+
+@click.group()
+def users() -> None:
+    """Create and list the people who sign in."""
+
+
+@users.command()
+@click.argument("name")
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    type=click.Choice(ROLES),
+    help="Held in --team, or everywhere where no team is given. Repeat for several.",
+)
+@click.option("--team", help="The team the roles are held in; see `mintmark team create`.")
+@click.option(
+    "--password-stdin", is_flag=True, help="Read the password from standard input, not make one."
+)
+@output.json_option
+def create(
+    *, name: str, roles: Sequence[str], team: str | None, password_stdin: bool, as_json: bool
+) -> None:
+    """Create a person who signs in as NAME; prints the password unless it was given."""
+    installation.open_database()
+    from django.db import transaction
+
+    password = sys.stdin.readline().rstrip("\n") if password_stdin else secrets.token_urlsafe(12)
+    with transaction.atomic():
+        made = make(name=name, password=password, roles=roles, team=team)
+    shown = {"user": made.get_username(), "roles": list(roles), "team": team}
+    if as_json:
+        output.print_json(shown if password_stdin else shown | {"password": password})
+        return
+    held = f" ({', '.join(roles)} in {team or 'every team'})" if roles else ""
+    output.say(f"{made.get_username()}{held} can sign in.")
+    if not password_stdin:
+        output.say(f"Password: {password}")
+
+
+@users.command(name="list")
+@output.json_option
+def list_(*, as_json: bool) -> None:
+    """List who can sign in, with their roles."""
+    installation.open_database()
+    from mintmark.accounts.models import User
+
+    found: list[dict[str, Any]] = [
+        {
+            "user": user.get_username(),
+            "active": user.is_active and user.has_usable_password(),
+            "last_login": user.last_login,
+            "roles": [
+                {"role": held.role, "team": held.team.name if held.team else None}
+                for held in user.memberships.all()
+            ],
+        }
+        for user in User.objects.prefetch_related("memberships__team").order_by("username")
+    ]
+    if as_json:
+        output.print_json(found)
+        return
+    rows = [
+        [
+            row["user"],
+            "yes" if row["active"] else "no",
+            ", ".join(f"{h['role']} in {h['team'] or 'every team'}" for h in row["roles"]),
+            f"{row['last_login']:%Y-%m-%d %H:%M}" if row["last_login"] else "never",
+        ]
+        for row in found
+    ]
+    output.print_table(
+        columns=["user", "can sign in", "roles", "last seen"],
+        rows=rows,
+        empty="Nobody yet: `mintmark user create NAME --role admin` makes the first.",
+    )
+
+
+def make(*, name: str, password: str, roles: Sequence[str], team: str | None) -> "User":
+    """A new person with these roles in `team` (None: everywhere).
+
+    Raises `NameTaken`, `UnfitPassword`, `NotFound` (no such team).
+    """
+    from django.contrib.auth.password_validation import validate_password
+    from django.core.exceptions import ValidationError
+
+    from mintmark.accounts.models import Membership, Team, User
+
+    where = Team.objects.filter(name=team).first() if team is not None else None
+    if team is not None and where is None:
+        raise errors.NotFound(f"No team {team!r}: `mintmark team create {team}` makes it.")
+    if User.objects.filter(username=name).exists():
+        raise NameTaken(f"Somebody is called {name!r} already; choose another name.")
+    user = User(username=name)
+    try:
+        user.clean_fields(exclude=["password"])
+        validate_password(password, user=user)
+    except ValidationError as unfit:
+        kind = NameTaken if "username" in getattr(unfit, "message_dict", {}) else UnfitPassword
+        raise kind(" ".join(unfit.messages)) from unfit
+    user.set_password(password)
+    user.save()
+    for role in roles:
+        Membership.objects.get_or_create(user=user, team=where, role=role)
+    return user

@@ -1,0 +1,95 @@
+"""What an importer says: what it read, what it changed, what it refused."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mintmark.core import errors
+
+type Progress = Callable[[int, int], None]
+"""Told as an import goes on: units done, units in all."""
+
+
+class UnreadableSource(errors.Refusal):
+    """A file or folder can't be imported as it is; nothing of it was stored."""
+
+    code = "unreadable_source"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """One import, done or (`dry_run`) only tried.
+
+    `read` counts what the source holds, by its own words. Every prompt and event read is in exactly
+    one of `registered`/`unchanged`, `recorded`/`repeated`, or named in `refused`; `notes` say what
+    a reader of the counts would otherwise wonder about.
+    """
+
+    source: str
+    dry_run: bool
+    read: Mapping[str, int]
+    registered: int = 0
+    unchanged: int = 0
+    recorded: int = 0
+    repeated: int = 0
+    refused: Sequence[errors.Row] = ()
+    notes: Sequence[str] = field(default=())
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was (or, in a dry run, would be) written."""
+        return bool(self.registered or self.recorded)
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`: plain types only."""
+        return {
+            "source": self.source,
+            "dry_run": self.dry_run,
+            "changed": self.changed,
+            "read": dict(self.read),
+            "prompts": {"registered": self.registered, "unchanged": self.unchanged},
+            "events": {"recorded": self.recorded, "repeated": self.repeated},
+            "refused": [dict(row) for row in self.refused],
+            "notes": list(self.notes),
+        }
+
+
+class Place(errors.Row):
+    """A refused place of a source: a row of a report that also names the file and, where known, the
+    line.
+    """
+
+    def __init__(
+        self,
+        *,
+        row: int,
+        field: str,
+        value: object,
+        message: str,
+        file: Path | str,
+        line: int | None = None,
+    ) -> None:
+        super().__init__(row=row, field=field, value=value, message=message)
+        self["file"] = str(file)
+        if line is not None:
+            self["line"] = line
+
+
+def unreadable(*, what: str, places: Sequence[errors.Row]) -> UnreadableSource:
+    """The refusal of a whole source: the first place in its message, every place in its rows."""
+    first = places[0]
+    where = ", ".join(
+        str(part)
+        for part in (
+            first.get("file"),
+            f"line {first['line']}" if "line" in first else "",
+            first["field"],
+        )
+        if part
+    )
+    others = f" ({len(places) - 1} more problems follow.)" if len(places) > 1 else ""
+    return UnreadableSource(
+        f"{what} can't be imported, and nothing of it was: {where}: {first['message']}{others}",
+        rows=places,
+    )
