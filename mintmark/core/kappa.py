@@ -1,16 +1,22 @@
 """Learn how much the prior weighs: κ of each ritual and the correlation of runs on one assistant.
 
-A nested random-effects model, by moments (as DerSimonian and Laird 1986 for a meta-analysis):
-inside a ritual, prompts differ with variance τ², one prompt differs between assistants with
-variance χ², and one run varies by what is left of m(1−m). Then κ = (run + χ²)/τ², the runs (each on
-another assistant) that tell as much about a prompt as knowing the ritual does, and χ²/(χ² + run) is
-the correlation of two runs of one prompt on one assistant.
+A nested random-effects model, by moments (as DerSimonian and Laird 1986 for a meta-analysis). With
+V = m(1−m) the variance of a run of a prompt drawn from the ritual, prompts differ with variance τ²,
+a prompt differs between assistants with variance χ², and what is left, V − τ² − χ², is the run's
+own noise. Then κ = (V − τ²)/τ², the runs (each on another assistant) that tell as much about a
+prompt as knowing its ritual does, and χ²/(V − τ²) is the correlation of two runs of one prompt on
+one assistant.
+
+Each estimate is shrunk by its own sampling error: a ritual's τ² to that of all rituals, that one
+and χ² to what the policy says already. A log of single runs tells nothing of either, and changes
+nothing.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,13 +25,21 @@ from mintmark.core.reputation import Floats, Ints, State
 from mintmark.core.reputation_policy import ReputationPolicy
 
 LEAST, MOST = 6.0, 40.0
-# Fewer prompts than this, in all rituals together, teach nothing: the policy stays as it is.
-FEWEST_PROMPTS = 8
-# A ritual's own τ² counts as its number of prompts, the estimate over all rituals as this many.
-POOLED_PROMPTS = 10.0
 # A learned correlation stays in here. The least bounds what one assistant can say of a prompt,
 # however often it says it, to 1/0.02 = 50 runs; more than the most is the noise of few pairs.
 LEAST_CORRELATED, MOST_CORRELATED = 0.02, 0.5
+# The weights of pairs depend on the correlation that is learned; they settle within a few rounds.
+ROUNDS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measured:
+    """One element a measured pair: its prompt and ritual (row numbers), runs, mean residual."""
+
+    prompt: Ints
+    ritual: Ints
+    runs: Floats
+    mean: Floats
 
 
 def learn(
@@ -34,93 +48,99 @@ def learn(
     """`policy` with κ per ritual, default κ and run correlation learned from a whole folded state.
 
     `pair_prompt` is the prompt row of each pair row, `ritual_keys` the key of each ritual row. Only
-    what a prompt earned itself counts; inheritance and opinion are left out. Deterministic; with
-    fewer than eight measured prompts the policy comes back unchanged.
+    what prompts were measured at themselves counts, no inheritance and no opinion. Deterministic;
+    without a measured pair the policy comes back unchanged.
     """
-    runs = state.pairs.runs.sum(axis=1)
-    seen = np.flatnonzero(runs > 0.0)
-    prompt = pair_prompt[seen]
-    ritual_of_prompt = state.prompts.home
-    known = ritual_of_prompt[prompt] >= 0
-    seen, prompt = seen[known], prompt[known]
-    runs = runs[seen]
-    mean = state.pairs.residual[seen].sum(axis=1) / runs
-    prompts = len(ritual_of_prompt)
-    measured = np.bincount(prompt, minlength=prompts) > 0
-    if int(measured.sum()) < FEWEST_PROMPTS:
+    pairs = _measured(state, pair_prompt=pair_prompt)
+    if not len(pairs.runs):
         return policy
-
     rituals = len(ritual_keys)
     home = np.array(
         [reputation.home_mean(state.fleet, state.rituals, g) for g in range(rituals)], dtype=float
     )
-    bernoulli = home * (1.0 - home)
-    between_assistants = 0.0
-    between_prompts = np.zeros(rituals)
-    pooled = 0.0
-    # Each variance is what the others leave of m(1−m); they settle within a few rounds.
-    for _ in range(20):
-        single = np.maximum(0.02, bernoulli - between_prompts - between_assistants)
-        between_assistants = _between_assistants(
-            prompt, runs, mean, noise=single[ritual_of_prompt[prompt]], prompts=prompts
+    run = np.clip(home * (1.0 - home), 0.02, 0.25)
+    mean_run = float(np.mean(run[pairs.ritual]))
+
+    correlation = policy.run_correlation
+    for _ in range(ROUNDS):
+        distinct = pairs.runs / (1.0 + np.maximum(0.0, pairs.runs - 1.0) * correlation)
+        excess, room, error = _between_prompts(pairs, distinct, run=run)
+        pooled = _shrunk(
+            float(excess.sum()),
+            float(room.sum()),
+            float(np.hypot.reduce(error)),
+            towards=mean_run / (1.0 + policy.kappa_default),
         )
-        correlation = between_assistants / (between_assistants + float(np.mean(single)))
-        between_prompts, pooled = _between_prompts(
-            prompt,
-            weight=runs / (1.0 + np.maximum(0.0, runs - 1.0) * correlation),
-            mean=mean,
-            variance=single + between_assistants,
-            ritual=ritual_of_prompt,
-            measured=measured,
+        own = np.array(
+            [_shrunk(excess[g], room[g], error[g], towards=pooled) for g in range(rituals)]
         )
-    kappa = np.clip((single + between_assistants) / np.maximum(between_prompts, 1e-9), LEAST, MOST)
-    default = float(np.clip(np.mean(single + between_assistants) / max(pooled, 1e-9), LEAST, MOST))
-    has_prompts = np.bincount(ritual_of_prompt[measured], minlength=rituals) > 0
+        noise = np.maximum(0.02, run - own)
+        correlation = _correlation(pairs, noise=noise, known=policy.run_correlation)
+    kappa = np.clip(run / np.maximum(own, 1e-9) - 1.0, LEAST, MOST)
     return replace(
         policy,
-        kappa={key: float(kappa[g]) for g, key in enumerate(ritual_keys) if has_prompts[g]},
-        kappa_default=default,
-        run_correlation=float(np.clip(correlation, LEAST_CORRELATED, MOST_CORRELATED)),
+        kappa={ritual_keys[g]: float(kappa[g]) for g in np.unique(pairs.ritual)},
+        kappa_default=float(np.clip(mean_run / max(pooled, 1e-9) - 1.0, LEAST, MOST)),
+        run_correlation=correlation,
     )
 
 
-def _between_assistants(
-    prompt: Ints, runs: Floats, mean: Floats, *, noise: Floats, prompts: int
-) -> float:
-    """Variance of a prompt's true score between assistants, beyond the noise of runs."""
-    total = np.bincount(prompt, runs, minlength=prompts)
-    centre = np.bincount(prompt, runs * mean, minlength=prompts) / np.maximum(total, 1e-12)
-    pairs = np.bincount(prompt, minlength=prompts)
-    squares = np.bincount(prompt, runs * runs, minlength=prompts) / np.maximum(total, 1e-12)
-    spread = float(np.sum(runs * (mean - centre[prompt]) ** 2))
-    expected = float(np.sum(noise * (1.0 - 1.0 / pairs[prompt])))
-    room = float(np.sum(total - squares))
-    return max(0.0, (spread - expected) / room) if room > 1e-9 else 0.0
+def _measured(state: State, *, pair_prompt: Ints) -> _Measured:
+    runs = state.pairs.runs.sum(axis=1)
+    ritual = state.prompts.home[pair_prompt]
+    rows = np.flatnonzero((runs > 0.0) & (ritual >= 0))
+    return _Measured(
+        prompt=pair_prompt[rows],
+        ritual=ritual[rows],
+        runs=runs[rows],
+        mean=state.pairs.residual[rows].sum(axis=1) / runs[rows],
+    )
+
+
+def _shrunk(excess: float, room: float, error: float, *, towards: float) -> float:
+    """excess/room, drawn `towards` a variance that is itself known to its own size only."""
+    if room <= 0.0:
+        return towards
+    sampling = (error / room) ** 2
+    trusted = towards * towards / (towards * towards + sampling)
+    return max(0.0, trusted * excess / room + (1.0 - trusted) * towards)
 
 
 def _between_prompts(
-    prompt: Ints,
-    *,
-    weight: Floats,
-    mean: Floats,
-    variance: Floats,
-    ritual: Ints,
-    measured: reputation.Bools,
-) -> tuple[Floats, float]:
-    """Variance of prompts' true scores inside each ritual, and over all of them together."""
-    prompts, rituals = len(ritual), len(variance)
-    total = np.bincount(prompt, weight, minlength=prompts)[measured]
-    level = np.bincount(prompt, weight * mean, minlength=prompts)[measured] / total
-    g = ritual[measured]
-    of_ritual = np.bincount(g, total, minlength=rituals)
-    safe = np.maximum(of_ritual, 1e-12)
-    centre = np.bincount(g, total * level, minlength=rituals) / safe
-    spread = np.bincount(g, total * (level - centre[g]) ** 2, minlength=rituals)
-    number = np.bincount(g, minlength=rituals).astype(float)
-    excess = spread - np.maximum(0.0, number - 1.0) * variance
-    room = of_ritual - np.bincount(g, total * total, minlength=rituals) / safe
-    all_room = float(np.sum(room))
-    pooled = max(0.0, float(np.sum(excess)) / all_room) if all_room > 1e-9 else 0.0
-    own = np.where(room > 1e-9, excess / np.where(room > 1e-9, room, 1.0), pooled)
-    share = number / (number + POOLED_PROMPTS)
-    return np.maximum(0.0, share * own + (1.0 - share) * pooled), pooled
+    pairs: _Measured, distinct: Floats, *, run: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Per ritual: τ² times room, the room, and the standard error of the first.
+
+    With weights w and k prompts, E Σw(r − r̄)² = (k−1)(V − τ²) + (Σw − Σw²/Σw)·τ².
+    """
+    of_prompt, prompt = np.unique(pairs.prompt, return_inverse=True)
+    weight = np.bincount(prompt, distinct)
+    level = np.bincount(prompt, distinct * pairs.mean) / weight
+    ritual = np.empty(len(of_prompt), dtype=np.int64)
+    ritual[prompt] = pairs.ritual
+
+    rituals = len(run)
+    total = np.maximum(np.bincount(ritual, weight, minlength=rituals), 1e-12)
+    centre = np.bincount(ritual, weight * level, minlength=rituals) / total
+    spread = np.bincount(ritual, weight * (level - centre[ritual]) ** 2, minlength=rituals)
+    free = np.maximum(0.0, np.bincount(ritual, minlength=rituals) - 1.0)
+    room = total - np.bincount(ritual, weight * weight, minlength=rituals) / total - free
+    return spread - free * run, np.maximum(0.0, room), run * np.sqrt(2.0 * free)
+
+
+def _correlation(pairs: _Measured, *, noise: Floats, known: float) -> float:
+    """χ²/(V − τ²) from how much more than binomially a prompt's means differ by assistant.
+
+    Inside a prompt with k assistants, E Σn(r − r̄)² = (k−1)(V − τ² − χ²) + (Σn − Σn²/Σn)·χ².
+    """
+    _, prompt = np.unique(pairs.prompt, return_inverse=True)
+    total = np.bincount(prompt, pairs.runs)
+    centre = np.bincount(prompt, pairs.runs * pairs.mean) / total
+    number = np.bincount(prompt)
+    # In units of V − τ², so that rituals of different noise can be added up.
+    unit = noise[pairs.ritual]
+    spread = float(np.sum(pairs.runs * (pairs.mean - centre[prompt]) ** 2 / unit))
+    free = float(np.sum(number - 1.0))
+    room = float(np.sum(total - np.bincount(prompt, pairs.runs * pairs.runs) / total)) - free
+    learned = _shrunk(spread - free, room, math.sqrt(2.0 * free), towards=known)
+    return float(np.clip(learned, LEAST_CORRELATED, MOST_CORRELATED))

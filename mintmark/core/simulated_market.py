@@ -36,6 +36,8 @@ TARGET = 0
 NOW = 20_000.0
 BAYES_WEIGHT = 10.0
 RITUAL_KEYS = ("simulated",)
+# The scenario has no assistants in it, so they are alike here, and a calibrated policy knows that.
+ALIKE = PairPolicy(assistant=0.01, assistant_ritual=0.01, pair=0.01)
 
 METHODS = ("mintmark", "raw_mean", "bayes_average", "wilson_bound")
 
@@ -158,11 +160,10 @@ def _measured(quality: Floats, *, mean_runs: float, rng: np.random.Generator) ->
     score = (rng.random(n) < quality[prompt]).astype(float)
     ritual = np.zeros(n, dtype=np.int64)
     pair = assistant * PROMPTS + prompt
-    policy = PairPolicy()
     foreseen = pairs.fold(
-        policy,
+        ALIKE,
         pairs.PairState.untouched(
-            policy=policy,
+            policy=ALIKE,
             assistants=ASSISTANTS,
             rituals=1,
             assistant_rituals=ASSISTANTS,
