@@ -37,7 +37,11 @@ class Issued:
 
 
 def issue(
-    *, principal: Principal, scopes: Sequence[str], note: str = "", expires_at: datetime | None = None
+    *,
+    principal: Principal,
+    scopes: Sequence[str],
+    note: str = "",
+    expires_at: datetime | None = None,
 ) -> Issued:
     """Make a key for `principal`; the secret is 256 random bits behind a visible prefix."""
     unknown = [scope for scope in scopes if scope not in SCOPES]
@@ -46,8 +50,12 @@ def issue(
     prefix = "mm_" + secrets.token_hex(4)
     secret = f"{prefix}_{secrets.token_urlsafe(32)}"
     key = Key.objects.create(
-        principal=principal, prefix=prefix, digest=_digest(secret), scopes=sorted(set(scopes)),
-        note=note, expires_at=expires_at,
+        principal=principal,
+        prefix=prefix,
+        digest=_digest(secret),
+        scopes=sorted(set(scopes)),
+        note=note,
+        expires_at=expires_at,
     )
     return Issued(key=key, secret=secret)
 
@@ -55,7 +63,11 @@ def issue(
 def recognise(*, secret: str, now: datetime) -> Key | None:
     """The live key with this secret, or None; nothing tells an unknown key from a revoked or expired one."""
     prefix = secret[:11]
-    key = Key.objects.select_related("principal__user", "principal__team").filter(prefix=prefix).first()
+    key = (
+        Key.objects.select_related("principal__user", "principal__team")
+        .filter(prefix=prefix)
+        .first()
+    )
     if key is None or not hmac.compare_digest(bytes(key.digest), _digest(secret)):
         return None
     if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):

@@ -46,7 +46,9 @@ class Membership(models.Model):
                 name="membership_everywhere_once",
                 condition=models.Q(team__isnull=True),
             ),
-            models.CheckConstraint(condition=models.Q(role__in=Role.values), name="membership_role"),
+            models.CheckConstraint(
+                condition=models.Q(role__in=Role.values), name="membership_role"
+            ),
         ]
 
     def __str__(self) -> str:

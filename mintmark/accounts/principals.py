@@ -10,7 +10,8 @@ def of_user(*, user: User) -> Principal:
         return found
     team = Team.objects.filter(memberships__user=user).order_by("memberships__id").first()
     return Principal.objects.get_or_create(
-        user=user, defaults={"kind": Principal.Kind.PERSON, "name": user.get_username(), "team": team}
+        user=user,
+        defaults={"kind": Principal.Kind.PERSON, "name": user.get_username(), "team": team},
     )[0]
 
 

@@ -169,9 +169,7 @@ def read(*, after: Position, at_most: int) -> Slice | None:
     found = _select(after=after, limit=at_most)
     if len(found) == at_most:  # perhaps cut inside a batch: take that batch's remainder as well
         last = found[-1]
-        found += _select(
-            after=Position(xid=last[1], event=last[0]), limit=1_000_000, batch=last[2]
-        )
+        found += _select(after=Position(xid=last[1], event=last[0]), limit=1_000_000, batch=last[2])
     if not found:
         return None
     columns = list(zip(*found, strict=True))
@@ -202,7 +200,8 @@ def settled() -> Position:
     where, values = _settled_clause()
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT xid, id FROM evidence_event WHERE {where} ORDER BY xid DESC, id DESC LIMIT 1", values
+            f"SELECT xid, id FROM evidence_event WHERE {where} ORDER BY xid DESC, id DESC LIMIT 1",
+            values,
         )
         row = cursor.fetchone()
     return Position(xid=row[0], event=row[1]) if row else Position()

@@ -33,11 +33,18 @@ def register(
     if there is not None:
         if there.team_id == team.pk:
             return there
-        raise InvalidAssistant(f"The name {name!r} belongs to an assistant of another team; choose another.")
+        raise InvalidAssistant(
+            f"The name {name!r} belongs to an assistant of another team; choose another."
+        )
     with transaction.atomic():
         principal = principals.for_assistant(name=name, team=team)
         return Assistant.objects.create(
-            name=name, principal=principal, owner=owner, team=team, model=model, description=description
+            name=name,
+            principal=principal,
+            owner=owner,
+            team=team,
+            model=model,
+            description=description,
         )
 
 

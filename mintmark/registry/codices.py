@@ -63,7 +63,9 @@ def _problems(clause: Mapping[str, Any], *, row: int) -> list[errors.Row]:
     for field in ("id", "text"):
         value = clause.get(field)
         if not isinstance(value, str) or not value.strip():
-            found.append(errors.Row(row=row, field=field, value=value, message=f"{field} is missing."))
+            found.append(
+                errors.Row(row=row, field=field, value=value, message=f"{field} is missing.")
+            )
     for field, allowed in (("severity", SEVERITIES), ("applies_to", APPLIES_TO)):
         if clause.get(field) not in allowed:
             found.append(

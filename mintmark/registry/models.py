@@ -83,7 +83,9 @@ class Prompt(models.Model):
             models.UniqueConstraint(
                 fields=["namespace", "name", "revision"], name="prompt_revision_once"
             ),
-            models.CheckConstraint(condition=models.Q(revision__gte=1), name="prompt_revision_from_1"),
+            models.CheckConstraint(
+                condition=models.Q(revision__gte=1), name="prompt_revision_from_1"
+            ),
             models.CheckConstraint(
                 condition=models.Q(derivation="root", parent__isnull=True)
                 | models.Q(derivation__in=["revision", "fork"], parent__isnull=False),

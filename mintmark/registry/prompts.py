@@ -181,7 +181,9 @@ def _named(reference: str) -> Prompt | None:
         return revisions.order_by("-revision").first()
     if at.isascii() and at.isdigit() and len(at) < 10:
         return revisions.filter(revision=int(at)).first()
-    return revisions.filter(labels__label=at, labels__namespace=namespace, labels__name=name).first()
+    return revisions.filter(
+        labels__label=at, labels__namespace=namespace, labels__name=name
+    ).first()
 
 
 def lineage(*, prompt: Prompt, limit: int = 400) -> list[Prompt]:
@@ -225,7 +227,9 @@ def _problems(draft: Draft, *, row: int) -> list[errors.Row]:
         refuse("namespace", draft.namespace, "A namespace is 1 to 64 of a-z, 0-9, '-' and '_'.")
     if not _NAME.fullmatch(draft.name) or draft.name != draft.name.strip():
         refuse(
-            "name", draft.name, "A name is 1 to 200 letters, digits, spaces or . : / ( ) & , ' + - _"
+            "name",
+            draft.name,
+            "A name is 1 to 200 letters, digits, spaces or . : / ( ) & , ' + - _",
         )
     if draft.revision is not None and not 1 <= draft.revision <= 2**31 - 1:
         refuse("revision", draft.revision, "A revision is a whole number from 1.")

@@ -33,7 +33,9 @@ def register(
     `tag` is the task that it measures, such as `task:summarise`.
     """
     if not _NAME.fullmatch(name) or name != name.strip():
-        raise InvalidRitual(f"The name {name[:200]!r}: use 1 to 200 letters, digits, spaces or . : / - _")
+        raise InvalidRitual(
+            f"The name {name[:200]!r}: use 1 to 200 letters, digits, spaces or . : / - _"
+        )
     if not _TAG.fullmatch(tag):
         raise InvalidRitual(f"The tag {tag[:100]!r}: use a label such as 'task:summarise'.")
     wanted = dict(definition or {})
@@ -41,7 +43,11 @@ def register(
     same = versions.filter(tag=tag).order_by("-version").first()
     if same is not None and same.definition == wanted and version in (None, same.version):
         return same
-    number = version if version is not None else (versions.aggregate(last=Max("version"))["last"] or 0) + 1
+    number = (
+        version
+        if version is not None
+        else (versions.aggregate(last=Max("version"))["last"] or 0) + 1
+    )
     if versions.filter(version=number).exists():
         raise InvalidRitual(
             f"{name}@{number} is registered with another definition; evidence names it, so it never changes."

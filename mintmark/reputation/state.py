@@ -77,14 +77,6 @@ class Rows:
         positions[valid] = at[inverse]
         return positions
 
-    def known(self, first: Ints, second: Ints | None = None) -> Ints:
-        """Positions of these rows where they exist, −1 where nothing was ever recorded; makes none."""
-        second = np.zeros_like(first) if second is None else second
-        keys = list(zip(first.tolist(), second.tolist(), strict=True))
-        missing = [key for key in dict.fromkeys(keys) if key not in self._index and min(key) >= 0]
-        self._put(list(self._stored_rows(missing).items()))
-        return np.array([self._index.get(key, -1) for key in keys], dtype=np.int64)
-
     def keys(self) -> dict[tuple[int, int], int]:
         """Every row in memory with its position."""
         return self._index
@@ -125,10 +117,7 @@ class Rows:
         self.arrays = larger
 
     def _matrix(self) -> NDArray[np.float64]:
-        used = len(self._index)
-        return np.concatenate(
-            [a[:used].reshape(used, -1).astype("<f8") for a in self.arrays], axis=1
-        )
+        return matrix(self.arrays, len(self._index))
 
     def _unpack(self, at: int, numbers: NDArray[np.float64]) -> None:
         start = 0
@@ -160,6 +149,11 @@ class Rows:
                     )
                     found.update(((f, s), bytes(n)) for f, s, n in cursor.fetchall())
         return found
+
+
+def matrix(arrays: Arrays, used: int) -> NDArray[np.float64]:
+    """The first `used` rows of some arrays side by side, as float64."""
+    return np.concatenate([a[:used].reshape(used, -1).astype("<f8") for a in arrays], axis=1)
 
 
 def save(packed: Sequence[tuple[int, int, int, bytes]]) -> None:

@@ -119,7 +119,9 @@ class _Named:
                 lambda ids: Prompt.objects.filter(pk__in=ids).only("id", "team_id", "parent_id"),
                 lambda name: prompts.named(reference=name),
             ),
-            assistants=_assistants({claim.assistant for claim in claims if claim.assistant is not None}),
+            assistants=_assistants(
+                {claim.assistant for claim in claims if claim.assistant is not None}
+            ),
             rituals=_by_id_or(
                 {claim.ritual for claim in claims if claim.ritual is not None},
                 lambda ids: Ritual.objects.filter(pk__in=ids).only("id"),
@@ -148,7 +150,9 @@ def _assistants(names: set[int | str]) -> dict[int | str, Assistant]:
     ids = [name for name in names if isinstance(name, int) and 0 < name < 2**63]
     words = [name for name in names if isinstance(name, str)]
     found: dict[int | str, Assistant] = {}
-    for row in Assistant.objects.filter(Q(pk__in=ids) | Q(name__in=words)).only("id", "name", "team_id", "principal_id"):
+    for row in Assistant.objects.filter(Q(pk__in=ids) | Q(name__in=words)).only(
+        "id", "name", "team_id", "principal_id"
+    ):
         found[row.pk] = row
         found[row.name] = row
     return found
@@ -169,36 +173,66 @@ def _problems(claims: Sequence[Claim], named: _Named, *, now: datetime) -> list[
         if not math.isfinite(claim.score) or not 0.0 <= claim.score <= 1.0:
             refuse("score", claim.score, f"A score is a number from 0 to 1, not {claim.score!r}.")
         if not 1 <= claim.runs <= MAX_RUNS:
-            refuse("runs", claim.runs, f"runs is a whole number from 1 to {MAX_RUNS:,}, not {claim.runs}.")
+            refuse(
+                "runs",
+                claim.runs,
+                f"runs is a whole number from 1 to {MAX_RUNS:,}, not {claim.runs}.",
+            )
         if claim.prompt not in named.prompts:
             refuse("prompt", claim.prompt, f"There is no prompt {str(claim.prompt)[:100]!r}.")
         if claim.assistant is not None and claim.assistant not in named.assistants:
-            refuse("assistant", claim.assistant, f"There is no assistant {str(claim.assistant)[:100]!r}.")
+            refuse(
+                "assistant",
+                claim.assistant,
+                f"There is no assistant {str(claim.assistant)[:100]!r}.",
+            )
         if claim.ritual is not None and claim.ritual not in named.rituals:
             refuse("ritual", claim.ritual, f"There is no ritual {str(claim.ritual)[:100]!r}.")
         if kind in kinds.MEASURED and claim.ritual is None:
             refuse("ritual", None, f"{claim.kind} evidence names the ritual that measured it.")
-        if kind is not None and claim.assistant is None and kind not in (kinds.Kind.RATING, kinds.Kind.CLAUSE):
+        if (
+            kind is not None
+            and claim.assistant is None
+            and kind not in (kinds.Kind.RATING, kinds.Kind.CLAUSE)
+        ):
             refuse("assistant", None, f"{claim.kind} evidence names the assistant.")
         at = claim.occurred_at
         if at is not None and at.tzinfo is None:
             refuse("occurred_at", at, "A time needs its zone, such as 2026-01-31T12:00:00Z.")
         elif at is not None and at > latest:
-            refuse("occurred_at", at, f"{at} is more than 5 minutes ahead of this server's clock ({now}).")
+            refuse(
+                "occurred_at",
+                at,
+                f"{at} is more than 5 minutes ahead of this server's clock ({now}).",
+            )
         elif at is not None and at.year < EARLIEST_YEAR:
             refuse("occurred_at", at, f"{at} is before {EARLIEST_YEAR}; is its unit right?")
         if not claim.key or len(claim.key) > 200 or not claim.key.isprintable():
-            refuse("key", claim.key, "A key is 1 to 200 printable characters, unique for each event.")
+            refuse(
+                "key", claim.key, "A key is 1 to 200 printable characters, unique for each event."
+            )
         elif claim.key in seen:
-            refuse("key", claim.key, f"This key stands in row {seen[claim.key]} of the same batch as well.")
+            refuse(
+                "key",
+                claim.key,
+                f"This key stands in row {seen[claim.key]} of the same batch as well.",
+            )
         else:
             seen[claim.key] = n
         if len(claim.note) > 400 or "\0" in claim.note:
             refuse("note", claim.note, "A note has at most 400 characters and no NUL.")
         if claim.tags:
-            bad = [t for t in claim.tags if not (isinstance(t, str) and 0 < len(t) <= 100 and t.isprintable())]
+            bad = [
+                t
+                for t in claim.tags
+                if not (isinstance(t, str) and 0 < len(t) <= 100 and t.isprintable())
+            ]
             if bad or len(claim.tags) > 20:
-                refuse("tags", bad or len(claim.tags), "At most 20 tags, each 1 to 100 printable characters.")
+                refuse(
+                    "tags",
+                    bad or len(claim.tags),
+                    "At most 20 tags, each 1 to 100 printable characters.",
+                )
     return found
 
 
@@ -218,7 +252,9 @@ def _authorise(caller: Caller, claims: Sequence[Claim], named: _Named) -> None:
             )
         if kind == kinds.Kind.RATING and assistant is None:
             continue
-        team_id = assistant.team_id if assistant is not None else named.prompts[claim.prompt].team_id
+        team_id = (
+            assistant.team_id if assistant is not None else named.prompts[claim.prompt].team_id
+        )
         if not caller.has_role(Role.OPERATOR, team_id=team_id):
             raise errors.Forbidden(
                 f"Row {n}: recording {claim.kind} evidence here takes the role 'operator' in the team of "
@@ -293,7 +329,9 @@ def _last_event(appended: log.Appended, *, caller: Caller, claims: Sequence[Clai
     if appended.batch is not None:
         events = Event.objects.filter(batch=appended.batch)
     else:
-        events = Event.objects.filter(actor=caller.principal, key__in=[claim.key for claim in claims])
+        events = Event.objects.filter(
+            actor=caller.principal, key__in=[claim.key for claim in claims]
+        )
     last = events.order_by("-id").values_list("id", flat=True).first()
     assert last is not None
     return last

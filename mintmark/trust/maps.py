@@ -44,7 +44,12 @@ class Maps:
         self._pairs: dict[tuple[int, int], _Pair] = {}
 
     def follow(
-        self, *, part: log.Slice, effects: Effects, sums: alignment.PairSums, at: dict[tuple[int, int], int]
+        self,
+        *,
+        part: log.Slice,
+        effects: Effects,
+        sums: alignment.PairSums,
+        at: dict[tuple[int, int], int],
     ) -> list[tuple[Any, ...]]:
         """The map's rows after a slice, in the order of `COLUMNS`; `at` says where each pair's sums stand."""
         concerned = (part.assistant >= 0) & ~np.isin(part.kind, _OPINION)

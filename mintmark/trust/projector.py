@@ -6,11 +6,8 @@ from datetime import datetime
 from django.db import connection, transaction
 
 from mintmark.core import errors
-from mintmark.core.pair_policy import PairPolicy
-from mintmark.core.reputation_policy import ReputationPolicy
 from mintmark.evidence import log
-from mintmark.reputation import standings, state
-from mintmark.reputation.models import Policy
+from mintmark.reputation import policies, standings, state
 
 from . import maps
 from .models import Cursor
@@ -48,21 +45,8 @@ def cursor() -> Cursor:
     """How far the log is folded; made, with the default policy, the first time it is asked for."""
     found = Cursor.objects.select_related("policy").filter(pk=1).first()
     if found is None:
-        found, _ = Cursor.objects.get_or_create(pk=1, defaults={"policy": default_policy()})
+        found, _ = Cursor.objects.get_or_create(pk=1, defaults={"policy": policies.in_force()})
     return found
-
-
-def default_policy() -> Policy:
-    """The policy that stands before anything was learned."""
-    first = Policy.objects.order_by("version").first()
-    if first is not None:
-        return first
-    return Policy.objects.create(
-        pairs=PairPolicy().to_json(),
-        reputation=ReputationPolicy().to_json(),
-        note="what is assumed before the first calibration",
-        created_at=datetime.fromisoformat("1970-01-01T00:00:00+00:00"),
-    )
 
 
 def reached(event: int) -> bool:

@@ -41,16 +41,14 @@ class Run:
         """Fold one slice of whole batches."""
         effects = self.fold.apply(part)
         prompts = np.unique(part.prompt)
-        at = self.fold.locate_records(prompts, changes=False)
-        records = self.fold.reputation_state().prompts
-        task_ids = [task for task, _ in self.fold.record_ritual.keys()]
+        at = self.fold.records.locate(prompts, changes=False)
+        counted = self.fold.records.state().prompts.counted
         homes: dict[int, int | None] = {}
         runs: dict[int, float] = {}
         for prompt, position in zip(prompts.tolist(), at.tolist(), strict=True):
-            home = int(records.home[position])
-            homes[prompt] = task_ids[home] if home >= 0 else None
-            counted = records.counted[position]
-            runs[prompt] = float(counted[reputation.OUTCOME] + counted[reputation.REPLAY])
+            homes[prompt] = self.fold.records.home(position)
+            own = counted[position]
+            runs[prompt] = float(own[reputation.OUTCOME] + own[reputation.REPLAY])
         published = self._standings.follow(
             part=part,
             expected=effects.expected,

@@ -5,53 +5,136 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('registry', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("registry", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Batch',
+            name="Batch",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('source', models.CharField(max_length=100)),
-                ('recorded_at', models.DateTimeField()),
-                ('size', models.PositiveIntegerField()),
-                ('actor', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='batches', to='accounts.principal')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("source", models.CharField(max_length=100)),
+                ("recorded_at", models.DateTimeField()),
+                ("size", models.PositiveIntegerField()),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="batches",
+                        to="accounts.principal",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'batches',
+                "verbose_name_plural": "batches",
             },
         ),
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.PositiveSmallIntegerField(choices=[(0, 'outcome'), (1, 'replay'), (2, 'approval'), (3, 'rating'), (4, 'recall'), (5, 'clause')])),
-                ('cohort', models.BigIntegerField(default=0)),
-                ('admissible', models.BooleanField(default=True)),
-                ('score', models.FloatField()),
-                ('runs', models.PositiveIntegerField(default=1)),
-                ('tags', models.JSONField(default=list)),
-                ('note', models.CharField(blank=True, max_length=400)),
-                ('occurred_at', models.DateTimeField()),
-                ('recorded_at', models.DateTimeField()),
-                ('key', models.CharField(max_length=200)),
-                ('digest', models.BinaryField(max_length=32)),
-                ('xid', models.BigIntegerField(db_default=0)),
-                ('actor', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='events', to='accounts.principal')),
-                ('assistant', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='events', to='registry.assistant')),
-                ('batch', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='events', to='evidence.batch')),
-                ('prompt', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='events', to='registry.prompt')),
-                ('ritual', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='events', to='registry.ritual')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.PositiveSmallIntegerField(
+                        choices=[
+                            (0, "outcome"),
+                            (1, "replay"),
+                            (2, "approval"),
+                            (3, "rating"),
+                            (4, "recall"),
+                            (5, "clause"),
+                        ]
+                    ),
+                ),
+                ("cohort", models.BigIntegerField(default=0)),
+                ("admissible", models.BooleanField(default=True)),
+                ("score", models.FloatField()),
+                ("runs", models.PositiveIntegerField(default=1)),
+                ("tags", models.JSONField(default=list)),
+                ("note", models.CharField(blank=True, max_length=400)),
+                ("occurred_at", models.DateTimeField()),
+                ("recorded_at", models.DateTimeField()),
+                ("key", models.CharField(max_length=200)),
+                ("digest", models.BinaryField(max_length=32)),
+                ("xid", models.BigIntegerField(db_default=0)),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="events",
+                        to="accounts.principal",
+                    ),
+                ),
+                (
+                    "assistant",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="events",
+                        to="registry.assistant",
+                    ),
+                ),
+                (
+                    "batch",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="events",
+                        to="evidence.batch",
+                    ),
+                ),
+                (
+                    "prompt",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="events",
+                        to="registry.prompt",
+                    ),
+                ),
+                (
+                    "ritual",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="events",
+                        to="registry.ritual",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['xid', 'id'], name='event_order'), models.Index(fields=['prompt', 'id'], name='event_of_prompt'), models.Index(fields=['assistant', 'prompt'], name='event_of_pair')],
-                'constraints': [models.UniqueConstraint(fields=('actor', 'key'), name='event_key_once'), models.CheckConstraint(condition=models.Q(('score__gte', 0), ('score__lte', 1)), name='event_score_in_unit'), models.CheckConstraint(condition=models.Q(('runs__gte', 1), ('runs__lte', 1000000)), name='event_runs')],
+                "indexes": [
+                    models.Index(fields=["xid", "id"], name="event_order"),
+                    models.Index(fields=["prompt", "id"], name="event_of_prompt"),
+                    models.Index(fields=["assistant", "prompt"], name="event_of_pair"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("actor", "key"), name="event_key_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("score__gte", 0), ("score__lte", 1)),
+                        name="event_score_in_unit",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("runs__gte", 1), ("runs__lte", 1000000)),
+                        name="event_runs",
+                    ),
+                ],
             },
         ),
     ]

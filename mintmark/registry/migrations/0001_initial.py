@@ -6,177 +6,418 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
+        ("accounts", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Assistant',
+            name="Assistant",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=200, unique=True)),
-                ('model', models.CharField(blank=True, help_text='the language model behind it', max_length=200)),
-                ('description', models.TextField(blank=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='owned_assistants', to='accounts.principal')),
-                ('principal', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='assistant', to='accounts.principal')),
-                ('team', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='assistants', to='accounts.team')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=200, unique=True)),
+                (
+                    "model",
+                    models.CharField(
+                        blank=True, help_text="the language model behind it", max_length=200
+                    ),
+                ),
+                ("description", models.TextField(blank=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="owned_assistants",
+                        to="accounts.principal",
+                    ),
+                ),
+                (
+                    "principal",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="assistant",
+                        to="accounts.principal",
+                    ),
+                ),
+                (
+                    "team",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="assistants",
+                        to="accounts.team",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Codex',
+            name="Codex",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=200)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('description', models.TextField(blank=True)),
-                ('clauses', models.JSONField(default=list)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('assistants', models.ManyToManyField(blank=True, related_name='codices', to='registry.assistant')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                ("version", models.PositiveIntegerField(default=1)),
+                ("description", models.TextField(blank=True)),
+                ("clauses", models.JSONField(default=list)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                (
+                    "assistants",
+                    models.ManyToManyField(
+                        blank=True, related_name="codices", to="registry.assistant"
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'codices',
+                "verbose_name_plural": "codices",
             },
         ),
         migrations.CreateModel(
-            name='MemoryEntry',
+            name="MemoryEntry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=200)),
-                ('text', models.TextField()),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('assistant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memory', to='registry.assistant')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("key", models.CharField(max_length=200)),
+                ("text", models.TextField()),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                (
+                    "assistant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memory",
+                        to="registry.assistant",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Prompt',
+            name="Prompt",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('namespace', models.SlugField(max_length=64)),
-                ('name', models.CharField(max_length=200)),
-                ('revision', models.PositiveIntegerField()),
-                ('title', models.CharField(blank=True, max_length=200)),
-                ('text', models.TextField()),
-                ('digest', models.CharField(db_index=True, max_length=64)),
-                ('preview', models.CharField(blank=True, max_length=400)),
-                ('is_open', models.BooleanField(default=False, help_text='whether everybody may read the text')),
-                ('derivation', models.CharField(choices=[('root', 'not derived from anything known here'), ('revision', 'the next text of the same line'), ('fork', 'a text of another line, changed')], max_length=16)),
-                ('mutation_note', models.CharField(blank=True, max_length=200)),
-                ('variables', models.JSONField(default=list)),
-                ('tags', models.JSONField(default=list)),
-                ('licence', models.CharField(blank=True, help_text='an SPDX identifier', max_length=64)),
-                ('wording', models.BinaryField()),
-                ('wording_version', models.PositiveIntegerField()),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('author', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='prompts', to='accounts.principal')),
-                ('forked_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='forks', to='registry.assistant')),
-                ('parent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='children', to='registry.prompt')),
-                ('team', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='prompts', to='accounts.team')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("namespace", models.SlugField(max_length=64)),
+                ("name", models.CharField(max_length=200)),
+                ("revision", models.PositiveIntegerField()),
+                ("title", models.CharField(blank=True, max_length=200)),
+                ("text", models.TextField()),
+                ("digest", models.CharField(db_index=True, max_length=64)),
+                ("preview", models.CharField(blank=True, max_length=400)),
+                (
+                    "is_open",
+                    models.BooleanField(
+                        default=False, help_text="whether everybody may read the text"
+                    ),
+                ),
+                (
+                    "derivation",
+                    models.CharField(
+                        choices=[
+                            ("root", "not derived from anything known here"),
+                            ("revision", "the next text of the same line"),
+                            ("fork", "a text of another line, changed"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("mutation_note", models.CharField(blank=True, max_length=200)),
+                ("variables", models.JSONField(default=list)),
+                ("tags", models.JSONField(default=list)),
+                (
+                    "licence",
+                    models.CharField(blank=True, help_text="an SPDX identifier", max_length=64),
+                ),
+                ("wording", models.BinaryField()),
+                ("wording_version", models.PositiveIntegerField()),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                (
+                    "author",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="prompts",
+                        to="accounts.principal",
+                    ),
+                ),
+                (
+                    "forked_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="forks",
+                        to="registry.assistant",
+                    ),
+                ),
+                (
+                    "parent",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="children",
+                        to="registry.prompt",
+                    ),
+                ),
+                (
+                    "team",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="prompts",
+                        to="accounts.team",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='LabelMove',
+            name="LabelMove",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('namespace', models.SlugField(max_length=64)),
-                ('name', models.CharField(max_length=200)),
-                ('label', models.SlugField(max_length=64)),
-                ('reason', models.CharField(blank=True, max_length=400)),
-                ('moved_at', models.DateTimeField()),
-                ('actor', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.principal')),
-                ('after', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.prompt')),
-                ('before', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.prompt')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("namespace", models.SlugField(max_length=64)),
+                ("name", models.CharField(max_length=200)),
+                ("label", models.SlugField(max_length=64)),
+                ("reason", models.CharField(blank=True, max_length=400)),
+                ("moved_at", models.DateTimeField()),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.principal",
+                    ),
+                ),
+                (
+                    "after",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="registry.prompt",
+                    ),
+                ),
+                (
+                    "before",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="registry.prompt",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Label',
+            name="Label",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('namespace', models.SlugField(max_length=64)),
-                ('name', models.CharField(max_length=200)),
-                ('label', models.SlugField(max_length=64)),
-                ('prompt', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='labels', to='registry.prompt')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("namespace", models.SlugField(max_length=64)),
+                ("name", models.CharField(max_length=200)),
+                ("label", models.SlugField(max_length=64)),
+                (
+                    "prompt",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="labels",
+                        to="registry.prompt",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Entitlement',
+            name="Entitlement",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('reason', models.CharField(max_length=200)),
-                ('granted_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('team', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='entitlements', to='accounts.team')),
-                ('prompt', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='entitlements', to='registry.prompt')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("reason", models.CharField(max_length=200)),
+                (
+                    "granted_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                (
+                    "team",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="entitlements",
+                        to="accounts.team",
+                    ),
+                ),
+                (
+                    "prompt",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="entitlements",
+                        to="registry.prompt",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='CodexContract',
+            name="CodexContract",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('codex', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='contracts', to='registry.codex')),
-                ('prompt', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='contracts', to='registry.prompt')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "codex",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="contracts",
+                        to="registry.codex",
+                    ),
+                ),
+                (
+                    "prompt",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="contracts",
+                        to="registry.prompt",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Ritual',
+            name="Ritual",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=200)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('tag', models.CharField(max_length=100)),
-                ('description', models.TextField(blank=True)),
-                ('definition', models.JSONField(default=dict)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                ("version", models.PositiveIntegerField(default=1)),
+                ("tag", models.CharField(max_length=100)),
+                ("description", models.TextField(blank=True)),
+                ("definition", models.JSONField(default=dict)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('name', 'version'), name='ritual_version_once')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("name", "version"), name="ritual_version_once")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Tagging',
+            name="Tagging",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('tag', models.CharField(db_index=True, max_length=100)),
-                ('prompt', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='taggings', to='registry.prompt')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("tag", models.CharField(db_index=True, max_length=100)),
+                (
+                    "prompt",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="taggings",
+                        to="registry.prompt",
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='codex',
-            constraint=models.UniqueConstraint(fields=('name', 'version'), name='codex_version_once'),
+            model_name="codex",
+            constraint=models.UniqueConstraint(
+                fields=("name", "version"), name="codex_version_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='memoryentry',
-            constraint=models.UniqueConstraint(fields=('assistant', 'key'), name='memory_entry_once'),
+            model_name="memoryentry",
+            constraint=models.UniqueConstraint(
+                fields=("assistant", "key"), name="memory_entry_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prompt',
-            constraint=models.UniqueConstraint(fields=('namespace', 'name', 'revision'), name='prompt_revision_once'),
+            model_name="prompt",
+            constraint=models.UniqueConstraint(
+                fields=("namespace", "name", "revision"), name="prompt_revision_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prompt',
-            constraint=models.CheckConstraint(condition=models.Q(('revision__gte', 1)), name='prompt_revision_from_1'),
+            model_name="prompt",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("revision__gte", 1)), name="prompt_revision_from_1"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prompt',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('derivation', 'root'), ('parent__isnull', True)), models.Q(('derivation__in', ['revision', 'fork']), ('parent__isnull', False)), _connector='OR'), name='prompt_derivation_has_parent'),
+            model_name="prompt",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("derivation", "root"), ("parent__isnull", True)),
+                    models.Q(("derivation__in", ["revision", "fork"]), ("parent__isnull", False)),
+                    _connector="OR",
+                ),
+                name="prompt_derivation_has_parent",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='label',
-            constraint=models.UniqueConstraint(fields=('namespace', 'name', 'label'), name='label_once'),
+            model_name="label",
+            constraint=models.UniqueConstraint(
+                fields=("namespace", "name", "label"), name="label_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='entitlement',
-            constraint=models.UniqueConstraint(fields=('prompt', 'team'), name='entitlement_once'),
+            model_name="entitlement",
+            constraint=models.UniqueConstraint(fields=("prompt", "team"), name="entitlement_once"),
         ),
         migrations.AddConstraint(
-            model_name='codexcontract',
-            constraint=models.UniqueConstraint(fields=('prompt', 'codex'), name='codex_contract_once'),
+            model_name="codexcontract",
+            constraint=models.UniqueConstraint(
+                fields=("prompt", "codex"), name="codex_contract_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='tagging',
-            constraint=models.UniqueConstraint(fields=('prompt', 'tag'), name='tagging_once'),
+            model_name="tagging",
+            constraint=models.UniqueConstraint(fields=("prompt", "tag"), name="tagging_once"),
         ),
     ]

@@ -5,103 +5,233 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('evidence', '0002_append_only'),
-        ('registry', '0002_append_only'),
+        ("accounts", "0001_initial"),
+        ("evidence", "0002_append_only"),
+        ("registry", "0002_append_only"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='EventEffect',
+            name="EventEffect",
             fields=[
-                ('event', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='effect', serialize=False, to='evidence.event')),
-                ('expected', models.FloatField(null=True)),
-                ('baseline', models.FloatField(null=True)),
-                ('offset', models.FloatField(null=True)),
-                ('weight', models.FloatField()),
-                ('trust_before', models.FloatField(null=True)),
-                ('trust_after', models.FloatField(null=True)),
+                (
+                    "event",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="effect",
+                        serialize=False,
+                        to="evidence.event",
+                    ),
+                ),
+                ("expected", models.FloatField(null=True)),
+                ("baseline", models.FloatField(null=True)),
+                ("offset", models.FloatField(null=True)),
+                ("weight", models.FloatField()),
+                ("trust_before", models.FloatField(null=True)),
+                ("trust_after", models.FloatField(null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='FoldState',
+            name="FoldState",
             fields=[
-                ('pk', models.CompositePrimaryKey('block', 'first', 'second', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('block', models.SmallIntegerField()),
-                ('first', models.BigIntegerField()),
-                ('second', models.BigIntegerField()),
-                ('numbers', models.BinaryField()),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "block",
+                        "first",
+                        "second",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("block", models.SmallIntegerField()),
+                ("first", models.BigIntegerField()),
+                ("second", models.BigIntegerField()),
+                ("numbers", models.BinaryField()),
             ],
         ),
         migrations.CreateModel(
-            name='LiveRating',
+            name="LiveRating",
             fields=[
-                ('pk', models.CompositePrimaryKey('prompt_id', 'rater_id', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('score', models.FloatField()),
-                ('tags', models.JSONField(default=list)),
-                ('event', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='evidence.event')),
-                ('prompt', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.prompt')),
-                ('rater', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.principal')),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "prompt_id",
+                        "rater_id",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("score", models.FloatField()),
+                ("tags", models.JSONField(default=list)),
+                (
+                    "event",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="evidence.event",
+                    ),
+                ),
+                (
+                    "prompt",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="registry.prompt",
+                    ),
+                ),
+                (
+                    "rater",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.principal",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Policy',
+            name="Policy",
             fields=[
-                ('version', models.BigAutoField(primary_key=True, serialize=False)),
-                ('pairs', models.TextField(help_text='core.pairs.PairPolicy as JSON')),
-                ('reputation', models.TextField(help_text='core.reputation_policy.ReputationPolicy as JSON')),
-                ('learned_from', models.PositiveBigIntegerField(default=0, help_text='events it was learned from')),
-                ('note', models.CharField(blank=True, max_length=400)),
-                ('created_at', models.DateTimeField()),
-                ('author', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.principal')),
+                ("version", models.BigAutoField(primary_key=True, serialize=False)),
+                ("pairs", models.TextField(help_text="core.pairs.PairPolicy as JSON")),
+                (
+                    "reputation",
+                    models.TextField(help_text="core.reputation_policy.ReputationPolicy as JSON"),
+                ),
+                (
+                    "learned_from",
+                    models.PositiveBigIntegerField(
+                        default=0, help_text="events it was learned from"
+                    ),
+                ),
+                ("note", models.CharField(blank=True, max_length=400)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "author",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.principal",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'policies',
+                "verbose_name_plural": "policies",
             },
         ),
         migrations.CreateModel(
-            name='PromptReputationScore',
+            name="PromptReputationScore",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('ritual_effectiveness', models.FloatField()),
-                ('assistant_approval', models.FloatField()),
-                ('user_rating_tags', models.JSONField(default=dict)),
-                ('symbolic_tags', models.JSONField(default=list)),
-                ('trust_score', models.FloatField()),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('trust_low', models.FloatField()),
-                ('trust_high', models.FloatField()),
-                ('weight', models.FloatField()),
-                ('event', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='evidence.event')),
-                ('policy', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='reputation.policy')),
-                ('prompt', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='reputation_scores', to='registry.prompt')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("ritual_effectiveness", models.FloatField()),
+                ("assistant_approval", models.FloatField()),
+                ("user_rating_tags", models.JSONField(default=dict)),
+                ("symbolic_tags", models.JSONField(default=list)),
+                ("trust_score", models.FloatField()),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("trust_low", models.FloatField()),
+                ("trust_high", models.FloatField()),
+                ("weight", models.FloatField()),
+                (
+                    "event",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="evidence.event",
+                    ),
+                ),
+                (
+                    "policy",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="reputation.policy",
+                    ),
+                ),
+                (
+                    "prompt",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="reputation_scores",
+                        to="registry.prompt",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('prompt', 'policy', 'event'), name='reputation_score_once'), models.CheckConstraint(condition=models.Q(('trust_score__gte', 0), ('trust_score__lte', 1)), name='reputation_score_in_unit')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("prompt", "policy", "event"), name="reputation_score_once"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("trust_score__gte", 0), ("trust_score__lte", 1)),
+                        name="reputation_score_in_unit",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Standing',
+            name="Standing",
             fields=[
-                ('prompt', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='standing', serialize=False, to='registry.prompt')),
-                ('trust_score', models.FloatField()),
-                ('trust_low', models.FloatField()),
-                ('trust_high', models.FloatField()),
-                ('trust_bound', models.FloatField()),
-                ('ritual_effectiveness', models.FloatField()),
-                ('assistant_approval', models.FloatField()),
-                ('runs', models.FloatField()),
-                ('events', models.PositiveBigIntegerField()),
-                ('rating_tags', models.JSONField(default=dict)),
-                ('event', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='evidence.event')),
-                ('ritual', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.ritual')),
+                (
+                    "prompt",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="standing",
+                        serialize=False,
+                        to="registry.prompt",
+                    ),
+                ),
+                ("trust_score", models.FloatField()),
+                ("trust_low", models.FloatField()),
+                ("trust_high", models.FloatField()),
+                ("trust_bound", models.FloatField()),
+                ("ritual_effectiveness", models.FloatField()),
+                ("assistant_approval", models.FloatField()),
+                ("runs", models.FloatField()),
+                ("events", models.PositiveBigIntegerField()),
+                ("rating_tags", models.JSONField(default=dict)),
+                (
+                    "event",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="evidence.event",
+                    ),
+                ),
+                (
+                    "ritual",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="registry.ritual",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['ritual', 'trust_bound'], name='standing_rank')],
+                "indexes": [models.Index(fields=["ritual", "trust_bound"], name="standing_rank")],
             },
         ),
     ]

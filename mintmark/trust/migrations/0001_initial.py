@@ -5,54 +5,92 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('registry', '0002_append_only'),
-        ('reputation', '0001_initial'),
+        ("registry", "0002_append_only"),
+        ("reputation", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='AssistantPromptTrustMap',
+            name="AssistantPromptTrustMap",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('resonance_score', models.FloatField(default=0.0)),
-                ('symbolic_compliance', models.FloatField(default=0.0)),
-                ('dreamframe_volatility', models.FloatField(default=0.0)),
-                ('mutation_bias', models.FloatField(default=0.0)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('memory_fidelity', models.FloatField(default=0.0)),
-                ('trust', models.FloatField(null=True)),
-                ('trust_low', models.FloatField(null=True)),
-                ('trust_high', models.FloatField(null=True)),
-                ('runs', models.FloatField(default=0.0)),
-                ('clause_checks', models.FloatField(default=0.0)),
-                ('recall_checks', models.FloatField(default=0.0)),
-                ('replay_runs', models.FloatField(default=0.0)),
-                ('fork_runs', models.FloatField(default=0.0)),
-                ('events', models.PositiveBigIntegerField(default=0)),
-                ('event', models.BigIntegerField(default=0, help_text='the last event of this pair')),
-                ('assistant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='trust_map', to='registry.assistant')),
-                ('prompt', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='trust_map', to='registry.prompt')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("resonance_score", models.FloatField(default=0.0)),
+                ("symbolic_compliance", models.FloatField(default=0.0)),
+                ("dreamframe_volatility", models.FloatField(default=0.0)),
+                ("mutation_bias", models.FloatField(default=0.0)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("memory_fidelity", models.FloatField(default=0.0)),
+                ("trust", models.FloatField(null=True)),
+                ("trust_low", models.FloatField(null=True)),
+                ("trust_high", models.FloatField(null=True)),
+                ("runs", models.FloatField(default=0.0)),
+                ("clause_checks", models.FloatField(default=0.0)),
+                ("recall_checks", models.FloatField(default=0.0)),
+                ("replay_runs", models.FloatField(default=0.0)),
+                ("fork_runs", models.FloatField(default=0.0)),
+                ("events", models.PositiveBigIntegerField(default=0)),
+                (
+                    "event",
+                    models.BigIntegerField(default=0, help_text="the last event of this pair"),
+                ),
+                (
+                    "assistant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="trust_map",
+                        to="registry.assistant",
+                    ),
+                ),
+                (
+                    "prompt",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="trust_map",
+                        to="registry.prompt",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('assistant', 'prompt'), name='trust_map_once')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("assistant", "prompt"), name="trust_map_once")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Cursor',
+            name="Cursor",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('xid', models.BigIntegerField(default=-1)),
-                ('event', models.BigIntegerField(default=0)),
-                ('folded', models.PositiveBigIntegerField(default=0)),
-                ('folded_at', models.DateTimeField(null=True)),
-                ('policy', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='reputation.policy')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("xid", models.BigIntegerField(default=-1)),
+                ("event", models.BigIntegerField(default=0)),
+                ("folded", models.PositiveBigIntegerField(default=0)),
+                ("folded_at", models.DateTimeField(null=True)),
+                (
+                    "policy",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="reputation.policy",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='cursor_is_one_row')],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("id", 1)), name="cursor_is_one_row")
+                ],
             },
         ),
     ]

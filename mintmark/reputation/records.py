@@ -1,0 +1,174 @@
+"""The rows of the reputation kernel: loaded as the log or a reader touches them, folded, read into scores."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mintmark.core import kinds, reputation
+from mintmark.core.reputation_policy import ReputationPolicy
+from mintmark.evidence import log
+from mintmark.registry.ancestry import Ancestry, tasks
+from mintmark.registry.models import Ritual
+
+from .state import Block, Rows, matrix
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_MEASURED = sorted(kinds.MEASURED)
+_OPINION = sorted(kinds.OPINION)
+
+
+class _Prompts(Rows):
+    """Rows of prompts. In memory `home` and `parent` are positions; stored, `home` is an id and `parent` −1."""
+
+    def __init__(self, *, policy: ReputationPolicy, rituals: Rows, stored: bool) -> None:
+        self._rituals = rituals
+        fields = reputation.Prompts._fields
+        self._home, self._parent = fields.index("home"), fields.index("parent")
+        super().__init__(
+            Block.RECORD_PROMPT,
+            lambda n: reputation.State.untouched(policy=policy, prompts=n).prompts,
+            stored=stored,
+        )
+
+    def _unpack(self, at: int, numbers: Floats) -> None:
+        super()._unpack(at, numbers)
+        home = np.array([int(self.arrays[self._home][at])])
+        self.arrays[self._home][at] = self._rituals.locate(home, changes=False)[0]
+
+    def _matrix(self) -> Floats:
+        arrays = list(self.arrays)
+        ids = np.array([first for first, _ in self._rituals.keys()] + [-1], dtype=np.int64)
+        home = arrays[self._home].copy()
+        home[: len(self)] = ids[home[: len(self)]]
+        arrays[self._home] = home
+        arrays[self._parent] = np.full_like(arrays[self._parent], -1)
+        return matrix(arrays, len(self))
+
+
+class Records:
+    """The kernel's state under one policy, as far as it is in memory."""
+
+    def __init__(self, *, policy: ReputationPolicy, ancestry: Ancestry, stored: bool) -> None:
+        self.policy = policy
+        self._ancestry = ancestry
+        self._task: dict[int, int] = {}
+
+        def untouched(**counts: int) -> reputation.State:
+            return reputation.State.untouched(policy=policy, **{"prompts": 0, **counts})
+
+        def rows(block: Block, group: str, count: str) -> Rows:
+            def make(n: int) -> Sequence[NDArray[Any]]:
+                made: Sequence[NDArray[Any]] = getattr(untouched(**{count: n}), group)
+                return made
+
+            return Rows(block, make, stored=stored)
+
+        self._fleet = Rows(
+            Block.RECORD_FLEET,
+            lambda n: tuple(np.zeros(n) for _ in untouched().fleet),
+            stored=stored,
+        )
+        self._rituals = rows(Block.RECORD_RITUAL, "rituals", "rituals")
+        self._assistant_rituals = rows(
+            Block.RECORD_ASSISTANT_RITUAL, "assistant_rituals", "assistant_rituals"
+        )
+        self._prompts = _Prompts(policy=policy, rituals=self._rituals, stored=stored)
+        self._pairs = rows(Block.RECORD_PAIR, "pairs", "pairs")
+        self._raters = rows(Block.RECORD_RATER, "raters", "raters")
+        self._prompt_cohorts = rows(Block.RECORD_PROMPT_COHORT, "prompt_cohorts", "prompt_cohorts")
+        self._prompt_raters = rows(Block.RECORD_PROMPT_RATER, "prompt_raters", "prompt_raters")
+        self._know_tasks()
+
+    @property
+    def blocks(self) -> tuple[Rows, ...]:
+        """Every block, in the order in which they are stored."""
+        return (
+            self._fleet, self._rituals, self._assistant_rituals, self._prompts, self._pairs, self._raters,
+            self._prompt_cohorts, self._prompt_raters,
+        )  # fmt: skip
+
+    def task(self, rituals: Ints) -> Ints:
+        """The task of each ritual id (−1 for none): the id of the first version of its name."""
+        if any(r >= 0 and r not in self._task for r in np.unique(rituals).tolist()):
+            self._know_tasks()
+        return np.array([self._task.get(r, -1) for r in rituals.tolist()], dtype=np.int64)
+
+    @property
+    def task_ids(self) -> list[int]:
+        """Task ids by the position at which the state keeps them."""
+        return [task for task, _ in self._rituals.keys()]
+
+    def state(self) -> reputation.State:
+        """The kernel's state over the rows in memory."""
+        return reputation.State(
+            fleet=reputation.Fleet(*self._fleet.arrays),
+            rituals=reputation.Rituals(*self._rituals.arrays),
+            assistant_rituals=reputation.AssistantRituals(*self._assistant_rituals.arrays),
+            prompts=reputation.Prompts(*self._prompts.arrays),
+            pairs=reputation.Pairs(*self._pairs.arrays),
+            raters=reputation.Raters(*self._raters.arrays),
+            prompt_cohorts=reputation.PromptCohorts(*self._prompt_cohorts.arrays),
+            prompt_raters=reputation.PromptRaters(*self._prompt_raters.arrays),
+        )
+
+    def locate(self, prompts: Ints, *, changes: bool) -> Ints:
+        """Positions of prompts, with their ancestors up to the first that has evidence of its own."""
+        at = self._prompts.locate(prompts, changes=changes)
+        pending = np.unique(prompts)
+        while len(pending):
+            here = self._prompts.locate(pending, changes=False)
+            parents = self._ancestry.parents(pending)
+            known = reputation.Prompts(*self._prompts.arrays)
+            wanting = ~known.started[here] & (parents >= 0) & (known.parent[here] < 0)
+            pending = np.unique(parents[wanting])
+            above = self._prompts.locate(parents[wanting], changes=False)
+            reputation.Prompts(*self._prompts.arrays).parent[here[wanting]] = above
+        return at
+
+    def fold(self, part: log.Slice, *, task: Ints, baseline: Floats) -> reputation.Effects:
+        """Fold one slice; `task` by event (−1 for none), `baseline` as the pair model said (NaN where not measured)."""
+        opinion = np.isin(part.kind, _OPINION)
+        measured = np.isin(part.kind, _MEASURED)
+        rater = np.where(opinion, part.actor, -1)
+        assistant = np.where(measured, part.assistant, -1)
+        ritual = np.where(measured, task, -1)
+        events = reputation.Events(
+            kind=part.kind,
+            prompt=self.locate(part.prompt, changes=True),
+            ritual=self._rituals.locate(ritual),
+            assistant_ritual=self._assistant_rituals.locate(assistant, ritual),
+            pair=self._pairs.locate(assistant, np.where(measured, part.prompt, -1)),
+            rater=self._raters.locate(rater),
+            prompt_cohort=self._prompt_cohorts.locate(
+                part.prompt, np.where(opinion, part.cohort, -1)
+            ),
+            prompt_rater=self._prompt_raters.locate(part.prompt, rater),
+            score=part.score,
+            runs=part.runs,
+            at_days=part.at_days,
+            baseline=baseline,
+            admissible=part.admissible,
+        )
+        if measured.any():
+            self._fleet.locate(np.zeros(1, dtype=np.int64))
+        return reputation.fold(self.policy, self.state(), events)
+
+    def home(self, position: int) -> int | None:
+        """The task id of the home of the prompt at this position."""
+        home = int(self.state().prompts.home[position])
+        return self.task_ids[home] if home >= 0 else None
+
+    def _know_tasks(self) -> None:
+        """Have every task in memory, in one order, so that a prompt's home can be told by position."""
+        self._task = tasks()
+        ids = np.array(sorted(set(self._task.values())), dtype=np.int64)
+        self._rituals.locate(ids, changes=False)
+        self._fleet.locate(np.zeros(1, dtype=np.int64), changes=False)
+        names = dict(Ritual.objects.values_list("id", "name"))
+        kappa = self._rituals.arrays[reputation.Rituals._fields.index("kappa")]
+        for (task, _), at in self._rituals.keys().items():
+            kappa[at] = self.policy.kappa.get(names[task], self.policy.kappa_default)
