@@ -23,7 +23,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mintmark.core import wording
 from mintmark.core.jit import njit
 from mintmark.core.pair_policy import PairPolicy
 
@@ -88,9 +87,13 @@ class PairState:
         assistant_rituals: int,
         prompts: int,
         pairs: int,
+        reads: bool = True,
     ) -> PairState:
-        """Return a state that no event has moved, with so many rows of each kind."""
-        rows = policy.prior_rows()
+        """Return a state that no event has moved, with so many rows of each kind.
+
+        A state that `reads` no text has no slopes: its sloped blocks are one number wide.
+        """
+        rows = policy.prior_rows() if reads else policy.prior_rows()[:, :1]
         return cls(
             fleet=Block.untouched(1, rows[0]),
             assistant=Block.untouched(assistants, rows[1]),
@@ -99,7 +102,7 @@ class PairState:
             prompt=Block.untouched(prompts, np.array([policy.prompt, policy.discrimination])),
             pair=Block.untouched(pairs, np.array([policy.pair])),
             centre_count=np.zeros(rituals),
-            centre_sum=np.zeros((rituals, wording.WIDTH)),
+            centre_sum=np.zeros((rituals, rows.shape[1] - 1)),
         )
 
 
@@ -143,15 +146,15 @@ class PairEvents:
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What the fold knew about each event before it learned from it, and (`baseline`, `after`) once it
-    had; a column is (n,) but for `after`.
+    """What the fold knew about each event before it learned from it, and (`baseline`, `after`)
+    once it had; a column is (n,) but for `after`.
 
     `expected`: predicted mean score, all terms. `baseline`: what a prompt drawn from the fleet
     is now expected to score for this assistant on this ritual (μ + β + α + γ; prompt, pair and
     wording unknown). `logit_mean`, `logit_sd`: of η; the interval scale is not applied.
-    `log_evidence`: log probability of this very score in so many runs, in nats. `after` (n, 5): of
-    this pairing right after the event, on the logit scale, mean and sd of η and the three terms that
-    are the pairing's own (`AFTER` names them).
+    `log_evidence`: log probability of this very score in so many runs, in nats. `after` (n, 5):
+    of this pairing right after the event, on the logit scale, mean and sd of η and the three terms
+    that are the pairing's own (`AFTER` names them).
     """
 
     expected: Floats
@@ -424,8 +427,15 @@ def fold(policy: PairPolicy, state: PairState, events: PairEvents) -> Effects:
     is folded at its arrival, its weight halved for every half-life it is late. Cost: O(n·WIDTH).
     """
     n = len(events)
-    effects = Effects(*(np.empty(n) for _ in range(5)), np.empty((n, 5)))
-    prior = policy.prior_rows()
+    effects = Effects(
+        expected=np.empty(n),
+        baseline=np.empty(n),
+        logit_mean=np.empty(n),
+        logit_sd=np.empty(n),
+        log_evidence=np.empty(n),
+        after=np.empty((n, 5)),
+    )
+    prior = policy.prior_rows()[:, : state.fleet.mean.shape[1]]
     reads = bool(prior[:, 1:].any())
     fold_kernel(
         events.assistant,
@@ -438,7 +448,7 @@ def fold(policy: PairPolicy, state: PairState, events: PairEvents) -> Effects:
         events.runs,
         events.at_days,
         np.asarray(policy.feature_scale),
-        prior if reads else prior[:, :1].copy(),
+        np.ascontiguousarray(prior if reads else prior[:, :1]),
         np.array([policy.prompt, policy.discrimination]),
         np.array([policy.pair]),
         policy.half_life_days,

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mintmark.core import wording
+from mintmark.core import intervals, wording
 from mintmark.core.pair_policy import WIDTH, PairPolicy
-from mintmark.core.pairs import LN2, PI_8, Block, Floats, Ints, PairState
+from mintmark.core.pairs import LN2, Block, Floats, Ints, PairState
 
 NINETY = 1.6448536269514722
 """Standard deviations each side of a mean that hold 90% of a Gaussian."""
@@ -32,16 +32,19 @@ class PairRows:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Columns (n,), all of them scores in [0,1] but for the resonance, which is in [−1,1].
+    """Columns (n,).
 
-    `trust` is the expected score, `low` and `high` its 90% interval. `resonance` is what the
-    pairing adds to what assistant and prompt each predict alone, and is the exact sum of `task`,
-    `wording` and `own_record`. `logit_mean` and `logit_sd` are of η (interval scale applied).
+    `trust` is the expected score in [0,1], `low` and `high` its 90% interval, `variance` that of
+    the score behind the interval (scale applied). `baseline` is what a prompt drawn from the fleet
+    would be expected to score there. `resonance` in [−1,1] is what the pairing adds to what
+    assistant and prompt each predict alone, and is the exact sum of `task`, `wording` and
+    `own_record`. `logit_mean` and `logit_sd` are of η, unscaled.
     """
 
     trust: Floats
     low: Floats
     high: Floats
+    variance: Floats
     baseline: Floats
     resonance: Floats
     task: Floats
@@ -80,9 +83,9 @@ def centred(policy: PairPolicy, state: PairState, rows: PairRows) -> Floats:
     Where the ritual has no mean yet, the mean over all rituals stands in; where the text is not
     known, x is 0.
     """
-    n = rows.ritual.size
-    if rows.features is None:
-        return np.zeros((n, wording.WIDTH))
+    width = state.centre_sum.shape[1]
+    if rows.features is None or width == 0:
+        return np.zeros((rows.ritual.size, width))
     total = max(1.0, float(state.centre_count.sum()))
     overall = state.centre_sum.sum(axis=0) / total
     counts = np.append(state.centre_count, 0.0)[rows.ritual]
@@ -102,7 +105,7 @@ def predict(policy: PairPolicy, state: PairState, rows: PairRows, *, now_days: f
     (Shapley, 1953): each the mean, over all orders of leaving terms out, of what leaving it out
     takes away; so they add up whatever the curvature of σ.
     """
-    prior = policy.prior_rows()
+    prior = policy.prior_rows()[:, : state.fleet.mean.shape[1]]
     life = policy.half_life_days
     x = centred(policy, state, rows)
     squares = x * x
@@ -132,17 +135,17 @@ def predict(policy: PairPolicy, state: PairState, rows: PairRows, *, now_days: f
     for block in (fleet, ritual, assistant, both):
         s = s + (squares * block.variance[:, 1:]).sum(axis=1)
 
-    shrink = 1.0 / np.sqrt(1.0 + PI_8 * s)
-    spread = own + joint + policy.prompt + policy.pair
-    baseline = _sigma((level + strength) / np.sqrt(1.0 + PI_8 * spread))
-    parts = _shapley(alone, np.stack([task, words, record]), shrink)
-    trust = _sigma(m * shrink)
-    sd = np.sqrt(policy.interval_scale * s)
+    sd = np.sqrt(s)
+    trust, variance = intervals.moments(m, sd)
+    low, high = intervals.interval(trust, policy.interval_scale * variance)
+    parts = _shapley(alone, np.stack([task, words, record]), sd)
+    anybody = np.sqrt(own + joint + policy.prompt + policy.pair)
     return Prediction(
         trust=trust,
-        low=_sigma(m - NINETY * sd),
-        high=_sigma(m + NINETY * sd),
-        baseline=baseline,
+        low=low,
+        high=high,
+        variance=policy.interval_scale * variance,
+        baseline=intervals.moments(level + strength, anybody)[0],
         resonance=parts.sum(axis=0),
         task=parts[0],
         wording=parts[1],
@@ -152,28 +155,19 @@ def predict(policy: PairPolicy, state: PairState, rows: PairRows, *, now_days: f
     )
 
 
-def _sigma(value: Floats) -> Floats:
-    result: Floats = 0.5 * (1.0 + np.tanh(0.5 * value))
-    return result
-
-
-def _shapley(alone: Floats, terms: Floats, shrink: Floats) -> Floats:
-    """Share σ(κ(alone + Σ terms)) − σ(κ·alone) out over three terms; shape (3, n)."""
+def _shapley(alone: Floats, terms: Floats, sd: Floats) -> Floats:
+    """Share E σ(alone + Σ terms) − E σ(alone) out over three terms; shape (3, n)."""
 
     def score(*kept: int) -> Floats:
-        return _sigma(shrink * (alone + terms[list(kept)].sum(axis=0)))
+        return intervals.moments(alone + terms[list(kept)].sum(axis=0), sd)[0]
 
     none, every = score(), score(0, 1, 2)
     single = [score(k) for k in range(3)]
     but = [score(1, 2), score(0, 2), score(0, 1)]
     parts = np.empty_like(terms)
     for k, (i, j) in enumerate(((1, 2), (0, 2), (0, 1))):
-        parts[k] = (
-            2.0 * (single[k] - none)
-            + (but[j] - single[i])
-            + (but[i] - single[j])
-            + 2.0 * (every - but[k])
-        ) / 6.0
+        alone_or_last = 2.0 * (single[k] - none) + 2.0 * (every - but[k])
+        parts[k] = (alone_or_last + (but[j] - single[i]) + (but[i] - single[j])) / 6.0
     return parts
 
 
@@ -230,9 +224,11 @@ def wording_effects(
     half = NINETY * step * np.sqrt(policy.interval_scale * variance[1 : 1 + wording.STYLE])
     mine = step * alone[1 : 1 + wording.STYLE]
     level = np.full(wording.STYLE, mean[0])
-    at = _sigma(level)
-    effect, low, high = (_sigma(level + z) - at for z in (slope, slope - half, slope + half))
-    share = _sigma(level + slope) - _sigma(level + slope - mine)
+    at = intervals.logistic(level)
+    effect, low, high = (
+        intervals.logistic(level + z) - at for z in (slope, slope - half, slope + half)
+    )
+    share = intervals.logistic(level + slope) - intervals.logistic(level + slope - mine)
     return tuple(
         WordingEffect(
             f.name, f.label, float(effect[j]), float(low[j]), float(high[j]), float(share[j])

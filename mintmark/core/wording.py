@@ -23,6 +23,11 @@ VERSION = 1
 # Enough to tell the wording of any real instruction; it bounds the work on a pasted book.
 HEAD, TAIL = 12_000, 4_000
 
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
 PLACEHOLDER = re.compile(
     r"\$?\{{1,2}\s*[\w .:|-]{1,60}\s*\}{1,2}|<[a-z_]{2,30}>|\[[A-Z][A-Z _]{2,40}\]"
 )
@@ -31,11 +36,15 @@ SENTENCE_END = re.compile(r"[.!?]+(?=\s|$)")
 LIST_ITEM = re.compile(r"^[ \t]*(?:[-*•]|\d{1,2}[.)])[ \t]", re.MULTILINE)
 FIELD = re.compile(r"^[ \t]*[A-Za-z][\w ]{0,24}:", re.MULTILINE)
 OPENS_WITH_Q = re.compile(r"\s*(?:Q|Question)\s*:")
-QUESTION_WORDS = frozenset(
-    ["what", "which", "who", "whom", "whose", "when", "where", "why", "how", "is", "are", "do", "does", "did", "can", "could", "would", "will"]
+QUESTION_WORDS = _set(
+    "what which who whom whose when where why how is are do does did can could would will"
 )
-INSTRUCTIONS = frozenset(
-    ["answer", "analyze", "arrange", "assess", "choose", "classify", "compare", "complete", "compose", "compute", "consider", "construct", "craft", "create", "decide", "deduce", "describe", "detect", "determine", "evaluate", "examine", "explain", "find", "form", "formulate", "generate", "give", "identify", "indicate", "list", "make", "name", "pick", "predict", "produce", "provide", "rank", "read", "rewrite", "select", "solve", "sort", "state", "summarize", "tell", "translate", "use", "using", "verify", "write"]
+INSTRUCTIONS = _set(
+    "answer analyze arrange assess choose classify compare complete compose compute consider "
+    "construct craft create decide deduce describe detect determine evaluate examine explain "
+    "find form formulate generate give identify indicate list make name pick predict produce "
+    "provide rank read rewrite select solve sort state summarize tell translate use using "
+    "verify write"
 )
 CLOSING_ANSWER = re.compile(r"(?:^|\n|\s)(?:A|[Aa]nswer)\s*:\Z")
 
@@ -112,7 +121,7 @@ def _count(name: str, label: str, mark: str) -> Feature:
 
 
 def _says(name: str, label: str, words: str) -> Feature:
-    chosen = frozenset(words.split())
+    chosen = _set(words)
 
     def measure(reading: Reading) -> float:
         return 0.0 if chosen.isdisjoint(reading.vocabulary) else 1.0

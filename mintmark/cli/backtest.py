@@ -1,0 +1,81 @@
+"""`mintmark backtest`: would trust have predicted *your* fleet? Needs no database and no Django."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from mintmark.core import backtest as backtests
+from mintmark.core.backtest import Metrics, Report
+
+from . import backtest_files, output
+
+TITLES = {
+    "log_loss": "log loss",
+    "brier": "Brier",
+    "ece": "ECE",
+    "auc": "AUC",
+    "spearman": "Spearman",
+    "rank_within": "rank within",
+    "coverage_90": "90% cover",
+}
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--texts",
+    type=click.Path(path_type=Path),
+    help="A CSV of prompt,text: turns on what reads the wording.",
+)
+@output.json_option
+def backtest(*, file: Path, texts: Path | None, as_json: bool) -> None:
+    """Predict the scores in FILE from what came before, beside plain means.
+
+    FILE is a CSV with the columns assistant, prompt, score and, if there are any, ritual, runs,
+    occurred_at (ISO 8601, or seconds since 1970) and split. With split (train or test) everything
+    is learned from train and scored on test; else each row is predicted from the rows before it,
+    in time order, or in the order of the file.
+    """
+    output.say(f"reading {file.name}", as_json=True)
+    outcomes = backtest_files.read(file, texts=texts)
+    try:
+        report = backtests.run(
+            outcomes.events,
+            test=outcomes.test,
+            timed=outcomes.timed,
+            progress=lambda step: output.say(step, as_json=True),
+        )
+    except backtests.NothingToTest as problem:
+        raise backtest_files.BadBacktestFile(f"{file.name}: {problem}") from problem
+    if as_json:
+        output.print_json(document(report))
+        return
+    _print(report)
+
+
+def document(report: Report) -> dict[str, object]:
+    """The report as JSON holds it."""
+    return asdict(report)
+
+
+def _print(report: Report) -> None:
+    tables = {"all rows" if report.last_half else "test rows": report.metrics}
+    if report.last_half:
+        tables["last half"] = report.last_half
+    for title, methods in tables.items():
+        click.echo(f"{title} ({report.rows} in the file); log loss, Brier and ECE: lower is better")
+        output.print_table(
+            columns=("method", *TITLES.values()),
+            rows=[(name, *_shown(figures)) for name, figures in methods.items()],
+            right=tuple(TITLES.values()),
+            empty="nothing was predicted",
+        )
+        click.echo()
+
+
+def _shown(figures: Metrics) -> list[str]:
+    values = [getattr(figures, name) for name in TITLES]
+    return ["–" if value is None else f"{value:.4f}" for value in values]
