@@ -31,13 +31,17 @@ def find() -> Path | None:
 
 def install() -> Path | None:
     """As `find`, after trying to install one. Says each step that it takes."""
+    if given := os.environ.get("MINTMARK_CHROMIUM"):
+        print(f"MINTMARK_CHROMIUM names {given}, which does not run.")
+        return None
     for step, commands in _ways_to_install():
         print(f"No Chromium here: {step}", flush=True)
         # A way that fails is followed by the next; what counts is whether a browser runs then.
-        all(subprocess.run(command).returncode == 0 for command in commands)
+        complaint = _run_in_turn(commands)
         find.cache_clear()
         if found := find():
             return found
+        print(f"That did not help: {complaint or 'it does not run'}", flush=True)
     return None
 
 
@@ -59,16 +63,34 @@ def _runs(path: Path) -> bool:
     return answer.returncode == 0
 
 
+def _run_in_turn(commands: list[list[str]]) -> str:
+    """Run the commands up to the first that fails; returns what that one complained of."""
+    for command in commands:
+        ran = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        if ran.returncode != 0:
+            said = [line.strip() for line in ran.stdout.splitlines() if line.strip()]
+            errors = [line for line in said if line.lower().startswith(("error", "e:"))]
+            return (errors or said or [f"exit code {ran.returncode}"])[-1]
+    return ""
+
+
 def _ways_to_install() -> Iterator[tuple[str, list[list[str]]]]:
     playwright = [sys.executable, "-m", "playwright"]
     yield "trying playwright's download", [[*playwright, "install", "chromium"]]
     as_root = _as_root()
     if as_root is not None and shutil.which("apt-get"):
-        apt = [*as_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]
-        yield (
-            "trying the system's package",
-            [[*apt, "update", "-qq"], [*apt, "install", "-y", "-qq", "chromium"]],
-        )
+        apt = [*as_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
+        package = [[*apt, "update"], [*apt, "install", "-y", "chromium"]]
+        yield "trying the system's package", package
+        libraries = [[*as_root, *playwright, "install-deps", "chromium"]]
+        yield "trying the libraries that playwright's download needs", libraries
 
 
 def _as_root() -> list[str] | None:
