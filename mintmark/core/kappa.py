@@ -64,15 +64,19 @@ def learn(
     correlation = policy.run_correlation
     for _ in range(ROUNDS):
         distinct = pairs.runs / (1.0 + np.maximum(0.0, pairs.runs - 1.0) * correlation)
-        excess, room, error = _between_prompts(pairs, distinct, run=run)
+        excess, room, free = _between_prompts(pairs, distinct, run=run)
         pooled = _shrunk(
             float(excess.sum()),
             float(room.sum()),
-            float(np.hypot.reduce(error)),
+            free=float(free.sum()),
+            noise=mean_run,
             towards=mean_run / (1.0 + policy.kappa_default),
         )
         own = np.array(
-            [_shrunk(excess[g], room[g], error[g], towards=pooled) for g in range(rituals)]
+            [
+                _shrunk(excess[g], room[g], free=free[g], noise=run[g], towards=pooled)
+                for g in range(rituals)
+            ]
         )
         noise = np.maximum(0.02, run - own)
         correlation = _correlation(pairs, noise=noise, known=policy.run_correlation)
@@ -97,19 +101,22 @@ def _measured(state: State, *, pair_prompt: Ints) -> _Measured:
     )
 
 
-def _shrunk(excess: float, room: float, error: float, *, towards: float) -> float:
-    """excess/room, drawn `towards` a variance that is itself known to its own size only."""
-    if room <= 0.0:
+def _shrunk(excess: float, room: float, *, free: float, noise: float, towards: float) -> float:
+    """excess/room, drawn `towards` a variance that is itself known to its own size only.
+
+    The error of excess with `free` degrees of freedom is that of a χ² of what it is expected to be.
+    """
+    if room <= 0.0 or free <= 0.0:
         return towards
-    sampling = (error / room) ** 2
-    trusted = towards * towards / (towards * towards + sampling)
+    error = math.sqrt(2.0 * free) * (noise + towards * room / free) / room
+    trusted = towards * towards / (towards * towards + error * error)
     return max(0.0, trusted * excess / room + (1.0 - trusted) * towards)
 
 
 def _between_prompts(
     pairs: _Measured, distinct: Floats, *, run: Floats
 ) -> tuple[Floats, Floats, Floats]:
-    """Per ritual: τ² times room, the room, and the standard error of the first.
+    """Per ritual: τ² times room, the room, and the degrees of freedom.
 
     With weights w and k prompts, E Σw(r − r̄)² = (k−1)(V − τ²) + (Σw − Σw²/Σw)·τ².
     """
@@ -125,7 +132,7 @@ def _between_prompts(
     spread = np.bincount(ritual, weight * (level - centre[ritual]) ** 2, minlength=rituals)
     free = np.maximum(0.0, np.bincount(ritual, minlength=rituals) - 1.0)
     room = total - np.bincount(ritual, weight * weight, minlength=rituals) / total - free
-    return spread - free * run, np.maximum(0.0, room), run * np.sqrt(2.0 * free)
+    return spread - free * run, np.maximum(0.0, room), free
 
 
 def _correlation(pairs: _Measured, *, noise: Floats, known: float) -> float:
@@ -142,5 +149,5 @@ def _correlation(pairs: _Measured, *, noise: Floats, known: float) -> float:
     spread = float(np.sum(pairs.runs * (pairs.mean - centre[prompt]) ** 2 / unit))
     free = float(np.sum(number - 1.0))
     room = float(np.sum(total - np.bincount(prompt, pairs.runs * pairs.runs) / total)) - free
-    learned = _shrunk(spread - free, room, math.sqrt(2.0 * free), towards=known)
+    learned = _shrunk(spread - free, room, free=free, noise=1.0, towards=known)
     return float(np.clip(learned, LEAST_CORRELATED, MOST_CORRELATED))

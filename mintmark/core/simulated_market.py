@@ -18,6 +18,7 @@ from mintmark.core.kinds import Kind
 from mintmark.core.pair_policy import PairPolicy
 from mintmark.core.reputation import Events, Floats, Ints, State
 from mintmark.core.reputation_policy import ReputationPolicy
+from mintmark.core.scores import Scores
 
 PROMPTS = 200
 # Rows beyond the market's own prompts, for what an attacker may register later.
@@ -90,15 +91,19 @@ def play(
     return Market(policy, quality, state, prompt, score)
 
 
+def read(played: Market) -> Scores:
+    """The scores of the market's own prompts, as pages read them."""
+    return scores.scores(played.policy, played.state, np.arange(PROMPTS), now_days=NOW)
+
+
 def standings(played: Market) -> dict[str, Floats]:
     """Score of every prompt by every method; (PROMPTS,) each."""
-    read = scores.scores(played.policy, played.state, np.arange(PROMPTS), now_days=NOW)
     number = np.bincount(played.rated_prompt, minlength=PROMPTS).astype(float)
     total = np.bincount(played.rated_prompt, played.rated_score, minlength=PROMPTS)
     everywhere = float(played.rated_score.mean()) if len(played.rated_score) else 0.5
     mean = np.where(number > 0.0, total / np.maximum(number, 1.0), everywhere)
     return {
-        "mintmark": read.trust_score,
+        "mintmark": read(played).trust_score,
         "raw_mean": mean,
         "bayes_average": (BAYES_WEIGHT * everywhere + total) / (BAYES_WEIGHT + number),
         "wilson_bound": wilson_bound(mean, number),
