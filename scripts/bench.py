@@ -18,9 +18,8 @@ def main(*, topics: list[str]) -> int:
     unknown = set(topics) - {script.parent.name for script in scripts}
     if unknown or not scripts:
         known = sorted({script.parent.name for script in _scripts()})
-        print(
-            f"No benchmark in {', '.join(unknown) or FOLDER.name}; there are: {', '.join(known)}."
-        )
+        asked = ", ".join(sorted(unknown)) or FOLDER.name
+        print(f"No benchmark in {asked}; topics: {', '.join(known) or 'none'}.")
         return 1
     failed = 0
     for script in scripts:
