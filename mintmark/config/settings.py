@@ -51,11 +51,13 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_htmx",
+    "ninja",
     "mintmark.accounts",
     "mintmark.registry",
     "mintmark.evidence",
     "mintmark.reputation",
     "mintmark.trust",
+    "mintmark.api",
     "mintmark.web",
 ]
 

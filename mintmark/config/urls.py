@@ -1,8 +1,12 @@
 """Where each door is hung."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+
+from mintmark.api import door
 
 urlpatterns = [
+    path("", include("mintmark.web.urls")),
     path("admin/", admin.site.urls),
+    path("api/v1/", door.urls),
 ]

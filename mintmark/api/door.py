@@ -1,0 +1,206 @@
+"""The door itself: the one API object, what every request passes through, and how each error is answered."""
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.core.signals import got_request_exception
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseNotAllowed
+from django.urls import URLPattern, path, re_path
+from django.views.decorators.csrf import csrf_exempt
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.openapi.schema import OpenAPISchema
+from pydantic import TypeAdapter
+
+from mintmark.core import errors
+
+from . import (
+    assistants,
+    bodies,
+    codices,
+    evidence,
+    house,
+    keys,
+    labels,
+    problems,
+    prompts,
+    reference,
+    refusals,
+    reputation,
+    rituals,
+    routes,
+    trust,
+)
+
+_log = logging.getLogger(__name__)
+
+PREFIX = "/api/v1/"
+
+DESCRIPTION = """\
+Evidence in, reputation and trust out. Callers hold a bearer key (`Authorization: Bearer mm_…`) or a session of the
+pages with its CSRF token. Errors are RFC 9457 problem details with a stable `code`. Lists are paged by `cursor`. Reads
+carry an `ETag`. Every score says `as_of` (the event that it takes into account last) and `policy` (the version of its
+formula).
+"""
+
+
+class Api(NinjaAPI):
+    """django-ninja's router and schema, with the shapes of bodies and problems added."""
+
+    def get_openapi_schema(
+        self, *, path_prefix: str | None = None, path_params: dict[str, Any] | None = None
+    ) -> OpenAPISchema:
+        return _schema(self)
+
+
+@functools.cache
+def _schema(api: NinjaAPI) -> OpenAPISchema:
+    schema = OpenAPISchema(api, PREFIX)
+    problem = TypeAdapter(problems.Problem).json_schema(ref_template=routes.REF)
+    shapes = schema["components"]["schemas"]
+    shapes.update(problem.pop("$defs"))
+    shapes.update(routes.BODY_SHAPES)
+    shapes["Problem"] = problem
+    schema["components"]["schemas"] = dict(sorted(shapes.items()))
+    return schema
+
+
+api = Api(
+    title="Mintmark",
+    version=house.VERSION,
+    description=DESCRIPTION,
+    urls_namespace="api",
+    docs_url=None,
+)
+for module in (
+    evidence, prompts, reputation, assistants, trust, rituals, codices, labels, keys, house,
+):  # fmt: skip
+    api.add_router("", module.routes.router)
+
+
+def _on_refusal(request: HttpRequest, refusal: errors.Refusal) -> HttpResponse:
+    return problems.answer(refusal)
+
+
+def _on_invalid(request: HttpRequest, invalid: ValidationError) -> HttpResponse:
+    wrong = []
+    for found in invalid.errors:
+        source, *location = found["loc"]
+        given = request.GET if source == "query" else request.headers if source == "header" else {}
+        name = ".".join(map(str, location))
+        if source == "path" and request.resolver_match is not None:
+            given = request.resolver_match.kwargs
+        wrong.append(
+            refusals.Place(
+                place=f"{source}.{name}",
+                value=given.get(name),
+                message=bodies.sentence(found["msg"]),
+            )
+        )
+    return problems.answer(bodies.of_places(wrong))
+
+
+def _on_unauthenticated(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
+    return problems.answer(
+        refusals.NotAuthenticated("Send a bearer key in Authorization, or sign in to the pages.")
+    )
+
+
+def _on_404(request: HttpRequest, missing: Http404) -> HttpResponse:
+    return problems.answer(errors.NotFound(f"There is nothing at {request.path[:200]}."))
+
+
+def _on_too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
+    return problems.answer(
+        refusals.BodyTooLarge("The body is larger than this server takes; send it in parts.")
+    )
+
+
+def _on_suspicious(request: HttpRequest, error: Exception) -> HttpResponse:
+    return problems.answer(refusals.InvalidRequest("The request can't be read as HTTP and JSON."))
+
+
+def _on_mistake(request: HttpRequest, error: Exception) -> HttpResponse:
+    _log.error("%s %s failed", request.method, request.path, exc_info=error)
+    got_request_exception.send(sender=Api, request=request)
+    return problems.answer(
+        refusals.Internal("The server made a mistake; its log says which. Try again later.")
+    )
+
+
+_HANDLERS: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
+    errors.Refusal: _on_refusal,
+    ValidationError: _on_invalid,
+    AuthenticationError: _on_unauthenticated,
+    HttpError: _on_suspicious,
+    Http404: _on_404,
+    RequestDataTooBig: _on_too_big,
+    SuspiciousOperation: _on_suspicious,
+    Exception: _on_mistake,
+}
+for kind, handler in _HANDLERS.items():
+    api.add_exception_handler(kind, handler)
+
+
+def _pass(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """What every request goes through before and after its endpoint."""
+
+    @csrf_exempt  # the session's credentials check the token themselves: keys need none
+    @login_not_required  # the endpoint's credentials answer 401; a redirect to a form would mislead a program
+    @functools.wraps(view)
+    def passed(request: HttpRequest, **values: Any) -> HttpResponse:
+        refusal = _malformed(request)
+        if refusal is not None:
+            return problems.answer(refusal)
+        response = view(request, **values)
+        if isinstance(response, HttpResponseNotAllowed):
+            allowed = response["Allow"]
+            response = problems.answer(
+                refusals.MethodNotAllowed(
+                    f"{request.path[:200]} takes {allowed}, not {str(request.method)[:20]}."
+                )
+            )
+            response["Allow"] = allowed
+        return response
+
+    return passed
+
+
+def _malformed(request: HttpRequest) -> errors.Refusal | None:
+    if "\0" in request.path or any("\0" in text for pair in request.GET.items() for text in pair):
+        return refusals.InvalidRequest("The address holds U+0000, which no name here contains.")
+    has_body = request.META.get("CONTENT_LENGTH") not in (None, "", "0")
+    if has_body and request.content_type != "application/json":
+        return refusals.UnsupportedMediaType(
+            f"The body is {str(request.content_type)[:80] or 'of no stated type'}; send application/json."
+        )
+    return None
+
+
+@csrf_exempt
+@login_not_required
+def _nowhere(request: HttpRequest) -> HttpResponse:
+    return problems.answer(errors.NotFound(f"There is nothing at {request.path[:200]}."))
+
+
+def _hung() -> list[URLPattern]:
+    patterns = [
+        pattern
+        for pattern in api.urls[0]
+        if isinstance(pattern, URLPattern) and pattern.name != "api-root"
+    ]
+    for pattern in patterns:
+        pattern.callback = _pass(pattern.callback)
+    return [
+        *patterns,
+        path("docs", reference.page, name="docs"),
+        re_path(r"", _nowhere),
+    ]
+
+
+urls = (_hung(), "api", "api")

@@ -1,0 +1,132 @@
+"""`/keys`: bearer keys, issued (the secret is shown once), listed and revoked."""
+
+from datetime import datetime
+from typing import Annotated, TypedDict
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from pydantic import Field
+
+from mintmark.accounts import keys
+from mintmark.accounts.callers import Caller
+from mintmark.accounts.models import Key, Principal, Role
+from mintmark.core import errors
+from mintmark.registry import assistants
+
+from . import paging
+from .answers import Created
+from .bodies import Body, Reference
+from .credentials import Request
+from .routes import Routes
+
+routes = Routes(tag="keys")
+
+
+class KeyShape(TypedDict):
+    """A bearer key without its secret."""
+
+    prefix: str
+    holder: str
+    scopes: list[str]
+    note: str
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class IssuedKey(KeyShape):
+    """A key just issued; `secret` is shown this once, and null in a replayed answer."""
+
+    secret: str | None
+
+
+class KeyPage(TypedDict):
+    items: list[KeyShape]
+    next_cursor: str | None
+
+
+class NewKey(Body):
+    """A key to issue: the caller's own, or that of an assistant which the caller operates."""
+
+    scopes: list[str]
+    assistant: int | Reference | None = None
+    note: Annotated[str, Field(max_length=200)] = ""
+    expires_at: datetime | None = None
+
+
+@routes.get("/keys", scope="admin", answer=KeyPage, refuses=(400,))
+def listed(request: Request, limit: paging.Limit, cursor: paging.Cursor) -> KeyPage:
+    """List the caller's keys and those of the assistants he operates, newest first."""
+    rows = _manageable(request.auth).select_related("principal").order_by("-id")
+    after = paging.read(cursor, like=(0,))
+    if after is not None:
+        rows = rows.filter(id__lt=after[0])
+    page, following = paging.cut(list(rows[: limit + 1]), limit=limit, key=lambda row: (row.pk,))
+    return {"items": [_shape(row) for row in page], "next_cursor": following}
+
+
+@routes.post("/keys", scope="admin", body=NewKey, answer=IssuedKey, refuses=(404,))
+def issued(request: Request, body: NewKey) -> Created[IssuedKey]:
+    """Issue a key.
+
+    Its holder is the caller, or an assistant in whose team he is operator. The secret is not kept and can't be shown
+    again.
+    """
+    now = timezone.now()
+    if body.expires_at is not None and (body.expires_at.tzinfo is None or body.expires_at <= now):
+        raise errors.Refusal("expires_at is in the past or without its zone; name a time to come.")
+    made = keys.issue(
+        principal=_holder(request.auth, body.assistant),
+        scopes=body.scopes,
+        note=body.note,
+        expires_at=body.expires_at,
+    )
+    made.key.refresh_from_db()
+    shape = _shape(made.key)
+    return Created(
+        body={**shape, "secret": made.secret},
+        location=f"/api/v1/keys/{made.key.prefix}",
+        kept={**shape, "secret": None},
+    )
+
+
+@routes.delete("/keys/{prefix}", scope="admin")
+def revoked(request: Request, prefix: str) -> None:
+    """Revoke a key, at once and for good."""
+    key = _manageable(request.auth).filter(prefix=prefix).first()
+    if key is None:
+        raise errors.NotFound(f"The caller manages no key {prefix[:20]!r}.")
+    keys.revoke(key=key, now=timezone.now())
+
+
+def _manageable(caller: Caller) -> QuerySet[Key]:
+    """The keys a caller may see and end: his own, and those of assistants of teams where he is operator."""
+    if caller.is_admin:
+        return Key.objects.all()
+    teams = [team for team in caller.team_ids if caller.has_role(Role.OPERATOR, team_id=team)]
+    kind = Principal.Kind.ASSISTANT
+    operated = Q(principal__kind=kind, principal__assistant__team__in=teams)
+    if caller.has_role(Role.OPERATOR, team_id=None):
+        operated = Q(principal__kind=kind)
+    return Key.objects.filter(Q(principal=caller.principal) | operated)
+
+
+def _holder(caller: Caller, reference: int | str | None) -> Principal:
+    if reference is None:
+        return caller.principal
+    assistant = assistants.named(reference=str(reference))
+    if assistant.principal_id != caller.principal.pk:
+        assistants.require_operator(caller=caller, team_id=assistant.team_id)
+    return assistant.principal
+
+
+def _shape(row: Key) -> KeyShape:
+    return {
+        "prefix": row.prefix,
+        "holder": row.principal.name,
+        "scopes": row.scopes,
+        "note": row.note,
+        "created_at": row.created_at,
+        "expires_at": row.expires_at,
+        "revoked_at": row.revoked_at,
+    }

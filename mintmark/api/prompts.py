@@ -1,0 +1,214 @@
+"""`/prompts`: exact texts, found by everybody, read by those who are entitled."""
+
+from datetime import datetime
+from typing import Annotated, Any, TypedDict
+
+from django.db.models import Q
+from ninja import Query
+from pydantic import Field
+
+from mintmark.accounts.callers import Caller
+from mintmark.core import errors
+from mintmark.registry import assistants, prompts
+from mintmark.registry.models import Assistant, Prompt
+
+from . import paging, permissions
+from .answers import Created
+from .bodies import MAX_ID, Body, Id, Reference
+from .credentials import Request
+from .routes import Routes
+from .shapes import Score
+
+routes = Routes(tag="prompts")
+
+
+class PromptSummary(TypedDict):
+    """What everybody may know of a prompt; its reputation is at `/prompts/{id}/reputation`."""
+
+    id: int
+    reference: str
+    digest: str
+    title: str
+    preview: str
+    parent: int | None
+    derivation: str
+    mutation_note: str
+    variables: list[str]
+    tags: list[str]
+    licence: str
+    team: str
+    created_at: datetime
+    trust: Annotated[Score | None, Field(description="in [0, 1]; null before any evidence")]
+
+
+class PromptShape(PromptSummary):
+    """A prompt; `text` is null to a caller who is not entitled to it."""
+
+    text: str | None
+
+
+class TextShape(TypedDict):
+    """The exact text and the SHA-256 of its UTF-8 bytes."""
+
+    id: int
+    digest: str
+    text: str
+
+
+class PromptPage(TypedDict):
+    items: list[PromptSummary]
+    next_cursor: str | None
+
+
+class NewPrompt(Body):
+    """A text to register for ever. `parent` makes it a revision (same line) or a fork of a text the caller may read."""
+
+    namespace: str
+    name: str
+    text: str
+    team: str | None = None
+    revision: int | None = None
+    title: Annotated[str, Field(max_length=200)] = ""
+    preview: Annotated[str, Field(max_length=400)] = ""
+    is_open: bool = False
+    parent: int | Reference | None = None
+    mutation_note: Annotated[str, Field(max_length=200)] = ""
+    forked_by: int | Reference | None = None
+    tags: Annotated[list[str], Field(max_length=50)] = []
+    licence: Annotated[str, Field(max_length=64)] = ""
+    variables: Annotated[list[str], Field(max_length=200)] | None = None
+
+
+@routes.get("/prompts", scope="read", answer=PromptPage, refuses=(400,))
+def listed(
+    request: Request,
+    limit: paging.Limit,
+    cursor: paging.Cursor,
+    search: Annotated[
+        str, Query("", max_length=200, description="part of a namespace, name, title or preview")
+    ],
+    tag: Annotated[str | None, Query(None, max_length=100)],
+    ritual: Annotated[int | None, Query(None, ge=1, le=MAX_ID, description="its home ritual")],
+) -> PromptPage:
+    """List prompts, newest first."""
+    rows = prompts.visible_to(caller=request.auth).select_related("team", "standing")
+    if search:
+        rows = rows.filter(
+            Q(namespace__icontains=search)
+            | Q(name__icontains=search)
+            | Q(title__icontains=search)
+            | Q(preview__icontains=search)
+        )
+    if tag is not None:
+        rows = rows.filter(taggings__tag=tag)
+    if ritual is not None:
+        rows = rows.filter(standing__ritual=ritual)
+    after = paging.read(cursor, like=(0,))
+    if after is not None:
+        rows = rows.filter(id__lt=after[0])
+    found = list(rows.defer("text", "wording").order_by("-id")[: limit + 1])
+    page, following = paging.cut(found, limit=limit, key=lambda row: (row.pk,))
+    return {"items": [_summary(row) for row in page], "next_cursor": following}
+
+
+@routes.get("/prompts/named", scope="read", answer=PromptShape, refuses=(404,))
+def named(request: Request, ref: Reference) -> PromptShape:
+    """Find a prompt.
+
+    `ref` is `namespace/name@3`, `namespace/name@label`, `namespace/name` (the latest revision), `sha256:…` or an id.
+    """
+    return _shape(prompts.named(reference=ref), caller=request.auth)
+
+
+@routes.get("/prompts/{int:prompt_id}", scope="read", answer=PromptShape)
+def shown(request: Request, prompt_id: Id) -> PromptShape:
+    """Show a prompt, with its text to those who are entitled to it."""
+    return _shape(prompts.named(reference=str(prompt_id)), caller=request.auth)
+
+
+@routes.get("/prompts/{int:prompt_id}/text", scope="read", answer=TextShape)
+def text(request: Request, prompt_id: Id) -> TextShape:
+    """Read the exact text: open ones, those of the caller's teams, those his teams are entitled to."""
+    row = prompts.named(reference=str(prompt_id))
+    _require_reader(request.auth, row)
+    return {"id": row.pk, "digest": f"sha256:{row.digest}", "text": row.text}
+
+
+@routes.post("/prompts", scope="registry", body=NewPrompt, answer=PromptShape, refuses=(404,))
+def registered(request: Request, body: NewPrompt) -> Created[PromptShape]:
+    """Register a text for ever.
+
+    Without `revision` it takes the line's next. The same text under the same revision again returns what is there. It
+    takes the role author in the team, and a parent whose text the caller may read.
+    """
+    team = permissions.team_of(request.auth, name=body.team)
+    prompts.require_author(caller=request.auth, team=team)
+    row = prompts.register(
+        draft=prompts.Draft(
+            namespace=body.namespace,
+            name=body.name,
+            text=body.text,
+            revision=body.revision,
+            title=body.title,
+            preview=body.preview,
+            is_open=body.is_open,
+            parent=_parent(request.auth, body.parent),
+            mutation_note=body.mutation_note,
+            forked_by=_forker(request.auth, body.forked_by),
+            tags=body.tags,
+            licence=body.licence,
+            variables=body.variables,
+        ),
+        author=request.auth.principal,
+        team=team,
+    )
+    return Created(body=_shape(row, caller=request.auth), location=f"/api/v1/prompts/{row.pk}")
+
+
+def _parent(caller: Caller, reference: int | str | None) -> Prompt | None:
+    """The parent, whose reputation the child starts from: so nobody forks what he may not read."""
+    if reference is None:
+        return None
+    parent = prompts.named(reference=str(reference))
+    _require_reader(caller, parent)
+    return parent
+
+
+def _forker(caller: Caller, reference: int | str | None) -> Assistant | None:
+    if reference is None:
+        return None
+    assistant = assistants.named(reference=str(reference))
+    assistants.require_operator(caller=caller, team_id=assistant.team_id)
+    return assistant
+
+
+def _require_reader(caller: Caller, prompt: Prompt) -> None:
+    if not prompts.may_read_text(caller=caller, prompt=prompt):
+        raise errors.Forbidden(
+            f"The text of {prompt.reference} is for its team and those entitled to it; its reputation is open."
+        )
+
+
+def _shape(row: Prompt, *, caller: Caller) -> PromptShape:
+    readable = prompts.may_read_text(caller=caller, prompt=row)
+    return {**_summary(row), "text": row.text if readable else None}
+
+
+def _summary(row: Prompt) -> PromptSummary:
+    standing: Any = getattr(row, "standing", None)
+    return {
+        "id": row.pk,
+        "reference": row.reference,
+        "digest": f"sha256:{row.digest}",
+        "title": row.title,
+        "preview": row.preview,
+        "parent": row.parent_id,
+        "derivation": row.derivation,
+        "mutation_note": row.mutation_note,
+        "variables": row.variables,
+        "tags": row.tags,
+        "licence": row.licence,
+        "team": row.team.name,
+        "created_at": row.created_at,
+        "trust": standing.trust_score if standing is not None else None,
+    }

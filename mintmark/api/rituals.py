@@ -1,0 +1,96 @@
+"""`/rituals`: the protocols that evidence is measured with."""
+
+from datetime import datetime
+from typing import Any, TypedDict
+
+from mintmark.accounts.models import Role
+from mintmark.registry import rituals
+from mintmark.registry.models import Ritual
+
+from . import lookups, paging, permissions
+from .answers import Created
+from .bodies import Body, Id, Reference
+from .credentials import Request
+from .routes import Routes
+
+routes = Routes(tag="rituals")
+
+
+class RitualShape(TypedDict):
+    """One version of a ritual; `tag` is the task that it measures."""
+
+    id: int
+    name: str
+    version: int
+    tag: str
+    description: str
+    definition: dict[str, Any]
+    created_at: datetime
+
+
+class RitualPage(TypedDict):
+    items: list[RitualShape]
+    next_cursor: str | None
+
+
+class NewRitual(Body):
+    """A ritual to register; without `version` a changed definition becomes the next one."""
+
+    name: str
+    tag: str
+    description: str = ""
+    definition: dict[str, Any] = {}
+    version: int | None = None
+
+
+@routes.get("/rituals", scope="read", answer=RitualPage, refuses=(400,))
+def listed(request: Request, limit: paging.Limit, cursor: paging.Cursor) -> RitualPage:
+    """List the rituals, newest first."""
+    rows = Ritual.objects.order_by("-id")
+    after = paging.read(cursor, like=(0,))
+    if after is not None:
+        rows = rows.filter(id__lt=after[0])
+    page, following = paging.cut(list(rows[: limit + 1]), limit=limit, key=lambda row: (row.pk,))
+    return {"items": [_shape(row) for row in page], "next_cursor": following}
+
+
+@routes.get("/rituals/named", scope="read", answer=RitualShape, refuses=(404,))
+def named(request: Request, ref: Reference) -> RitualShape:
+    """Find a ritual by `name` (its newest version), `name@version` or id."""
+    return _shape(rituals.named(reference=ref))
+
+
+@routes.get("/rituals/{int:ritual_id}", scope="read", answer=RitualShape)
+def shown(request: Request, ritual_id: Id) -> RitualShape:
+    """Show one version of a ritual."""
+    return _shape(lookups.by_id(Ritual.objects.all(), pk=ritual_id))
+
+
+@routes.post("/rituals", scope="registry", body=NewRitual, answer=RitualShape)
+def registered(request: Request, body: NewRitual) -> Created[RitualShape]:
+    """Register a ritual.
+
+    The same definition again returns what is there; a changed one becomes the next version. It takes the role operator
+    in some team.
+    """
+    permissions.require_somewhere(request.auth, Role.OPERATOR)
+    row = rituals.register(
+        name=body.name,
+        tag=body.tag,
+        description=body.description,
+        definition=body.definition,
+        version=body.version,
+    )
+    return Created(body=_shape(row), location=f"/api/v1/rituals/{row.pk}")
+
+
+def _shape(row: Ritual) -> RitualShape:
+    return {
+        "id": row.pk,
+        "name": row.name,
+        "version": row.version,
+        "tag": row.tag,
+        "description": row.description,
+        "definition": row.definition,
+        "created_at": row.created_at,
+    }

@@ -1,0 +1,237 @@
+"""How an endpoint is declared: its scope, the shapes of what goes in and out, and the statuses it may answer.
+
+An endpoint that is not declared here does not exist, and none can be declared without a scope.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Router
+from pydantic import TypeAdapter
+
+from mintmark.accounts.keys import SCOPES
+
+from . import answers, bodies, credentials, problems, refusals, replays
+
+REF = "#/components/schemas/{model}"
+
+type View = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """What was declared; the table of authorisations in the tests is held against these."""
+
+    method: str
+    path: str
+    scope: str
+    name: str
+
+
+ENDPOINTS: list[Endpoint] = []
+
+# The shapes of bodies, by name, for the schema.
+BODY_SHAPES: dict[str, Any] = {}
+
+
+class Routes:
+    """The endpoints of one noun. A view takes the request and what the path, the query and the body say; what it
+    returns has the declared shape, which mypy checks and pydantic writes."""
+
+    def __init__(self, *, tag: str) -> None:
+        self.router = Router(tags=[tag])
+        self._tag = tag
+
+    def get[T](
+        self, path: str, *, scope: str, answer: type[T], refuses: Iterable[int] = ()
+    ) -> Callable[[Callable[..., T]], Callable[..., T]]:
+        """Declare a read. Answers carry an ETag."""
+
+        def declare(view: Callable[..., T]) -> Callable[..., T]:
+            def run(request: credentials.Request, **values: Any) -> HttpResponse:
+                body = view(request, **values)
+                return answers.read_answer(request, answers.write(body, shape=answer))
+
+            self._add("GET", path, view, run, scope, answer, 200, refuses, body=None)
+            return view
+
+        return declare
+
+    def post[T](
+        self,
+        path: str,
+        *,
+        scope: str,
+        body: Any,
+        answer: type[T],
+        refuses: Iterable[int] = (),
+    ) -> Callable[[Callable[..., answers.Created[T]]], Callable[..., answers.Created[T]]]:
+        """Declare a write that makes something; it takes an `Idempotency-Key`."""
+        parser: TypeAdapter[Any] = TypeAdapter(body)
+
+        def declare(view: Callable[..., answers.Created[T]]) -> Callable[..., answers.Created[T]]:
+            def run(request: credentials.Request, **values: Any) -> HttpResponse:
+                asked = bodies.parse(parser, request.body)
+
+                def write() -> replays.Done:
+                    made = view(request, body=asked, **values)
+                    raw = answers.write(made.body, shape=answer)
+                    kept = raw if made.kept is None else answers.write(made.kept, shape=answer)
+                    return replays.Done(status=201, body=raw, kept=kept, location=made.location)
+
+                return replays.once(request=request, principal=request.auth.principal, write=write)
+
+            self._add("POST", path, view, run, scope, answer, 201, {409, *refuses}, body=body)
+            return view
+
+        return declare
+
+    def put[T](
+        self, path: str, *, scope: str, body: Any, answer: type[T], refuses: Iterable[int] = ()
+    ) -> Callable[[Callable[..., T]], Callable[..., T]]:
+        """Declare a write that sets something: sent twice, it changes nothing the second time."""
+        parser: TypeAdapter[Any] = TypeAdapter(body)
+
+        def declare(view: Callable[..., T]) -> Callable[..., T]:
+            def run(request: credentials.Request, **values: Any) -> HttpResponse:
+                made = view(request, body=bodies.parse(parser, request.body), **values)
+                return answers.write_answer(answers.write(made, shape=answer), status=200)
+
+            self._add("PUT", path, view, run, scope, answer, 200, refuses, body=body)
+            return view
+
+        return declare
+
+    def delete(
+        self, path: str, *, scope: str, refuses: Iterable[int] = ()
+    ) -> Callable[[Callable[..., None]], Callable[..., None]]:
+        """Declare a write that ends something: sent twice, it changes nothing the second time."""
+
+        def declare(view: Callable[..., None]) -> Callable[..., None]:
+            def run(request: credentials.Request, **values: Any) -> HttpResponse:
+                view(request, **values)
+                return answers.write_answer(b"", status=204)
+
+            self._add("DELETE", path, view, run, scope, None, 204, refuses, body=None)
+            return view
+
+        return declare
+
+    def raw_post(
+        self, path: str, *, scope: str, body: Any, answer: Any, refuses: Iterable[int] = ()
+    ) -> Callable[[View], View]:
+        """Declare a write that reads its body and writes its answer itself."""
+
+        def declare(view: View) -> View:
+            self._add("POST", path, view, view, scope, answer, 200, {409, *refuses}, body=body)
+            return view
+
+        return declare
+
+    def _add(
+        self,
+        method: str,
+        path: str,
+        view: View,
+        run: View,
+        scope: str,
+        answer: Any,
+        status: int,
+        refuses: Iterable[int],
+        *,
+        body: Any,
+    ) -> None:
+        if scope not in SCOPES:
+            raise ValueError(f"{path} asks for the scope {scope!r}, which does not exist")
+        name = f"{self._tag}.{view.__name__}"
+        ENDPOINTS.append(Endpoint(method=method, path=path, scope=scope, name=name))
+        summary, _, rest = inspect.cleandoc(view.__doc__ or "").partition("\n\n")
+        self.router.api_operation(
+            [method],
+            path,
+            auth=credentials.holding(scope),
+            response={status: answer},
+            operation_id=name,
+            url_name=name,
+            summary=" ".join(summary.split()).rstrip("."),
+            description=f"{rest}\n\nTakes the scope `{scope}`.".strip(),
+            openapi_extra=_declared(method, path, status, refuses, scope=scope, body=body),
+        )(_taking_only_what_is_declared(view, run))
+
+
+def _taking_only_what_is_declared(view: View, run: View) -> View:
+    """`run` with the view's parameters but `body`; a query that names any other is refused."""
+    signature = inspect.signature(view)
+    parameters = [p for p in signature.parameters.values() if p.name != "body"]
+    names = {p.name for p in parameters}
+
+    @functools.wraps(view)
+    def guarded(request: HttpRequest, **values: Any) -> HttpResponse:
+        unknown = sorted(request.GET.keys() - names)
+        if unknown:
+            taken = ", ".join(sorted(names - {"request"}))
+            message = f"This endpoint takes no such parameter; it takes {taken or 'none'}."
+            raise bodies.of_places(
+                [
+                    refusals.Place(
+                        place=f"query.{name}"[:100], value=request.GET[name], message=message
+                    )
+                    for name in unknown
+                ]
+            )
+        response: HttpResponse = run(request, **values)
+        return response
+
+    guarded.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return guarded
+
+
+def _declared(
+    method: str, path: str, status: int, refuses: Iterable[int], *, scope: str, body: Any
+) -> dict[str, Any]:
+    """What the schema says beside the parameters: every status, the headers, the body's shape."""
+    statuses = {401, 403, 422, 500, *refuses}
+    extra: dict[str, Any] = {"x-scope": scope, "responses": {}}
+    if "{" in path:
+        statuses.add(404)
+    if method == "GET":
+        extra["responses"]["304"] = {"description": "What `If-None-Match` names is current"}
+        extra["responses"][status] = {"headers": {"ETag": _header("a digest of the answer")}}
+        extra["parameters"] = [
+            _parameter("If-None-Match", "an ETag that the caller holds an answer of")
+        ]
+    if body is not None:
+        statuses |= {400, 413, 415}
+        shape = TypeAdapter(body).json_schema(ref_template=REF)
+        BODY_SHAPES.update(shape.pop("$defs", {}))
+        if "title" in shape and shape.get("type") == "object":
+            BODY_SHAPES[shape["title"]] = shape
+            shape = {"$ref": REF.format(model=shape["title"])}
+        extra["requestBody"] = {
+            "required": True,
+            "content": {answers.MEDIA_TYPE: {"schema": shape}},
+        }
+    if status == 201:
+        extra["responses"][status] = {"headers": {"Location": _header("where it is found")}}
+        extra["parameters"] = [
+            _parameter(replays.HEADER, "a write sent again under the same key is not done again")
+        ]
+    for refused in sorted(statuses):
+        codes = [c for c, entry in problems.CATALOGUE.items() if entry.status == refused]
+        extra["responses"][str(refused)] = {
+            "description": "; ".join(f"`{c}`: {problems.CATALOGUE[c].title}" for c in codes),
+            "content": {problems.MEDIA_TYPE: {"schema": {"$ref": REF.format(model="Problem")}}},
+        }
+    return extra
+
+
+def _header(description: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": "string"}}
+
+
+def _parameter(name: str, description: str) -> dict[str, Any]:
+    return {"in": "header", "name": name, "required": False, **_header(description)}
