@@ -1,0 +1,59 @@
+"""How numbers are written: two significant digits, a true minus, exact values kept for the tooltip."""
+
+import math
+from datetime import datetime, timedelta
+
+UNKNOWN = "–"
+
+
+def score(value: float | None) -> str:
+    """A score or a measure with two significant digits and at most four decimals: 0.71, 0.046, 0.0021."""
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    size = abs(value)
+    if size < 0.00005:
+        return "0.00"
+    decimals = 2 if size >= 0.0995 else 3 if size >= 0.00995 else 4
+    return f"{value:.{decimals}f}".replace("-", "−")
+
+
+def lift(value: float | None) -> str:
+    """A signed difference: +0.083, −0.12; two decimals at least."""
+    written = score(value)
+    return f"+{written}" if value is not None and value >= 0.00005 else written
+
+
+def exact(value: float | None) -> str:
+    """Every digit that the store holds, as the shortest text that reads back to the same bits."""
+    return "no value" if value is None else repr(float(value)).replace("-", "−")
+
+
+def count(value: float) -> str:
+    """A number of things, or of effective runs: 1,234; below ten a fraction is shown."""
+    if value != int(value) and value < 10.0:
+        return f"{value:.1f}"
+    return f"{round(value):,}"
+
+
+def percentage(value: float) -> str:
+    """A probability in whole percent; never 0 or 100, which nobody knows."""
+    return "< 1%" if value < 0.01 else "> 99%" if value > 0.99 else f"{value:.0%}"
+
+
+_UNITS = (
+    (timedelta(days=365), "year"),
+    (timedelta(days=30), "month"),
+    (timedelta(days=1), "day"),
+    (timedelta(hours=1), "hour"),
+    (timedelta(minutes=1), "min"),
+)
+
+
+def age(at: datetime, *, now: datetime) -> str:
+    """How long ago, in the largest whole unit: 3 min ago, 2 days ago."""
+    passed = now - at
+    for unit, name in _UNITS:
+        if passed >= unit:
+            number = passed // unit
+            return f"{number} {name}{'s' if number > 1 and name != 'min' else ''} ago"
+    return "just now"

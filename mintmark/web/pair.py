@@ -1,0 +1,21 @@
+"""Why an assistant trusts a prompt as it does: a page of its own, or the inside of a dialog."""
+
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import render
+from django.utils import timezone
+
+from mintmark.registry import assistants, prompts
+from mintmark.trust.tracker import AssistantTrustTracker
+
+from . import doors
+
+
+@doors.page
+def page(request: HttpRequest, assistant_id: int, prompt_id: int) -> HttpResponseBase:
+    """`/assistants/<id>/trust/<prompt>`."""
+    assistant = assistants.named(reference=str(assistant_id))
+    prompt = prompts.named(reference=str(prompt_id))
+    told = AssistantTrustTracker().explain(assistant=assistant, prompt=prompt, now=timezone.now())
+    part = "#reasons" if request.headers.get("HX-Request") == "true" else ""
+    context = {"assistant": assistant, "prompt": prompt, "told": told, "row": told.row}
+    return render(request, f"web/pair.html{part}", context)

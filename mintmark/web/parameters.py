@@ -1,0 +1,90 @@
+"""What a page may be asked in its address: each parameter is read here, or refused by name."""
+
+import math
+from collections.abc import Sequence
+
+from django.http import QueryDict
+
+from mintmark.core import errors
+
+LARGEST_ID = 2**63 - 1
+
+
+class BadParameter(errors.Refusal):
+    """A part of a page's address is none that the page knows."""
+
+    code = "bad_parameter"
+
+    def __init__(self, *, name: str, value: str, allowed: str) -> None:
+        super().__init__(f"The parameter {name!r} is {value[:80]!r}; it must be {allowed}.")
+        self.name = name
+        self.value = value[:80]
+        self.allowed = allowed
+
+
+def choice(query: QueryDict, name: str, *, allowed: Sequence[str], default: str) -> str:
+    """One of `allowed`; `default` where the parameter is absent or empty."""
+    value = query.get(name) or default
+    if value not in allowed:
+        raise BadParameter(name=name, value=value, allowed=f"one of {', '.join(allowed)}")
+    return value
+
+
+def whole(query: QueryDict, name: str, *, lowest: int = 1, highest: int = LARGEST_ID) -> int | None:
+    """A whole number from `lowest` to `highest`; None where the parameter is absent or empty."""
+    value = query.get(name, "")
+    if not value:
+        return None
+    if not _is_id(value) or not lowest <= int(value) <= highest:
+        upper = f" to {highest}" if highest < LARGEST_ID else ""
+        raise BadParameter(name=name, value=value, allowed=f"a whole number from {lowest}{upper}")
+    return int(value)
+
+
+def text(query: QueryDict, name: str, *, longest: int = 200) -> str:
+    """Words to search for, without the space around them."""
+    value = query.get(name, "").strip()
+    if len(value) > longest:
+        raise BadParameter(name=name, value=value, allowed=f"at most {longest} characters long")
+    if not value.isprintable():
+        raise BadParameter(name=name, value=value, allowed="printable characters")
+    return value
+
+
+def flag(query: QueryDict, name: str) -> bool:
+    """Whether a box was ticked: 1 or absent."""
+    return choice(query, name, allowed=("1", "0"), default="0") == "1"
+
+
+def changed(query: QueryDict, **values: object) -> str:
+    """The query string of the same page with some parameters set; None takes one out."""
+    copy = query.copy()
+    for name, value in values.items():
+        if value is None:
+            copy.pop(name, None)
+        else:
+            copy[name] = str(value)
+    return f"?{copy.urlencode()}" if copy else "?"
+
+
+def place(query: QueryDict, name: str) -> tuple[float, int] | None:
+    """Where a list by score goes on, as a page's own link says it: `score_id`; None at the start of the list."""
+    value = query.get(name, "")
+    if not value:
+        return None
+    bound, _, number = value.partition("_")
+    try:
+        score = float(bound)
+    except ValueError:
+        score = math.nan
+    if not 0.0 <= score <= 1.0 or not _is_id(number):
+        raise BadParameter(
+            name=name,
+            value=value,
+            allowed="a place in the list as its links give it, such as 0.61_17",
+        )
+    return score, int(number)
+
+
+def _is_id(value: str) -> bool:
+    return value.isascii() and value.isdigit() and len(value) <= 19 and int(value) <= LARGEST_ID

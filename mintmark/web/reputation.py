@@ -1,0 +1,147 @@
+"""The page of a prompt's reputation: the score, where it comes from, and the events behind it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils import timezone
+
+from mintmark.accounts.callers import Caller
+from mintmark.registry import prompts
+from mintmark.registry.models import Prompt
+from mintmark.reputation.ledger import PromptReputationLedger
+from mintmark.trust.tracker import AssistantTrustTracker
+
+from . import doors, files, parameters, sources
+from .charts import history, interval, lineage
+
+EVENTS_A_PAGE = 25
+ASSISTANTS_AT_FIRST = 20
+RELATIVES_AT_FIRST = 10
+MOST_RELATIVES = 400
+_SNAPSHOTS = 500
+_ROWS_AT_ONCE = 500
+_AXIS = tuple(
+    (4.0 + 0.92 * interval.percent(tenths / 10), f"{tenths / 10:.1f}") for tenths in range(0, 11, 2)
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the address asks for: where the list of events goes on, and which long lists are shown whole."""
+
+    before: int | None
+    every_assistant: bool
+    every_relative: bool
+
+
+def to_reputation(request: HttpRequest, prompt_id: int) -> HttpResponseBase:
+    """A prompt's own address leads to its reputation."""
+    return redirect("reputation", prompt_id)
+
+
+@doors.page
+def page(request: HttpRequest, prompt_id: int) -> HttpResponseBase:
+    """`/prompts/<id>/reputation`, and the next part of its list of events as a fragment."""
+    asked = Asked(
+        before=parameters.whole(request.GET, "before"),
+        every_assistant=parameters.flag(request.GET, "every_assistant"),
+        every_relative=parameters.flag(request.GET, "every_relative"),
+    )
+    prompt = prompts.named(reference=str(prompt_id))
+    if request.headers.get("HX-Request") == "true" and asked.before is not None:
+        return render(request, "web/reputation.html#events", _events(prompt, asked))
+    caller = doors.caller(request)
+    return render(
+        request, "web/reputation.html", read(prompt, asked=asked, caller=caller, now=timezone.now())
+    )
+
+
+@doors.page
+def evidence_file(request: HttpRequest, prompt_id: int) -> HttpResponseBase:
+    """`/prompts/<id>/evidence.csv`: every event of a prompt, newest first."""
+    prompt = prompts.named(reference=str(prompt_id))
+    return files.table(
+        name=f"evidence-{prompt.pk}.csv", columns=FILE_COLUMNS, rows=_file_rows(prompt)
+    )
+
+
+def read(prompt: Prompt, *, asked: Asked, caller: Caller, now: datetime) -> dict[str, Any]:
+    """All that the page shows of a prompt."""
+    ledger = PromptReputationLedger()
+    reputation = ledger.reputation(prompt=prompt, now=now)
+    snapshots = ledger.history(prompt=prompt, limit=_SNAPSHOTS)
+    assistants = AssistantTrustTracker().assistants_of(prompt=prompt, now=now, caller=caller)
+    return {
+        "prompt": prompt,
+        "may_read": prompts.may_read_text(caller=caller, prompt=prompt),
+        "forks": prompt.children.count(),
+        "reputation": reputation,
+        "sources": sources.listed(reputation.contributions),
+        "snapshots": snapshots,
+        "line": history.line(
+            points=[
+                history.Point(at=s.at, trust=s.trust, low=s.low, high=s.high) for s in snapshots
+            ]
+        ),
+        "assistants": assistants if asked.every_assistant else assistants[:ASSISTANTS_AT_FIRST],
+        "assistants_in_all": len(assistants),
+        **_family(prompt, asked, ledger=ledger, now=now),
+        **_events(prompt, asked),
+    }
+
+
+def _family(
+    prompt: Prompt, asked: Asked, *, ledger: PromptReputationLedger, now: datetime
+) -> dict[str, Any]:
+    family = ledger.lineage(prompt=prompt, now=now, limit=MOST_RELATIVES)
+    nodes = {node.prompt.pk: node for node in family.nodes}
+    tree = lineage.tree(
+        trust={pk: node.trust.value for pk, node in nodes.items()},
+        edges=[(edge.parent, edge.child) for edge in family.edges],
+    )
+    edges = [edge for edge in family.edges if edge.child in nodes]
+    own = [edge for edge in edges if prompt.pk in (edge.parent, edge.child)]
+    others = [edge for edge in edges if prompt.pk not in (edge.parent, edge.child)]
+    listed = [*own, *others]
+    shown = listed if asked.every_relative else listed[:RELATIVES_AT_FIRST]
+    return {
+        "tree": tree,
+        "axis": _AXIS,
+        # What is drawn last lies on top: the prompt itself.
+        "dots": sorted(
+            ((nodes[pk], dot) for pk, dot in tree.dots.items()), key=lambda pair: pair[0].is_self
+        ),
+        "relatives": [(nodes.get(edge.parent), edge, nodes[edge.child]) for edge in shown],
+        "relatives_in_all": len(listed),
+    }
+
+
+def _events(prompt: Prompt, asked: Asked) -> dict[str, Any]:
+    found = PromptReputationLedger().evidence(
+        prompt=prompt, before=asked.before, limit=EVENTS_A_PAGE + 1
+    )
+    shown = found[:EVENTS_A_PAGE]
+    more = shown[-1].event if len(found) > EVENTS_A_PAGE else None
+    return {"prompt": prompt, "events": shown, "more": more, "before": asked.before}
+
+
+FILE_COLUMNS = (
+    "event", "occurred_at", "kind", "assistant", "task", "score", "runs", "expected", "moved", "recorded_by",
+    "counted", "tags", "note",
+)  # fmt: skip
+
+
+def _file_rows(prompt: Prompt) -> Iterator[Sequence[object]]:
+    ledger = PromptReputationLedger()
+    before: int | None = None
+    while rows := ledger.evidence(prompt=prompt, before=before, limit=_ROWS_AT_ONCE):
+        for row in rows:
+            yield (
+                row.event, row.occurred_at.isoformat(), row.kind, row.assistant, row.ritual, row.score, row.runs,
+                row.expected, row.moved, row.actor, row.admissible, " ".join(row.tags), row.note,
+            )  # fmt: skip
+        before = rows[-1].event

@@ -1,0 +1,141 @@
+"""Tags of the pages: figures with their exact value behind them, intervals, terms, times, links that keep the query."""
+
+from datetime import datetime
+from typing import Any, Protocol
+
+from django import template
+from django.template.context import Context
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from mintmark.web import figures, glossary, parameters
+from mintmark.web.charts import interval as intervals
+from mintmark.web.charts import scales
+
+register = template.Library()
+
+
+class Estimated(Protocol):
+    """A value with its 90% interval and the runs behind it; no runs means that nothing is known."""
+
+    value: float
+    low: float
+    high: float
+    runs: float
+
+
+@register.simple_tag
+def score(value: float | None) -> SafeString:
+    """A score, its exact value on hover."""
+    return _figure(figures.score(value), value)
+
+
+@register.simple_tag
+def lift(value: float | None) -> SafeString:
+    """A signed difference, its exact value on hover."""
+    return _figure(figures.lift(value), value)
+
+
+@register.simple_tag
+def difference(one: float, other: float | None) -> SafeString:
+    """How much higher `one` is than `other`."""
+    return lift(None if other is None else one - other)
+
+
+def _figure(written: str, value: float | None) -> SafeString:
+    if written == figures.UNKNOWN:
+        return format_html('<span class="unknown" title="no evidence yet">{}</span>', written)
+    return format_html('<span class="figure" title="{}">{}</span>', figures.exact(value), written)
+
+
+@register.filter
+def count(value: float) -> str:
+    return figures.count(value)
+
+
+@register.filter
+def percentage(value: float) -> str:
+    return figures.percentage(value)
+
+
+@register.inclusion_tag("web/charts/interval.html")
+def interval(estimate: Estimated, start: float = 0.0, end: float = 1.0) -> dict[str, Any]:
+    """An interval drawn on the axis from `start` to `end`; wide and grey where nothing is known."""
+    known = estimate.runs > 0
+    value, low, high = map(figures.score, (estimate.value, estimate.low, estimate.high))
+    words = f"{value}, 90% between {low} and {high}"
+    return {
+        "bar": intervals.bar(
+            value=estimate.value, low=estimate.low, high=estimate.high, start=start, end=end
+        ),
+        "known": known,
+        "words": words if known else f"no evidence of its own yet: expected {words}",
+    }
+
+
+class Effect(Protocol):
+    """A difference with its 90% interval."""
+
+    effect: float
+    low: float
+    high: float
+
+
+@register.inclusion_tag("web/charts/interval.html")
+def interval_of_effect(effect: Effect, reach: float) -> dict[str, Any]:
+    """The interval of a difference on an axis from −`reach` to `reach`, with a mark at zero."""
+    value, low, high = map(figures.lift, (effect.effect, effect.low, effect.high))
+    return {
+        "bar": intervals.bar(
+            value=effect.effect, low=effect.low, high=effect.high, start=-reach, end=reach
+        ),
+        "known": True,
+        "words": f"{value}, 90% between {low} and {high}",
+    }
+
+
+@register.simple_tag
+def heat(value: float | None) -> str:
+    """The colour class of a score."""
+    return "" if value is None else scales.sequential(value)
+
+
+@register.simple_tag
+def heat_lift(value: float | None, most: float = 0.25) -> str:
+    """The colour class of a lift."""
+    return "" if value is None else scales.diverging(value, most=most)
+
+
+@register.simple_tag
+def term(word: str) -> SafeString:
+    """The specification's word in small capitals, its meaning on hover and behind the link."""
+    entry = glossary.BY_WORD[word]
+    return format_html(
+        '<a class="term" href="{}#{}" title="{}">{}</a>',
+        reverse("about_scores"),
+        entry.anchor,
+        entry.meaning,
+        entry.word,
+    )
+
+
+@register.simple_tag
+def when(at: datetime | None) -> SafeString:
+    """A time as its age, the UTC time on hover."""
+    if at is None:
+        return format_html('<span class="unknown">{}</span>', figures.UNKNOWN)
+    stamp = at.astimezone(timezone.get_default_timezone())
+    return format_html(
+        '<time datetime="{}" title="{} UTC">{}</time>',
+        stamp.isoformat(),
+        stamp.strftime("%Y-%m-%d %H:%M:%S"),
+        figures.age(at, now=timezone.now()),
+    )
+
+
+@register.simple_tag(takes_context=True)
+def query(context: Context, **values: object) -> str:
+    """The query string of this page with some parameters set; None takes one out."""
+    return parameters.changed(context["request"].GET, **values)
