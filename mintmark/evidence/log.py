@@ -2,15 +2,17 @@
 
 Order. Identity values become visible out of order on PostgreSQL (a later id can commit first), so a reader that
 remembers the last id it saw would skip events. There the order is (xid, id), and only transactions older than every
-running one are read: nothing can appear before them any more. SQLite has one writer; there xid is 0 and id is the order.
+running one are read: nothing can appear before them any more. SQLite has one writer; there xid is 0 and the
+order is id.
 """
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from django.db import connection, transaction
@@ -164,9 +166,20 @@ def append(*, actor: Principal, source: str, entries: Sequence[Entry], now: date
         return Appended(recorded=len(new), repeated=len(entries) - len(new), batch=batch.pk)
 
 
-def read(*, after: Position, at_most: int) -> Slice | None:
-    """The next settled events after a position, about `at_most` of them but whole batches; None where there are none."""
-    found = _select(after=after, limit=at_most)
+def slices(*, at_most: int, upto: Position | None = None) -> Iterator[Slice]:
+    """The whole settled log (up to and including `upto`), slice by slice from its first event."""
+    part = read(after=Position(), at_most=at_most, upto=upto)
+    while part is not None:
+        yield part
+        part = read(after=part.end, at_most=at_most, upto=upto)
+
+
+def read(*, after: Position, at_most: int, upto: Position | None = None) -> Slice | None:
+    """The next settled events after a position (and not after `upto`): about `at_most` of them, but whole batches.
+
+    None where there are none.
+    """
+    found = _select(after=after, limit=at_most, upto=upto)
     if len(found) == at_most:  # perhaps cut inside a batch: take that batch's remainder as well
         last = found[-1]
         found += _select(after=Position(xid=last[1], event=last[0]), limit=1_000_000, batch=last[2])
@@ -195,6 +208,16 @@ def read(*, after: Position, at_most: int) -> Slice | None:
     )
 
 
+def count(*, upto: Position) -> int:
+    """How many events stand in the log up to and including a position."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM evidence_event WHERE (xid, id) <= (%s, %s)",
+            [upto.xid, upto.event],
+        )
+        return int(cursor.fetchone()[0])
+
+
 def settled() -> Position:
     """The last position that can be read now."""
     where, values = _settled_clause()
@@ -217,21 +240,28 @@ def days(moments: Sequence[datetime]) -> NDArray[np.float64]:
     return np.array([_micros(moment) for moment in moments], dtype=np.int64) / 86_400e6
 
 
-def _select(*, after: Position, limit: int, batch: int | None = None) -> list[tuple[object, ...]]:
+def _select(
+    *, after: Position, limit: int, batch: int | None = None, upto: Position | None = None
+) -> list[tuple[Any, ...]]:
     where, values = _settled_clause()
+    clauses = ["(xid, id) > (%s, %s)", where]
+    arguments: list[Any] = [after.xid, after.event, *values]
+    if batch is not None:
+        clauses, arguments = [*clauses, "batch_id = %s"], [*arguments, batch]
+    if upto is not None:
+        clauses, arguments = [*clauses, "(xid, id) <= (%s, %s)"], [*arguments, upto.xid, upto.event]
     tags = "tags::text" if connection.vendor == "postgresql" else "tags"
-    in_batch = "AND batch_id = %s" if batch is not None else ""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT id, xid, batch_id, kind, prompt_id, assistant_id, ritual_id, actor_id, cohort, admissible, "
             f"score, runs, occurred_at, {tags} FROM evidence_event "
-            f"WHERE (xid, id) > (%s, %s) {in_batch} AND {where} ORDER BY xid, id LIMIT %s",
-            [after.xid, after.event, *([batch] if batch is not None else []), *values, limit],
+            f"WHERE {' AND '.join(clauses)} ORDER BY xid, id LIMIT %s",
+            [*arguments, limit],
         )
         return list(cursor.fetchall())
 
 
-def _settled_clause() -> tuple[str, list[object]]:
+def _settled_clause() -> tuple[str, list[Any]]:
     return (_SETTLED.strip(), []) if connection.vendor == "postgresql" else ("1 = 1", [])
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mintmark.core import kinds, reputation
+from mintmark.core import kappa, kinds, reputation
 from mintmark.core.reputation_policy import ReputationPolicy
 from mintmark.evidence import log
 from mintmark.registry.ancestry import Ancestry, tasks
@@ -36,17 +36,16 @@ class _Prompts(Rows):
 
     def _unpack(self, at: int, numbers: Floats) -> None:
         super()._unpack(at, numbers)
-        home = np.array([int(self.arrays[self._home][at])])
-        self.arrays[self._home][at] = self._rituals.locate(home, changes=False)[0]
+        column = self._arrays[self._home]
+        home = np.array([int(column[at])], dtype=np.int64)
+        column[at] = self._rituals.locate(home, changes=False)[0]
 
     def _matrix(self) -> Floats:
         arrays = list(self.arrays)
-        ids = np.array([first for first, _ in self._rituals.keys()] + [-1], dtype=np.int64)
-        home = arrays[self._home].copy()
-        home[: len(self)] = ids[home[: len(self)]]
-        arrays[self._home] = home
+        ids = np.array([first for first, _ in self._rituals.index] + [-1], dtype=np.int64)
+        arrays[self._home] = ids[arrays[self._home]]
         arrays[self._parent] = np.full_like(arrays[self._parent], -1)
-        return matrix(arrays, len(self))
+        return matrix(arrays)
 
 
 class Records:
@@ -100,7 +99,7 @@ class Records:
     @property
     def task_ids(self) -> list[int]:
         """Task ids by the position at which the state keeps them."""
-        return [task for task, _ in self._rituals.keys()]
+        return [task for task, _ in self._rituals.index]
 
     def state(self) -> reputation.State:
         """The kernel's state over the rows in memory."""
@@ -162,6 +161,18 @@ class Records:
         home = int(self.state().prompts.home[position])
         return self.task_ids[home] if home >= 0 else None
 
+    def learn_kappa(self) -> ReputationPolicy:
+        """This policy with the weight of the prior learned from the whole state in memory (`core.kappa`)."""
+        names = dict(Ritual.objects.values_list("id", "name"))
+        prompts = self._prompts.index
+        pair_prompt = [prompts[prompt, 0] for _, prompt in self._pairs.index]
+        return kappa.learn(
+            self.policy,
+            self.state(),
+            pair_prompt=np.array(pair_prompt, dtype=np.int64),
+            ritual_keys=[names[task] for task in self.task_ids],
+        )
+
     def _know_tasks(self) -> None:
         """Have every task in memory, in one order, so that a prompt's home can be told by position."""
         self._task = tasks()
@@ -170,5 +181,5 @@ class Records:
         self._fleet.locate(np.zeros(1, dtype=np.int64), changes=False)
         names = dict(Ritual.objects.values_list("id", "name"))
         kappa = self._rituals.arrays[reputation.Rituals._fields.index("kappa")]
-        for (task, _), at in self._rituals.keys().items():
+        for (task, _), at in self._rituals.index.items():
             kappa[at] = self.policy.kappa.get(names[task], self.policy.kappa_default)

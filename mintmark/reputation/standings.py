@@ -170,9 +170,7 @@ def publish(published: Published, *, now: datetime) -> None:
 
 def _last_by(keys: NDArray[np.int64], chosen: NDArray[np.bool_]) -> set[int]:
     """Positions of the last chosen element of each key."""
-    last: dict[int, int] = {}
-    for i, key in zip(np.flatnonzero(chosen).tolist(), keys[chosen].tolist(), strict=True):
-        last[key] = i
+    last = dict(zip(keys[chosen].tolist(), np.flatnonzero(chosen).tolist(), strict=True))
     return set(last.values())
 
 

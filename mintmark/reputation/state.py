@@ -4,7 +4,8 @@ A kernel's group of arrays (all of the same length) becomes one row of `FoldStat
 all its arrays one after another. Doubles survive storage bit for bit.
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -55,10 +56,15 @@ class Rows:
         self._stored = stored
         self._index: dict[tuple[int, int], int] = {}
         self._changed: set[int] = set()
-        self.arrays = tuple(np.ascontiguousarray(a) for a in make(16))
+        self._arrays = tuple(np.ascontiguousarray(a) for a in make(16))
 
     def __len__(self) -> int:
         return len(self._index)
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """The group's arrays over the rows in memory; writing to them changes the rows."""
+        return tuple(array[: len(self._index)] for array in self._arrays)
 
     def locate(self, first: Ints, second: Ints | None = None, *, changes: bool = True) -> Ints:
         """Positions of these rows, loaded or made as needed; −1 where `first` (or `second`) is below 0."""
@@ -77,8 +83,9 @@ class Rows:
         positions[valid] = at[inverse]
         return positions
 
-    def keys(self) -> dict[tuple[int, int], int]:
-        """Every row in memory with its position."""
+    @property
+    def index(self) -> Mapping[tuple[int, int], int]:
+        """Every row in memory, (first, second) → position, in the order of the positions."""
         return self._index
 
     def packed(self) -> list[tuple[int, int, int, bytes]]:
@@ -108,21 +115,21 @@ class Rows:
                 self._unpack(at, np.frombuffer(numbers, dtype="<f8"))
 
     def _grow(self, needed: int) -> None:
-        capacity = len(self.arrays[0])
+        capacity = len(self._arrays[0])
         if needed <= capacity:
             return
         larger = tuple(np.ascontiguousarray(a) for a in self._make(max(needed, 2 * capacity)))
-        for old, new in zip(self.arrays, larger, strict=True):
+        for old, new in zip(self._arrays, larger, strict=True):
             new[:capacity] = old
-        self.arrays = larger
+        self._arrays = larger
 
     def _matrix(self) -> NDArray[np.float64]:
-        return matrix(self.arrays, len(self._index))
+        return matrix(self.arrays)
 
     def _unpack(self, at: int, numbers: NDArray[np.float64]) -> None:
         start = 0
-        for array in self.arrays:
-            width = int(np.prod(array.shape[1:], dtype=np.int64))
+        for array in self._arrays:
+            width = math.prod(array.shape[1:])
             part = numbers[start : start + width]
             array[at] = part.reshape(array.shape[1:]) if array.ndim > 1 else part[0]
             start += width
@@ -151,9 +158,11 @@ class Rows:
         return found
 
 
-def matrix(arrays: Arrays, used: int) -> NDArray[np.float64]:
-    """The first `used` rows of some arrays side by side, as float64."""
-    return np.concatenate([a[:used].reshape(used, -1).astype("<f8") for a in arrays], axis=1)
+def matrix(arrays: Arrays) -> NDArray[np.float64]:
+    """Arrays of n rows each, side by side as float64."""
+    return np.concatenate(
+        [a.reshape(len(a), math.prod(a.shape[1:])).astype("<f8") for a in arrays], axis=1
+    )
 
 
 def save(packed: Sequence[tuple[int, int, int, bytes]]) -> None:

@@ -45,7 +45,7 @@ class _AlignmentPairs(Rows):
         arrays = list(self.arrays)
         parent = alignment.PairSums._fields.index("parent")
         arrays[parent] = np.full_like(arrays[parent], -1)
-        return matrix(arrays, len(self))
+        return matrix(arrays)
 
 
 class Fold:
@@ -146,7 +146,7 @@ class Fold:
         )
 
     def locate_alignment(self, assistants: Ints, prompts: Ints, *, changes: bool) -> Ints:
-        """Positions of pairs' alignment sums (−1 without an assistant), with the same assistant's rows of the parents."""
+        """Positions of pairs' alignment sums (−1 without an assistant); loads the same assistant's row of each parent."""
         at = self.alignment_pair.locate(assistants, prompts, changes=changes)
         made = (self.ancestry.forked_by(prompts) == assistants) & (assistants >= 0)
         parents = np.where(made, self.ancestry.parents(prompts), -1)

@@ -247,7 +247,7 @@ def _authorise(caller: Caller, claims: Sequence[Claim], named: _Named) -> None:
             if assistant is not None and assistant.principal_id == own and kind in _OWN_WORD:
                 continue
             raise errors.Forbidden(
-                f"Row {n}: with its own key an assistant records {', '.join(sorted(k.name.lower() for k in _OWN_WORD))} "
+                f"Row {n}: with its own key an assistant records {_listed(_OWN_WORD)} "
                 "about itself; the rest takes an operator's key."
             )
         if kind == kinds.Kind.RATING and assistant is None:
@@ -335,3 +335,7 @@ def _last_event(appended: log.Appended, *, caller: Caller, claims: Sequence[Clai
     last = events.order_by("-id").values_list("id", flat=True).first()
     assert last is not None
     return last
+
+
+def _listed(chosen: Iterable[kinds.Kind]) -> str:
+    return ", ".join(sorted(kind.name.lower() for kind in chosen))

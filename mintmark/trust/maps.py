@@ -1,5 +1,6 @@
 """What is published of a pair of assistant and prompt: one row of the trust map, as of the pair's last event."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -49,7 +50,7 @@ class Maps:
         part: log.Slice,
         effects: Effects,
         sums: alignment.PairSums,
-        at: dict[tuple[int, int], int],
+        at: Mapping[tuple[int, int], int],
     ) -> list[tuple[Any, ...]]:
         """The map's rows after a slice, in the order of `COLUMNS`; `at` says where each pair's sums stand."""
         concerned = (part.assistant >= 0) & ~np.isin(part.kind, _OPINION)

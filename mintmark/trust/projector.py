@@ -32,7 +32,7 @@ def advance(*, now: datetime, at_most: int | None = None) -> int:
     folded = 0
     while at_most is None or folded < at_most:
         with transaction.atomic():
-            if not _locked():
+            if not _try_lock():
                 return folded
             done = _advance_slice(now=now)
         if not done:
@@ -73,7 +73,14 @@ def wait_for(event: int, *, seconds: float, now: datetime) -> None:
         time.sleep(0.02)
 
 
-def _locked() -> bool:
+def lock() -> None:
+    """Wait until no other projector is at work, and hold the lock to the end of the transaction."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as database:
+            database.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+
+
+def _try_lock() -> bool:
     if connection.vendor != "postgresql":
         return True
     with connection.cursor() as database:

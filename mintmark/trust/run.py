@@ -61,6 +61,6 @@ class Run:
             part=part,
             effects=effects,
             sums=self.fold.alignment_state().pairs,
-            at=self.fold.alignment_pair.keys(),
+            at=self.fold.alignment_pair.index,
         )
         return Step(reputation=published, trust_map=made)

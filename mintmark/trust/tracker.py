@@ -1,7 +1,7 @@
 """AssistantTrustTracker: which prompts an assistant can trust, how far, and why."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from statistics import NormalDist
 
@@ -42,7 +42,7 @@ class Measure:
 
 @dataclass(frozen=True, kw_only=True)
 class Resonance:
-    """The lift of a pairing over what assistant and prompt each predict alone, in [−1, 1]: the exact sum of its parts."""
+    """The lift of a pairing over what assistant and prompt each predict alone, in [−1, 1]; the parts add up exactly."""
 
     value: float
     task: float
@@ -52,8 +52,8 @@ class Resonance:
 
 @dataclass(frozen=True, kw_only=True)
 class MatrixRow:
-    """One prompt in an assistant's trust matrix. `swarm` is the mean trust over all measured assistants (None: not
-    asked for)."""
+    """One prompt in an assistant's trust matrix. `swarm` is the mean trust over all measured
+    assistants (None: not asked for)."""
 
     prompt: Prompt
     ritual: Ritual | None
@@ -390,10 +390,7 @@ class _View:
             return list(rows)
         told, _ = self.grid(assistants=assistants, prompts=[row.prompt for row in rows], now=now)
         means = told.trust.reshape(len(assistants), len(rows)).mean(axis=0)
-        return [
-            MatrixRow(**{**_fields(row), "swarm": float(mean)})
-            for row, mean in zip(rows, means, strict=True)
-        ]
+        return [replace(row, swarm=float(mean)) for row, mean in zip(rows, means, strict=True)]
 
     def baseline(self, *, assistant: Assistant, prompt: Prompt, now: datetime) -> float:
         """What an average prompt is expected to score for this assistant on this prompt's task."""
@@ -542,10 +539,6 @@ def _sort_key(row: MatrixRow, order: str) -> float | str:
     }
     found = keys[order]
     return _UNKNOWN if found is None else found
-
-
-def _fields(row: MatrixRow) -> dict[str, object]:
-    return {name: getattr(row, name) for name in row.__dataclass_fields__}
 
 
 def _told(told: predictions.Prediction, i: int, *, runs: float) -> Estimate:
