@@ -159,7 +159,7 @@ def require_author(*, caller: Caller, team: Team) -> None:
 
 
 def named(*, reference: str) -> Prompt:
-    """The prompt named by `namespace/name@3`, `namespace/name@label`, `namespace/name` (latest), `sha256:…` or an id."""
+    """The prompt that `line@revision`, `line@label`, `line` (its latest), `sha256:…` or an id names."""
     found = _named(reference.strip())
     if found is None:
         raise errors.NotFound(

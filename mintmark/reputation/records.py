@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mintmark.core import kappa, kinds, reputation
+from mintmark.core import kappa, kinds, reputation, reputation_state
 from mintmark.core.reputation_policy import ReputationPolicy
 from mintmark.evidence import log
 from mintmark.registry.ancestry import Ancestry, tasks
@@ -26,11 +26,11 @@ class _Prompts(Rows):
 
     def __init__(self, *, policy: ReputationPolicy, rituals: Rows, stored: bool) -> None:
         self._rituals = rituals
-        fields = reputation.Prompts._fields
+        fields = reputation_state.Prompts._fields
         self._home, self._parent = fields.index("home"), fields.index("parent")
         super().__init__(
             Block.RECORD_PROMPT,
-            lambda n: reputation.State.untouched(policy=policy, prompts=n).prompts,
+            lambda n: reputation_state.State.untouched(policy=policy, prompts=n).prompts,
             stored=stored,
         )
 
@@ -56,8 +56,8 @@ class Records:
         self._ancestry = ancestry
         self._task: dict[int, int] = {}
 
-        def untouched(**counts: int) -> reputation.State:
-            return reputation.State.untouched(policy=policy, **{"prompts": 0, **counts})
+        def untouched(**counts: int) -> reputation_state.State:
+            return reputation_state.State.untouched(policy=policy, **{"prompts": 0, **counts})
 
         def rows(block: Block, group: str, count: str) -> Rows:
             def make(n: int) -> Sequence[NDArray[Any]]:
@@ -101,17 +101,17 @@ class Records:
         """Task ids by the position at which the state keeps them."""
         return [task for task, _ in self._rituals.index]
 
-    def state(self) -> reputation.State:
+    def state(self) -> reputation_state.State:
         """The kernel's state over the rows in memory."""
-        return reputation.State(
-            fleet=reputation.Fleet(*self._fleet.arrays),
-            rituals=reputation.Rituals(*self._rituals.arrays),
-            assistant_rituals=reputation.AssistantRituals(*self._assistant_rituals.arrays),
-            prompts=reputation.Prompts(*self._prompts.arrays),
-            pairs=reputation.Pairs(*self._pairs.arrays),
-            raters=reputation.Raters(*self._raters.arrays),
-            prompt_cohorts=reputation.PromptCohorts(*self._prompt_cohorts.arrays),
-            prompt_raters=reputation.PromptRaters(*self._prompt_raters.arrays),
+        return reputation_state.State(
+            fleet=reputation_state.Fleet(*self._fleet.arrays),
+            rituals=reputation_state.Rituals(*self._rituals.arrays),
+            assistant_rituals=reputation_state.AssistantRituals(*self._assistant_rituals.arrays),
+            prompts=reputation_state.Prompts(*self._prompts.arrays),
+            pairs=reputation_state.Pairs(*self._pairs.arrays),
+            raters=reputation_state.Raters(*self._raters.arrays),
+            prompt_cohorts=reputation_state.PromptCohorts(*self._prompt_cohorts.arrays),
+            prompt_raters=reputation_state.PromptRaters(*self._prompt_raters.arrays),
         )
 
     def locate(self, prompts: Ints, *, changes: bool) -> Ints:
@@ -121,11 +121,11 @@ class Records:
         while len(pending):
             here = self._prompts.locate(pending, changes=False)
             parents = self._ancestry.parents(pending)
-            known = reputation.Prompts(*self._prompts.arrays)
+            known = reputation_state.Prompts(*self._prompts.arrays)
             wanting = ~known.started[here] & (parents >= 0) & (known.parent[here] < 0)
             pending = np.unique(parents[wanting])
             above = self._prompts.locate(parents[wanting], changes=False)
-            reputation.Prompts(*self._prompts.arrays).parent[here[wanting]] = above
+            reputation_state.Prompts(*self._prompts.arrays).parent[here[wanting]] = above
         return at
 
     def fold(self, part: log.Slice, *, task: Ints, baseline: Floats) -> reputation.Effects:
@@ -180,6 +180,6 @@ class Records:
         self._rituals.locate(ids, changes=False)
         self._fleet.locate(np.zeros(1, dtype=np.int64), changes=False)
         names = dict(Ritual.objects.values_list("id", "name"))
-        kappa = self._rituals.arrays[reputation.Rituals._fields.index("kappa")]
+        kappa = self._rituals.arrays[reputation_state.Rituals._fields.index("kappa")]
         for (task, _), at in self._rituals.index.items():
             kappa[at] = self.policy.kappa.get(names[task], self.policy.kappa_default)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from mintmark.core import kinds, reputation
+from mintmark.core import kinds, reputation, reputation_state
 from mintmark.database import rows
 from mintmark.evidence import log
 from mintmark.registry.models import Prompt
@@ -20,7 +20,7 @@ from .models import EventEffect, LiveRating, PromptReputationScore, Standing
 Floats = NDArray[np.float64]
 
 _RATING = int(kinds.Kind.RATING)
-_SOURCES = len(reputation.SOURCES)
+_SOURCES = len(reputation_state.SOURCES)
 
 EFFECT = ("event_id", "expected", "baseline", "offset", "weight", "trust_before", "trust_after")
 SCORE = (

@@ -146,7 +146,7 @@ class Fold:
         )
 
     def locate_alignment(self, assistants: Ints, prompts: Ints, *, changes: bool) -> Ints:
-        """Positions of pairs' alignment sums (−1 without an assistant); loads the same assistant's row of each parent."""
+        """Positions of pairs' alignment sums (−1 without an assistant); loads the rows of their parents too."""
         at = self.alignment_pair.locate(assistants, prompts, changes=changes)
         made = (self.ancestry.forked_by(prompts) == assistants) & (assistants >= 0)
         parents = np.where(made, self.ancestry.parents(prompts), -1)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mintmark.core import reputation
+from mintmark.core import reputation_state
 from mintmark.core.pair_policy import PairPolicy
 from mintmark.core.reputation_policy import ReputationPolicy
 from mintmark.evidence import log
@@ -48,7 +48,7 @@ class Run:
         for prompt, position in zip(prompts.tolist(), at.tolist(), strict=True):
             homes[prompt] = self.fold.records.home(position)
             own = counted[position]
-            runs[prompt] = float(own[reputation.OUTCOME] + own[reputation.REPLAY])
+            runs[prompt] = float(own[reputation_state.OUTCOME] + own[reputation_state.REPLAY])
         published = self._standings.follow(
             part=part,
             expected=effects.expected,
