@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mintmark.core import reputation, scores, simulated_market
+from mintmark.core import reputation, scores, simulated_market, standing
 from mintmark.core.reputation_policy import ReputationPolicy
 from mintmark.core.simulated_market import (
     COHORTS,
@@ -167,7 +167,7 @@ def wash(played: Market, *, rng: np.random.Generator) -> Washing:
     """
     bad, stranger, edit, last_edit = PROMPTS, PROMPTS + 1, PROMPTS + 2, PROMPTS + 6
     state = played.state
-    home = reputation.home_mean(state.fleet, state.rituals, 0)
+    home = standing.home_mean(state.fleet, state.rituals, 0)
     events = simulated_market.outcomes(
         np.full(WASHED_RUNS, bad),
         (rng.random(WASHED_RUNS) < PROMOTED).astype(float),

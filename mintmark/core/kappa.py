@@ -20,9 +20,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mintmark.core import reputation
-from mintmark.core.reputation import Floats, Ints, State
+from mintmark.core import standing
 from mintmark.core.reputation_policy import ReputationPolicy
+from mintmark.core.reputation_state import Floats, Ints, State
 
 LEAST, MOST = 6.0, 40.0
 # A learned correlation stays in here. The least bounds what one assistant can say of a prompt,
@@ -56,7 +56,7 @@ def learn(
         return policy
     rituals = len(ritual_keys)
     home = np.array(
-        [reputation.home_mean(state.fleet, state.rituals, g) for g in range(rituals)], dtype=float
+        [standing.home_mean(state.fleet, state.rituals, g) for g in range(rituals)], dtype=float
     )
     run = np.clip(home * (1.0 - home), 0.02, 0.25)
     mean_run = float(np.mean(run[pairs.ritual]))

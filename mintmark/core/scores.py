@@ -11,12 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from mintmark.core import reputation
+from mintmark.core import standing
 from mintmark.core.jit import njit
-from mintmark.core.reputation import (
+from mintmark.core.reputation_policy import Constants, ReputationPolicy
+from mintmark.core.reputation_state import (
     APPROVAL,
-    HIGHEST,
-    LOWEST,
     OUTCOME,
     RATING,
     REPLAY,
@@ -28,13 +27,14 @@ from mintmark.core.reputation import (
     Rituals,
     State,
 )
-from mintmark.core.reputation_policy import Constants, ReputationPolicy
 
 LOWER, UPPER, RANK = 0.05, 0.95, 0.10
 
-_home_mean = reputation.home_mean
-_recall_sums = reputation.recall_sums
-_standing = reputation.standing
+LOWEST, HIGHEST = standing.LOWEST, standing.HIGHEST
+
+_home_mean = standing.home_mean
+_recall_sums = standing.recall_sums
+_standing = standing.standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +93,7 @@ class Score:
 class Scores:
     """The same for many prompts, one element a row.
 
-    `amounts`, `weights` and `inherited` are (rows, 4), by `reputation.SOURCES`; `prior`, the
+    `amounts`, `weights` and `inherited` are (rows, 4), by `reputation_state.SOURCES`; `prior`, the
     amounts and `clipping` add up to `trust_score`.
     """
 

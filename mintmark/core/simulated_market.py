@@ -16,8 +16,9 @@ from scipy import special
 from mintmark.core import kappa, pairs, reputation, scores, wording
 from mintmark.core.kinds import Kind
 from mintmark.core.pair_policy import PairPolicy
-from mintmark.core.reputation import Events, Floats, Ints, State
+from mintmark.core.reputation import Events
 from mintmark.core.reputation_policy import ReputationPolicy
+from mintmark.core.reputation_state import Floats, Ints, State
 from mintmark.core.scores import Scores
 
 PROMPTS = 200
