@@ -62,6 +62,12 @@ def say(step: str, *, as_json: bool = False) -> None:
     click.echo(f"· {step}", err=as_json)
 
 
+def step(what: str) -> None:
+    """A step of a longer work, on standard error, if somebody watches."""
+    if sys.stderr.isatty():
+        click.echo(f"  {what}", err=True)
+
+
 @contextmanager
 def progress(label: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on standard error while the block runs, if somebody watches; call it with done, total."""

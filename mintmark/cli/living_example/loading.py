@@ -1,0 +1,213 @@
+"""The simulated fleet, registered and recorded; a second loading changes nothing."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from mintmark.accounts import callers
+from mintmark.accounts.callers import Caller
+from mintmark.accounts.models import Membership, Role, Team, User
+from mintmark.evidence.models import Event
+from mintmark.importers.reports import Progress
+from mintmark.registry import assistants, codices, labels, prompts, rituals
+from mintmark.registry.models import Codex, Entitlement, LabelMove, Prompt
+from mintmark.trust import intake
+
+from . import simulation
+from .fleet import Fleet
+from .simulation import Deed, Report
+
+LICENCE = "CC0-1.0"
+SIMULATED = "Simulated by `mintmark demo`: no language model is behind it."
+_SOURCE = "mintmark demo (simulated)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """What one loading added: prompts and events; both 0 where all was there."""
+
+    prompts: int
+    events: int
+
+
+def load(
+    *, fleet: Fleet, console: Caller, now: datetime, progress: Progress = lambda done, total: None
+) -> Loaded:
+    """Register the fleet and record its ninety days, which end at `now` of the first loading.
+
+    What was interrupted is completed: each report is one batch with keys of its own.
+    """
+    reports = simulation.simulate(fleet=fleet)
+    start = _started(reports) or now - timedelta(days=simulation.DAYS)
+    if _is_complete(reports):
+        return Loaded(prompts=0, events=0)
+    with transaction.atomic():
+        people = _people(fleet)
+        before = Prompt.objects.count()
+        stored = _register(fleet=fleet, console=console)
+        added = Prompt.objects.count() - before
+        _move_labels(fleet=fleet, console=console, stored=stored, start=start)
+    events = 0
+    for done, report in enumerate(reports):
+        at = start + timedelta(days=report.day)
+        receipt = intake.record(
+            caller=people[report.person],
+            claims=list(_claims(report, start=start, stored=stored)),
+            source=_SOURCE,
+            now=at,
+        )
+        events += receipt.recorded
+        progress(done + 1, len(reports))
+    return Loaded(prompts=added, events=events)
+
+
+def _people(fleet: Fleet) -> dict[str, Caller]:
+    """Everybody in the fleet as a caller. None of them can sign in."""
+    found: dict[str, Caller] = {}
+    for team in fleet.teams:
+        where, _ = Team.objects.get_or_create(name=team.name, defaults={"title": team.title})
+        ringed = [name for ring in fleet.rings if ring.team == team.name for name in ring.people]
+        for name in dict.fromkeys([*team.people, *ringed]):
+            user = User.objects.filter(username=name).first()
+            if user is None:
+                user = User(username=name)
+                user.set_unusable_password()
+                user.save()
+            roles = [Role.AUTHOR, Role.OPERATOR] if name == team.people[0] else [Role.AUTHOR]
+            for role in roles:
+                Membership.objects.get_or_create(user=user, team=where, role=role)
+            found[name] = callers.from_user(user=user)
+    return found
+
+
+def _register(*, fleet: Fleet, console: Caller) -> dict[str, Prompt]:
+    """Rituals, the codex, assistants with their memory, prompts and who may use them; prompts by
+    reference.
+    """
+    codex = codices.register(
+        name="house rules",
+        description=f"What an answer to a customer or a colleague must keep. {SIMULATED}",
+        clauses=[
+            {**clause, "applies_to": "output", "check": {"kind": "judge"}}
+            for clause in fleet.clauses
+        ],
+    )
+    for ritual in fleet.rituals:
+        rituals.register(
+            name=ritual.name,
+            tag=f"task:{ritual.task}",
+            description=f"{ritual.description} {SIMULATED}",
+        )
+    teams = {team.name: Team.objects.get(name=team.name) for team in fleet.teams}
+    for described in fleet.assistants:
+        assistant = assistants.register(
+            name=described.name,
+            owner=console.principal,
+            team=teams[described.team],
+            model=described.model,
+            description=SIMULATED,
+        )
+        codex.assistants.add(assistant)
+        for key, text in described.memory.items():
+            assistants.remember(assistant=assistant, key=key, text=text)
+    stored = _register_prompts(fleet=fleet, teams=teams, codex=codex)
+    for reference, team in fleet.shared:
+        Entitlement.objects.get_or_create(
+            prompt=stored[reference], team=teams[team], defaults={"reason": "shared by its team"}
+        )
+    return stored
+
+
+def _register_prompts(
+    *, fleet: Fleet, teams: Mapping[str, Team], codex: Codex
+) -> dict[str, Prompt]:
+    stored: dict[str, Prompt] = {}
+    for described in fleet.prompts:
+        namespace, _, name = described.line.partition("/")
+        author = User.objects.get(
+            username=next(team.people[0] for team in fleet.teams if team.name == described.team)
+        )
+        forker = described.forked_by
+        prompt = prompts.register(
+            draft=prompts.Draft(
+                namespace=namespace,
+                name=name,
+                revision=described.revision,
+                text=described.text.strip("\n"),
+                title=name.replace("-", " ").capitalize(),
+                preview=described.note,
+                is_open=described.open,
+                parent=stored[described.parent] if described.parent else None,
+                mutation_note=described.note,
+                forked_by=assistants.named(reference=forker) if forker else None,
+                tags=(f"task:{described.task}", "simulated"),
+                licence=LICENCE,
+            ),
+            author=callers.from_user(user=author).principal,
+            team=teams[described.team],
+        )
+        codices.bind(prompt=prompt, codex=codex)
+        stored[described.reference] = prompt
+    return stored
+
+
+def _claims(
+    report: Report, *, start: datetime, stored: Mapping[str, Prompt]
+) -> Iterator[intake.Claim]:
+    for n, deed in enumerate(report.deeds):
+        yield intake.Claim(
+            kind=deed.kind,
+            prompt=stored[deed.prompt].pk,
+            assistant=deed.assistant,
+            ritual=deed.ritual,
+            score=deed.score,
+            runs=deed.runs,
+            tags=deed.tags,
+            note=deed.note,
+            occurred_at=_at(deed, start),
+            key=_key(report, n),
+        )
+
+
+def _at(deed: Deed, start: datetime) -> datetime:
+    return start + timedelta(days=deed.day)
+
+
+def _key(report: Report, n: int) -> str:
+    return f"{report.key}:{n}"
+
+
+def _started(reports: list[Report]) -> datetime | None:
+    """When the ninety days began, if their first event is in the log."""
+    first = reports[0]
+    recorded = Event.objects.filter(
+        actor__user__username=first.person, key=_key(first, 0)
+    ).values_list("occurred_at", flat=True)
+    at = recorded.first()
+    return at - timedelta(days=first.deeds[0].day) if at is not None else None
+
+
+def _is_complete(reports: list[Report]) -> bool:
+    last = reports[-1]
+    key = _key(last, len(last.deeds) - 1)
+    return Event.objects.filter(actor__user__username=last.person, key=key).exists()
+
+
+def _move_labels(
+    *, fleet: Fleet, console: Caller, stored: Mapping[str, Prompt], start: datetime
+) -> None:
+    for label in fleet.labels:
+        namespace, _, name = label.line.partition("/")
+        line = {"namespace": namespace, "name": name, "label": label.label}
+        if LabelMove.objects.filter(**line).exists():
+            continue
+        for move in label.moves:
+            labels.move(
+                **line,
+                prompt=stored[f"{label.line}@{move.revision}"],
+                actor=console.principal,
+                reason=move.reason,
+                now=start + timedelta(days=move.day),
+            )
