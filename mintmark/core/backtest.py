@@ -148,8 +148,9 @@ def _ahead(events: PairEvents, progress: Progress) -> tuple[PairPolicy, _Forecas
         past = events.part(slice(0, end))
         effects = pairs.fold(policy, priors.untouched(policy, past), past)
         rows = slice(start, end)
-        moments = intervals.moments(effects.logit_mean[rows], effects.logit_sd[rows])
-        mean[rows], variance[rows] = moments[0], policy.interval_scale * moments[1]
+        mean[rows], variance[rows] = intervals.scores(
+            policy, effects.logit_mean[rows], effects.logit_sd[rows]
+        )
     return policy, _Forecast(mean, variance)
 
 

@@ -12,8 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from mintmark.core.pair_policy import PairPolicy
 from mintmark.core.pairs import MASSES, POINTS, Floats
 
+Link = tuple[float, float, float]
+
+LINK_SD = 0.3
 TELLING_RUNS = 10.0
 """A mean of fewer binary runs is too coarse to fall outside an interval; it is not counted."""
 
@@ -36,6 +40,50 @@ def moments(logit_mean: Floats, logit_sd: Floats) -> tuple[Floats, Floats]:
         mean += mass * p
         square += mass * p * p
     return mean, np.maximum(square - mean * mean, 0.0)
+
+
+def scores(policy: PairPolicy, logit_mean: Floats, logit_sd: Floats) -> tuple[Floats, Floats]:
+    """Return expected scores under the policy's link, and their variances, interval scale applied.
+
+    The one door from η to scores: element by element, so the bits do not depend on the batch.
+    """
+    raw, variance = moments(logit_mean, logit_sd)
+    mean, slope = bend(raw, (policy.link_low, policy.link_high, policy.link_shift))
+    return mean, policy.interval_scale * variance * slope * slope
+
+
+def bend(p: Floats, link: Link) -> tuple[Floats, Floats]:
+    """Return `pairs.bent` of each p, and its derivative."""
+    low, high, shift = link
+    if link == (1.0, 1.0, 0.0):
+        return p, np.ones_like(p)
+    p = np.clip(p, 1e-12, 1.0 - 1e-12)
+    mean = logistic(special.xlogy(low, p) - special.xlog1py(high, -p) + shift)
+    return mean, mean * (1.0 - mean) * (low / p + high / (1.0 - p))
+
+
+def learn_link(*, mean: Floats, score: Floats, runs: Floats) -> Link:
+    """Return the (low, high, shift) under which expected scores fit measured ones best.
+
+    Logistic regression on (ln p, −ln(1−p), 1), by Newton steps, held to (1, 1, 0) as by a Gaussian
+    of standard deviation `LINK_SD`; an exponent that would turn the order of scores is cut at 0.1.
+    """
+    if score.size == 0:
+        return 1.0, 1.0, 0.0
+    p = np.clip(mean, 1e-9, 1.0 - 1e-9)
+    x = np.stack([np.log(p), -np.log1p(-p), np.ones_like(p)], axis=1)
+    weight = np.minimum(runs, TELLING_RUNS)
+    start = np.array([1.0, 1.0, 0.0])
+    link = start.copy()
+    for _ in range(20):
+        at = logistic(x @ link)
+        gradient = x.T @ (weight * (score - at)) - (link - start) / LINK_SD**2
+        curvature = (x * (weight * at * (1.0 - at))[:, None]).T @ x + np.eye(3) / LINK_SD**2
+        step = np.linalg.solve(curvature, gradient)
+        link = link + step / max(1.0, float(np.abs(step).max()) / 0.5)
+        if float(np.abs(step).max()) < 1e-7:
+            break
+    return max(0.1, float(link[0])), max(0.1, float(link[1])), float(link[2])
 
 
 def beta_shape(mean: Floats, variance: Floats) -> tuple[Floats, Floats]:

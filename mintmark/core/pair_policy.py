@@ -26,7 +26,8 @@ class PairPolicy:
     Variances are on the logit scale; those of slopes are for one scaled unit of a feature, and
     `*_hashed` for the hashed projections. `feature_scale` (length `wording.WIDTH`) multiplies a
     centred feature. `run_correlation` ρ says how alike runs of one event are: n runs weigh
-    n/(1+(n−1)ρ). `interval_scale` multiplies S in intervals only.
+    n/(1+(n−1)ρ). `interval_scale` multiplies the variance of a score in intervals only. `link_*`
+    bend expected scores to what was measured (`pairs.bent`); 1, 1, 0 leave them as they are.
     """
 
     fleet: float = 4.0
@@ -47,13 +48,20 @@ class PairPolicy:
     half_life_days: float = 365.0
     run_correlation: float = 0.005
     interval_scale: float = 1.0
+    link_low: float = 1.0
+    link_high: float = 1.0
+    link_shift: float = 0.0
     feature_scale: tuple[float, ...] = field(default=(1.0,) * wording.WIDTH)
     wording_version: int = wording.VERSION
     formula: int = FORMULA
 
     def __post_init__(self) -> None:
         numbers = {k: v for k, v in asdict(self).items() if isinstance(v, float)}
-        wrong = [f"{k}={v}" for k, v in numbers.items() if not (math.isfinite(v) and v >= 0.0)]
+        wrong = [
+            f"{k}={v}"
+            for k, v in numbers.items()
+            if not (math.isfinite(v) and (v >= 0.0 or k == "link_shift"))
+        ]
         if wrong or self.half_life_days <= 0.0:
             raise ValueError(f"a pair policy needs finite numbers >= 0: {', '.join(wrong)}")
         if len(self.feature_scale) != wording.WIDTH:

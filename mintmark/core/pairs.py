@@ -203,6 +203,15 @@ def expected_score(mean: float, variance: float) -> float:
 
 
 @njit
+def bent(p: float, low: float, high: float, shift: float) -> float:
+    """Return σ(low·ln p − high·ln(1−p) + shift): beta calibration (Kull et al., AISTATS 2017)."""
+    if low == 1.0 and high == 1.0 and shift == 0.0:
+        return p
+    p = min(1.0 - 1e-12, max(1e-12, p))
+    return logistic(low * math.log(p) - high * math.log(1.0 - p) + shift)
+
+
+@njit
 def log_logistic(value: float) -> float:
     if value >= 0.0:
         return -math.log1p(math.exp(-value))
@@ -285,6 +294,9 @@ def fold_kernel(
     prior_pair: Floats,
     half_life: float,
     correlation: float,
+    low: float,
+    high: float,
+    shift: float,
     mean0: Floats,
     var0: Floats,
     touched0: Floats,
@@ -357,7 +369,7 @@ def fold_kernel(
             m += x[j] * (mean0[0, j] + mean_g[g, j] + mean_a[a, j] + mean_ag[ag, j])
             s += x[j] * x[j] * (var0[0, j] + var_g[g, j] + var_a[a, j] + var_ag[ag, j])
 
-        expected[i] = expected_score(m, s)
+        expected[i] = bent(expected_score(m, s), low, high, shift)
         logit_mean[i] = m
         logit_sd[i] = math.sqrt(s)
 
@@ -408,7 +420,8 @@ def fold_kernel(
         # As learned from this event too: while the fleet is new, what was believed before is far off.
         level = mean0[0, 0] + mean_g[g, 0] + mean_a[a, 0] + mean_ag[ag, 0]
         spread = var0[0, 0] + var_g[g, 0] + var_a[a, 0] + var_ag[ag, 0]
-        baseline[i] = expected_score(level, spread + prior_prompt[0] + prior_pair[0])
+        anybody = expected_score(level, spread + prior_prompt[0] + prior_pair[0])
+        baseline[i] = bent(anybody, low, high, shift)
 
         words = 0.0
         for j in range(1, used):
@@ -453,6 +466,9 @@ def fold(policy: PairPolicy, state: PairState, events: PairEvents) -> Effects:
         np.array([policy.pair]),
         policy.half_life_days,
         policy.run_correlation,
+        policy.link_low,
+        policy.link_high,
+        policy.link_shift,
         state.fleet.mean,
         state.fleet.variance,
         state.fleet.touched,

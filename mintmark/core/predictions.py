@@ -136,16 +136,16 @@ def predict(policy: PairPolicy, state: PairState, rows: PairRows, *, now_days: f
         s = s + (squares * block.variance[:, 1:]).sum(axis=1)
 
     sd = np.sqrt(s)
-    trust, variance = intervals.moments(m, sd)
-    low, high = intervals.interval(trust, policy.interval_scale * variance)
-    parts = _shapley(alone, np.stack([task, words, record]), sd)
+    trust, variance = intervals.scores(policy, m, sd)
+    low, high = intervals.interval(trust, variance)
+    parts = _shapley(policy, alone, np.stack([task, words, record]), sd)
     anybody = np.sqrt(own + joint + policy.prompt + policy.pair)
     return Prediction(
         trust=trust,
         low=low,
         high=high,
-        variance=policy.interval_scale * variance,
-        baseline=intervals.moments(level + strength, anybody)[0],
+        variance=variance,
+        baseline=intervals.scores(policy, level + strength, anybody)[0],
         resonance=parts.sum(axis=0),
         task=parts[0],
         wording=parts[1],
@@ -155,11 +155,11 @@ def predict(policy: PairPolicy, state: PairState, rows: PairRows, *, now_days: f
     )
 
 
-def _shapley(alone: Floats, terms: Floats, sd: Floats) -> Floats:
+def _shapley(policy: PairPolicy, alone: Floats, terms: Floats, sd: Floats) -> Floats:
     """Share E σ(alone + Σ terms) − E σ(alone) out over three terms; shape (3, n)."""
 
     def score(*kept: int) -> Floats:
-        return intervals.moments(alone + terms[list(kept)].sum(axis=0), sd)[0]
+        return intervals.scores(policy, alone + terms[list(kept)].sum(axis=0), sd)[0]
 
     none, every = score(), score(0, 1, 2)
     single = [score(k) for k in range(3)]

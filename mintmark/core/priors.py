@@ -96,7 +96,7 @@ def learn(
                     policy, best = candidate, cost(candidate)
         for dial in dials:
             policy, best = _turn(dial, policy, best, step, cost)
-    return replace(policy, interval_scale=_interval_scale(policy, recent))
+    return _calibrated(policy, recent)
 
 
 def _turn(
@@ -132,14 +132,17 @@ def prequential_loss(policy: PairPolicy, events: PairEvents) -> float:
     return -float(effects.log_evidence.sum())
 
 
-def _interval_scale(policy: PairPolicy, events: PairEvents) -> float:
-    """Learn it where the fold has found its feet: on all but the first quarter."""
+def _calibrated(policy: PairPolicy, events: PairEvents) -> PairPolicy:
+    """Learn link and interval scale where the fold has found its feet: after the first quarter."""
+    policy = replace(policy, link_low=1.0, link_high=1.0, link_shift=0.0, interval_scale=1.0)
     effects = pairs.fold(policy, untouched(policy, events), events)
     late = slice(len(events) // 4, None)
-    mean, variance = intervals.moments(effects.logit_mean[late], effects.logit_sd[late])
-    return intervals.learn_scale(
-        mean=mean, variance=variance, score=events.score[late], runs=events.runs[late]
-    )
+    score, runs = events.score[late], events.runs[late]
+    low, high, shift = intervals.learn_link(mean=effects.expected[late], score=score, runs=runs)
+    policy = replace(policy, link_low=low, link_high=high, link_shift=shift)
+    mean, variance = intervals.scores(policy, effects.logit_mean[late], effects.logit_sd[late])
+    scale = intervals.learn_scale(mean=mean, variance=variance, score=score, runs=runs)
+    return replace(policy, interval_scale=scale)
 
 
 def _penalty(policy: PairPolicy, start: PairPolicy, dials: Sequence[_Dial]) -> float:
