@@ -1,7 +1,7 @@
 """`/prompts`: exact texts, found by everybody, read by those who are entitled."""
 
 from datetime import datetime
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, TypedDict
 
 from django.db.models import Q
 from ninja import Query
@@ -17,7 +17,6 @@ from .answers import Created
 from .bodies import MAX_ID, Body, Id, Reference
 from .credentials import Request
 from .routes import Routes
-from .shapes import Score
 
 routes = Routes(tag="prompts")
 
@@ -38,7 +37,6 @@ class PromptSummary(TypedDict):
     licence: str
     team: str
     created_at: datetime
-    trust: Annotated[Score | None, Field(description="in [0, 1]; null before any evidence")]
 
 
 class PromptShape(PromptSummary):
@@ -91,7 +89,7 @@ def listed(
     ritual: Annotated[int | None, Query(None, ge=1, le=MAX_ID, description="its home ritual")],
 ) -> PromptPage:
     """List prompts, newest first."""
-    rows = prompts.visible_to(caller=request.auth).select_related("team", "standing")
+    rows = prompts.visible_to(caller=request.auth).select_related("team")
     if search:
         rows = rows.filter(
             Q(namespace__icontains=search)
@@ -195,7 +193,6 @@ def _shape(row: Prompt, *, caller: Caller) -> PromptShape:
 
 
 def _summary(row: Prompt) -> PromptSummary:
-    standing: Any = getattr(row, "standing", None)
     return {
         "id": row.pk,
         "reference": row.reference,
@@ -210,5 +207,4 @@ def _summary(row: Prompt) -> PromptSummary:
         "licence": row.licence,
         "team": row.team.name,
         "created_at": row.created_at,
-        "trust": standing.trust_score if standing is not None else None,
     }
