@@ -16,7 +16,7 @@ from mintmark.reputation.ledger import PromptReputationLedger
 from mintmark.trust.tracker import AssistantTrustTracker
 
 from . import doors, files, parameters, sources
-from .charts import history, interval, lineage
+from .charts import history, lineage
 
 EVENTS_A_PAGE = 25
 ASSISTANTS_AT_FIRST = 20
@@ -24,9 +24,6 @@ RELATIVES_AT_FIRST = 10
 MOST_RELATIVES = 400
 _SNAPSHOTS = 500
 _ROWS_AT_ONCE = 500
-_AXIS = tuple(
-    (4.0 + 0.92 * interval.percent(tenths / 10), f"{tenths / 10:.1f}") for tenths in range(0, 11, 2)
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +77,7 @@ def read(prompt: Prompt, *, asked: Asked, caller: Caller, now: datetime) -> dict
         "may_read": prompts.may_read_text(caller=caller, prompt=prompt),
         "forks": prompt.children.count(),
         "reputation": reputation,
-        "sources": sources.listed(reputation.contributions),
+        "sources": sources.of(reputation),
         "snapshots": snapshots,
         "line": history.line(
             points=[
@@ -101,16 +98,17 @@ def _family(
     nodes = {node.prompt.pk: node for node in family.nodes}
     tree = lineage.tree(
         trust={pk: node.trust.value for pk, node in nodes.items()},
+        first=prompt.pk,
         edges=[(edge.parent, edge.child) for edge in family.edges],
     )
     edges = [edge for edge in family.edges if edge.child in nodes]
     own = [edge for edge in edges if prompt.pk in (edge.parent, edge.child)]
     others = [edge for edge in edges if prompt.pk not in (edge.parent, edge.child)]
+    others.sort(key=lambda edge: -nodes[edge.child].trust.value)
     listed = [*own, *others]
     shown = listed if asked.every_relative else listed[:RELATIVES_AT_FIRST]
     return {
         "tree": tree,
-        "axis": _AXIS,
         # What is drawn last lies on top: the prompt itself.
         "dots": sorted(
             ((nodes[pk], dot) for pk, dot in tree.dots.items()), key=lambda pair: pair[0].is_self

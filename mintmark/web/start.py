@@ -1,6 +1,8 @@
 """The start page: find prompts and assistants, see what is here and how it stands."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet
@@ -8,6 +10,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 
 from mintmark.accounts.callers import Caller
+from mintmark.evidence.models import Event
 from mintmark.registry import rituals
 from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.reputation.ledger import Estimate, PromptReputationLedger
@@ -32,11 +35,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A prompt in the list; `trust` is None where nothing was measured yet."""
+    """A prompt in the list; `trust` and `last_at`, its newest evidence, are None where nothing was measured yet."""
 
     prompt: Prompt
-    task: Ritual | None
     trust: Estimate | None
+    last_at: datetime | None
 
 
 @doors.page
@@ -64,11 +67,11 @@ def read(asked: Asked, *, caller: Caller) -> dict[str, Any]:
         after=asked.after,
         limit=PROMPTS_A_PAGE + 1,
     )
-    shown = [_measured(standing) for standing in standings[:PROMPTS_A_PAGE]]
+    shown = _measured(standings[:PROMPTS_A_PAGE])
     last = standings[PROMPTS_A_PAGE - 1] if len(standings) > PROMPTS_A_PAGE else None
     if last is None and asked.task is None:
         room = PROMPTS_A_PAGE - len(shown)
-        shown += [Found(prompt=p, task=None, trust=None) for p in _unmeasured(asked)[:room]]
+        shown += [Found(prompt=p, trust=None, last_at=None) for p in _unmeasured(asked)[:room]]
     assistants = _assistants(asked.text)
     return {
         "asked": asked,
@@ -82,14 +85,22 @@ def read(asked: Asked, *, caller: Caller) -> dict[str, Any]:
     }
 
 
-def _measured(standing: Standing) -> Found:
-    trust = Estimate(
-        value=standing.trust_score,
-        low=standing.trust_low,
-        high=standing.trust_high,
-        runs=standing.runs,
-    )
-    return Found(prompt=standing.prompt, task=standing.ritual, trust=trust)
+def _measured(standings: Sequence[Standing]) -> list[Found]:
+    newest = Event.objects.filter(pk__in=[standing.event_id for standing in standings])
+    times = dict(newest.values_list("pk", "occurred_at"))
+    return [
+        Found(
+            prompt=standing.prompt,
+            trust=Estimate(
+                value=standing.trust_score,
+                low=standing.trust_low,
+                high=standing.trust_high,
+                runs=standing.runs,
+            ),
+            last_at=times[standing.event_id],
+        )
+        for standing in standings
+    ]
 
 
 def _unmeasured(asked: Asked) -> QuerySet[Prompt]:

@@ -1,15 +1,17 @@
 """A family of prompts: generation downwards, trust from left to right, so that one sees what each change did."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .interval import percent
 
 _GAP_PX = 46
-_DOT_PX = 9
-_LABELLED = 8
+_DOT_PX = 10
+_LABELLED = 4
 # Two dots nearer than this, in percent of the width, are set one above the other.
-_ROOM = 1.4
+_ROOM = 1.5
+_MARGIN = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,35 +26,67 @@ class Dot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tree:
+    """Dots by prompt, lines from parent to child, and the marks of the axis of trust (percent, label)."""
+
     dots: dict[int, Dot]
     edges: list[tuple[Dot, Dot]]
+    grid: list[tuple[float, str]]
     height: int
 
 
-def tree(*, trust: Mapping[int, float], edges: Sequence[tuple[int, int]]) -> Tree:
-    """Place the prompts of `trust` (id to score); `edges` go from parent to child, and must not form a circle."""
+def tree(*, trust: Mapping[int, float], first: int, edges: Sequence[tuple[int, int]]) -> Tree:
+    """Place the prompts of `trust` (id to score); `edges` go from parent to child and form no circle.
+
+    `first` is placed before its generation, so that it stands in the topmost row.
+    """
     parent = {child: elder for elder, child in edges if elder in trust and child in trust}
     generation = {prompt: _generation(prompt, parent) for prompt in trust}
+    start, end = _axis(list(trust.values()))
     dots: dict[int, Dot] = {}
     top = 28.0
     for level in sorted(set(generation.values())):
-        members = sorted((p for p in trust if generation[p] == level), key=lambda p: (trust[p], p))
-        lanes: list[float] = []
-        placed: list[tuple[int, float, int]] = []
+        members = [prompt for prompt in trust if generation[prompt] == level]
+        members.sort(key=lambda prompt: (prompt != first, trust[prompt], prompt))
+        lanes: list[list[float]] = []
         for prompt in members:
-            x = 4.0 + 0.92 * percent(trust[prompt])
-            lane = next((n for n, taken in enumerate(lanes) if x - taken >= _ROOM), len(lanes))
-            lanes[lane:] = [x, *lanes[lane + 1 :]]
-            placed.append((prompt, round(x, 2), lane))
-        labelled = len(members) <= _LABELLED and len(lanes) == 1
-        for prompt, x, lane in placed:
-            dots[prompt] = Dot(id=prompt, x=x, y=top + lane * _DOT_PX, labelled=labelled)
-        top += (max(len(lanes), 1) - 1) * _DOT_PX + _GAP_PX
+            x = _place(trust[prompt], start, end)
+            lane = _free_lane(lanes, x)
+            lanes[lane].append(x)
+            dots[prompt] = Dot(
+                id=prompt, x=x, y=top + lane * _DOT_PX, labelled=len(members) <= _LABELLED
+            )
+        top += (len(lanes) - 1) * _DOT_PX + _GAP_PX
+    twentieths = range(round(start * 20), round(end * 20) + 1)
+    every = -(-len(twentieths) // 8)
     return Tree(
         dots=dots,
         edges=[(dots[elder], dots[child]) for child, elder in parent.items()],
+        grid=[
+            (_place(mark / 20.0, start, end), f"{mark / 20.0:.2f}") for mark in twentieths[::every]
+        ],
         height=round(top - _GAP_PX + 24),
     )
+
+
+def _axis(scores: Sequence[float]) -> tuple[float, float]:
+    """Whole twentieths around all scores."""
+    start = math.floor(20.0 * min(scores) - 0.2) / 20.0
+    end = math.ceil(20.0 * max(scores) + 0.2) / 20.0
+    return max(0.0, start), min(1.0, end)
+
+
+def _place(score: float, start: float, end: float) -> float:
+    inner = 1.0 - 2.0 * _MARGIN / 100.0
+    return round(_MARGIN + inner * percent(score, start=start, end=end), 2)
+
+
+def _free_lane(lanes: list[list[float]], x: float) -> int:
+    """The first lane with room at `x`; a new one where none has."""
+    for number, taken in enumerate(lanes):
+        if all(abs(x - other) >= _ROOM for other in taken):
+            return number
+    lanes.append([])
+    return len(lanes) - 1
 
 
 def _generation(prompt: int, parent: Mapping[int, int]) -> int:

@@ -16,6 +16,15 @@ from mintmark.web.charts import scales
 
 register = template.Library()
 
+_KINDS = {
+    "outcome": "measured outcome",
+    "replay": "replay",
+    "approval": "approval",
+    "rating": "rating",
+    "recall": "recall check",
+    "clause": "rule check",
+}
+
 
 class Estimated(Protocol):
     """A value with its 90% interval and the runs behind it; no runs means that nothing is known."""
@@ -58,6 +67,12 @@ def count(value: float) -> str:
 @register.filter
 def percentage(value: float) -> str:
     return figures.percentage(value)
+
+
+@register.filter
+def kind(name: str) -> str:
+    """A kind of evidence in plain words."""
+    return _KINDS.get(name, name)
 
 
 @register.inclusion_tag("web/charts/interval.html")
@@ -103,7 +118,7 @@ def heat(value: float | None) -> str:
 
 
 @register.simple_tag
-def heat_lift(value: float | None, most: float = 0.25) -> str:
+def heat_lift(value: float | None, most: float = 0.5) -> str:
     """The colour class of a lift."""
     return "" if value is None else scales.diverging(value, most=most)
 
