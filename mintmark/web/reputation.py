@@ -70,7 +70,9 @@ def read(prompt: Prompt, *, asked: Asked, caller: Caller, now: datetime) -> dict
     """All that the page shows of a prompt."""
     ledger = PromptReputationLedger()
     reputation = ledger.reputation(prompt=prompt, now=now)
-    snapshots = ledger.history(prompt=prompt, limit=_SNAPSHOTS)
+    recorded = ledger.history(prompt=prompt, limit=_SNAPSHOTS)
+    # A line through scores of different policies would show steps that no evidence made.
+    snapshots = [one for one in recorded if one.policy == recorded[-1].policy]
     assistants = AssistantTrustTracker().assistants_of(prompt=prompt, now=now, caller=caller)
     return {
         "prompt": prompt,

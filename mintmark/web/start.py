@@ -10,14 +10,13 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 
 from mintmark.accounts.callers import Caller
-from mintmark.evidence.models import Event
 from mintmark.registry import rituals
 from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.reputation.ledger import Estimate, PromptReputationLedger
 from mintmark.reputation.models import Standing
 from mintmark.trust import projector
 
-from . import doors, parameters
+from . import ages, doors, parameters
 
 PROMPTS_A_PAGE = 20
 ASSISTANTS_SHOWN = 24
@@ -86,8 +85,7 @@ def read(asked: Asked, *, caller: Caller) -> dict[str, Any]:
 
 
 def _measured(standings: Sequence[Standing]) -> list[Found]:
-    newest = Event.objects.filter(pk__in=[standing.event_id for standing in standings])
-    times = dict(newest.values_list("pk", "occurred_at"))
+    times = ages.of_events(standing.event_id for standing in standings)
     return [
         Found(
             prompt=standing.prompt,

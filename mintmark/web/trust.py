@@ -15,7 +15,7 @@ from mintmark.reputation.ledger import Estimate, PromptReputationLedger
 from mintmark.trust import tracker as trackers
 from mintmark.trust.tracker import AssistantTrustTracker, Matrix, MatrixRow, WordingEffect
 
-from . import doors, files, parameters
+from . import ages, doors, files, parameters
 from .charts import scales
 
 ROWS_A_PAGE = 50
@@ -134,9 +134,12 @@ def read(assistant: Assistant, asked: Asked, *, now: datetime) -> dict[str, Any]
     """All that the page shows as a table or as a heat map of measures."""
     matrix = _matrix(assistant, asked, now=now, limit=ROWS_A_PAGE)
     others = _of_other(asked, now=now)
+    times = ages.of_events(row.last_event for row in matrix.rows)
     context = _frame(assistant, asked) | {
         "matrix": matrix,
-        "rows": [(row, others.get(row.prompt.pk)) for row in matrix.rows],
+        "rows": [
+            (row, others.get(row.prompt.pk), times.get(row.last_event)) for row in matrix.rows
+        ],
         "columns": _columns(asked, COLUMNS),
         "heat_columns": _columns(asked, [c for c in COLUMNS if c.order in _HEAT_MEASURES]),
         **_pages(asked, total=matrix.total, shown=len(matrix.rows)),
@@ -272,11 +275,12 @@ FILE_COLUMNS = (
 
 
 def _file_rows(matrix: Matrix) -> Iterator[Sequence[object]]:
+    times = ages.of_events(row.last_event for row in matrix.rows)
     for row in matrix.rows:
-        yield _file_row(row, matrix)
+        yield _file_row(row, matrix, last_at=times.get(row.last_event))
 
 
-def _file_row(row: MatrixRow, matrix: Matrix) -> Sequence[object]:
+def _file_row(row: MatrixRow, matrix: Matrix, *, last_at: datetime | None) -> Sequence[object]:
     return (
         row.prompt.pk, row.prompt.reference, row.ritual.name if row.ritual else None,
         row.trust.value, row.trust.low, row.trust.high, row.swarm,
@@ -284,6 +288,6 @@ def _file_row(row: MatrixRow, matrix: Matrix) -> Sequence[object]:
         row.compliance.value if row.compliance.runs else None, row.compliance.runs,
         row.volatility.value, row.mutation.value,
         row.memory.value if row.memory.runs else None, row.memory.runs,
-        row.runs, row.last_event, row.last_at.isoformat() if row.last_at else None,
+        row.runs, row.last_event, last_at.isoformat() if last_at else None,
         matrix.as_of, matrix.policy,
     )  # fmt: skip

@@ -46,9 +46,11 @@ class Line:
 
 
 def line(*, points: Sequence[Point]) -> Line | None:
-    """The line through `points`, oldest first; None when there is none."""
+    """The line through `points` in the order of time; None when there is none."""
     if not points:
         return None
+    # What was measured earlier may have been recorded later: a line must not run back.
+    points = sorted(points, key=lambda point: point.at)
     start, end = _range(points)
     first, last = points[0].at, points[-1].at
     by_time = last - first >= _SHORTEST_SPAN

@@ -79,8 +79,7 @@ def kind(name: str) -> str:
 def interval(estimate: Estimated, start: float = 0.0, end: float = 1.0) -> dict[str, Any]:
     """An interval drawn on the axis from `start` to `end`; wide and grey where nothing is known."""
     known = estimate.runs > 0
-    value, low, high = map(figures.score, (estimate.value, estimate.low, estimate.high))
-    words = f"{value}, 90% between {low} and {high}"
+    words = _in_words(estimate)
     return {
         "bar": intervals.bar(
             value=estimate.value, low=estimate.low, high=estimate.high, start=start, end=end
@@ -88,6 +87,19 @@ def interval(estimate: Estimated, start: float = 0.0, end: float = 1.0) -> dict[
         "known": known,
         "words": words if known else f"no evidence of its own yet: expected {words}",
     }
+
+
+@register.inclusion_tag("web/charts/interval.html")
+def small_interval(estimate: Estimated, counted: str) -> dict[str, Any]:
+    """An interval from 0 to 1 small enough to stand under its number; says how much was `counted`."""
+    drawn: dict[str, Any] = interval(estimate)
+    words = f"{drawn['words']}, over {figures.count(estimate.runs)} {counted}"
+    return drawn | {"small": True, "words": words}
+
+
+def _in_words(estimate: Estimated) -> str:
+    value, low, high = map(figures.score, (estimate.value, estimate.low, estimate.high))
+    return f"{value}, 90% between {low} and {high}"
 
 
 class Effect(Protocol):
