@@ -173,6 +173,18 @@ def test_one_assistant_cannot_report_its_way_past_its_share() -> None:
     assert log.state.prompts.weight[0, 0] == pytest.approx(before + 1.0)
 
 
+def test_an_assistants_old_runs_make_room_for_its_new_ones() -> None:
+    log = Log(run_correlation=0.1)
+    log.measured(0, 1.0, runs=8.0, at=TODAY - 180.0)
+    log.measured(0, 0.0, runs=5.0, at=TODAY)
+    log.fold()
+    runs = 8.0 / 2.0 + 5.0
+    weight = runs / (1.0 + (runs - 1.0) * 0.1)
+    assert log.state.prompts.weight[0, 0] == pytest.approx(weight)
+    mean = (4.0 * 0.5 - 5.0 * 0.5) / runs
+    assert log.state.prompts.residual[0, 0] == pytest.approx(weight * mean)
+
+
 @pytest.mark.parametrize("kind", [Kind.OUTCOME, Kind.REPLAY, Kind.APPROVAL, Kind.RATING])
 def test_an_inadmissible_event_moves_nothing(kind: Kind) -> None:
     log = Log()
@@ -273,7 +285,7 @@ def test_many_generations_of_evidence_do_not_pile_up_on_the_last() -> None:
 
 def test_a_new_rating_takes_the_place_of_the_old_one() -> None:
     revised, single = Log(), Log()
-    revised.opinion(0, 0.0)
+    revised.opinion(0, 0.2)
     revised.opinion(0, 1.0)
     single.opinion(0, 1.0)
     assert revised.score(0).trust_score == pytest.approx(single.score(0).trust_score)
@@ -293,7 +305,7 @@ def test_an_older_rating_that_arrives_late_does_not_take_the_place_of_a_newer_on
 
 def test_a_rating_withdrawn_after_a_time_leaves_nothing_behind() -> None:
     log = Log()
-    log.opinion(0, 0.0, rater=1, at=TODAY)
+    log.opinion(0, 0.2, rater=1, at=TODAY)
     log.opinion(0, 0.9, rater=2, cohort=1, at=TODAY + 50.0)
     log.opinion(0, 1.0, rater=1, at=TODAY + 200.0)
     log.fold()
@@ -303,6 +315,18 @@ def test_a_rating_withdrawn_after_a_time_leaves_nothing_behind() -> None:
     alone.fold()
     for mine, theirs in zip(log.state.prompts, alone.state.prompts, strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-12)
+
+
+def test_a_rater_who_thinks_again_keeps_the_weight_it_had_in_its_cohort() -> None:
+    log = Log()
+    for rater in (1, 2):
+        log.trusted(rater)
+        log.opinion(0, 0.8, rater=rater, cohort=0)
+    log.fold()
+    before = log.state.prompts.weight[0, 3]
+    log.opinion(0, 0.4, rater=2, cohort=0)
+    log.fold()
+    assert log.state.prompts.weight[0, 3] == pytest.approx(before)
 
 
 def test_approvals_of_one_assistant_add_up() -> None:
