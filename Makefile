@@ -42,7 +42,7 @@ lock: dev ## Pin requirements/*.txt after a change of pyproject.toml; UPGRADE=--
 	@scripts/lock $(UPGRADE)
 
 clean: ## Remove what was made here; the state in MINTMARK_HOME stays
-	rm -rf .venv var/uv site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv var/uv site mintmark/core/__pycache__ .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(RUN): requirements/base.txt pyproject.toml scripts/setup
 	@scripts/setup base

@@ -7,7 +7,9 @@ nor `parallel` is ever passed here: the bits of a score must not depend on what 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 try:
@@ -17,17 +19,38 @@ except ImportError:
 else:
     COMPILED = True
 
+_CORE = Path(__file__).parent
+
+
+def _cache_folder() -> str:
+    """Where compiled kernels of exactly these sources are kept.
+
+    numba notices a change in a kernel's own file, not in a function of another file that it calls;
+    an old compiled kernel would then go on with old formulas.
+    """
+    sources = hashlib.sha256()
+    for file in sorted(_CORE.glob("*.py")):
+        sources.update(file.read_bytes())
+    return str(_CORE / "__pycache__" / f"kernels-{sources.hexdigest()[:16]}")
+
+
+CACHE_FOLDER = _cache_folder()
+
 
 def njit[**P, R](function: Callable[P, R]) -> Callable[P, R]:
     """Return `function` compiled on first call, its plain form kept as `.py_func`."""
     if not COMPILED:
         function.py_func = function  # type: ignore[attr-defined]
         return function
+    configured = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = configured or CACHE_FOLDER
     try:
         compiled: Any = numba.njit(cache=True)(function)
     except RuntimeError:
-        # Neither the package's folder nor the user's cache folder can be written.
+        # Neither that folder nor the user's cache folder can be written.
         compiled = numba.njit(function)
+    finally:
+        numba.config.CACHE_DIR = configured
     return cast("Callable[P, R]", compiled)
 
 
