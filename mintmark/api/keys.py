@@ -15,7 +15,7 @@ from mintmark.registry import assistants
 
 from . import paging
 from .answers import Created
-from .bodies import Body, Reference
+from .bodies import Body, Id, Reference
 from .credentials import Request
 from .routes import Routes
 
@@ -49,7 +49,7 @@ class NewKey(Body):
     """A key to issue: the caller's own, or that of an assistant which the caller operates."""
 
     scopes: list[str]
-    assistant: int | Reference | None = None
+    assistant: Id | Reference | None = None
     note: Annotated[str, Field(max_length=200)] = ""
     expires_at: datetime | None = None
 

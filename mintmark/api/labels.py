@@ -13,7 +13,7 @@ from mintmark.registry import labels, prompts
 from mintmark.registry.models import Label, LabelMove, Prompt
 
 from . import paging, permissions, shapes
-from .bodies import Body, Reference
+from .bodies import Body, Id, Reference
 from .credentials import Request
 from .routes import Routes
 
@@ -58,7 +58,7 @@ class MovePage(TypedDict):
 class Standing(Body):
     """Where a label is to stand, and why."""
 
-    prompt: int | Reference
+    prompt: Id | Reference
     reason: str = ""
 
 

@@ -42,6 +42,7 @@ CATALOGUE: dict[str, Entry] = {
     "invalid_request": Entry(422, "The request does not have the declared shape"),
     "invalid_ritual": Entry(422, "The ritual can't be registered as asked"),
     "refused": Entry(422, "This is not done"),
+    "too_little_evidence": Entry(422, "There is too little evidence for this"),
     "unknown_scope": Entry(422, "The scope does not exist"),
     "internal_error": Entry(500, "The server made a mistake"),
     "not_folded": Entry(503, "The scores do not include the event yet"),

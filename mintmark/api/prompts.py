@@ -69,9 +69,9 @@ class NewPrompt(Body):
     title: Annotated[str, Field(max_length=200)] = ""
     preview: Annotated[str, Field(max_length=400)] = ""
     is_open: bool = False
-    parent: int | Reference | None = None
+    parent: Id | Reference | None = None
     mutation_note: Annotated[str, Field(max_length=200)] = ""
-    forked_by: int | Reference | None = None
+    forked_by: Id | Reference | None = None
     tags: Annotated[list[str], Field(max_length=50)] = []
     licence: Annotated[str, Field(max_length=64)] = ""
     variables: Annotated[list[str], Field(max_length=200)] | None = None

@@ -1,7 +1,9 @@
 """`/rituals`: the protocols that evidence is measured with."""
 
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
+
+from pydantic import Field
 
 from mintmark.accounts.models import Role
 from mintmark.registry import rituals
@@ -40,7 +42,7 @@ class NewRitual(Body):
     tag: str
     description: str = ""
     definition: dict[str, Any] = {}
-    version: int | None = None
+    version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
 
 
 @routes.get("/rituals", scope="read", answer=RitualPage, refuses=(400,))

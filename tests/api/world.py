@@ -67,7 +67,9 @@ class Caller:
 
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> HttpResponse:
         """Send `body` as JSON, or as it is if it is bytes."""
-        raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        raw = (
+            body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        )
         found: HttpResponse = self.client.generic(
             method,
             PREFIX + path,

@@ -1,0 +1,169 @@
+"""The documents of this door: the checked-in schema, the table of errors, the examples, the reference page."""
+
+import importlib
+import json
+import pkgutil
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+from django.test import Client
+
+import mintmark
+from mintmark.api import door, openapi, problems
+from mintmark.core import errors
+from mintmark.registry import prompts
+
+from .world import PREFIX, World
+
+ROOT = Path(__file__).resolve().parents[2]
+ERRORS = (ROOT / "docs/errors.md").read_text()
+GUIDE = (ROOT / "docs/api.md").read_text()
+
+
+def _refusals() -> set[type[errors.Refusal]]:
+    """Every refusal of the package, from every module there is."""
+    for module in pkgutil.walk_packages(mintmark.__path__, "mintmark."):
+        if "migrations" not in module.name and not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    found, pending = set(), [errors.Refusal]
+    while pending:
+        here = pending.pop()
+        found.add(here)
+        pending += here.__subclasses__()
+    return {refusal for refusal in found if refusal.__module__.startswith("mintmark.")}
+
+
+def test_the_schema_that_is_checked_in_is_that_of_the_code() -> None:
+    assert openapi.FILE.read_text() == openapi.rendered(), "run `python -m mintmark.api.openapi`"
+
+
+def test_every_reference_in_the_schema_leads_somewhere() -> None:
+    schema = json.loads(openapi.rendered())
+    references = set(re.findall(r'"\$ref": "#/components/schemas/([^"]+)"', openapi.rendered()))
+    assert references <= schema["components"]["schemas"].keys()
+    assert "Problem" in references
+
+
+def test_every_operation_declares_the_problems_it_may_answer() -> None:
+    for path, methods in door.api.get_openapi_schema()["paths"].items():
+        for method, operation in methods.items():
+            declared = {str(status) for status in operation["responses"]}
+            wanted = {"401", "403", "422", "500"}
+            if method != "get" and "requestBody" in operation:
+                wanted |= {"400", "413", "415"}
+            if "{" in path:
+                wanted |= {"404"}
+            if any(p["name"] == "cursor" for p in operation["parameters"]):
+                wanted |= {"400"}
+            assert wanted <= declared, (method, path)
+            for status in declared:
+                if int(status) >= 400:
+                    content = operation["responses"][status]["content"]
+                    assert list(content) == [problems.MEDIA_TYPE]
+
+
+def _passes_this_door(refusal: type[errors.Refusal]) -> bool:
+    """Whether a refusal comes from this floor or one below: those of other doors never get here."""
+    return refusal.__module__.split(".")[1] in (
+        "api", "trust", "reputation", "evidence", "registry", "accounts", "database", "core",
+    )  # fmt: skip
+
+
+def test_every_refusal_that_passes_this_door_has_a_status() -> None:
+    codes = {refusal.code for refusal in _refusals() if _passes_this_door(refusal)}
+    assert codes == problems.CATALOGUE.keys()
+
+
+def test_every_refusal_has_a_line_in_the_docs() -> None:
+    told = set(re.findall(r"^\| `(\w+)` \|", ERRORS, flags=re.MULTILINE))
+    members = {"type", "code", "detail", "rows", "places"}
+    assert told - members == {refusal.code for refusal in _refusals()}
+
+
+def test_the_docs_say_the_status_of_every_code() -> None:
+    documented = {
+        code: int(status)
+        for code, status in re.findall(r"^\| `(\w+)` \| (\d{3}) \|", ERRORS, flags=re.MULTILINE)
+    }
+    assert documented == {code: entry.status for code, entry in problems.CATALOGUE.items()}
+
+
+def test_no_two_refusals_share_a_code() -> None:
+    refusals = {refusal for refusal in _refusals() if _passes_this_door(refusal)}
+    assert len({refusal.code for refusal in refusals}) == len(refusals)
+
+
+def test_every_endpoint_is_in_the_guide() -> None:
+    missing = [
+        f"{method.upper()} {path}"
+        for path, methods in door.api.get_openapi_schema()["paths"].items()
+        for method in methods
+        if f"`{method.upper()} {path.removeprefix(PREFIX)}`" not in GUIDE
+    ]
+    assert not missing
+
+
+# A command as one would type it, and the answer below it, in which "…" stands for anything.
+EXAMPLES = re.findall(r"```sh\n(curl .*?)\n```\n\n```json\n(.*?)\n```", GUIDE, flags=re.DOTALL)
+
+
+def _matches(expected: Any, found: Any) -> bool:
+    if expected == "…":
+        return True
+    if isinstance(expected, dict):
+        return (
+            isinstance(found, dict)
+            and expected.keys() == found.keys()
+            and all(_matches(value, found[name]) for name, value in expected.items())
+        )
+    if isinstance(expected, list):
+        if expected and expected[-1] == "…":
+            expected, found = expected[:-1], found[: len(expected) - 1]
+        return len(expected) == len(found) and all(map(_matches, expected, found))
+    return bool(expected == found)
+
+
+def test_every_example_of_the_guide_answers_as_it_says(folded_world: World) -> None:
+    world = folded_world
+    prompts.register(  # what the guide's reader registered before
+        draft=prompts.Draft(namespace="mint", name="summary", text="Sum up {text} now."),
+        author=world.people["author"],
+        team=world.mint,
+    )
+    variables = {
+        "MINTMARK": "",
+        "KEY": world.as_("admin").headers["Authorization"].removeprefix("Bearer "),
+        "PROMPT": str(world.prompt.pk),
+        "SCOUT": str(world.scout.pk),
+        "RITUAL": str(world.ritual.pk),
+        "EVENT": str(world.event),
+    }
+    assert len(EXAMPLES) == GUIDE.count("curl ")
+    client = Client()
+    for command, answer in EXAMPLES:
+        typed = re.sub(r"\$(\w+)", lambda name: variables[name[1]], command)
+        method, body, headers, url = "GET", "", {}, ""
+        words = iter(shlex.split(typed.replace("\\\n", " "))[1:])
+        for word in words:
+            if word == "-X":
+                method = next(words)
+            elif word == "-d":
+                body, method = next(words), "POST" if method == "GET" else method
+            elif word == "-H":
+                name, _, text = next(words).partition(": ")
+                headers[name] = text
+            else:
+                url = word
+        kind = headers.pop("Content-Type", "")
+        response = client.generic(method, url, body, content_type=kind, headers=headers)
+        found = json.loads(response.content) if response.content else None
+        assert _matches(json.loads(answer), found), f"{command}\n{json.dumps(found, indent=1)}"
+
+
+def test_an_example_that_differs_is_noticed() -> None:
+    assert not _matches({"a": 1}, {"a": 2})
+    assert not _matches({"a": "…"}, {"a": 1, "b": 2})
+    assert not _matches([1], [1, 2])
+    assert _matches([1, "…"], [1, 2, 3])

@@ -1,0 +1,168 @@
+"""Reads: pages without gaps, ETags, and scores that say how current they are."""
+
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from mintmark.api import routes
+from mintmark.registry import prompts
+from mintmark.trust import projector
+
+from .test_authorisation import ENDPOINTS, TABLE
+from .world import PREFIX, World
+
+SCORES = [name for name in ENDPOINTS if re.match(r"(reputation|trust)\.", name)]
+
+
+def test_an_answer_the_caller_holds_is_not_sent_again(world: World) -> None:
+    caller = world.as_("operator")
+    for row in TABLE:
+        if ENDPOINTS[row.name].method != "GET":
+            continue
+        path = row.path(world)
+        first = caller.get(path)
+        again = caller.get(path, If_None_Match=f'"other", W/{first["ETag"]}')
+        assert (again.status_code, again.content) == (304, b""), path
+        assert again["ETag"] == first["ETag"]
+        assert caller.get(path, If_None_Match='"other"').content == first.content
+        assert first["Cache-Control"] == "private, no-cache"
+        assert {"Authorization", "Cookie"} <= set(first["Vary"].split(", "))
+
+
+def _pages(world: World, path: str, items: str = "items") -> list[list[Any]]:
+    caller, pages, cursor = world.as_("admin"), [], None
+    while True:
+        joined = path + ("&" if "?" in path else "?")
+        page = caller.get(joined + "limit=2" + (f"&cursor={cursor}" if cursor else "")).json()
+        pages.append(page[items])
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return pages
+        assert len(page[items]) == 2
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/prompts", "/standings", "/assistants", "/rituals", "/codices", "/keys", "/policies",
+     "/labels/moves?line=mint/summary", "/prompts/{prompt}/evidence", "/assistants/{scout}/trust"],
+)  # fmt: skip
+def test_pages_show_every_entry_once(folded_world: World, path: str) -> None:
+    world = folded_world
+    operator = world.as_("admin")
+    for n in range(5):
+        operator.send("POST", "/assistants", {"name": f"a{n}", "team": "mint"})
+        operator.send("POST", "/rituals", {"name": f"r{n}", "tag": "task:r"})
+        operator.send("POST", "/codices", {"name": f"c{n}", "clauses": world.codex.clauses})
+        operator.send("POST", "/keys", {"scopes": ["read"]})
+        body = {"namespace": "mint", "name": f"p{n}", "text": f"Text {n}.", "team": "mint"}
+        made = operator.send("POST", "/prompts", body).json()
+        operator.send(
+            "POST", "/evidence?wait=true", world.event_body(prompt=made["id"], key=f"e{n}")
+        )
+        operator.send("POST", "/evidence?wait=true", world.event_body(key=f"f{n}"))
+        operator.send(
+            "PUT", f"/labels/mint/summary/stage-{n}", {"prompt": world.prompt.pk, "reason": str(n)}
+        )
+    path = path.format(prompt=world.prompt.pk, scout=world.scout.pk)
+    pages = _pages(world, path)
+    entries = [str(entry) for page in pages for entry in page]
+    assert len(entries) == len(set(entries))
+    joined = path + ("&" if "?" in path else "?")
+    whole = [str(e) for e in world.as_("admin").get(joined + "limit=200").json()["items"]]
+    if path != "/keys":  # each caller here has a key of its own
+        assert entries == whole
+    assert len(entries) >= 5 or path == "/policies"
+
+
+def test_prompts_are_found_by_part_of_a_name_and_by_tag(world: World) -> None:
+    caller = world.as_("stranger")
+
+    def found(query: str) -> set[str]:
+        return {row["reference"] for row in caller.get("/prompts?" + query).json()["items"]}
+
+    assert found("search=SUMM") == {"mint/summary@1"}
+    assert found("tag=@clarity%2B") == {"mint/summary@1"}
+    assert found("search=nothing") == set()
+    assert found("") == {"mint/summary@1", "mint/brief@1", "mint/open@1"}
+
+
+def test_a_list_never_shows_a_text(world: World) -> None:
+    answer = world.as_("author").get("/prompts").content.decode()
+    assert "Sum up" not in answer
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_every_score_says_as_of_which_event_and_under_which_policy(
+    folded_world: World, name: str
+) -> None:
+    row = next(row for row in TABLE if row.name == name)
+    answer = folded_world.as_("operator").get(row.path(folded_world)).json()
+    assert answer["as_of"] == folded_world.event
+    assert answer["policy"] == projector.cursor().policy_id
+
+
+def test_an_outcome_shows_in_the_reputation_and_its_contributions_add_up(
+    folded_world: World,
+) -> None:
+    world, caller = folded_world, folded_world.as_("operator")
+    path = f"/prompts/{world.prompt.pk}/reputation"
+    before = caller.get(path).json()
+    sent = caller.send("POST", "/evidence?wait=true", world.event_body(score=0.0, runs=50)).json()
+    assert sent["folded"]
+    after = caller.get(path).json()
+    assert after["trust"]["value"] < before["trust"]["value"]
+    assert after["as_of"] == sent["event"]
+    amounts = [term["amount"] for term in after["contributions"]]
+    assert sum(amounts) == pytest.approx(after["trust"]["value"], abs=1e-12)
+    event = caller.get(f"/evidence/{sent['event']}").json()
+    assert event["score"] == 0.0
+    assert event["moved"] < 0 < event["expected"]
+
+
+def test_status_says_how_far_the_fold_is(folded_world: World) -> None:
+    status = folded_world.as_("auditor").get("/status").json()
+    assert (status["as_of"], status["lag"]) == (folded_world.event, 0)
+    assert status["recorded"] == status["folded"] == 3
+
+
+def test_an_assistant_named_by_a_number_does_not_stand_for_another_one(world: World) -> None:
+    caller = world.as_("operator")
+    made = caller.send("POST", "/assistants", {"name": str(world.scout.pk)}).json()
+    assert made["id"] != world.scout.pk
+    assert caller.get(f"/assistants/{world.scout.pk}").json()["name"] == "scout"
+
+
+def test_a_label_reaches_a_prompt_whose_name_holds_a_slash(world: World) -> None:
+    prompts.register(
+        draft=prompts.Draft(namespace="mint", name="a/b", text="Text."),
+        author=world.people["author"],
+        team=world.mint,
+    )
+    caller = world.as_("author")
+    put = caller.send("PUT", "/labels/mint/a/b/live", {"prompt": "mint/a/b@1"})
+    assert put.status_code == 200
+    assert caller.get("/prompts/named?ref=mint/a/b@live").json()["reference"] == "mint/a/b@1"
+
+
+def test_the_type_of_every_problem_leads_to_its_meaning(world: World) -> None:
+    caller = world.as_("operator")
+    problem = caller.get("/prompts/999999").json()
+    meaning = caller.get(problem["type"].removeprefix(PREFIX)).json()
+    assert meaning == {"code": "not_found", "status": 404, "title": problem["title"]}
+
+
+def test_an_endpoint_declares_a_scope_and_a_description() -> None:
+    from mintmark.api import door
+
+    for path, methods in door.api.get_openapi_schema()["paths"].items():
+        for method, operation in methods.items():
+            assert operation["x-scope"], (method, path)
+            assert operation["summary"], (method, path)
+            assert operation["security"] == [{"BearerKey": []}, {"Session": []}]
+    assert routes.ENDPOINTS
+
+
+def test_the_schema_is_served(db: None) -> None:
+    assert Client().get(PREFIX + "/openapi.json").json()["openapi"].startswith("3.1")
