@@ -42,15 +42,16 @@ def njit[**P, R](function: Callable[P, R]) -> Callable[P, R]:
     if not COMPILED:
         function.py_func = function  # type: ignore[attr-defined]
         return function
-    configured = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = configured or CACHE_FOLDER
+    config: Any = numba.config
+    configured = config.CACHE_DIR
+    config.CACHE_DIR = configured or CACHE_FOLDER
     try:
         compiled: Any = numba.njit(cache=True)(function)
     except RuntimeError:
         # Neither that folder nor the user's cache folder can be written.
         compiled = numba.njit(function)
     finally:
-        numba.config.CACHE_DIR = configured
+        config.CACHE_DIR = configured
     return cast("Callable[P, R]", compiled)
 
 
