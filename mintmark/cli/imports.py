@@ -96,16 +96,33 @@ def prompts_csv(
 
 
 def _finish(report: "Report", *, context: click.Context, as_json: bool) -> None:
+    folded = 0 if report.dry_run else _fold()
     if as_json:
         output.print_json(report.as_json())
     else:
         _print(report)
+        if folded:
+            output.say(f"{folded:,} events folded into scores.")
     if report.refused:
         context.exit(exits.PROBLEM)
 
 
+def _fold() -> int:
+    """On PostgreSQL, fold what was recorded, for the case that no worker is at it."""
+    from django.db import connection
+
+    from mintmark.trust import projector
+
+    if connection.vendor == "sqlite":
+        return 0
+    output.step("folding")
+    return projector.advance(now=datetime.now(UTC))
+
+
 def _print(report: "Report") -> None:
-    read = ", ".join(f"{count:,} {name}" for name, count in report.read.items() if count)
+    read = ", ".join(
+        f"{count:,} {name.replace('_', ' ')}" for name, count in report.read.items() if count
+    )
     output.say(f"Read {report.source}: {read}.")
     would = "would be " if report.dry_run else ""
     output.say(

@@ -50,14 +50,27 @@ def pending_migrations() -> list[str]:
     from django.db.migrations.executor import MigrationExecutor
 
     try:
+        _knock()
         executor = MigrationExecutor(connection)
         plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     except OperationalError as failed:
         raise NotReady(
-            f"The database can't be reached: {str(failed).strip()}. "
+            f"The database can't be reached: {' '.join(str(failed).split())} "
             "Start it, or name another one in MINTMARK_DATABASE_URL."
         ) from failed
     return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+
+
+def _knock() -> None:
+    """Fail at once, and once, where no server answers: the pool would try again and again."""
+    from django.db import connection
+
+    if connection.vendor == "postgresql":
+        import psycopg
+
+        settings = {k: v for k, v in connection.get_connection_params().items() if k != "pool"}
+        with connection.wrap_database_errors:
+            psycopg.connect(**settings | {"connect_timeout": 5}).close()
 
 
 def migrate() -> None:

@@ -5,8 +5,12 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Sequence
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -15,6 +19,7 @@ from . import installation, output
 HOST = "127.0.0.1"
 PORT = 8321
 _RESTART_SECONDS = 2.0
+_PATIENCE_SECONDS = 30.0
 
 
 @click.command()
@@ -57,7 +62,7 @@ def address(*, host: str, port: int) -> str:
     return f"http://{shown}:{port}/"
 
 
-def run(*, host: str, port: int, workers: int | None, greeting: tuple[str, ...]) -> None:
+def run(*, host: str, port: int, workers: int | None, greeting: Sequence[str]) -> None:
     """Serve until a signal ends it; `greeting` is printed once it answers, after the address."""
     from django.conf import settings
     from django.db import connection
@@ -82,24 +87,36 @@ def run(*, host: str, port: int, workers: int | None, greeting: tuple[str, ...])
     folding = _Folding() if needs_folding else None
 
     @server.on_startup  # type: ignore[untyped-decorator]
-    def greet() -> None:
-        output.say(f"Serving on {address(host=host, port=port)} (Ctrl-C ends it)")
-        for line in greeting:
-            output.say(line)
+    def start() -> None:
         if folding is not None:
             folding.start()
-
-    @server.on_shutdown  # type: ignore[untyped-decorator]
-    def part() -> None:
-        if folding is not None:
-            folding.stop()
-        output.say("Stopped.")
+        threading.Thread(
+            target=_greet, args=(address(host=host, port=port), greeting), daemon=True
+        ).start()
 
     try:
         server.serve()
     finally:
         if folding is not None:
             folding.stop()
+        output.say("Stopped.")
+
+
+def _greet(url: str, greeting: Sequence[str]) -> None:
+    """Say where the server is once it answers: a link that leads nowhere yet helps nobody."""
+    where = urlsplit(url)
+    while True:
+        connection = HTTPConnection(where.hostname or "", where.port, timeout=_PATIENCE_SECONDS)
+        try:
+            connection.request("HEAD", "/")
+            connection.getresponse()
+            break
+        except (OSError, HTTPException):
+            time.sleep(0.1)
+        finally:
+            connection.close()
+    for line in (f"Serving on {url} (Ctrl-C ends it)", *greeting):
+        output.say(line)
 
 
 def collect_static() -> bool:

@@ -286,6 +286,6 @@ def _notes(corpus: Corpus) -> list[str]:
         )
     if corpus.ignored:
         notes.append(f"Files that are no .json were left alone: {', '.join(corpus.ignored)}.")
-    if unmeasured := corpus.counts()["cells not measured"]:
+    if unmeasured := corpus.counts()["cells_not_measured"]:
         notes.append(f"{unmeasured} cells hold no number (null) and gave no evidence.")
     return notes

@@ -100,7 +100,7 @@ class Corpus:
             "paraphrases": len(every),
             "models": len({model for p in every for model in p.shares}),
             "cells": sum(share is not None for share in shares),
-            "cells not measured": sum(share is None for share in shares),
+            "cells_not_measured": sum(share is None for share in shares),
             "verdicts": sum(p.keeps_meaning is not None for p in every),
         }
 

@@ -75,7 +75,7 @@ def load(
     return reports.Report(
         source=source,
         dry_run=dry_run,
-        read={"rows": table.rows, "repeated rows": len(table.entries) - len(named)},
+        read={"rows": table.rows, "repeated_rows": len(table.entries) - len(named)},
         registered=registered,
         unchanged=known,
         refused=refused,
