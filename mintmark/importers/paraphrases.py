@@ -6,7 +6,6 @@ paraphrase that were answered rightly.
 """
 
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -339,8 +338,8 @@ def _no_constant(name: str) -> float:
 
 
 def _is_share(value: object) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value) and 0 <= value <= 1  # type: ignore[arg-type,operator]
+    # Compared as it is: a whole number may be too large for a float, and NaN is never in between.
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
 
 def _unfit(template: str) -> Iterator[tuple[str, str]]:
