@@ -62,7 +62,9 @@ class PairPolicy:
             for k, v in numbers.items()
             if not (math.isfinite(v) and (v >= 0.0 or k == "link_shift"))
         ]
-        if wrong or self.half_life_days <= 0.0:
+        if self.half_life_days <= 0.0:
+            wrong.append(f"half_life_days={self.half_life_days} (must be > 0)")
+        if wrong:
             raise ValueError(f"a pair policy needs finite numbers >= 0: {', '.join(wrong)}")
         if len(self.feature_scale) != wording.WIDTH:
             raise ValueError(

@@ -31,7 +31,12 @@ Ints = NDArray[np.int64]
 
 LN2 = 0.6931471805599453
 TWO_PI = 2.0 * math.pi
+HALF_LN_TWO_PI = 0.9189385332046727
 SPACING = 0.75
+MOST_LEARNED = 1.0 - 1e-9
+
+LEVER = 2.0
+"""∂η/∂λ is cut to this times d: far out, a straight line is no picture of exp(λ)·strength."""
 
 # The standard Gaussian on 21 points, for means over it.
 POINTS = np.array([0.5 * k for k in range(-10, 11)])
@@ -220,19 +225,28 @@ def log_logistic(value: float) -> float:
 
 @njit
 def posterior_mode(mean: float, variance: float, score: float, weight: float) -> float:
-    """Return the mode of N(η; mean, variance)·σ(η)^(w·y)·(1−σ(η))^(w·(1−y)) by Newton steps.
+    """Return the mode of N(η; mean, variance)·σ(η)^(w·y)·(1−σ(η))^(w·(1−y)).
 
-    The negative log is convex; a step is cut to 2 so that it cannot overshoot far.
+    Newton steps kept inside a bracket: the slope of the log falls everywhere, so the mode lies
+    between the prior mean and where the likelihood's pull there would take it.
     """
-    eta = mean
-    for _ in range(12):
+    pull = variance * weight * (score - logistic(mean))
+    low = min(mean, mean + pull)
+    high = max(mean, mean + pull)
+    eta = min(high, max(low, mean))
+    for _ in range(100):
         p = logistic(eta)
-        gradient = weight * (score - p) - (eta - mean) / variance
-        step = gradient / (weight * p * (1.0 - p) + 1.0 / variance)
-        step = min(2.0, max(-2.0, step))
-        eta += step
-        if abs(step) < 1e-6:
-            break
+        slope = weight * (score - p) - (eta - mean) / variance
+        if slope > 0.0:
+            low = eta
+        else:
+            high = eta
+        after = eta + slope / (weight * p * (1.0 - p) + 1.0 / variance)
+        if after <= low or after >= high:
+            after = 0.5 * (low + high)
+        if abs(after - eta) <= 1e-7 * (1.0 + abs(eta)):
+            return after
+        eta = after
     return eta
 
 
@@ -270,10 +284,26 @@ def posterior(
 
 
 @njit
+def log_factorial(value: float) -> float:
+    """Return ln Γ(value + 1), value ≥ 0, by Stirling's series after a shift (DLMF 5.11.1).
+
+    Not `math.lgamma`: Python and numba each bring their own, and their last bits differ.
+    """
+    x = value + 1.0
+    shift = 1.0
+    while x < 8.0:
+        shift *= x
+        x += 1.0
+    square = 1.0 / (x * x)
+    series = (1.0 / 12.0 - square * (1.0 / 360.0 - square * (1.0 / 1260.0 - square / 1680.0))) / x
+    return (x - 0.5) * math.log(x) - x + HALF_LN_TWO_PI + series - math.log(shift)
+
+
+@njit
 def log_ways(runs: float, weight: float, score: float) -> float:
     """Return the log of the number of ways to score y in n runs that weigh w; exact at w = n."""
     hits = weight * score
-    ways = math.lgamma(weight + 1.0) - math.lgamma(hits + 1.0) - math.lgamma(weight - hits + 1.0)
+    ways = log_factorial(weight) - log_factorial(hits) - log_factorial(weight - hits)
     return ways + math.log((weight + 1.0) / (runs + 1.0))
 
 
@@ -363,7 +393,8 @@ def fold_kernel(
         own = var0[0, 0] + var_g[g, 0]
         shared = var_a[a, 0] + var_ag[ag, 0]
         s = own + d * d * shared + var_p[p, 0] + var_ap[ap, 0]
-        s += d * strength * d * strength * var_p[p, 1]
+        lever = d * min(LEVER, max(-LEVER, strength))
+        s += lever * lever * var_p[p, 1]
         m = level + d * strength + mean_p[p, 0] + mean_ap[ap, 0]
         for j in range(1, used):
             m += x[j] * (mean0[0, j] + mean_g[g, j] + mean_a[a, j] + mean_ag[ag, j])
@@ -378,7 +409,8 @@ def fold_kernel(
         after, left, log_evidence[i] = posterior(m, s, score[i], weight)
         log_evidence[i] += log_ways(runs[i], weight, score[i])
         gain = (after - m) / s
-        loss = (s - left) / (s * s)
+        # Never quite all of a variance, whatever rounding says.
+        loss = min((s - left) / (s * s), MOST_LEARNED / s)
 
         v = var0[0, 0]
         mean0[0, 0] += v * gain
@@ -398,7 +430,7 @@ def fold_kernel(
         v = var_ag[ag, 0] * d
         mean_ag[ag, 0] += v * gain
         var_ag[ag, 0] -= v * v * loss
-        v = var_p[p, 1] * d * strength
+        v = var_p[p, 1] * lever
         mean_p[p, 1] += v * gain
         var_p[p, 1] -= v * v * loss
         for j in range(1, used):

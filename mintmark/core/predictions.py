@@ -8,7 +8,7 @@ import numpy as np
 
 from mintmark.core import intervals, wording
 from mintmark.core.pair_policy import WIDTH, PairPolicy
-from mintmark.core.pairs import LN2, Block, Floats, Ints, PairState
+from mintmark.core.pairs import LEVER, LN2, Block, Floats, Ints, PairState
 
 NINETY = 1.6448536269514722
 """Standard deviations each side of a mean that hold 90% of a Gaussian."""
@@ -131,7 +131,7 @@ def predict(policy: PairPolicy, state: PairState, rows: PairRows, *, now_days: f
     own = fleet.variance[:, 0] + ritual.variance[:, 0]
     joint = assistant.variance[:, 0] + both.variance[:, 0]
     s = own + d * d * joint + prompt.variance[:, 0] + pair.variance[:, 0]
-    s = s + (d * strength) ** 2 * prompt.variance[:, 1]
+    s = s + (d * np.clip(strength, -LEVER, LEVER)) ** 2 * prompt.variance[:, 1]
     for block in (fleet, ritual, assistant, both):
         s = s + (squares * block.variance[:, 1:]).sum(axis=1)
 

@@ -3,7 +3,8 @@
 Coordinate search over the logarithm of each prior variance (and of the half-life, where events
 carry times, and of the correlation of runs). A trial is one online pass over the events, scored by
 its prequential log loss (Dawid, 1984): each event is predicted from those before it. Steps of ×4,
-then ×2, then ×√2. A weak penalty towards the defaults keeps a young or empty log sane.
+then ×2, then ×√2. A weak penalty towards the defaults keeps a young log sane,
+and its heavy tail lets a long one go wherever it will.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from mintmark.core.pair_policy import DEFAULT, PairPolicy
 from mintmark.core.pairs import Floats, Ints, PairEvents
 
 STEPS = (4.0, 2.0, math.sqrt(2.0))
-HALF_LIVES = (45.0, 90.0, 180.0, 365.0, 730.0, 1460.0)
+HALF_LIVES = (45.0, 90.0, 180.0, 365.0, 730.0, 1460.0, 5840.0, 1e6)
 SEARCHED_EVENTS = 100_000
 
-PENALTY_SD = 3.0
-"""Standard deviation, in natural logarithms, of a prior variance about its default."""
+PENALTY_SCALE = 2.5
+"""Scale, in natural logarithms, of the Cauchy penalty on a prior variance far from its default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ LEVELS = (
     _Dial("pair", 1e-4, 64.0),
     _Dial("ritual", 1e-4, 64.0),
     _Dial("discrimination", 1e-4, 1.0),
-    _Dial("fleet", 1e-2, 64.0),
+    _Dial("fleet", 0.1, 64.0),
 )
 SLOPES = tuple(
     _Dial(f"{kind}_{block}", 1e-8, 4.0)
@@ -147,7 +148,7 @@ def _calibrated(policy: PairPolicy, events: PairEvents) -> PairPolicy:
 
 def _penalty(policy: PairPolicy, start: PairPolicy, dials: Sequence[_Dial]) -> float:
     moved = (math.log(getattr(policy, d.name) / getattr(start, d.name)) for d in dials)
-    return sum(0.5 * (z / PENALTY_SD) ** 2 for z in moved)
+    return sum(math.log1p((z / PENALTY_SCALE) ** 2) for z in moved)
 
 
 def untouched(policy: PairPolicy, events: PairEvents) -> pairs.PairState:

@@ -23,7 +23,12 @@ def test_an_uncompiled_function_is_its_own_plain_form(monkeypatch: pytest.Monkey
 
 def test_a_package_that_cannot_be_written_still_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jit, "COMPILED", True)
-    monkeypatch.setattr(jit, "numba", SimpleNamespace(njit=_refusing, config=SimpleNamespace(CACHE_DIR="")), raising=False)
+    monkeypatch.setattr(
+        jit,
+        "numba",
+        SimpleNamespace(njit=_refusing, config=SimpleNamespace(CACHE_DIR="")),
+        raising=False,
+    )
     assert jit.njit(abs) is abs
 
 
