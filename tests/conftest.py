@@ -14,6 +14,7 @@ import hypothesis
 import pytest
 from django.db import connection
 
+from mintmark.evidence import log
 from tests import browser
 
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
@@ -85,3 +86,17 @@ def django_db_modify_db_settings(
     if connection.vendor == "sqlite":
         file = tmp_path_factory.mktemp("database") / "tests.sqlite3"
         connection.settings_dict["TEST"]["NAME"] = str(file)
+
+
+@pytest.fixture(autouse=True)
+def _a_test_sees_its_own_evidence(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A test that is one transaction folds what it wrote itself.
+
+    On PostgreSQL only transactions that have ended are folded, and such a test's never does: it is
+    rolled back. Those that run as in production are in tests/stories, with processes of their own.
+    """
+    marker = request.node.get_closest_marker("django_db")
+    if marker and not marker.kwargs.get("transaction") and connection.vendor == "postgresql":
+        monkeypatch.setattr(log, "_settled_clause", lambda: ("TRUE", []))

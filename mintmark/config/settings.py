@@ -1,5 +1,7 @@
 """Every setting, read from the environment (`MINTMARK_*`); docs/settings.md says what each one does."""
 
+import contextlib
+import os
 import secrets
 from pathlib import Path
 
@@ -27,12 +29,14 @@ def _secret_key() -> str:
     if given:
         return given
     kept = HOME / "secret_key"
-    try:
-        with kept.open("x") as file:
-            kept.chmod(0o600)
-            file.write(secrets.token_urlsafe(48))
-    except FileExistsError:
-        pass
+    if not kept.exists():
+        made = HOME / f"secret_key.{os.getpid()}"
+        made.touch(mode=0o600)
+        made.write_text(secrets.token_urlsafe(48))
+        # Another process may be here too: the first to link wins, and nobody reads half a key.
+        with contextlib.suppress(FileExistsError):
+            os.link(made, kept)
+        made.unlink()
     return kept.read_text()
 
 
