@@ -7,7 +7,7 @@ from ninja.security.apikey import APIKeyCookie
 from ninja.security.http import HttpBearer
 from ninja.utils import check_csrf
 
-from mintmark.accounts import callers, keys
+from mintmark.accounts import callers, recognition
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import User
 
@@ -39,12 +39,12 @@ class BearerKey(HttpBearer):
         return self.authenticate(request, secret.strip())
 
     def authenticate(self, request: HttpRequest, token: str) -> Caller:
-        key = keys.recognise(secret=token, now=timezone.now())
-        if key is None:
+        caller = recognition.caller(secret=token, now=timezone.now())
+        if caller is None:
             raise refusals.NotAuthenticated(
                 "This key is unknown, revoked or expired; issue a new one."
             )
-        return _holding(callers.from_key(key=key), scope=self.scope)
+        return _holding(caller, scope=self.scope)
 
 
 class Session(APIKeyCookie):

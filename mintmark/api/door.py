@@ -157,7 +157,13 @@ def _pass(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         refusal = _malformed(request)
         if refusal is not None:
             return problems.answer(refusal)
+        is_head = request.method == "HEAD"
+        if is_head:
+            request.method = "GET"
         response = view(request, **values)
+        if is_head:
+            response["Content-Length"] = str(len(response.content))
+            response.content = b""
         if isinstance(response, HttpResponseNotAllowed):
             allowed = response["Allow"]
             response = problems.answer(

@@ -31,6 +31,15 @@ def test_an_answer_the_caller_holds_is_not_sent_again(world: World) -> None:
         assert {"Authorization", "Cookie"} <= set(first["Vary"].split(", "))
 
 
+def test_a_head_is_a_read_without_its_body(world: World) -> None:
+    caller = world.as_("operator")
+    read, head = caller.get("/me"), caller.send("HEAD", "/me")
+    assert (head.status_code, head.content) == (200, b"")
+    for name in ("ETag", "Content-Type", "Content-Length"):
+        assert head[name] == read[name]
+    assert caller.send("HEAD", "/keys/mm_0").status_code == 405
+
+
 def _pages(world: World, path: str, items: str = "items") -> list[list[Any]]:
     caller, pages, cursor = world.as_("admin"), [], None
     while True:

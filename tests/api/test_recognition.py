@@ -1,0 +1,41 @@
+"""The one look at a key says what the two steps of `accounts` say."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from mintmark.accounts import callers, keys, recognition
+from mintmark.accounts.models import Membership, Role, User
+
+from .world import World
+
+
+def test_one_look_says_what_two_steps_say(world: World) -> None:
+    operator = User.objects.get(username="operator")
+    Membership.objects.create(user=operator, team=world.rival, role=Role.AUTHOR)
+    Membership.objects.create(user=operator, team=None, role=Role.AUDITOR)
+    User.objects.filter(username="admin").update(is_superuser=True)
+    now = timezone.now()
+    for principal in (*world.people.values(), world.scout.principal):
+        issued = keys.issue(principal=principal, scopes=["read", "evidence"])
+        key = keys.recognise(secret=issued.secret, now=now)
+        assert key is not None
+        assert recognition.caller(secret=issued.secret, now=now) == callers.from_key(key=key)
+
+
+def test_a_dead_key_has_no_caller(world: World) -> None:
+    now, operator = timezone.now(), world.people["operator"]
+    live = keys.issue(principal=operator, scopes=["read"], expires_at=now + timedelta(seconds=1))
+    assert recognition.caller(secret=live.secret, now=now) is not None
+    assert recognition.caller(secret=live.secret, now=now + timedelta(seconds=1)) is None
+    assert recognition.caller(secret=live.secret + "x", now=now) is None
+    assert recognition.caller(secret=live.secret[:-1], now=now) is None
+    assert recognition.caller(secret=live.secret[:11], now=now) is None
+    keys.revoke(key=live.key, now=now)
+    assert recognition.caller(secret=live.secret, now=now) is None
+
+
+def test_a_key_dies_with_the_account_of_its_holder(world: World) -> None:
+    key = keys.issue(principal=world.people["operator"], scopes=["read"])
+    User.objects.filter(username="operator").update(is_active=False)
+    assert recognition.caller(secret=key.secret, now=timezone.now()) is None
