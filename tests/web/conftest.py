@@ -1,0 +1,30 @@
+"""Fixtures of the pages' tests: the cast with evidence recorded, and a reader for each of them."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from mintmark.evidence import log
+from tests.web.scene import Scene
+
+
+@pytest.fixture(autouse=True)
+def plain_static_files(settings: Any) -> None:
+    """No manifest of static files is collected for these tests."""
+    backend = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = settings.STORAGES | {"staticfiles": backend}
+
+
+@pytest.fixture
+def scene(db: None, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    """Prompts, assistants and evidence of every kind, folded, within the test's own transaction."""
+    # PostgreSQL folds what other transactions have committed; here all is written and read in one.
+    monkeypatch.setattr(log, "_settled_clause", lambda: ("TRUE", []))
+    return Scene()
+
+
+@pytest.fixture
+def reader(scene: Scene) -> Client:
+    """A signed-in person of the buyers' team."""
+    return scene.client(scene.cast.buyer)

@@ -1,0 +1,273 @@
+"""The pages in a real browser: light and dark, desktop and phone, with keys, and without a script."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests import browser as browsers
+from tests.web import site as sites
+from tests.web.site import Site
+
+pytestmark = pytest.mark.browser
+
+SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
+PATHS = {
+    "start": "/",
+    "search": "/?q=triage",
+    "reputation": "/prompts/2/reputation",
+    "all relatives": "/prompts/2/reputation?every_relative=1&every_assistant=1",
+    "private text": "/prompts/4/reputation",
+    "not measured": "/?q=refusal",
+    "trust": "/assistants/1/trust",
+    "compared": "/assistants/1/trust?with=5&order=-resonance",
+    "nothing matches": "/assistants/1/trust?q=zzz",
+    "heat map": "/assistants/1/trust?view=heat",
+    "team": "/assistants/1/trust?view=team",
+    "why": "/assistants/1/trust/2",
+    "about": "/about/scores",
+    "bad parameter": "/?task=abc",
+    "not found": "/prompts/999999/reputation",
+}
+# What axe would leave out by itself: targets large enough to hit, which WCAG 2.2 AA asks for.
+AXE = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with sites.served() as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browsers.find(), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def session(site: Site, browser: Browser) -> list[dict[str, object]]:
+    """The cookies of somebody who has signed in."""
+    context = browser.new_context(base_url=site.address)
+    _sign_in(context.new_page(), site)
+    cookies = [dict(cookie) for cookie in context.cookies()]
+    context.close()
+    return cookies
+
+
+def _sign_in(page: Page, site: Site) -> None:
+    page.goto("/sign-in")
+    page.get_by_label("Name").fill(site.user)
+    page.get_by_label("Password").fill(site.password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/")
+
+
+def _context(
+    browser: Browser,
+    site: Site,
+    session: list[dict[str, object]],
+    *,
+    size: str = "desktop",
+    scheme: str = "light",
+    scripts: bool = True,
+) -> BrowserContext:
+    width, height = SIZES[size]
+    context = browser.new_context(
+        base_url=site.address,
+        viewport={"width": width, "height": height},
+        color_scheme=scheme,  # type: ignore[arg-type]
+        java_script_enabled=scripts,
+        reduced_motion="reduce",
+    )
+    context.add_cookies(session)  # type: ignore[arg-type]
+    return context
+
+
+@pytest.fixture
+def page(browser: Browser, site: Site, session: list[dict[str, object]]) -> Iterator[Page]:
+    """A page on a desktop, by day."""
+    context = _context(browser, site, session)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_every_page_is_accessible_and_keeps_its_policy_and_its_width(
+    browser: Browser, site: Site, session: list[dict[str, object]], size: str, scheme: str
+) -> None:
+    context = _context(browser, site, session, size=size, scheme=scheme)
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    found = {}
+    for name, path in PATHS.items():
+        said.clear()
+        page.goto(path)
+        complaints = [
+            text for text in said if "the server responded with a status of 40" not in text
+        ]
+        wider = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        results = Axe().run(page, options=AXE)
+        broken = [
+            f"{violation['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
+            for violation in results.response["violations"]
+            for node in violation["nodes"][:2]
+        ]
+        if complaints or wider > 0 or broken:
+            found[name] = (complaints, wider, broken)
+    context.close()
+    assert not found
+
+
+def test_the_sign_in_page_is_accessible(browser: Browser, site: Site) -> None:
+    context = browser.new_context(base_url=site.address)
+    page = context.new_page()
+    page.goto("/sign-in")
+    assert Axe().run(page, options=AXE).violations_count == 0
+    context.close()
+
+
+def test_what_is_typed_finds_prompts_at_once_and_the_address_keeps_it(page: Page) -> None:
+    page.goto("/")
+    page.keyboard.press("/")
+    page.keyboard.type("quick")
+    rows = page.locator("#found [aria-labelledby=prompts] tbody tr")
+    expect(rows).to_have_count(1)
+    expect(rows.first).to_contain_text("quick-triage")
+    expect(page).to_have_url(re.compile("q=quick"))
+
+
+def test_rows_are_walked_and_opened_by_key(page: Page) -> None:
+    page.goto("/")
+    for key in ("j", "j", "k", "j"):
+        page.keyboard.press(key)
+    second = page.locator("tbody[data-rows] > tr").nth(1).locator("a").first
+    expect(second).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/reputation")
+
+
+def test_a_question_mark_lists_the_keys_and_escape_closes_them(page: Page) -> None:
+    page.goto("/about/scores")
+    page.keyboard.press("?")
+    keys = page.get_by_role("dialog", name="Keys")
+    expect(keys).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(keys).to_be_hidden()
+
+
+def test_keys_typed_into_a_field_stay_there(page: Page) -> None:
+    page.goto("/")
+    field = page.get_by_role("searchbox").first
+    field.fill("")
+    field.press_sequentially("j/k?")
+    expect(field).to_have_value("j/k?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
+
+
+def test_the_first_tab_skips_to_the_content(page: Page) -> None:
+    page.goto("/prompts/2/reputation")
+    page.keyboard.press("Tab")
+    skip = page.get_by_role("link", name="Skip to the content")
+    expect(skip).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+
+
+def test_a_cell_opens_its_reasons_over_the_page_and_is_accessible(page: Page) -> None:
+    page.goto("/assistants/1/trust?view=heat")
+    page.locator("table.heat td a").first.click()
+    reasons = page.locator("dialog#why")
+    expect(reasons).to_be_visible()
+    expect(reasons).to_contain_text("How it comes about")
+    assert Axe().run(page, context="#why", options=AXE).violations_count == 0
+    page.keyboard.press("Escape")
+    expect(reasons).to_be_hidden()
+    expect(page).to_have_url(re.compile("view=heat$"))
+
+
+def test_older_events_come_without_a_reload(page: Page) -> None:
+    page.goto("/prompts/2/reputation")
+    page.evaluate("document.body.dataset.here = 'still'")
+    first = page.locator("#events tbody tr").first.get_attribute("id")
+    page.get_by_role("link", name="Older events").click()
+    expect(page.locator("#events tbody tr").first).not_to_have_attribute("id", first or "")
+    assert page.evaluate("document.body.dataset.here") == "still"
+    expect(page).to_have_url(re.compile("before="))
+
+
+def test_a_heading_sorts_and_the_address_says_so(page: Page) -> None:
+    page.goto("/assistants/1/trust")
+    page.get_by_role("columnheader", name="Runs").get_by_role("link").click()
+    page.wait_for_url("**order=runs**")
+    cells = page.locator("table.dense tbody tr td:nth-last-child(3)").all_inner_texts()
+    runs = [float(cell.replace(",", "")) for cell in cells]
+    assert runs == sorted(runs, reverse=True)
+
+
+def test_the_theme_switches_at_once_and_stays(page: Page) -> None:
+    page.goto("/")
+    paper = "getComputedStyle(document.body).backgroundColor"
+    day = page.evaluate(paper)
+    page.get_by_role("button", name="Switch between light and dark").click()
+    night = page.evaluate(paper)
+    assert night != day
+    page.goto("/about/scores")
+    assert page.evaluate(paper) == night
+
+
+def test_without_a_script_everything_can_still_be_done(
+    browser: Browser, site: Site, session: list[dict[str, object]]
+) -> None:
+    context = _context(browser, site, session, scripts=False)
+    page = context.new_page()
+    page.goto("/")
+    page.get_by_role("searchbox").first.fill("quick")
+    page.get_by_role("button", name="Find").click()
+    page.get_by_role("link", name="scout/quick-triage@1", exact=True).click()
+    expect(page.get_by_role("heading", name="Where it comes from")).to_be_visible()
+    page.get_by_role("link", name="Older events").click()
+    expect(page.locator("#events tbody tr").first).to_be_visible()
+    page.goto("/assistants/1/trust")
+    page.get_by_role("combobox", name="Order").select_option("runs")
+    page.get_by_role("button", name="Show").click()
+    page.wait_for_url("**order=runs**")
+    page.get_by_role("link", name="why?").first.click()
+    expect(page.get_by_role("heading", name="How it comes about")).to_be_visible()
+    page.get_by_role("button", name="Switch between light and dark").click()
+    expect(page.locator("html[data-theme=dark]")).to_have_count(1)
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/sign-in")
+    context.close()
+
+
+def test_charts_print_and_controls_do_not(page: Page) -> None:
+    page.goto("/prompts/2/reputation")
+    page.emulate_media(media="print")
+    expect(page.locator("svg.history")).to_be_visible()
+    expect(page.locator("header.top")).to_be_hidden()
+
+
+def test_a_table_wider_than_a_phone_scrolls_by_itself(
+    browser: Browser, site: Site, session: list[dict[str, object]]
+) -> None:
+    context = _context(browser, site, session, size="phone")
+    page = context.new_page()
+    page.goto("/assistants/1/trust")
+    table = page.get_by_role("region", name="Prompt trust matrix")
+    assert table.evaluate("it => it.scrollWidth > it.clientWidth")
+    name = table.locator("tbody th").first
+    before = name.bounding_box()
+    table.evaluate("it => { it.scrollLeft = 300 }")
+    after = name.bounding_box()
+    assert before is not None
+    assert after is not None
+    assert abs(before["x"] - after["x"]) < 1
+    context.close()

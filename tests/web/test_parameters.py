@@ -1,0 +1,62 @@
+"""What a page may be asked in its address, and how it is refused."""
+
+import pytest
+from django.http import QueryDict
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mintmark.web import parameters
+from mintmark.web.parameters import BadParameter
+
+
+def test_a_number_is_read_and_an_absent_one_is_none() -> None:
+    assert parameters.whole(QueryDict("page=3"), "page") == 3
+    assert parameters.whole(QueryDict("page="), "page") is None
+
+
+@pytest.mark.parametrize("value", ["-1", "0", "1.5", "٣", "9" * 19, "9" * 400, "1e3", "\x00", "x"])
+def test_what_is_no_number_is_refused_by_name(value: str) -> None:
+    query = QueryDict(mutable=True)
+    query["page"] = value
+    with pytest.raises(BadParameter, match="'page'") as refused:
+        parameters.whole(query, "page")
+    assert refused.value.value == value[:80]
+    assert "a whole number from 1" in refused.value.allowed
+
+
+def test_a_choice_names_what_is_allowed() -> None:
+    with pytest.raises(BadParameter, match="'sideways'; it must be one of up, down"):
+        parameters.choice(QueryDict("way=sideways"), "way", allowed=("up", "down"), default="up")
+
+
+def test_words_to_search_for_are_bounded_and_printable() -> None:
+    assert parameters.text(QueryDict("q=+find+me+"), "q") == "find me"
+    for value in ("x" * 201, "a\x00b"):
+        query = QueryDict(mutable=True)
+        query["q"] = value
+        with pytest.raises(BadParameter):
+            parameters.text(query, "q")
+
+
+@given(st.floats(min_value=0, max_value=1), st.integers(1, parameters.LARGEST_ID))
+def test_a_place_in_a_list_is_read_back_exactly(score: float, number: int) -> None:
+    query = QueryDict(mutable=True)
+    query["after"] = f"{score!r}_{number}"
+    assert parameters.place(query, "after") == (score, number)
+
+
+@given(st.text(max_size=30))
+def test_any_other_place_is_refused_and_nothing_breaks(value: str) -> None:
+    query = QueryDict(mutable=True)
+    query["after"] = value
+    try:
+        found = parameters.place(query, "after")
+    except BadParameter:
+        return
+    assert found is None or 0 <= found[0] <= 1
+
+
+def test_a_link_keeps_what_it_does_not_change() -> None:
+    query = QueryDict("q=a+b&page=2")
+    assert parameters.changed(query, page=None, order="runs") == "?q=a+b&order=runs"
+    assert parameters.changed(QueryDict("page=2"), page=None) == "?"
