@@ -1,9 +1,11 @@
 """The one door by which evidence enters: check every claim, append the batch, let the projections follow."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -85,77 +87,91 @@ def record(*, caller: Caller, claims: Sequence[Claim], source: str, now: datetim
         )
     _authorise(caller, claims, named)
     entries = _entries(caller, claims, named, now=now)
-    with transaction.atomic():
+    folded = connection.vendor == "sqlite"
+    with transaction.atomic() if folded else nullcontext():
         appended = log.append(actor=caller.principal, source=source, entries=entries, now=now)
-        event = _last_event(appended, caller=caller, claims=claims)
-        folded = connection.vendor == "sqlite"
         if folded and appended.recorded:
             projector.advance(now=now)
     if not folded and settings.FOLD == "inline":
         projector.advance(now=now)
-        folded = projector.reached(event)
+        folded = projector.reached(appended.event)
     return Receipt(
         recorded=appended.recorded,
         repeated=appended.repeated,
         batch=appended.batch,
-        event=event,
+        event=appended.event,
         folded=folded,
     )
+
+
+class _Found(NamedTuple):
+    """What a name stands for: its id and team (0 where it has none), and an assistant's principal."""
+
+    pk: int
+    team_id: int = 0
+    principal_id: int = 0
+    name: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Named:
     """What the claims' names stand for; a name that is not a key here stands for nothing."""
 
-    prompts: Mapping[int | str, Prompt]
-    assistants: Mapping[int | str, Assistant]
-    rituals: Mapping[int | str, Ritual]
+    prompts: Mapping[int | str, _Found]
+    assistants: Mapping[int | str, _Found]
+    rituals: Mapping[int | str, _Found]
 
     @classmethod
     def of(cls, claims: Sequence[Claim]) -> "_Named":
         return cls(
-            prompts=_by_id_or(
-                {claim.prompt for claim in claims},
-                lambda ids: Prompt.objects.filter(pk__in=ids).only("id", "team_id", "parent_id"),
-                lambda name: prompts.named(reference=name),
-            ),
+            prompts=_prompts({claim.prompt for claim in claims}),
             assistants=_assistants(
                 {claim.assistant for claim in claims if claim.assistant is not None}
             ),
-            rituals=_by_id_or(
-                {claim.ritual for claim in claims if claim.ritual is not None},
-                lambda ids: Ritual.objects.filter(pk__in=ids).only("id"),
-                lambda name: rituals.named(reference=name),
-            ),
+            rituals=_rituals({claim.ritual for claim in claims if claim.ritual is not None}),
         )
 
 
-def _by_id_or[T: (Prompt, Ritual)](
-    names: set[int | str],
-    by_ids: Callable[[list[int]], Iterable[T]],
-    by_name: Callable[[str], T],
-) -> dict[int | str, T]:
-    ids = [name for name in names if isinstance(name, int) and 0 < name < 2**63]
-    found: dict[int | str, T] = {row.pk: row for row in by_ids(ids)} if ids else {}
-    for name in names:
-        if isinstance(name, str):
-            try:
-                found[name] = by_name(name)
-            except errors.NotFound:
-                continue
+def _prompts(names: set[int | str]) -> dict[int | str, _Found]:
+    found: dict[int | str, _Found] = {}
+    if ids := _ids(names):
+        rows = Prompt.objects.filter(pk__in=ids).values_list("id", "team_id")
+        found.update((pk, _Found(pk, team_id)) for pk, team_id in rows)
+    for name in _words(names):
+        with suppress(errors.NotFound):
+            prompt = prompts.named(reference=name)
+            found[name] = _Found(prompt.pk, prompt.team_id)
     return found
 
 
-def _assistants(names: set[int | str]) -> dict[int | str, Assistant]:
-    ids = [name for name in names if isinstance(name, int) and 0 < name < 2**63]
-    words = [name for name in names if isinstance(name, str)]
-    found: dict[int | str, Assistant] = {}
-    for row in Assistant.objects.filter(Q(pk__in=ids) | Q(name__in=words)).only(
-        "id", "name", "team_id", "principal_id"
-    ):
-        found[row.pk] = row
-        found[row.name] = row
+def _rituals(names: set[int | str]) -> dict[int | str, _Found]:
+    found: dict[int | str, _Found] = {}
+    if ids := _ids(names):
+        rows = Ritual.objects.filter(pk__in=ids).values_list("id", flat=True)
+        found.update((pk, _Found(pk)) for pk in rows)
+    for name in _words(names):
+        with suppress(errors.NotFound):
+            found[name] = _Found(rituals.named(reference=name).pk)
     return found
+
+
+def _assistants(names: set[int | str]) -> dict[int | str, _Found]:
+    if not names:
+        return {}
+    wanted = Q(pk__in=_ids(names)) | Q(name__in=_words(names))
+    rows = Assistant.objects.filter(wanted).values_list("id", "team_id", "principal_id", "name")
+    found: dict[int | str, _Found] = {}
+    for row in rows:
+        found[row[0]] = found[row[3]] = _Found(*row)
+    return found
+
+
+def _ids(names: set[int | str]) -> list[int]:
+    return [name for name in names if isinstance(name, int) and 0 < name < 2**63]
+
+
+def _words(names: set[int | str]) -> list[str]:
+    return [name for name in names if isinstance(name, str)]
 
 
 def _problems(claims: Sequence[Claim], named: _Named, *, now: datetime) -> list[errors.Row]:
@@ -323,18 +339,6 @@ def _wrote_lineage(*, prompt_id: int, caller: Caller) -> bool:
             return True
         at = row["parent_id"]
     return True
-
-
-def _last_event(appended: log.Appended, *, caller: Caller, claims: Sequence[Claim]) -> int:
-    if appended.batch is not None:
-        events = Event.objects.filter(batch=appended.batch)
-    else:
-        events = Event.objects.filter(
-            actor=caller.principal, key__in=[claim.key for claim in claims]
-        )
-    last = events.order_by("-id").values_list("id", flat=True).first()
-    assert last is not None
-    return last
 
 
 def _listed(chosen: Iterable[kinds.Kind]) -> str:

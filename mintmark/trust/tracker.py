@@ -360,7 +360,10 @@ class _View:
                     measures.symbolic_compliance[i],
                     measures.compliance_low[i],
                     measures.compliance_high[i],
-                    float(sums.checked[pair_at[i]]),
+                    _checks(
+                        own=float(sums.checked[pair_at[i]]),
+                        anywhere=float(state.prompts.checked[prompt_at[i]]),
+                    ),
                 ),
                 volatility=_measure(
                     measures.dreamframe_volatility[i],
@@ -552,6 +555,11 @@ def _posterior(value: float, low: float, high: float, runs: float) -> Estimate:
     if value != value:
         return Estimate(value=0.5, low=0.0, high=1.0, runs=0.0)
     return Estimate(value=float(value), low=float(low), high=float(high), runs=runs)
+
+
+def _checks(*, own: float, anywhere: float) -> float:
+    """Clause checks behind a pair's compliance: its own, and others' of the prompt for the weight that they have."""
+    return own + min(alignment.COMPLIANCE_WEIGHT, anywhere - own)
 
 
 def _measure(value: float, runs: float) -> Measure:
