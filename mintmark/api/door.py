@@ -157,21 +157,21 @@ def _pass(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         refusal = _malformed(request)
         if refusal is not None:
             return problems.answer(refusal)
-        is_head = request.method == "HEAD"
-        if is_head:
+        asked = str(request.method)
+        if asked == "HEAD":
             request.method = "GET"
         response = view(request, **values)
-        if is_head:
-            response["Content-Length"] = str(len(response.content))
-            response.content = b""
         if isinstance(response, HttpResponseNotAllowed):
             allowed = response["Allow"]
             response = problems.answer(
                 refusals.MethodNotAllowed(
-                    f"{request.path[:200]} takes {allowed}, not {str(request.method)[:20]}."
+                    f"{request.path[:200]} takes {allowed}, not {asked[:20]}."
                 )
             )
             response["Allow"] = allowed
+        if asked == "HEAD":
+            response["Content-Length"] = str(len(response.content))
+            response.content = b""
         return response
 
     return passed

@@ -11,7 +11,8 @@ from ninja import Query
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from mintmark.core import errors, kinds
-from mintmark.reputation.ledger import EvidenceRow, PromptReputationLedger
+from mintmark.reputation.answers import EvidenceRow
+from mintmark.reputation.ledger import PromptReputationLedger
 from mintmark.trust import intake, projector
 
 from . import answers, bodies, shapes

@@ -5,7 +5,7 @@ from typing import Annotated, TypedDict
 from pydantic import Field
 
 from mintmark.registry.models import Assistant, Prompt, Ritual
-from mintmark.reputation import ledger
+from mintmark.reputation import answers
 from mintmark.trust import projector
 
 AsOf = Annotated[int, Field(description="the last event of the log that this takes into account")]
@@ -61,7 +61,7 @@ def current() -> Current:
     return {"as_of": at.event, "policy": at.policy_id}
 
 
-def estimate(told: ledger.Estimate) -> EstimateShape:
+def estimate(told: answers.Estimate) -> EstimateShape:
     return {"value": told.value, "low": told.low, "high": told.high, "runs": told.runs}
 
 

@@ -8,7 +8,6 @@ from ninja import Query
 from mintmark.accounts.models import Team
 from mintmark.core import errors
 from mintmark.registry.models import Assistant, Prompt, Ritual
-from mintmark.trust import tracker
 from mintmark.trust.tracker import AssistantTrustTracker
 
 from . import clock, evidence, lookups, paging, shapes
@@ -316,7 +315,7 @@ def _ritual(ritual_id: int | None) -> Ritual | None:
     return None if ritual_id is None else lookups.by_id(Ritual.objects.all(), pk=ritual_id)
 
 
-def _pair(row: tracker.MatrixRow) -> PairShape:
+def _pair(row: answers.MatrixRow) -> PairShape:
     return {
         "prompt": shapes.prompt(row.prompt),
         "ritual": shapes.ritual(row.ritual),
