@@ -11,9 +11,9 @@ from . import exits, installation, output
 @output.json_option
 @click.pass_context
 def audit(context: click.Context, *, as_json: bool) -> None:
-    """Check every invariant of the books; reads everything, changes nothing.
+    """Check every invariant of the books.
 
-    The exit code is 1 if one is broken.
+    Reads everything, changes nothing. The exit code is 1 if one is broken.
     """
     installation.open_database()
     from mintmark.trust import audit as audits

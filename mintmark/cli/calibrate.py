@@ -11,9 +11,10 @@ from . import installation, output
 @click.option("--note", default="", help="Kept with the policy: why it was learned now.")
 @output.json_option
 def calibrate(*, note: str, as_json: bool) -> None:
-    """Learn the priors from the log; write them as a new policy, and fold the log under it.
+    """Learn the priors from the log, and put them in force as a new policy.
 
-    Readers see the scores of the policy before until those of the new one are complete.
+    The log is folded anew under it. Readers see the scores of the policy before until those of the
+    new one are complete.
     """
     installation.open_database()
     from mintmark.trust import calibration

@@ -17,16 +17,25 @@ from . import exits, output
 from .installation import NotReady
 
 COMMANDS = {
-    "demo": ("demo:demo", "Set up, load a living example, serve it, print its address."),
+    "demo": (
+        "demo:demo",
+        "Set up, load a living example, serve it, print its address and a sign-in.",
+    ),
     "migrate": ("migrate:migrate", "Create the database's tables, or bring them up to date."),
-    "serve": ("serve:serve", "Serve the pages and the API."),
-    "worker": ("worker:worker", "Fold recorded evidence into scores (PostgreSQL)."),
+    "serve": ("serve:serve", "Serve the pages and the API until Ctrl-C or SIGTERM."),
+    "worker": ("worker:worker", "Fold recorded evidence into scores, as it comes (PostgreSQL)."),
     "import": ("imports:imports", "Bring in prompts and evidence from files."),
-    "calibrate": ("calibrate:calibrate", "Learn the priors from the log; write a new policy."),
-    "replay": ("replay:replay", "Fold the log anew, or check that it gives the same bits."),
+    "calibrate": (
+        "calibrate:calibrate",
+        "Learn the priors from the log, and put them in force as a new policy.",
+    ),
+    "replay": ("replay:replay", "Fold the whole log anew, or check that it gives the same bits."),
     "audit": ("audit:audit", "Check every invariant of the books."),
-    "backtest": ("backtest:backtest", "Would trust have predicted your fleet? No database needed."),
-    "simulate": ("simulate:simulate", "Try the scores against simulated attacks."),
+    "backtest": (
+        "backtest:backtest",
+        "Predict the scores in FILE from what came before, beside plain means.",
+    ),
+    "simulate": ("simulate:simulate", "Play a simulated market into the real scoring code."),
     "key": ("keys:keys", "Issue, list and revoke bearer keys."),
     "user": ("users:users", "Create and list the people who sign in."),
     "team": ("teams:teams", "Create and list teams."),

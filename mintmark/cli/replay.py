@@ -12,10 +12,11 @@ from . import exits, installation, output
 @output.json_option
 @click.pass_context
 def replay(context: click.Context, *, check: bool, as_json: bool) -> None:
-    """Fold the whole log anew under the policy in force.
+    """Fold the whole log anew, or check that it gives the same bits.
 
-    With --check the result is compared, bit for bit, with what is stored; the exit code is 1 where
-    they differ. Without it the result takes the place of what is stored.
+    The policy is the one in force. With --check the result is compared, bit for bit, with what is
+    stored; the exit code is 1 where they differ. Without it the result takes the place of what is
+    stored.
     """
     installation.open_database()
     if check:

@@ -1,5 +1,6 @@
 """The corpus becomes prompts with lineage, assistants, rituals and evidence; once."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,11 @@ from mintmark.importers import multiprompt, paraphrases, reports
 from mintmark.registry import assistants, prompts
 from mintmark.registry.models import Assistant, CodexContract, Prompt, Ritual
 from mintmark.reputation.models import Standing
-from mintmark.trust import projector, replay
+from mintmark.trust import projector
 from tests.importers import corpus
+from tests.installations import installation
+
+pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -149,13 +153,14 @@ def test_one_text_twice_keeps_two_lines_and_is_noted(folder: Path, operator: Cal
 
 
 @pytest.mark.data
-def test_the_real_corpus_comes_in_whole_and_once(real_data: Path, operator: Caller) -> None:
-    report = _load(real_data / "multiprompt", operator)
-    assert (report.registered, report.recorded) == (3389, 47_963)
-    assert Event.objects.filter(kind=Kind.OUTCOME, runs=100).count() == 44_574
-    assert Event.objects.filter(kind=Kind.CLAUSE, score=0.0).count() == 474
-    assert Prompt.objects.filter(derivation="root").count() == 29
-    assert replay.check().equal
-    again = _load(real_data / "multiprompt", operator)
-    assert not again.changed
-    assert again.repeated == 47_963
+def test_the_real_corpus_comes_in_whole_and_once(real_data: Path) -> None:
+    folder = str(real_data / "multiprompt")
+    with installation() as made:
+        first = json.loads(made.run("mintmark.cli", "import", "multiprompt", folder, "--json"))
+        assert first["prompts"] == {"registered": 3389, "unchanged": 0}
+        assert first["events"] == {"recorded": 44_574 + 3389, "repeated": 0}
+        again = json.loads(made.run("mintmark.cli", "import", "multiprompt", folder, "--json"))
+        assert again["changed"] is False
+        assert again["events"] == {"recorded": 0, "repeated": 47_963}
+        check = json.loads(made.run("mintmark.cli", "replay", "--check", "--json"))
+        assert (check["equal"], check["events"]) == (True, 47_963)

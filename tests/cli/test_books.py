@@ -1,0 +1,123 @@
+"""Import, calibrate, replay, audit, worker: the commands on the books."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from mintmark.cli import exits
+from mintmark.evidence.models import Event
+from mintmark.registry.models import Prompt
+from mintmark.trust import projector
+from tests.cast import NOW, Cast
+from tests.cli.conftest import Call
+from tests.importers import corpus
+from tests.installations import installation
+
+pytestmark = pytest.mark.django_db
+
+Answer = Callable[..., Any]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    corpus.write(tmp_path, "sorting.json", corpus.task())
+    return tmp_path
+
+
+def test_an_import_says_what_it_did_and_a_second_that_nothing_changed(
+    call: Call, folder: Path
+) -> None:
+    first = call("import", "multiprompt", str(folder))
+    assert first.exit_code == exits.DONE
+    assert "3 registered" in first.stdout
+    second = call("import", "multiprompt", str(folder))
+    assert "Nothing changed." in second.stdout
+
+
+def test_an_import_gives_its_report_as_json(answer: Answer, folder: Path) -> None:
+    report = answer("import", "multiprompt", str(folder), "--dry-run")
+    assert report["dry_run"] is True
+    assert report["prompts"] == {"registered": 3, "unchanged": 0}
+    assert report["events"] == {"recorded": 9, "repeated": 0}
+    assert not Prompt.objects.exists()
+
+
+def test_evidence_is_dated_as_told(answer: Answer, folder: Path) -> None:
+    answer("import", "multiprompt", str(folder), "--measured-on", "2024-01-01")
+    assert {at.isoformat() for at in Event.objects.values_list("occurred_at", flat=True)} == {
+        "2024-01-01T00:00:00+00:00"
+    }
+
+
+def test_refused_rows_are_listed_and_the_exit_code_says_so(call: Call, tmp_path: Path) -> None:
+    file = tmp_path / "prompts.csv"
+    file.write_text("act,prompt\nGood,text\nBad,hid\u200bden\n")
+    result = call("import", "prompts-csv", str(file))
+    assert result.exit_code == exits.PROBLEM
+    assert "prompts.csv, line 3: prompt" in result.stderr
+    assert "1 registered" in result.stdout
+    as_json = json.loads(call("import", "prompts-csv", str(file), "--json").stdout)
+    assert [row["line"] for row in as_json["refused"]] == [3]
+
+
+def test_strict_is_bad_input_and_stores_nothing(call: Call, tmp_path: Path) -> None:
+    file = tmp_path / "prompts.csv"
+    file.write_text("act,prompt\nGood,text\nBad,hid\u200bden\n")
+    assert call("import", "prompts-csv", "--strict", str(file)).exit_code == exits.BAD_INPUT
+    assert not Prompt.objects.exists()
+
+
+def _some_evidence() -> None:
+    cast = Cast()
+    for n in range(30):
+        cast.record(
+            cast.outcome(score=(n % 5) / 4, runs=4, occurred_at=NOW - timedelta(days=30 - n))
+        )
+    projector.advance(now=NOW)
+
+
+def test_calibrate_puts_a_learned_policy_in_force(answer: Answer) -> None:
+    _some_evidence()
+    learned = answer("calibrate", "--note", "for the test")
+    assert learned["learned_from"] == 30
+    assert learned["policy"] > learned["before"]
+
+
+def test_calibrate_refuses_what_is_too_little(call: Call) -> None:
+    result = call("calibrate")
+    assert result.exit_code == exits.BAD_INPUT
+    assert "too_little_evidence" in result.stderr
+
+
+def test_replay_and_audit_find_what_was_changed_behind_their_back(folder: Path) -> None:
+    tamper = "from mintmark.reputation.models import Standing as S; S.objects.update(runs=7)"
+    with installation() as made:
+        made.run("mintmark.cli", "import", "multiprompt", str(folder))
+        made.run("django", "shell", "--verbosity", "0", "--command", tamper)
+        with pytest.raises(AssertionError, match=r"ended with 1:(?s:.)*reputation_standing"):
+            made.run("mintmark.cli", "replay", "--check")
+        with pytest.raises(AssertionError, match=r"ended with 1:(?s:.)*BROKEN"):
+            made.run("mintmark.cli", "audit")
+        made.run("mintmark.cli", "replay")
+        assert json.loads(made.run("mintmark.cli", "audit", "--json"))["holds"] is True
+
+
+def test_a_worker_folds_what_is_there_once(answer: Answer) -> None:
+    _some_evidence()
+    assert answer("worker", "--once") == {"folded": 0}
+
+
+def test_on_sqlite_a_worker_has_nothing_to_do_and_says_so(call: Call) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("this run is on PostgreSQL")
+    assert "nothing to do" in call("worker").stdout
+
+
+def test_migrate_finds_a_database_that_is_up_to_date(call: Call, answer: Answer) -> None:
+    assert answer("migrate", "--check") == {"migrations": [], "run": False}
+    assert "up to date" in call("migrate").stdout

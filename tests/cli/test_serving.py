@@ -1,0 +1,143 @@
+"""`mintmark demo`, `serve` and `worker` as processes: they start, answer, and end in order."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.db import connection
+
+from mintmark.cli import exits
+from tests.installations import Installation, installation
+
+PATIENCE_SECONDS = 90
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def _running(made: Installation, *command: str) -> Iterator["subprocess.Popen[str]"]:
+    process = made.start("mintmark.cli", *command)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _read_until(process: "subprocess.Popen[str]", said: str) -> str:
+    assert process.stdout is not None
+    heard = ""
+    for line in process.stdout:
+        heard += line
+        if said in line:
+            return heard
+    raise AssertionError(f"it ended without saying {said!r}:\n{heard}")
+
+
+def _status(address: str) -> int:
+    try:
+        with urllib.request.urlopen(address, timeout=30) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        return refused.code
+
+
+def test_the_server_says_where_it_is_answers_and_ends_in_order() -> None:
+    port = _free_port()
+    address = f"http://127.0.0.1:{port}/"
+    with installation() as made, _running(made, "serve", "--port", str(port)) as server:
+        assert address in _read_until(server, "Serving on")
+        assert _status(address) == 200  # the sign-in page, to which it leads a stranger
+        second = subprocess.run(
+            [sys.executable, "-m", "mintmark.cli", "serve", "--port", str(port)],
+            env=made.environment,
+            capture_output=True,
+            text=True,
+        )
+        assert second.returncode == exits.NOT_READY
+        assert str(port) in second.stderr
+        server.send_signal(signal.SIGTERM)
+        assert "Stopped." in _read_until(server, "Stopped.")
+        assert server.wait(PATIENCE_SECONDS) == exits.DONE
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(("127.0.0.1", port), timeout=5)
+
+
+@pytest.mark.postgres
+def test_a_worker_folds_what_others_record_and_ends_on_sigterm(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    from tests.importers import corpus
+
+    folder = tmp_path_factory.mktemp("corpus")
+    corpus.write(folder, "sorting.json", corpus.task())
+    with installation() as made, _running(made, "worker", "--json") as worker:
+        made.run("mintmark.cli", "import", "multiprompt", str(folder))
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not json.loads(made.run("mintmark.cli", "replay", "--check", "--json"))["events"]:
+            assert time.monotonic() < deadline
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(PATIENCE_SECONDS) == exits.DONE
+
+
+@pytest.mark.postgres
+def test_the_server_brings_its_worker_and_takes_it_along() -> None:
+    port = _free_port()
+    with installation() as made, _running(made, "serve", "--port", str(port)) as server:
+        _read_until(server, "Serving on")
+        workers = _workers_of(server.pid)
+        assert len(workers) == 1
+        server.send_signal(signal.SIGTERM)
+        server.wait(PATIENCE_SECONDS)
+        assert not _workers_of(server.pid)
+
+
+def _workers_of(pid: int) -> list[str]:
+    listed = subprocess.run(["ps", "-eo", "ppid,args"], capture_output=True, text=True, check=True)
+    return [
+        line
+        for line in listed.stdout.splitlines()
+        if line.split()[0] == str(pid) and "mintmark.cli worker" in line
+    ]
+
+
+def test_the_demo_sets_up_once_and_keeps_its_data_and_password() -> None:
+    demo = ("mintmark.cli", "demo", "--no-serve", "--no-corpus", "--json")
+    with installation() as made:
+        first = json.loads(made.run(*demo))
+        assert first["events_loaded"] > 5000
+        assert first["policy"] > 1
+        again = json.loads(made.run(*demo))
+        assert again == first | {"events_loaded": 0}
+        assert made.run("mintmark.cli", "audit", "--json")
+
+
+def test_the_demo_is_not_mixed_into_somebodys_prompts(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    file = tmp_path_factory.mktemp("list") / "prompts.csv"
+    file.write_text("act,prompt\nMine,my text\n")
+    with installation() as made:
+        made.run("mintmark.cli", "import", "prompts-csv", str(file))
+        with pytest.raises(AssertionError, match="ended with 3:"):
+            made.run("mintmark.cli", "demo", "--no-serve")
+
+
+def test_a_worker_has_nothing_to_do_on_sqlite() -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("this run is on PostgreSQL")
+    with installation() as made:
+        assert "nothing to do" in made.run("mintmark.cli", "worker")
