@@ -30,7 +30,7 @@ class PairPolicy:
     bend expected scores to what was measured (`pairs.bent`); 1, 1, 0 leave them as they are.
     """
 
-    fleet: float = 4.0
+    fleet: float = 0.5
     assistant: float = 0.5
     ritual: float = 0.5
     assistant_ritual: float = 0.5

@@ -16,7 +16,7 @@ from mintmark.core.pair_policy import DEFAULT, PairPolicy
 from tests.core.fleets import arrays, fleet
 
 POLICY = replace(DEFAULT, half_life_days=120.0, run_correlation=0.05, link_low=1.2, link_high=0.7)
-PLAIN = replace(DEFAULT, fleet=0.5, run_correlation=0.0)
+PLAIN = replace(DEFAULT, run_correlation=0.0)
 
 
 def bits(state: pairs.PairState) -> list[bytes]:
