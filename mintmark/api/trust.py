@@ -8,6 +8,7 @@ from ninja import Query
 from mintmark.accounts.models import Team
 from mintmark.core import errors
 from mintmark.registry.models import Assistant, Prompt, Ritual
+from mintmark.trust import answers
 from mintmark.trust.tracker import AssistantTrustTracker
 
 from . import clock, evidence, lookups, paging, shapes

@@ -1,7 +1,6 @@
 """PromptReputationLedger: what a prompt's reputation is, where it comes from, and how it got there."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
@@ -15,123 +14,20 @@ from mintmark.registry import prompts as registry_prompts
 from mintmark.registry.ancestry import Ancestry
 from mintmark.registry.models import Prompt, Ritual
 
-from . import policies
+from . import gains, policies
+from .answers import (
+    Contribution,
+    Estimate,
+    EvidenceRow,
+    Lineage,
+    LineageEdge,
+    LineageNode,
+    RatingMeans,
+    Reputation,
+    Snapshot,
+)
 from .models import LiveRating, Policy, PromptReputationScore, Standing
 from .records import Records
-
-
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """A value with its 90% interval. `runs` is the evidence behind it without the prior; 0 means that none is there,
-    and the interval is then as wide as ignorance."""
-
-    value: float
-    low: float
-    high: float
-    runs: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Contribution:
-    """One term of a trust score: its `amount` in points of score (0.11 = eleven points), the effective `runs` it
-    counts for, the raw `counted` runs or opinions, and the `inherited` part of `runs`."""
-
-    source: str
-    label: str
-    amount: float
-    runs: float
-    counted: float
-    inherited: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class RatingMeans:
-    """Live ratings: their plain mean, what they say once raters' records are taken into account, and their number."""
-
-    raw: float | None
-    weighted: float | None
-    count: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reputation:
-    """A prompt's reputation as of now. The amounts of `contributions` add up to `trust.value`."""
-
-    prompt: Prompt
-    policy: int
-    as_of: int
-    as_of_time: datetime | None
-    home: Ritual | None
-    trust: Estimate
-    bound: float
-    rank: int | None
-    ranked: int
-    effectiveness: Estimate
-    approval: Estimate
-    contributions: tuple[Contribution, ...]
-    rating: RatingMeans
-    rating_tags: Mapping[str, int]
-    inherited_from: Prompt | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Snapshot:
-    """One row of a prompt's history."""
-
-    at: datetime
-    trust: float
-    low: float
-    high: float
-    effectiveness: float
-    approval: float
-    event: int
-    policy: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvidenceRow:
-    """One event of a prompt, what was expected of it and by how much it moved the score."""
-
-    event: int
-    kind: str
-    assistant: str | None
-    assistant_id: int | None
-    actor: str
-    ritual: str | None
-    score: float
-    runs: int
-    expected: float | None
-    moved: float | None
-    occurred_at: datetime
-    note: str
-    tags: Sequence[str]
-    admissible: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class LineageNode:
-    prompt: Prompt
-    trust: Estimate
-    is_self: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class LineageEdge:
-    """A derivation. `gain` is the child's mean lift over the parent, assistant by assistant on the same ritual, with
-    its 90% interval; None where no assistant has run both."""
-
-    parent: int
-    child: int
-    derivation: str
-    note: str
-    gain: Estimate | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Lineage:
-    nodes: tuple[LineageNode, ...]
-    edges: tuple[LineageEdge, ...]
-
 
 LABELS = {
     "prior": "what an average prompt scores on this task",
@@ -275,7 +171,7 @@ class PromptReputationLedger:
                     note=child.mutation_note,
                     gain=gain,
                 )
-                for child, gain in _gains([c for c in family if c.parent_id in ids])
+                for child, gain in gains.over_parents([c for c in family if c.parent_id in ids])
                 if child.parent_id is not None
             ),
         )
@@ -399,55 +295,6 @@ def _evidence_row(event: Event) -> EvidenceRow:
         note=event.note,
         tags=event.tags,
         admissible=event.admissible,
-    )
-
-
-def _gains(children: Sequence[Prompt]) -> list[tuple[Prompt, Estimate | None]]:
-    """Each child with its paired gain over its parent: the mean over (assistant, ritual) of the difference in mean
-    measured score, weighted by h = n·n'/(n + n') runs, with the interval of a weighted mean of differences."""
-    wanted = {c.pk for c in children} | {c.parent_id for c in children if c.parent_id is not None}
-    cells: dict[int, dict[tuple[int, int], tuple[float, float]]] = {}
-    for prompt, assistant, ritual, score, runs in Event.objects.filter(
-        prompt__in=wanted, kind=kinds.Kind.OUTCOME
-    ).values_list("prompt", "assistant", "ritual", "score", "runs"):
-        mean, n = cells.setdefault(prompt, {}).get((assistant, ritual), (0.0, 0.0))
-        cells[prompt][assistant, ritual] = ((mean * n + score * runs) / (n + runs), n + runs)
-    found: list[tuple[Prompt, Estimate | None]] = []
-    for child in children:
-        own = cells.get(child.pk, {})
-        theirs = cells.get(child.parent_id or 0, {})
-        shared = [(own[cell], theirs[cell]) for cell in own.keys() & theirs.keys()]
-        found.append((child, _paired(sorted(shared))))
-    return found
-
-
-def _paired(
-    shared: Sequence[tuple[tuple[float, float], tuple[float, float]]],
-) -> Estimate | None:
-    if not shared:
-        return None
-    differences = np.array([own[0] - theirs[0] for own, theirs in shared])
-    weights = np.array([own[1] * theirs[1] / (own[1] + theirs[1]) for own, theirs in shared])
-    mean = float((weights * differences).sum() / weights.sum())
-    # Binomial noise of each difference, at least that of a fair half run, and the spread between assistants.
-    noise = np.array(
-        [
-            max(own[0] * (1 - own[0]), 0.5 / (own[1] + 1)) / own[1]
-            + max(theirs[0] * (1 - theirs[0]), 0.5 / (theirs[1] + 1)) / theirs[1]
-            for own, theirs in shared
-        ]
-    )
-    share = weights / weights.sum()
-    variance = float((share**2 * noise).sum())
-    if len(shared) > 1:
-        spread = float((share * (differences - mean) ** 2).sum()) / (len(shared) - 1)
-        variance = max(variance, spread)
-    half = 1.6448536269514722 * variance**0.5
-    return Estimate(
-        value=mean,
-        low=max(-1.0, mean - half),
-        high=min(1.0, mean + half),
-        runs=float(weights.sum()),
     )
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mintmark.reputation.ledger import Reputation
+from mintmark.reputation.answers import Reputation
 
 from .charts import contributions
 from .charts.contributions import Step

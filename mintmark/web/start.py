@@ -12,7 +12,8 @@ from django.shortcuts import render
 from mintmark.accounts.callers import Caller
 from mintmark.registry import rituals
 from mintmark.registry.models import Assistant, Prompt, Ritual
-from mintmark.reputation.ledger import Estimate, PromptReputationLedger
+from mintmark.reputation.answers import Estimate
+from mintmark.reputation.ledger import PromptReputationLedger
 from mintmark.reputation.models import Standing
 from mintmark.trust import projector
 

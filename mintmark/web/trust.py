@@ -11,9 +11,11 @@ from django.utils import timezone
 
 from mintmark.registry import assistants, rituals
 from mintmark.registry.models import Assistant, Ritual
-from mintmark.reputation.ledger import Estimate, PromptReputationLedger
+from mintmark.reputation.answers import Estimate
+from mintmark.reputation.ledger import PromptReputationLedger
 from mintmark.trust import tracker as trackers
-from mintmark.trust.tracker import AssistantTrustTracker, Matrix, MatrixRow, WordingEffect
+from mintmark.trust.answers import Matrix, MatrixRow, WordingEffect
+from mintmark.trust.tracker import AssistantTrustTracker
 
 from . import ages, doors, files, parameters
 from .charts import scales
