@@ -1,4 +1,4 @@
-"""Who holds a bearer key: `keys.recognise` and `callers.from_key` in one query, for doors that ask at every request."""
+"""Who holds a bearer key, in one query: doors ask at every request."""
 
 import hashlib
 import hmac

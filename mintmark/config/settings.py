@@ -101,6 +101,8 @@ DATABASES = {
 }
 _database = DATABASES["default"]
 if _database["ENGINE"].endswith("sqlite3"):
+    # Opening a file and setting it up costs more than most requests: a thread keeps its connection.
+    _database["CONN_MAX_AGE"] = None
     # One writer at a time takes its lock at BEGIN: a reader that turns writer mid-way would fail.
     _database["OPTIONS"] = _database.get("OPTIONS", {}) | {
         "transaction_mode": "IMMEDIATE",

@@ -25,9 +25,10 @@ def register(
     *, name: str, owner: Principal, team: Team, model: str = "", description: str = ""
 ) -> Assistant:
     """Register an assistant with a principal of its own; the same name in the same team again returns it."""
-    if not _NAME.fullmatch(name) or name != name.strip():
+    if not _NAME.fullmatch(name) or name != name.strip() or name.isdigit():
         raise InvalidAssistant(
-            f"The name {name[:200]!r}: use 1 to 200 letters, digits, spaces or . : / + - _"
+            f"The name {name[:200]!r}: use 1 to 200 letters, digits, spaces or . : / + - _, "
+            "and not digits alone, which would look like an id."
         )
     there = Assistant.objects.filter(name=name).first()
     if there is not None:

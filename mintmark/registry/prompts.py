@@ -177,7 +177,7 @@ def _named(reference: str) -> Prompt | None:
     line, _, at = reference.rpartition("@") if "@" in reference else (reference, "", "")
     namespace, _, name = line.partition("/")
     revisions = Prompt.objects.filter(namespace=namespace, name=name)
-    if not at:
+    if "@" not in reference:
         return revisions.order_by("-revision").first()
     if at.isascii() and at.isdigit() and len(at) < 10:
         return revisions.filter(revision=int(at)).first()

@@ -32,12 +32,14 @@ def register(
 
     `tag` is the task that it measures, such as `task:summarise`.
     """
-    if not _NAME.fullmatch(name) or name != name.strip():
+    if not _NAME.fullmatch(name) or name != name.strip() or name.isdigit():
         raise InvalidRitual(
             f"The name {name[:200]!r}: use 1 to 200 letters, digits, spaces or . : / - _"
         )
     if not _TAG.fullmatch(tag):
         raise InvalidRitual(f"The tag {tag[:100]!r}: use a label such as 'task:summarise'.")
+    if version is not None and not 1 <= version <= 2**31 - 1:
+        raise InvalidRitual(f"The version {version}: use a whole number from 1.")
     wanted = dict(definition or {})
     versions = Ritual.objects.filter(name=name)
     same = versions.filter(tag=tag).order_by("-version").first()

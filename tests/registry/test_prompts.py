@@ -136,7 +136,7 @@ def test_references_name_prompts(cast: Cast) -> None:
     for reference in ("acme/say@2", "acme/say", f"sha256:{second.digest}", str(second.pk)):
         assert prompts.named(reference=reference).pk == second.pk
     assert prompts.named(reference="acme/say@1").pk == first.pk
-    for nothing in ("acme/say@9", "acme/say@production", "sha256:00", "acme", "", "@", "9" * 40, "²"):
+    for nothing in ("acme/say@9", "acme/say@production", "sha256:00", "acme", "", "@", "acme/say@", "9" * 40, "²"):
         with pytest.raises(errors.NotFound):
             prompts.named(reference=nothing)
 
