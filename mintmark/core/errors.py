@@ -23,7 +23,7 @@ class Row(dict[str, Any]):
 
     def __init__(self, *, row: int, field: str, value: object, message: str) -> None:
         shown = value if isinstance(value, int | float | bool | None) else str(value)[:200]
-        if isinstance(shown, float) and shown != shown or shown in (float("inf"), float("-inf")):
+        if (isinstance(shown, float) and shown != shown) or shown in (float("inf"), float("-inf")):
             shown = str(shown)  # JSON has no NaN and no infinity
         super().__init__(row=row, field=field, value=shown, message=message)
 

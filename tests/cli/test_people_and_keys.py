@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mintmark.accounts import callers, keys
+from mintmark.accounts import callers, recognition
 from mintmark.accounts.models import Role, User
 from mintmark.cli import console, exits
 from mintmark.registry import assistants
@@ -76,18 +76,18 @@ def test_a_key_works_until_it_is_revoked_and_its_secret_is_shown_once(answer: An
     answer("user", "create", "ana", "--role", "operator")
     issued = answer("key", "issue", "ana", "--scope", "read", "--scope", "evidence")
     now = datetime.now(UTC)
-    assert keys.recognise(secret=issued["secret"], now=now) is not None
+    assert recognition.caller(secret=issued["secret"], now=now) is not None
     (listed,) = answer("key", "list", "ana")
     assert issued["secret"] not in str(listed)
     assert listed["scopes"] == ["evidence", "read"]
     answer("key", "revoke", listed["prefix"])
-    assert keys.recognise(secret=issued["secret"], now=datetime.now(UTC)) is None
+    assert recognition.caller(secret=issued["secret"], now=datetime.now(UTC)) is None
 
 
 def test_only_the_key_is_on_standard_output(call: Call) -> None:
     console.caller()
     result = call("key", "issue", "console")
-    assert keys.recognise(secret=result.stdout.strip(), now=datetime.now(UTC)) is not None
+    assert recognition.caller(secret=result.stdout.strip(), now=datetime.now(UTC)) is not None
 
 
 def test_a_name_of_a_person_and_an_assistant_must_be_told_apart(call: Call, answer: Answer) -> None:
