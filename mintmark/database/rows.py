@@ -1,6 +1,6 @@
 """Rows written many at a time, past the ORM: one statement on PostgreSQL (unnest), one prepared one on SQLite."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -37,7 +37,7 @@ def insert(
             arrays = ", ".join(f"%s::{_plain(types[column])}[]" for column in columns)
             cursor.execute(
                 f'INSERT INTO "{table}" ({names}) SELECT * FROM unnest({arrays}){conflict}',
-                [list(column) for column in zip(*rows, strict=True)],
+                [array(column) for column in zip(*rows, strict=True)],
             )
         else:
             marks = ", ".join(["%s"] * len(columns))
@@ -48,6 +48,27 @@ def insert(
             )
         written: int = cursor.rowcount
     return written
+
+
+def array(column: Sequence[Any]) -> str:
+    """A column as PostgreSQL writes an array: numbers, texts, bytes, booleans or times, None as NULL.
+
+    One text in place of n values: the driver takes several times longer to quote and escape each.
+    """
+    kind = type(next((value for value in column if value is not None), None))
+    write = _WRITERS.get(kind, str)
+    return "{" + ",".join(["NULL" if value is None else write(value) for value in column]) + "}"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+_WRITERS: dict[type, Callable[[Any], str]] = {
+    str: _quoted,
+    bytes: lambda value: f'"\\\\x{value.hex()}"',
+    datetime: lambda value: f'"{value.isoformat()}"',
+}
 
 
 def _with_moments(row: Sequence[Any], moments: Sequence[int]) -> Sequence[Any]:

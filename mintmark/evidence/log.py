@@ -8,11 +8,11 @@ order is id.
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from django.db import connection, transaction
@@ -24,12 +24,15 @@ from mintmark.database import rows
 
 from .models import Batch, Event
 
-_SETTLED = (Path(__file__).parent / "settled.postgresql.sql").read_text()
+_FOLDER = Path(__file__).parent
+_SETTLED = (_FOLDER / "settled.postgresql.sql").read_text()
+_APPEND = (_FOLDER / "append.postgresql.sql").read_text()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE_EPOCH = datetime(1970, 1, 1)
-_COLUMNS = (
-    "batch_id", "kind", "prompt_id", "assistant_id", "ritual_id", "actor_id", "cohort", "admissible", "score",
-    "runs", "tags", "note", "occurred_at", "recorded_at", "key", "digest",
+# What differs from entry to entry; the batch, its actor and its time are said once.
+_OWN = (
+    "kind", "prompt_id", "assistant_id", "ritual_id", "cohort", "admissible", "score", "runs", "tags", "note",
+    "occurred_at", "key", "digest",
 )  # fmt: skip
 
 
@@ -73,11 +76,13 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Appended:
-    """What an append did: events written, events that were there already, and the batch (None if all were)."""
+    """What an append did: events written, events that were there already, the batch (None if all were), and the last
+    event written (of those that were there, if all were)."""
 
     recorded: int
     repeated: int
     batch: int | None
+    event: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,47 +128,99 @@ def append(*, actor: Principal, source: str, entries: Sequence[Entry], now: date
     """Append `entries` as one batch: all of them or nothing, each key once.
 
     An entry whose key the actor used before with the same claim is counted as repeated and written no second time;
-    with another claim, `KeyReused` names the row. Joins the caller's transaction.
+    with another claim, `KeyReused` names the row. Joins the caller's transaction. A key that stands twice among
+    `entries` is a ValueError.
     """
-    with transaction.atomic():
-        known = dict(
-            Event.objects.filter(actor=actor, key__in=[entry.key for entry in entries]).values_list(
-                "key", "digest"
-            )
-        )
-        digests = [entry.digest() for entry in entries]
-        clashes = [
-            errors.Row(
-                row=n,
-                field="key",
-                value=entry.key,
-                message="This key was used before with another body; use a new key for new evidence.",
-            )
-            for n, (entry, digest) in enumerate(zip(entries, digests, strict=True))
-            if entry.key in known and bytes(known[entry.key]) != digest
-        ]
-        if clashes:
-            raise KeyReused(
-                f"{clashes[0]['message']} (key {clashes[0]['value']!r}; {len(clashes)} such rows)",
-                rows=clashes,
-            )
+    if len({entry.key for entry in entries}) < len(entries):
+        raise ValueError("a key stands twice in one batch")
+    digests = [entry.digest() for entry in entries]
+    known: dict[str, _Known] = {}
+    while True:
         new = [(e, d) for e, d in zip(entries, digests, strict=True) if e.key not in known]
         if not new:
-            return Appended(recorded=0, repeated=len(entries), batch=None)
-        batch = Batch.objects.create(actor=actor, source=source, recorded_at=now, size=len(new))
-        rows.insert(
-            Event,
-            _COLUMNS,
-            [
-                (
-                    batch.pk, e.kind, e.prompt_id, e.assistant_id, e.ritual_id, actor.pk, e.cohort, e.admissible,
-                    e.score, e.runs, json.dumps(e.tags) if e.tags else "[]", e.note, e.occurred_at, now, e.key,
-                    digest,
-                )
-                for e, digest in new
-            ],
-        )  # fmt: skip
-        return Appended(recorded=len(new), repeated=len(entries) - len(new), batch=batch.pk)
+            last = max(found.event for found in known.values())
+            return Appended(recorded=0, repeated=len(entries), batch=None, event=last)
+        try:
+            with transaction.atomic():
+                batch, event = _write(actor=actor, source=source, new=new, now=now)
+        except _SomeKeyIsKnown:
+            # Rare, so it is not asked before; and another writer may use a key between asking and writing.
+            known = _known(actor=actor, entries=entries)
+            _refuse_clashes(entries, digests, known)
+        else:
+            repeated = len(entries) - len(new)
+            return Appended(recorded=len(new), repeated=repeated, batch=batch, event=event)
+
+
+class _SomeKeyIsKnown(Exception):
+    """The actor used one of the keys before; nothing may be written as it stands."""
+
+
+class _Known(NamedTuple):
+    """What stands under a key: the event and the digest of its claim."""
+
+    event: int
+    digest: bytes
+
+
+def _known(*, actor: Principal, entries: Sequence[Entry]) -> dict[str, _Known]:
+    found = Event.objects.filter(actor=actor, key__in=[entry.key for entry in entries])
+    return {
+        key: _Known(event, bytes(digest))
+        for key, event, digest in found.values_list("key", "id", "digest")
+    }
+
+
+def _refuse_clashes(
+    entries: Sequence[Entry], digests: Sequence[bytes], known: Mapping[str, _Known]
+) -> None:
+    clashes = [
+        errors.Row(
+            row=n,
+            field="key",
+            value=entry.key,
+            message="This key was used before with another body; use a new key for new evidence.",
+        )
+        for n, (entry, digest) in enumerate(zip(entries, digests, strict=True))
+        if entry.key in known and known[entry.key].digest != digest
+    ]
+    if clashes:
+        raise KeyReused(
+            f"{clashes[0]['message']} (key {clashes[0]['value']!r}; {len(clashes)} such rows)",
+            rows=clashes,
+        )
+
+
+def _write(
+    *, actor: Principal, source: str, new: Sequence[tuple[Entry, bytes]], now: datetime
+) -> tuple[int, int]:
+    """Write a batch; its id and that of its last event. `_SomeKeyIsKnown` when the transaction must be taken back."""
+    values = [
+        (
+            e.kind, e.prompt_id, e.assistant_id, e.ritual_id, e.cohort, e.admissible, e.score, e.runs,
+            json.dumps(e.tags) if e.tags else "[]", e.note, e.occurred_at, e.key, digest,
+        )
+        for e, digest in new
+    ]  # fmt: skip
+    if connection.vendor == "postgresql":
+        columns = zip(_OWN, zip(*values, strict=True), strict=True)
+        shared: dict[str, Any] = {"actor": actor.pk, "source": source, "now": now, "size": len(new)}
+        with connection.cursor() as cursor:
+            cursor.execute(_APPEND, shared | {name: rows.array(column) for name, column in columns})
+            batch, written, last = cursor.fetchone()
+        if written < len(new):
+            raise _SomeKeyIsKnown
+        return batch, last
+    # One writer: what is not there now is not there when it is written.
+    if Event.objects.filter(actor=actor, key__in=[entry.key for entry, _ in new]).exists():
+        raise _SomeKeyIsKnown
+    made = Batch.objects.create(actor=actor, source=source, recorded_at=now, size=len(new))
+    rows.insert(
+        Event,
+        ("batch_id", "actor_id", "recorded_at", *_OWN),
+        [(made.pk, actor.pk, now, *row) for row in values],
+    )
+    return made.pk, Event.objects.order_by("-id").values_list("id", flat=True)[0]
 
 
 def slices(*, at_most: int, upto: Position | None = None) -> Iterator[Slice]:

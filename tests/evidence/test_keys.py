@@ -1,0 +1,89 @@
+"""A key is written once, whoever else writes it at the same moment."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from mintmark.evidence import log
+from mintmark.evidence.models import Batch, Event
+from tests.cast import NOW, Cast
+from tests.installations import installation
+
+
+@pytest.mark.django_db
+def test_a_batch_of_known_and_new_keys_writes_the_new_ones() -> None:
+    cast = Cast()
+    first, second, third = _entries(cast, "a", "b", "c")
+    before = _append(cast, [first, second])
+    after = _append(cast, [second, third])
+    assert (after.recorded, after.repeated) == (1, 1)
+    assert Batch.objects.latest("id").size == 1
+    again = _append(cast, [first, second])
+    assert (again.recorded, again.repeated, again.batch) == (0, 2, None)
+    assert again.event == before.event < after.event
+    assert Event.objects.count() == 3
+    assert Batch.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_a_clash_leaves_no_trace_of_its_batch() -> None:
+    cast = Cast()
+    first, second = _entries(cast, "a", "b")
+    _append(cast, [first])
+    with pytest.raises(log.KeyReused) as refused:
+        _append(cast, [second, replace(first, score=0.25)])
+    assert [row["row"] for row in refused.value.rows] == [1]
+    assert Event.objects.count() == 1
+    assert Batch.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_one_key_twice_in_one_batch_is_a_mistake_of_the_caller() -> None:
+    cast = Cast()
+    (entry,) = _entries(cast, "a")
+    with pytest.raises(ValueError, match="twice"):
+        _append(cast, [entry, entry])
+    assert not Event.objects.exists()
+
+
+@pytest.mark.django_db
+def test_events_are_numbered_in_the_order_given() -> None:
+    cast = Cast()
+    names = [f"{n:03}" for n in (5, 3, 9, 1, 7, 2)]
+    _append(cast, _entries(cast, *names))
+    assert list(Event.objects.order_by("id").values_list("key", flat=True)) == names
+
+
+@pytest.mark.postgres
+def test_two_writers_of_one_key_write_it_once_and_both_are_answered() -> None:
+    """The second waits for the first, finds its key taken, and counts it as repeated."""
+    with installation() as house:
+        told = json.loads(house.run("tests.evidence.two_writers"))
+    assert told == {"waited": True, "recorded": 1, "repeated": 1, "events": 2}
+
+
+def _append(cast: Cast, entries: Sequence[log.Entry]) -> log.Appended:
+    actor = cast.as_(cast.buyer).principal
+    return log.append(actor=actor, source="test", entries=entries, now=NOW)
+
+
+def _entries(cast: Cast, *keys: str) -> list[log.Entry]:
+    return [
+        log.Entry(
+            kind=0,
+            prompt_id=cast.prompt.pk,
+            assistant_id=cast.scout.pk,
+            ritual_id=cast.triage.pk,
+            cohort=0,
+            admissible=True,
+            score=0.5,
+            runs=1,
+            tags=("a\\b", '"quoted"'),
+            note="",
+            occurred_at=NOW,
+            key=key,
+        )
+        for key in keys
+    ]
