@@ -1,4 +1,4 @@
-"""The fixed cast of the tests and what they build with: a seller and a buyer with a team each, a stranger, an auditor."""
+"""The fixed cast of the tests: a seller and a buyer with a team each, a stranger, an auditor; and what they write."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -91,7 +91,9 @@ class Cast:
         }
         return Claim(**(values | changes))  # type: ignore[arg-type]
 
-    def record(self, *claims: Claim, by: User | None = None, now: datetime | None = None) -> Receipt:
+    def record(
+        self, *claims: Claim, by: User | None = None, now: datetime | None = None
+    ) -> Receipt:
         """Record claims as the buyer (or `by`) and let the projections follow."""
         receipt = intake.record(
             caller=self.as_(by or self.buyer),
@@ -103,9 +105,9 @@ class Cast:
         return receipt
 
 
-def measured(cast: Cast, prompt: Prompt, scores: Sequence[float], ritual: Ritual | None = None) -> None:
+def measured(
+    cast: Cast, prompt: Prompt, scores: Sequence[float], ritual: Ritual | None = None
+) -> None:
     """Outcomes of ten runs each of the buyer's assistant on `prompt`."""
     for score in scores:
-        cast.record(
-            cast.outcome(score=score, prompt=prompt.pk, ritual=(ritual or cast.triage).pk)
-        )
+        cast.record(cast.outcome(score=score, prompt=prompt.pk, ritual=(ritual or cast.triage).pk))

@@ -26,7 +26,9 @@ def register(*, name: str, clauses: Sequence[Mapping[str, Any]], description: st
     """
     problems = [row for n, clause in enumerate(clauses) for row in _problems(clause, row=n)]
     if not name.strip() or name.isdigit() or len(name) > 200 or not clauses:
-        raise InvalidCodex("A codex needs a name of 1 to 200 characters, not digits alone, and at least one clause.")
+        raise InvalidCodex(
+            "A codex needs a name of 1 to 200 characters, not digits alone, and at least one clause."
+        )
     if problems:
         raise InvalidCodex(f"Clause {problems[0]['row']}: {problems[0]['message']}", rows=problems)
     versions = Codex.objects.filter(name=name)

@@ -22,7 +22,9 @@ def test_a_label_moves_and_its_history_says_who_when_and_why() -> None:
 
     assert move(cast.prompt, "first release")
     assert prompts.named(reference="acme/triage@production").pk == cast.prompt.pk
-    assert move(second, "better") and prompts.named(reference="acme/triage@production").pk == second.pk
+    assert (
+        move(second, "better") and prompts.named(reference="acme/triage@production").pk == second.pk
+    )
     assert move(second, "again") is None  # it stood there already
     assert move(None, "pulled")
     with pytest.raises(errors.NotFound):

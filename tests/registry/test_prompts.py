@@ -30,7 +30,11 @@ def test_revisions_count_up_and_a_derivation_says_where_it_comes_from(cast: Cast
     (first,) = register(cast, draft())
     (second,) = register(cast, draft("Say {x}, shortly.", parent=first, mutation_note="@brevity+"))
     (fork,) = register(cast, draft("Tell {x}.", name="tell", parent=second))
-    assert [p.reference for p in (first, second, fork)] == ["acme/say@1", "acme/say@2", "acme/tell@1"]
+    assert [p.reference for p in (first, second, fork)] == [
+        "acme/say@1",
+        "acme/say@2",
+        "acme/tell@1",
+    ]
     assert [p.derivation for p in (first, second, fork)] == [
         Derivation.ROOT,
         Derivation.REVISION,
@@ -95,11 +99,15 @@ def test_what_cannot_be_registered_is_named_and_nothing_is_kept(
 
 
 def test_hidden_unicode_is_refused_with_its_place(cast: Cast) -> None:
-    with pytest.raises(prompts.InvalidPrompt, match=r"ZERO WIDTH SPACE \(U\+200B\) at line 2, column 3"):
+    with pytest.raises(
+        prompts.InvalidPrompt, match=r"ZERO WIDTH SPACE \(U\+200B\) at line 2, column 3"
+    ):
         register(cast, draft("first\nse\u200bcond"))
 
 
-@pytest.mark.parametrize("text", ["Grüße 👩‍💻", "نمی‌خواهم", "a\tb\r\nc", "\ufeffStart", "files\x1fapart"])
+@pytest.mark.parametrize(
+    "text", ["Grüße 👩‍💻", "نمی‌خواهم", "a\tb\r\nc", "\ufeffStart", "files\x1fapart"]
+)
 def test_ordinary_writing_hides_nothing(text: str) -> None:
     assert unicode.hidden(text) == []
 
@@ -136,7 +144,17 @@ def test_references_name_prompts(cast: Cast) -> None:
     for reference in ("acme/say@2", "acme/say", f"sha256:{second.digest}", str(second.pk)):
         assert prompts.named(reference=reference).pk == second.pk
     assert prompts.named(reference="acme/say@1").pk == first.pk
-    for nothing in ("acme/say@9", "acme/say@production", "sha256:00", "acme", "", "@", "acme/say@", "9" * 40, "²"):
+    for nothing in (
+        "acme/say@9",
+        "acme/say@production",
+        "sha256:00",
+        "acme",
+        "",
+        "@",
+        "acme/say@",
+        "9" * 40,
+        "²",
+    ):
         with pytest.raises(errors.NotFound):
             prompts.named(reference=nothing)
 

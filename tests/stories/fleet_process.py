@@ -1,4 +1,4 @@
-"""One process of the concurrency story: `writer N EVENTS` records its own evidence; `check` looks at what came of it."""
+"""A process of the concurrency story: `write N EVENTS` records its evidence, `check` looks at what came of it."""
 
 import json
 import random
@@ -58,7 +58,11 @@ def write(*, writer: int, events: int) -> None:
     ritual_ids = list(Ritual.objects.order_by("id").values_list("id", flat=True))
     claims = [
         intake.Claim(
-            kind=(kind := rng.choice(["outcome", "outcome", "replay", "approval", "rating", "recall", "clause"])),
+            kind=(
+                kind := rng.choice(
+                    ["outcome", "outcome", "replay", "approval", "rating", "recall", "clause"]
+                )
+            ),
             prompt=rng.choice(prompt_ids),
             assistant=None if kind == "rating" else rng.choice(assistant_ids),
             ritual=rng.choice(ritual_ids) if kind in ("outcome", "replay") else None,
@@ -75,7 +79,9 @@ def write(*, writer: int, events: int) -> None:
         intake.record(caller=caller, claims=claims[at : at + size], source="story", now=NOW)
         at = min(at + size, events)
         if rng.random() < 0.2:  # a caller that is not sure repeats itself
-            intake.record(caller=caller, claims=claims[max(0, at - 3) : at], source="story", now=NOW)
+            intake.record(
+                caller=caller, claims=claims[max(0, at - 3) : at], source="story", now=NOW
+            )
 
 
 def check() -> None:

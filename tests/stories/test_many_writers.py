@@ -17,7 +17,9 @@ def test_evidence_survives_the_killing_of_writers_and_projectors() -> None:
     with installation() as house:
         house.run("tests.stories.fleet_process", "build")
         running = {n: _writer(house, n) for n in range(WRITERS)}
-        projectors = [_projector(house) for _ in range(2)] if connection.vendor == "postgresql" else []
+        projectors = (
+            [_projector(house) for _ in range(2)] if connection.vendor == "postgresql" else []
+        )
         rng = random.Random(1)
         for _ in range(KILLS):
             time.sleep(rng.uniform(0.2, 0.8))

@@ -52,7 +52,10 @@ def test_trust_maps_update_resonance_and_compliance() -> None:
         )
     first = AssistantPromptTrustMap.objects.get(assistant=cast.scout, prompt=cast.prompt)
     assert first.resonance_score > 0.1
-    assert AssistantPromptTrustMap.objects.get(assistant=rival, prompt=cast.prompt).resonance_score < -0.1
+    assert (
+        AssistantPromptTrustMap.objects.get(assistant=rival, prompt=cast.prompt).resonance_score
+        < -0.1
+    )
 
     cast.record(*[cast.claim("clause", score=1.0) for _ in range(8)])
     kept = AssistantPromptTrustMap.objects.get(pk=first.pk)

@@ -51,7 +51,9 @@ def refused(cast: Cast, *claims: intake.Claim) -> intake.InvalidEvidence:
         ("tags", ("t",) * 21, "20 tags"),
     ],
 )
-def test_a_bad_value_is_named_with_its_row(cast: Cast, field: str, value: object, says: str) -> None:
+def test_a_bad_value_is_named_with_its_row(
+    cast: Cast, field: str, value: object, says: str
+) -> None:
     good = cast.outcome(score=0.5)
     bad = replace(cast.outcome(score=0.5), **{field: value})  # type: ignore[arg-type]
     error = refused(cast, good, bad)
@@ -66,7 +68,9 @@ def test_every_bad_row_is_named(cast: Cast) -> None:
     assert [row["row"] for row in refused(cast, *bad).rows] == [0, 1, 2]
 
 
-def test_a_time_more_than_five_minutes_ahead_is_refused_and_a_little_drift_is_not(cast: Cast) -> None:
+def test_a_time_more_than_five_minutes_ahead_is_refused_and_a_little_drift_is_not(
+    cast: Cast,
+) -> None:
     late = replace(cast.outcome(score=0.5), occurred_at=cast.now + timedelta(minutes=6))
     assert "ahead" in refused(cast, late).rows[0]["message"]
     drift = replace(cast.outcome(score=0.5), occurred_at=cast.now + timedelta(minutes=4))
@@ -80,7 +84,10 @@ def test_a_time_without_zone_is_refused(cast: Cast) -> None:
 
 def test_measured_evidence_names_its_ritual_and_assistant(cast: Cast) -> None:
     assert refused(cast, replace(cast.outcome(score=0.5), ritual=None)).rows[0]["field"] == "ritual"
-    assert refused(cast, replace(cast.outcome(score=0.5), assistant=None)).rows[0]["field"] == "assistant"
+    assert (
+        refused(cast, replace(cast.outcome(score=0.5), assistant=None)).rows[0]["field"]
+        == "assistant"
+    )
 
 
 def test_the_same_key_with_the_same_body_is_answered_the_same(cast: Cast) -> None:
