@@ -275,16 +275,25 @@ def count(*, upto: Position) -> int:
         return int(cursor.fetchone()[0])
 
 
-def settled() -> Position:
-    """The last position that can be read now."""
-    where, values = _settled_clause()
+def check_clock() -> None:
+    """Refuse to go on when the log names transactions that this PostgreSQL has yet to begin.
+
+    That is so after a restore into another cluster, whose counter stands lower: new events would sort before old ones,
+    and a reader that is past those would never see them.
+    """
+    if connection.vendor != "postgresql":
+        return
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT xid, id FROM evidence_event WHERE {where} ORDER BY xid DESC, id DESC LIMIT 1",
-            values,
+            "SELECT max(xid), pg_snapshot_xmax(pg_current_snapshot())::text::bigint FROM evidence_event"
         )
-        row = cursor.fetchone()
-    return Position(xid=row[0], event=row[1]) if row else Position()
+        newest, next_xid = cursor.fetchone()
+    if newest is not None and newest >= next_xid:
+        raise ClockOfAnotherCluster(
+            f"The log's newest transaction is {newest} and this PostgreSQL is only at {next_xid}: the log comes from "
+            f"another cluster. Stop the server, run pg_resetwal --next-transaction-id={newest + 1} on its data "
+            "folder, and start it again. Nothing was folded."
+        )
 
 
 def xid_of(event: int) -> int:

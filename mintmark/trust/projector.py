@@ -92,11 +92,11 @@ def _advance_slice(*, now: datetime) -> int:
     at = cursor()
     part = log.read(after=log.Position(xid=at.xid, event=at.event), at_most=SLICE)
     if part is None:
+        log.check_clock()
         return 0
     run = Run(policy=at.policy, stored=True)
     step = run.step(part)
-    for block in run.fold.blocks:
-        state.save(block.packed())
+    state.save(run.fold.packed())
     standings.publish(step.reputation, now=now)
     maps.publish(step.trust_map, now=now)
     Cursor.objects.filter(pk=1).update(

@@ -1,7 +1,7 @@
 """The log only grows, and is read in one order, whole batches at a time."""
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 
 from mintmark.evidence import log
 from mintmark.evidence.models import Batch, Event
@@ -63,3 +63,14 @@ def test_the_digest_of_an_entry_covers_everything_that_was_claimed() -> None:
         assert replace(entry, **{name: value}).digest() != entry.digest(), name  # type: ignore[arg-type]
     # What the server decides, and the key itself, are no part of the claim.
     assert {f.name for f in fields(entry)} - changed.keys() == {"cohort", "admissible", "key"}
+
+
+@pytest.mark.postgres
+def test_a_log_restored_into_a_younger_cluster_is_not_read_on_in_silence(cast: Cast) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO evidence_event SELECT (jsonb_populate_record(e, jsonb_build_object("
+            "'id', 10^12, 'key', 'restored', 'xid', 10^15))).* FROM evidence_event e LIMIT 1"
+        )
+    with pytest.raises(log.ClockOfAnotherCluster, match="pg_resetwal --next-transaction-id=10000"):
+        log.check_clock()
