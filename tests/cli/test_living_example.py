@@ -10,6 +10,7 @@ from mintmark.cli.living_example import fleet, loading, simulation
 from mintmark.evidence.models import Event
 from mintmark.registry.models import Assistant, Label, LabelMove, Prompt
 from mintmark.reputation.ledger import PromptReputationLedger
+from mintmark.trust import projector
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -55,6 +56,7 @@ def test_the_fleet_is_loaded_once_says_that_it_is_simulated_and_sees_through_the
     production = Label.objects.get(namespace="core", name="triage", label="production")
     assert production.prompt.revision == 2
     assert LabelMove.objects.filter(name="triage").count() == 3
+    projector.advance(now=NOW)
     praised = Prompt.objects.get(name="miracle-triage")
     found = PromptReputationLedger().reputation(prompt=praised, now=NOW)
     assert found.rank == found.ranked
