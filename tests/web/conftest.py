@@ -16,8 +16,14 @@ def plain_static_files(settings: Any) -> None:
     settings.STORAGES = settings.STORAGES | {"staticfiles": backend}
 
 
+@pytest.fixture(autouse=True)
+def quick_passwords(settings: Any) -> None:
+    """Hashing a password is slow on purpose; five people a test would take most of its time."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @pytest.fixture
-def scene(db: None, monkeypatch: pytest.MonkeyPatch) -> Scene:
+def scene(quick_passwords: None, db: None, monkeypatch: pytest.MonkeyPatch) -> Scene:
     """Prompts, assistants and evidence of every kind, folded, within the test's own transaction."""
     # PostgreSQL folds what other transactions have committed; here all is written and read in one.
     monkeypatch.setattr(log, "_settled_clause", lambda: ("TRUE", []))
