@@ -163,8 +163,9 @@ def _fitted(
     train: PairEvents, held: PairEvents, progress: Progress
 ) -> tuple[PairPolicy, _Forecast]:
     policy = _learned(train, progress)
-    state = priors.untouched(policy, train)
+    state = priors.untouched(policy, _widest(train, held))
     pairs.fold(policy, state, train)
+    _centre_new_rituals(state, held)
     now_days = float(max(train.at_days.max(), held.at_days.min()))
     mean, variance = np.empty(len(held)), np.empty(len(held))
     for start in range(0, len(held), CHUNK):
@@ -174,11 +175,11 @@ def _fitted(
             policy,
             state,
             predictions.PairRows(
-                assistant=_known(asked.assistant, state.assistant),
-                ritual=_known(asked.ritual, state.ritual),
-                assistant_ritual=_known(asked.assistant_ritual, state.assistant_ritual),
-                prompt=_known(asked.prompt, state.prompt),
-                pair=_known(asked.pair, state.pair),
+                assistant=asked.assistant,
+                ritual=asked.ritual,
+                assistant_ritual=asked.assistant_ritual,
+                prompt=asked.prompt,
+                pair=asked.pair,
                 features=asked.features[asked.prompt],
             ),
             now_days=now_days,
@@ -187,8 +188,28 @@ def _fitted(
     return policy, _Forecast(mean, variance)
 
 
-def _known(index: Ints, block: pairs.Block) -> Ints:
-    return np.where(index < len(block.touched), index, -1)
+def _widest(train: PairEvents, held: PairEvents) -> PairEvents:
+    """Return events whose largest indices are those of both; their order means nothing."""
+    return replace(
+        train,
+        assistant=np.concatenate([train.assistant, held.assistant]),
+        ritual=np.concatenate([train.ritual, held.ritual]),
+        assistant_ritual=np.concatenate([train.assistant_ritual, held.assistant_ritual]),
+        pair=np.concatenate([train.pair, held.pair]),
+    )
+
+
+def _centre_new_rituals(state: pairs.PairState, held: PairEvents) -> None:
+    """Give a ritual without training rows the mean of the texts that it is to be tested on.
+
+    A ritual's prompts are known before any has run; only scores are kept from the model.
+    """
+    known = ~np.isnan(held.features[held.prompt, 0]) & (state.centre_count[held.ritual] == 0.0)
+    if state.centre_sum.shape[1] == 0 or not known.any():
+        return
+    asked = np.unique(np.stack([held.ritual[known], held.prompt[known]]), axis=1)
+    np.add.at(state.centre_count, asked[0], 1.0)
+    np.add.at(state.centre_sum, asked[0], held.features[asked[1]])
 
 
 def _mixed(index: Ints) -> NDArray[np.uint64]:

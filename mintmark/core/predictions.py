@@ -80,20 +80,18 @@ def _aged(block: Block, index: Ints, prior: Floats, now_days: float, half_life: 
 def centred(policy: PairPolicy, state: PairState, rows: PairRows) -> Floats:
     """Return x, shape (n, wording.WIDTH): features less the ritual's mean, scaled.
 
-    Where the ritual has no mean yet, the mean over all rituals stands in; where the text is not
-    known, x is 0.
+    Where the ritual has no mean yet, or the text is not known, x is 0: how a text differs from
+    those of other rituals says what the ritual is about, not how well the text is put.
     """
     width = state.centre_sum.shape[1]
     if rows.features is None or width == 0:
         return np.zeros((rows.ritual.size, width))
-    total = max(1.0, float(state.centre_count.sum()))
-    overall = state.centre_sum.sum(axis=0) / total
     counts = np.append(state.centre_count, 0.0)[rows.ritual]
-    sums = np.vstack([state.centre_sum, np.zeros(wording.WIDTH)])[rows.ritual]
+    sums = np.vstack([state.centre_sum, np.zeros(width)])[rows.ritual]
     seen = counts > 0.0
-    centre = np.where(seen[:, None], sums / np.where(seen, counts, 1.0)[:, None], overall)
+    centre = sums / np.where(seen, counts, 1.0)[:, None]
     x: Floats = (rows.features - centre) * np.asarray(policy.feature_scale)
-    x[np.isnan(rows.features[:, 0])] = 0.0
+    x[np.isnan(rows.features[:, 0]) | ~seen] = 0.0
     return x
 
 

@@ -21,7 +21,7 @@ from mintmark.core.pairs import Floats, Ints, PairEvents
 
 STEPS = (4.0, 2.0, math.sqrt(2.0))
 HALF_LIVES = (45.0, 90.0, 180.0, 365.0, 730.0, 1460.0, 5840.0, 1e6)
-SEARCHED_EVENTS = 100_000
+SEARCHED_EVENTS = 40_000
 
 PENALTY_SCALE = 2.5
 """Scale, in natural logarithms, of the Cauchy penalty on a prior variance far from its default."""
