@@ -6,7 +6,12 @@ from mintmark.core import pairs, wording
 from mintmark.core.pairs import PairEvents
 
 OPENINGS = ("Please ", "Q: ", "Determine whether ", "")
-MIDDLES = ("judge {claim}", 'the word "{word}" fits', "{text}\nis plausible", "answer {x} step by step")
+MIDDLES = (
+    "judge {claim}",
+    'the word "{word}" fits',
+    "{text}\nis plausible",
+    "answer {x} step by step",
+)
 CLOSINGS = ("", ".", "?", "\nA:", "\nOutput:")
 TEXTS = [o + m + c for o in OPENINGS for m in MIDDLES for c in CLOSINGS]
 FEATURES = np.array([wording.features(text) for text in TEXTS])
