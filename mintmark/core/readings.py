@@ -25,7 +25,7 @@ def read(policy: PairPolicy, after: Floats) -> Readings:
     Only elementwise operations: the bits of a row do not depend on how many are read together.
     """
     mean, sd = after[:, 0], after[:, 1]
-    trust, variance = intervals.moments(mean, sd)
-    low, high = intervals.interval(trust, policy.interval_scale * variance)
-    alone, _ = intervals.moments(mean - after[:, 2] - after[:, 3] - after[:, 4], sd)
+    trust, variance = intervals.scores(policy, mean, sd)
+    low, high = intervals.interval(trust, variance)
+    alone, _ = intervals.scores(policy, mean - after[:, 2] - after[:, 3] - after[:, 4], sd)
     return Readings(trust=trust, low=low, high=high, resonance=trust - alone)
