@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 from mintmark.core.pair_policy import PairPolicy
-from mintmark.core.pairs import MASSES, POINTS, Floats
+from mintmark.core.pairs import Floats
+from mintmark.core.posterior import MASSES, POINTS
 
 Link = tuple[float, float, float]
 
@@ -53,7 +54,7 @@ def scores(policy: PairPolicy, logit_mean: Floats, logit_sd: Floats) -> tuple[Fl
 
 
 def bend(p: Floats, link: Link) -> tuple[Floats, Floats]:
-    """Return `pairs.bent` of each p, and its derivative."""
+    """Return `posterior.bent` of each p, and its derivative."""
     low, high, shift = link
     if link == (1.0, 1.0, 0.0):
         return p, np.ones_like(p)

@@ -27,7 +27,7 @@ class PairPolicy:
     `*_hashed` for the hashed projections. `feature_scale` (length `wording.WIDTH`) multiplies a
     centred feature. `run_correlation` ρ says how alike runs of one event are: n runs weigh
     n/(1+(n−1)ρ). `interval_scale` multiplies the variance of a score in intervals only. `link_*`
-    bend expected scores to what was measured (`pairs.bent`); 1, 1, 0 leave them as they are.
+    bend expected scores to what was measured (`posterior.bent`); 1, 1, 0 leave them as they are.
     """
 
     fleet: float = 0.5

@@ -44,7 +44,12 @@ def hidden(text: str) -> list[Place]:
             continue
         if code in _VARIATION_SELECTORS or (code == _BYTE_ORDER_MARK and offset == 0):
             continue
-        if code in _JOINERS and offset and ord(text[offset - 1]) > 0x7F and text[offset - 1].isprintable():
+        if (
+            code in _JOINERS
+            and offset
+            and ord(text[offset - 1]) > 0x7F
+            and text[offset - 1].isprintable()
+        ):
             continue
         places.append(
             Place(

@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from mintmark.core import jit, pairs
+from mintmark.core import jit, posterior
 
 
 def test_a_kernel_keeps_its_plain_form_beside_the_compiled_one() -> None:
-    assert jit.plain(pairs.logistic)(0.3) == pairs.logistic(0.3)
+    assert jit.plain(posterior.logistic)(0.3) == posterior.logistic(0.3)
 
 
 def test_an_uncompiled_function_is_its_own_plain_form(monkeypatch: pytest.MonkeyPatch) -> None:

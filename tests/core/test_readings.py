@@ -50,7 +50,6 @@ def test_right_after_an_event_a_pair_reads_as_it_is_predicted() -> None:
         features=events.features[events.prompt[last]],
     )
     predicted = predictions.predict(BENT, state, rows, now_days=float(events.at_days[-1]))
-    # Not to the last digit: the fold's posterior of η is that of a model linear at the old parameters.
-    assert abs(read.trust[0] - predicted.trust[0]) < 0.02
-    assert abs(read.resonance[0] - predicted.resonance[0]) < 0.02
-    assert abs(read.low[0] - predicted.low[0]) < 0.02
+    assert abs(read.trust[0] - predicted.trust[0]) < 1e-12
+    assert abs(read.resonance[0] - predicted.resonance[0]) < 1e-12
+    assert abs(read.low[0] - predicted.low[0]) < 1e-9
