@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 from django.db import connection, models
+from numpy.typing import NDArray
 
 
 def insert(
@@ -58,6 +60,13 @@ def array(column: Sequence[Any]) -> str:
     kind = type(next((value for value in column if value is not None), None))
     write = _WRITERS.get(kind, str)
     return "{" + ",".join(["NULL" if value is None else write(value) for value in column]) + "}"
+
+
+def nullable(column: NDArray[np.float64]) -> NDArray[np.object_]:
+    """Doubles as values to insert: NaN becomes None."""
+    values = column.astype(object)
+    values[np.isnan(column)] = None
+    return values
 
 
 def _quoted(text: str) -> str:

@@ -7,6 +7,7 @@ order is id.
 """
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from django.db import connection, transaction
 from numpy.typing import NDArray
 
 from mintmark.accounts.models import Principal
-from mintmark.core import errors
+from mintmark.core import errors, kinds
 from mintmark.database import rows
 
 from .models import Batch, Event
@@ -29,6 +30,24 @@ _SETTLED = (_FOLDER / "settled.postgresql.sql").read_text()
 _APPEND = (_FOLDER / "append.postgresql.sql").read_text()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE_EPOCH = datetime(1970, 1, 1)
+_READ = {
+    vendor: (_FOLDER / f"read.{vendor}.sql").read_text().strip()
+    for vendor in ("postgresql", "sqlite")
+}
+_COLUMNS = (
+    "event", "xid", "batch", "kind", "prompt", "assistant", "ritual", "actor", "cohort", "admissible", "runs", "micros",
+    "score",
+)  # fmt: skip
+_RECORD = np.dtype([(name, "f8" if name == "score" else "i8") for name in _COLUMNS])
+_COPIED = np.dtype(
+    [("columns", ">i2")]
+    + [
+        field
+        for name in _COLUMNS
+        for field in ((f"length_{name}", ">i4"), (name, ">f8" if name == "score" else ">i8"))
+    ]
+)
+_HEADER, _TRAILER = 19, 2
 # What differs from entry to entry; the batch, its actor and its time are said once.
 _OWN = (
     "kind", "prompt_id", "assistant_id", "ritual_id", "cohort", "admissible", "score", "runs", "tags", "note",
@@ -236,33 +255,45 @@ def read(*, after: Position, at_most: int, upto: Position | None = None) -> Slic
 
     None where there are none.
     """
-    found = _select(after=after, limit=at_most, upto=upto)
-    if len(found) == at_most:  # perhaps cut inside a batch: take that batch's remainder as well
-        last = found[-1]
-        found += _select(after=Position(xid=last[1], event=last[0]), limit=1_000_000, batch=last[2])
-    if not found:
+    part = _select(after=after, limit=at_most, upto=upto)
+    if not part.size:
         return None
-    columns = list(zip(*found, strict=True))
+    if part.size == at_most:  # perhaps cut inside a batch: take that batch's remainder as well
+        last = part[-1]
+        end = Position(xid=int(last["xid"]), event=int(last["event"]))
+        part = np.concatenate([part, _select(after=end, batch=int(last["batch"]))])
 
-    def integers(n: int) -> NDArray[np.int64]:
-        return np.array([-1 if v is None else v for v in columns[n]], dtype=np.int64)
+    def column(name: str) -> NDArray[np.int64]:
+        return np.ascontiguousarray(part[name], dtype=np.int64)
 
     return Slice(
-        event=integers(0),
-        xid=integers(1),
-        batch=integers(2),
-        kind=integers(3),
-        prompt=integers(4),
-        assistant=integers(5),
-        ritual=integers(6),
-        actor=integers(7),
-        cohort=integers(8),
-        admissible=np.array(columns[9], dtype=np.bool_),
-        score=np.array(columns[10], dtype=np.float64),
-        runs=np.array(columns[11], dtype=np.float64),
-        at_days=days(columns[12]),
-        tags=[() if raw == "[]" else tuple(json.loads(raw)) for raw in columns[13]],
+        event=column("event"),
+        xid=column("xid"),
+        batch=column("batch"),
+        kind=column("kind"),
+        prompt=column("prompt"),
+        assistant=column("assistant"),
+        ritual=column("ritual"),
+        actor=column("actor"),
+        cohort=column("cohort"),
+        admissible=column("admissible") == 1,
+        score=np.ascontiguousarray(part["score"], dtype=np.float64),
+        runs=column("runs").astype(np.float64),
+        at_days=column("micros") / 86_400e6,
+        tags=_tags(column("event"), column("kind")),
     )
+
+
+def _tags(event: NDArray[np.int64], kind: NDArray[np.int64]) -> list[tuple[str, ...]]:
+    """The tags of each event that is a rating; the others' concern nobody here."""
+    tags: list[tuple[str, ...]] = [()] * event.size
+    places = np.flatnonzero(kind == kinds.Kind.RATING).tolist()
+    for part in itertools.batched(places, 5000):
+        at = {int(event[place]): place for place in part}
+        found = Event.objects.filter(pk__in=list(at)).values_list("id", "tags")
+        for pk, given in found:
+            tags[at[pk]] = tuple(given)
+    return tags
 
 
 def count(*, upto: Position) -> int:
@@ -284,8 +315,10 @@ def check_clock() -> None:
     if connection.vendor != "postgresql":
         return
     with connection.cursor() as cursor:
+        # Of what runs now, a snapshot sees the reader's own transaction alone.
         cursor.execute(
-            "SELECT max(xid), pg_snapshot_xmax(pg_current_snapshot())::text::bigint FROM evidence_event"
+            "SELECT max(xid), greatest(pg_snapshot_xmax(pg_current_snapshot())::text::bigint, "
+            "1 + pg_current_xact_id_if_assigned()::text::bigint) FROM evidence_event"
         )
         newest, next_xid = cursor.fetchone()
     if newest is not None and newest >= next_xid:
@@ -307,24 +340,47 @@ def days(moments: Sequence[datetime]) -> NDArray[np.float64]:
 
 
 def _select(
-    *, after: Position, limit: int, batch: int | None = None, upto: Position | None = None
-) -> list[tuple[Any, ...]]:
-    where, values = _settled_clause()
-    clauses = ["(xid, id) > (%s, %s)", where]
-    arguments: list[Any] = [after.xid, after.event, *values]
+    *,
+    after: Position,
+    limit: int | None = None,
+    batch: int | None = None,
+    upto: Position | None = None,
+) -> NDArray[np.void]:
+    """Events as records of `_RECORD`, in log order."""
+    postgresql = connection.vendor == "postgresql"
+    settled, values = _settled_clause()
+    # SQLite, whose xid is 0 throughout, would search an index for the first of two columns and scan from there.
+    clauses = ["(xid, id) > (%s, %s)" if postgresql else "id > %s", settled]
+    arguments: list[Any] = [*_place(after), *values]
     if batch is not None:
         clauses, arguments = [*clauses, "batch_id = %s"], [*arguments, batch]
     if upto is not None:
-        clauses, arguments = [*clauses, "(xid, id) <= (%s, %s)"], [*arguments, upto.xid, upto.event]
-    tags = "tags::text" if connection.vendor == "postgresql" else "tags"
+        clauses.append("(xid, id) <= (%s, %s)" if postgresql else "id <= %s")
+        arguments += _place(upto)
+    order = "xid, id" if postgresql else "id"
+    sql = f"{_READ[connection.vendor]} WHERE {' AND '.join(clauses)} ORDER BY {order}"
+    if limit is not None:
+        sql, arguments = f"{sql} LIMIT %s", [*arguments, limit]
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id, xid, batch_id, kind, prompt_id, assistant_id, ritual_id, actor_id, cohort, admissible, "
-            f"score, runs, occurred_at, {tags} FROM evidence_event "
-            f"WHERE {' AND '.join(clauses)} ORDER BY xid, id LIMIT %s",
-            [*arguments, limit],
-        )
-        return list(cursor.fetchall())
+        if postgresql:
+            return _copied(cursor, sql, arguments)
+        cursor.execute(sql, arguments)
+        return np.array(cursor.fetchall(), dtype=_RECORD)
+
+
+def _place(position: Position) -> list[int]:
+    if connection.vendor == "postgresql":
+        return [position.xid, position.event]
+    return [position.event]
+
+
+def _copied(cursor: Any, sql: str, arguments: Sequence[Any]) -> NDArray[np.void]:
+    """The rows of a query all of whose columns take eight bytes and none is NULL, in PostgreSQL's binary format: a
+    header, then for each row the number of its columns, and each column after its length.
+    """
+    with cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT BINARY)", arguments) as copy:
+        raw = b"".join(copy)
+    return np.frombuffer(raw[_HEADER:-_TRAILER], dtype=_COPIED)[list(_RECORD.names or ())]
 
 
 def _settled_clause() -> tuple[str, list[Any]]:

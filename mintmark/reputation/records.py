@@ -34,15 +34,14 @@ class _Prompts(Rows):
             stored=stored,
         )
 
-    def _unpack(self, at: int, numbers: Floats) -> None:
+    def _unpack(self, at: Ints, numbers: Floats) -> None:
         super()._unpack(at, numbers)
         column = self._arrays[self._home]
-        home = np.array([int(column[at])], dtype=np.int64)
-        column[at] = self._rituals.locate(home, changes=False)[0]
+        column[at] = self._rituals.locate(column[at], changes=False)
 
-    def _matrix(self) -> Floats:
-        arrays = list(self.arrays)
-        ids = np.array([first for first, _ in self._rituals.index] + [-1], dtype=np.int64)
+    def _matrix(self, at: Ints) -> Floats:
+        arrays = [array[at] for array in self._arrays]
+        ids = np.append(self._rituals.places.first, -1)
         arrays[self._home] = ids[arrays[self._home]]
         arrays[self._parent] = np.full_like(arrays[self._parent], -1)
         return matrix(arrays)
@@ -92,14 +91,16 @@ class Records:
 
     def task(self, rituals: Ints) -> Ints:
         """The task of each ritual id (−1 for none): the id of the first version of its name."""
-        if any(r >= 0 and r not in self._task for r in np.unique(rituals).tolist()):
+        distinct, inverse = np.unique(rituals, return_inverse=True)
+        if any(r >= 0 and r not in self._task for r in distinct.tolist()):
             self._know_tasks()
-        return np.array([self._task.get(r, -1) for r in rituals.tolist()], dtype=np.int64)
+        tasks = np.array([self._task.get(r, -1) for r in distinct.tolist()], dtype=np.int64)
+        return tasks[inverse]
 
     @property
     def task_ids(self) -> list[int]:
         """Task ids by the position at which the state keeps them."""
-        return [task for task, _ in self._rituals.index]
+        return list(self._rituals.places.first.tolist())
 
     def state(self) -> reputation_state.State:
         """The kernel's state over the rows in memory."""
@@ -128,48 +129,67 @@ class Records:
             reputation_state.Prompts(*self._prompts.arrays).parent[here[wanting]] = above
         return at
 
-    def fold(self, part: log.Slice, *, task: Ints, baseline: Floats) -> reputation.Effects:
-        """Fold one slice; `task` by event (−1 for none), `baseline` as the pair model said (NaN where not measured)."""
+    def touched(self, part: log.Slice, *, task: Ints) -> list[tuple[Rows, Ints, Ints | None]]:
+        """The rows that a slice touches, as `state.load` takes them; `task` by event."""
         opinion = np.isin(part.kind, _OPINION)
         measured = np.isin(part.kind, _MEASURED)
         rater = np.where(opinion, part.actor, -1)
         assistant = np.where(measured, part.assistant, -1)
         ritual = np.where(measured, task, -1)
+        return [
+            (self._prompts, part.prompt, None),
+            (self._rituals, ritual, None),
+            (self._assistant_rituals, assistant, ritual),
+            (self._pairs, assistant, part.prompt),
+            (self._raters, rater, None),
+            (self._prompt_cohorts, part.prompt, np.where(opinion, part.cohort, -1)),
+            (self._prompt_raters, part.prompt, rater),
+        ]
+
+    def fold(self, part: log.Slice, *, task: Ints, baseline: Floats) -> reputation.Effects:
+        """Fold one slice; `task` by event (−1 for none), `baseline` as the pair model said (NaN where not measured)."""
+        at = {
+            block.block: block.locate(first, second)
+            for block, first, second in self.touched(part, task=task)
+            if block is not self._prompts
+        }
         events = reputation.Events(
             kind=part.kind,
             prompt=self.locate(part.prompt, changes=True),
-            ritual=self._rituals.locate(ritual),
-            assistant_ritual=self._assistant_rituals.locate(assistant, ritual),
-            pair=self._pairs.locate(assistant, np.where(measured, part.prompt, -1)),
-            rater=self._raters.locate(rater),
-            prompt_cohort=self._prompt_cohorts.locate(
-                part.prompt, np.where(opinion, part.cohort, -1)
-            ),
-            prompt_rater=self._prompt_raters.locate(part.prompt, rater),
+            ritual=at[Block.RECORD_RITUAL],
+            assistant_ritual=at[Block.RECORD_ASSISTANT_RITUAL],
+            pair=at[Block.RECORD_PAIR],
+            rater=at[Block.RECORD_RATER],
+            prompt_cohort=at[Block.RECORD_PROMPT_COHORT],
+            prompt_rater=at[Block.RECORD_PROMPT_RATER],
             score=part.score,
             runs=part.runs,
             at_days=part.at_days,
             baseline=baseline,
             admissible=part.admissible,
         )
-        if measured.any():
+        if np.isin(part.kind, _MEASURED).any():
             self._fleet.locate(np.zeros(1, dtype=np.int64))
         return reputation.fold(self.policy, self.state(), events)
 
     def home(self, position: int) -> int | None:
         """The task id of the home of the prompt at this position."""
-        home = int(self.state().prompts.home[position])
-        return self.task_ids[home] if home >= 0 else None
+        home = int(self.homes(np.array([position]))[0])
+        return home if home >= 0 else None
+
+    def homes(self, positions: Ints) -> Ints:
+        """The task ids of the homes of the prompts at these positions, −1 for none."""
+        ids = np.append(self._rituals.places.first, -1)
+        homes: Ints = ids[self.state().prompts.home[positions]]
+        return homes
 
     def learn_kappa(self) -> ReputationPolicy:
         """This policy with the weight of the prior learned from the whole state in memory (`core.kappa`)."""
         names = dict(Ritual.objects.values_list("id", "name"))
-        prompts = self._prompts.index
-        pair_prompt = [prompts[prompt, 0] for _, prompt in self._pairs.index]
         return kappa.learn(
             self.policy,
             self.state(),
-            pair_prompt=np.array(pair_prompt, dtype=np.int64),
+            pair_prompt=self._prompts.locate(self._pairs.places.second, changes=False),
             ritual_keys=[names[task] for task in self.task_ids],
         )
 
@@ -181,5 +201,5 @@ class Records:
         self._fleet.locate(np.zeros(1, dtype=np.int64), changes=False)
         names = dict(Ritual.objects.values_list("id", "name"))
         kappa = self._rituals.arrays[reputation_state.Rituals._fields.index("kappa")]
-        for (task, _), at in self._rituals.index.items():
+        for at, task in enumerate(self.task_ids):
             kappa[at] = self.policy.kappa.get(names[task], self.policy.kappa_default)

@@ -1,7 +1,9 @@
 """What is published of a prompt's reputation: its standing, its history, its live ratings."""
 
+import itertools
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,6 +20,7 @@ from mintmark.registry.models import Prompt
 from .models import EventEffect, LiveRating, PromptReputationScore, Standing
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 _RATING = int(kinds.Kind.RATING)
 _SOURCES = len(reputation_state.SOURCES)
@@ -46,10 +49,11 @@ class Published:
 
 @dataclass(kw_only=True)
 class _Tally:
-    """What a standing counts: events, and the tags of live ratings."""
+    """What a standing counts: events, and the tags of live ratings, also as JSON."""
 
     events: int = 0
     tags: Counter[str] = field(default_factory=Counter)
+    text: str = "{}"
 
 
 class Standings:
@@ -69,72 +73,100 @@ class Standings:
         expected: Floats,
         baseline: Floats,
         effects: reputation.Effects,
-        homes: dict[int, int | None],
-        runs: dict[int, float],
+        prompts: Ints,
+        homes: Ints,
+        runs: Floats,
     ) -> Published:
         """Work out what a slice publishes.
 
-        `homes` and `runs` give each touched prompt's home ritual and measured runs as of its last event in the slice.
+        `homes` and `runs` are the home ritual (−1 for none) and the measured runs of each of the slice's `prompts`, in
+        order of id, as of its last event.
         """
         self._load(part)
-        low, high, bound = (
-            _quantile(effects.trust_after, effects.n_after, level) for level in (0.05, 0.95, 0.10)
-        )
-        sourced = part.kind < _SOURCES
-        last_of_prompt = _last_by(part.prompt, sourced)
-        last_of_batch = _last_by((part.batch << 32) | part.prompt, sourced)
-        scores: list[tuple[Any, ...]] = []
-        standings: list[tuple[Any, ...]] = []
-        live: dict[tuple[int, int], tuple[Any, ...]] = {}
-        for i in np.flatnonzero(sourced).tolist():
-            prompt = int(part.prompt[i])
-            tally = self._tallies[prompt]
-            tally.events += 1
-            if part.kind[i] == _RATING and effects.weight[i] > 0.0:
-                live[prompt, int(part.actor[i])] = self._rate(part, i, tally)
-            if not (i in last_of_batch or i in last_of_prompt):
-                continue
-            tags = json.dumps(dict(sorted(tally.tags.items())))
-            shared = (
-                float(effects.effectiveness_after[i]), float(effects.approval_after[i]), tags,
-                self._symbolic_tags[prompt], float(effects.trust_after[i]), float(low[i]), float(high[i]),
-                float(effects.n_after[i]), int(part.event[i]),
-            )  # fmt: skip
-            if i in last_of_batch:
-                scores.append((prompt, *shared, self._policy))
-            if i in last_of_prompt:
-                standings.append(
-                    (
-                        prompt, homes[prompt], shared[4], shared[5], shared[6], float(bound[i]), shared[0], shared[1],
-                        runs[prompt], tally.events, tags, shared[8],
-                    )
-                )  # fmt: skip
-        return Published(
-            effects=list(
-                zip(
-                    part.event.tolist(),
-                    _nullable(expected),
-                    _nullable(baseline),
-                    _nullable(effects.offset),
-                    effects.weight.tolist(),
-                    _nullable(effects.trust_before),
-                    _nullable(effects.trust_after),
-                    strict=True,
+        sourced = np.flatnonzero(part.kind < _SOURCES)
+        of_batch = _last_by(part.batch[sourced] << 32 | part.prompt[sourced])
+        of_prompt = _last_by(part.prompt[sourced])
+        tags, live = self._tags(part, sourced[of_batch], effects.weight)
+        events = self._counted(part.prompt[sourced])
+        i = sourced[of_batch]
+        mean, n = effects.trust_after[i], effects.n_after[i]
+        low, high = (_quantile(mean, n, level) for level in (0.05, 0.95))
+        prompt = part.prompt[i].tolist()
+        shared = [
+            effects.effectiveness_after[i].tolist(), effects.approval_after[i].tolist(), tags,
+            [self._symbolic_tags[p] for p in prompt], mean.tolist(), low.tolist(), high.tolist(), n.tolist(),
+            part.event[i].tolist(),
+        ]  # fmt: skip
+        scores = list(zip(prompt, *shared, itertools.repeat(self._policy), strict=False))
+        # A prompt's last event of the slice is its last one of some batch too.
+        last = np.searchsorted(of_batch, of_prompt)
+        known = np.searchsorted(prompts, part.prompt[sourced[of_prompt]])
+        standings = []
+        for at, home, measured, bound in zip(
+            last.tolist(),
+            homes[known].tolist(),
+            runs[known].tolist(),
+            _quantile(mean[last], n[last], 0.10).tolist(),
+            strict=True,
+        ):
+            p, effectiveness, approval, counted, _, trust, least, most, _, event, _ = scores[at]
+            standings.append(
+                (
+                    p, home if home >= 0 else None, trust, least, most, bound, effectiveness, approval, measured,
+                    events[p], counted, event,
                 )
-            ),
+            )  # fmt: skip
+        columns = (
+            part.event,
+            *(rows.nullable(column) for column in (expected, baseline, effects.offset)),
+            effects.weight,
+            *(rows.nullable(column) for column in (effects.trust_before, effects.trust_after)),
+        )
+        return Published(
+            effects=list(zip(*(column.tolist() for column in columns), strict=True)),
             scores=scores,
             standings=standings,
-            live_ratings=list(live.values()),
+            live_ratings=live,
         )
 
-    def _rate(self, part: log.Slice, i: int, tally: _Tally) -> tuple[Any, ...]:
+    def _tags(
+        self, part: log.Slice, wanted: Ints, weight: Floats
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """The tags of live ratings, as JSON, of the prompts of the `wanted` events right after each; and the ratings
+        that the slice brings to life."""
+        live: dict[tuple[int, int], tuple[Any, ...]] = {}
+        texts: list[str] = []
+        rated = np.flatnonzero((part.kind == _RATING) & (weight > 0.0)).tolist()
+        at = 0
+        for i, prompt in zip(wanted.tolist(), part.prompt[wanted].tolist(), strict=True):
+            while at < len(rated) and rated[at] <= i:
+                live[int(part.prompt[rated[at]]), int(part.actor[rated[at]])] = self._rate(
+                    part, rated[at]
+                )
+                at += 1
+            texts.append(self._tallies[prompt].text)
+        return texts, list(live.values())
+
+    def _counted(self, prompts: Ints) -> dict[int, int]:
+        """How many events these prompts have, those of the slice added."""
+        events: dict[int, int] = {}
+        distinct, counts = np.unique(prompts, return_counts=True)
+        for prompt, count in zip(distinct.tolist(), counts.tolist(), strict=True):
+            tally = self._tallies[prompt]
+            tally.events += count
+            events[prompt] = tally.events
+        return events
+
+    def _rate(self, part: log.Slice, i: int) -> tuple[Any, ...]:
         """Let a rating take the place of the same rater's earlier one."""
         rated = (int(part.prompt[i]), int(part.actor[i]))
+        tally = self._tallies[rated[0]]
         tally.tags.subtract(self._ratings.get(rated, []))
-        tally.tags = +tally.tags
         tags = list(part.tags[i])
         self._ratings[rated] = tags
         tally.tags.update(tags)
+        tally.tags = +tally.tags
+        tally.text = _text(tally.tags)
         return (*rated, float(part.score[i]), json.dumps(tags), int(part.event[i]))
 
     def _load(self, part: log.Slice) -> None:
@@ -147,7 +179,8 @@ class Standings:
             if self._stored:
                 found = Standing.objects.filter(prompt__in=chunk)
                 for pk, events, counted in found.values_list("prompt_id", "events", "rating_tags"):
-                    self._tallies[pk] = _Tally(events=events, tags=Counter(counted))
+                    tags = Counter(counted)
+                    self._tallies[pk] = _Tally(events=events, tags=tags, text=_text(tags))
         if self._stored:
             rated = part.prompt[part.kind == _RATING]
             raters = part.actor[part.kind == _RATING]
@@ -168,14 +201,14 @@ def publish(published: Published, *, now: datetime) -> None:
     rows.insert(LiveRating, LIVE_RATING, published.live_ratings, replace=("prompt_id", "rater_id"))
 
 
-def _last_by(keys: NDArray[np.int64], chosen: NDArray[np.bool_]) -> set[int]:
-    """Positions of the last chosen element of each key."""
-    last = dict(zip(keys[chosen].tolist(), np.flatnonzero(chosen).tolist(), strict=True))
-    return set(last.values())
+def _last_by(keys: Ints) -> Ints:
+    """Where each key appears last, in order."""
+    _, before_last = np.unique(keys[::-1], return_index=True)
+    return np.sort(keys.size - 1 - before_last)
 
 
-def _nullable(column: Floats) -> list[float | None]:
-    return [None if value != value else value for value in column.tolist()]
+def _text(tags: Mapping[str, int]) -> str:
+    return json.dumps(dict(sorted(tags.items())))
 
 
 def _quantile(mean: Floats, n: Floats, level: float) -> Floats:

@@ -4,6 +4,7 @@ A kernel's group of arrays (all of the same length) becomes one row of `FoldStat
 all its arrays one after another. Doubles survive storage bit for bit.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from mintmark.database import rows
 
 from .models import FoldState
+from .places import Places
 
 Ints = NDArray[np.int64]
 Arrays = Sequence[NDArray[Any]]
@@ -51,111 +53,144 @@ class Rows:
     """
 
     def __init__(self, block: Block, make: Callable[[int], Arrays], *, stored: bool) -> None:
-        self._block = block
+        self.block = block
+        self.places = Places()
         self._make = make
-        self._stored = stored
-        self._index: dict[tuple[int, int], int] = {}
-        self._changed: set[int] = set()
+        self.stored = stored
         self._arrays = tuple(np.ascontiguousarray(a) for a in make(16))
+        self._changed = np.zeros(16, dtype=np.bool_)
 
     def __len__(self) -> int:
-        return len(self._index)
+        return len(self.places)
 
     @property
     def arrays(self) -> tuple[NDArray[Any], ...]:
         """The group's arrays over the rows in memory; writing to them changes the rows."""
-        return tuple(array[: len(self._index)] for array in self._arrays)
+        return tuple(array[: len(self.places)] for array in self._arrays)
 
     def locate(self, first: Ints, second: Ints | None = None, *, changes: bool = True) -> Ints:
         """Positions of these rows, loaded or made as needed; −1 where `first` (or `second`) is below 0."""
         second = np.zeros_like(first) if second is None else second
         valid = (first >= 0) & (second >= 0)
-        # One integer a key, so that numpy finds the distinct ones fast; ids beyond 2^31 are refused, not mixed up.
-        if ((first[valid] | second[valid]) >> 31).any():
-            raise OverflowError("state rows are addressed by ids below 2^31")
-        codes, inverse = np.unique((first[valid] << 32) | second[valid], return_inverse=True)
-        keys = list(zip((codes >> 32).tolist(), (codes & 0xFFFFFFFF).tolist(), strict=True))
-        self._load([key for key in keys if key not in self._index])
-        at = np.array([self._index[key] for key in keys], dtype=np.int64)
+        everywhere = bool(valid.all())
+        if not everywhere:
+            first, second = first[valid], second[valid]
+        at = self.places.find(first, second)
+        if (at < 0).any():
+            load([(self, first, second)])
+            at = self.places.find(first, second)
         if changes:
-            self._changed.update(at.tolist())
-        positions = np.full(first.shape, -1, dtype=np.int64)
-        positions[valid] = at[inverse]
+            self._changed[at] = True
+        if everywhere:
+            return at
+        positions = np.full(valid.shape, -1, dtype=np.int64)
+        positions[valid] = at
         return positions
-
-    @property
-    def index(self) -> Mapping[tuple[int, int], int]:
-        """Every row in memory, (first, second) → position, in the order of the positions."""
-        return self._index
 
     def packed(self) -> list[tuple[int, int, int, bytes]]:
         """The changed rows as they are stored: block, first, second, numbers."""
-        numbers = self._matrix()
+        changed = np.flatnonzero(self._changed[: len(self)])
+        if not changed.size:
+            return []
+        numbers = self._matrix(changed)
+        raw, width = numbers.tobytes(), 8 * numbers.shape[1]
         return [
-            (int(self._block), first, second, numbers[at].tobytes())
-            for (first, second), at in self._index.items()
-            if at in self._changed
+            (int(self.block), first, second, raw[start : start + width])
+            for first, second, start in zip(
+                self.places.first[changed].tolist(),
+                self.places.second[changed].tolist(),
+                range(0, len(raw), width),
+                strict=True,
+            )
         ]
 
-    def forget_changes(self) -> None:
-        self._changed.clear()
-
-    def _load(self, missing: list[tuple[int, int]]) -> None:
-        if not missing:
-            return
-        stored = self._stored_rows(missing)
-        self._put([(key, stored.get(key)) for key in missing])
-
-    def _put(self, found: Sequence[tuple[tuple[int, int], bytes | None]]) -> None:
-        self._grow(len(self._index) + len(found))
-        for key, numbers in found:
-            at = len(self._index)
-            self._index[key] = at
-            if numbers is not None:
-                self._unpack(at, np.frombuffer(numbers, dtype="<f8"))
+    def put(self, first: Ints, second: Ints, stored: Mapping[tuple[int, int], bytes]) -> None:
+        """Add these rows, as they were stored or else untouched."""
+        start = len(self)
+        self._grow(start + first.size)
+        self.places.add(first, second)
+        found = [
+            (at, stored[key])
+            for at, key in enumerate(zip(first.tolist(), second.tolist(), strict=True), start)
+            if key in stored
+        ]
+        if found:
+            numbers = np.frombuffer(b"".join(blob for _, blob in found), dtype="<f8")
+            at = np.array([at for at, _ in found], dtype=np.int64)
+            self._unpack(at, numbers.reshape(len(found), -1))
 
     def _grow(self, needed: int) -> None:
-        capacity = len(self._arrays[0])
+        capacity = len(self._changed)
         if needed <= capacity:
             return
-        larger = tuple(np.ascontiguousarray(a) for a in self._make(max(needed, 2 * capacity)))
+        size = max(needed, 2 * capacity)
+        larger = tuple(np.ascontiguousarray(a) for a in self._make(size))
         for old, new in zip(self._arrays, larger, strict=True):
             new[:capacity] = old
         self._arrays = larger
+        self._changed = np.concatenate([self._changed, np.zeros(size - capacity, dtype=np.bool_)])
 
-    def _matrix(self) -> NDArray[np.float64]:
-        return matrix(self.arrays)
+    def _matrix(self, at: Ints) -> NDArray[np.float64]:
+        """The rows at these positions as they are stored."""
+        return matrix([array[at] for array in self._arrays])
 
-    def _unpack(self, at: int, numbers: NDArray[np.float64]) -> None:
+    def _unpack(self, at: Ints, numbers: NDArray[np.float64]) -> None:
+        """Take over stored rows (n, width) at these positions."""
         start = 0
         for array in self._arrays:
             width = math.prod(array.shape[1:])
-            part = numbers[start : start + width]
-            array[at] = part.reshape(array.shape[1:]) if array.ndim > 1 else part[0]
+            array[at] = numbers[:, start : start + width].reshape(at.shape + array.shape[1:])
             start += width
 
-    def _stored_rows(self, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
-        if not self._stored or not keys:
-            return {}
-        found: dict[tuple[int, int], bytes] = {}
-        with connection.cursor() as cursor:
-            if connection.vendor == "postgresql":
-                cursor.execute(
-                    "SELECT first, second, numbers FROM reputation_foldstate JOIN "
-                    "unnest(%s::bigint[], %s::bigint[]) AS k(f, s) ON first = f AND second = s WHERE block = %s",
-                    [[f for f, _ in keys], [s for _, s in keys], int(self._block)],
-                )
-                found.update(((f, s), bytes(n)) for f, s, n in cursor.fetchall())
-            else:
-                for start in range(0, len(keys), 400):
-                    part = keys[start : start + 400]
-                    cursor.execute(
-                        "SELECT first, second, numbers FROM reputation_foldstate WHERE block = %s AND (first, second) "
-                        f"IN (VALUES {', '.join(['(%s, %s)'] * len(part))})",
-                        [int(self._block), *(number for key in part for number in key)],
-                    )
-                    found.update(((f, s), bytes(n)) for f, s, n in cursor.fetchall())
-        return found
+
+def load(wanted: Sequence[tuple[Rows, Ints, Ints | None]]) -> None:
+    """Have rows (first, second) of several blocks in memory, with one look at the database for all of them."""
+    missing = [(block, *_missing(block, first, second)) for block, first, second in wanted]
+    keys = [
+        (int(block.block), f, s)
+        for block, first, second in missing
+        if block.stored
+        for f, s in zip(first.tolist(), second.tolist(), strict=True)
+    ]
+    found = _stored_rows(keys) if keys else {}
+    for block, first, second in missing:
+        if first.size:
+            block.put(first, second, found.get(int(block.block), {}))
+
+
+def _missing(block: Rows, first: Ints, second: Ints | None) -> tuple[Ints, Ints]:
+    second = np.zeros_like(first) if second is None else second
+    valid = (first >= 0) & (second >= 0)
+    return block.places.missing(first[valid], second[valid])
+
+
+def _stored_rows(keys: Sequence[tuple[int, int, int]]) -> dict[int, dict[tuple[int, int], bytes]]:
+    """Stored rows by block and key."""
+    found: dict[int, dict[tuple[int, int], bytes]] = {}
+    columns = "SELECT block, first, second, numbers FROM reputation_foldstate"
+    queries: list[tuple[str, list[Any]]]
+    if connection.vendor == "postgresql":
+        join = (
+            "unnest(%s::smallint[], %s::bigint[], %s::bigint[]) AS k(b, f, s) "
+            "ON block = b AND first = f AND second = s"
+        )
+        arrays: list[Any] = [rows.array(column) for column in zip(*keys, strict=True)]
+        queries = [(f"{columns} JOIN {join}", arrays)]
+    else:
+        queries = [
+            (
+                f"{columns} WHERE (block, first, second) IN "
+                f"(VALUES {', '.join(['(%s, %s, %s)'] * len(part))})",
+                [number for key in part for number in key],
+            )
+            for part in itertools.batched(keys, 300)
+        ]
+    with connection.cursor() as cursor:
+        for sql, values in queries:
+            cursor.execute(sql, values)
+            for block, first, second, numbers in cursor.fetchall():
+                found.setdefault(block, {})[first, second] = bytes(numbers)
+    return found
 
 
 def matrix(arrays: Arrays) -> NDArray[np.float64]:

@@ -16,12 +16,13 @@ from mintmark.evidence import log
 from mintmark.registry.ancestry import Ancestry
 from mintmark.registry.models import Prompt
 from mintmark.reputation.records import Records
-from mintmark.reputation.state import Block, Rows, matrix
+from mintmark.reputation.state import Block, Rows, load, matrix
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _MEASURED = sorted(kinds.MEASURED)
+_OPINION = sorted(kinds.OPINION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +42,8 @@ class Effects:
 class _AlignmentPairs(Rows):
     """Rows of a pair's alignment. In memory `parent` is a position; stored it is −1."""
 
-    def _matrix(self) -> Floats:
-        arrays = list(self.arrays)
+    def _matrix(self, at: Ints) -> Floats:
+        arrays = [array[at] for array in self._arrays]
         parent = alignment.PairSums._fields.index("parent")
         arrays[parent] = np.full_like(arrays[parent], -1)
         return matrix(arrays)
@@ -89,6 +90,11 @@ class Fold:
             stored=stored,
         )
         self._wording: dict[int, Floats] = {}
+        self._features = np.empty((0, wording.WIDTH))
+
+    def packed(self) -> list[tuple[int, int, int, bytes]]:
+        """Every changed row of every block, as it is stored."""
+        return [row for block in self.blocks for row in block.packed()]
 
     @property
     def blocks(self) -> tuple[Rows, ...]:
@@ -99,6 +105,7 @@ class Fold:
     def apply(self, part: log.Slice) -> Effects:
         """Fold one slice into the state and say what each event did."""
         task = self.records.task(part.ritual)
+        self._load(part, task)
         expected = np.full(len(part), np.nan)
         baseline = np.full(len(part), np.nan)
         after = np.full((len(part), 5), np.nan)
@@ -136,6 +143,11 @@ class Fold:
             prompts=alignment.PromptSums(*self.alignment_prompt.arrays),
         )
 
+    def pair_sums(self, assistants: Ints, prompts: Ints) -> alignment.PairSums:
+        """The alignment sums of these pairs, a row each."""
+        at = self.alignment_pair.locate(assistants, prompts, changes=False)
+        return alignment.PairSums(*(column[at] for column in self.alignment_pair.arrays))
+
     def features(self, prompts: Ints) -> Floats:
         """The wording features of these prompts, (n, wording.WIDTH)."""
         self._read_wording(prompts)
@@ -148,12 +160,14 @@ class Fold:
     def locate_alignment(self, assistants: Ints, prompts: Ints, *, changes: bool) -> Ints:
         """Positions of pairs' alignment sums (−1 without an assistant); loads the rows of their parents too."""
         at = self.alignment_pair.locate(assistants, prompts, changes=changes)
-        made = (self.ancestry.forked_by(prompts) == assistants) & (assistants >= 0)
-        parents = np.where(made, self.ancestry.parents(prompts), -1)
-        above = self.alignment_pair.locate(assistants, parents, changes=False)
-        sums = alignment.PairSums(*self.alignment_pair.arrays)
-        sums.parent[at[made]] = above[made]
-        sums.forked[at[made]] = True
+        distinct, inverse = np.unique(prompts, return_inverse=True)
+        made = (self.ancestry.forked_by(distinct)[inverse] == assistants) & (assistants >= 0)
+        if made.any():
+            parents = self.ancestry.parents(prompts[made])
+            above = self.alignment_pair.locate(assistants[made], parents, changes=False)
+            sums = alignment.PairSums(*self.alignment_pair.arrays)
+            sums.parent[at[made]] = above
+            sums.forked[at[made]] = True
         return at
 
     def _fold_pairs(
@@ -166,16 +180,14 @@ class Fold:
         # The kernel addresses both by one column: they are always located together, so their positions agree.
         self.centre.locate(ritual)
         prompt_at = self.pair_prompt.locate(prompt)
-        features = np.zeros((len(self.pair_prompt.arrays[0]), wording.WIDTH))
-        touched, first = np.unique(prompt_at, return_index=True)
-        features[touched] = self.features(prompt[first])
+        self._read_features()
         events = pairs.PairEvents(
             assistant=self.pair_assistant.locate(assistant),
             ritual=ritual_at,
             assistant_ritual=self.pair_assistant_ritual.locate(assistant, ritual),
             prompt=prompt_at,
             pair=self.pair_pair.locate(assistant, prompt),
-            features=features,
+            features=self._features,
             score=part.score[measured],
             runs=part.runs[measured],
             at_days=part.at_days[measured],
@@ -185,18 +197,44 @@ class Fold:
     def _fold_alignment(
         self, part: log.Slice, expected: Floats, baseline: Floats
     ) -> alignment.Effects:
-        concerned = ~np.isin(part.kind, sorted(kinds.OPINION))
-        assistant = np.where(concerned, part.assistant, -1)
         events = alignment.Events(
             kind=part.kind,
             prompt=self.alignment_prompt.locate(part.prompt),
-            pair=self.locate_alignment(assistant, part.prompt, changes=True),
+            pair=self.locate_alignment(_concerned(part), part.prompt, changes=True),
             score=part.score,
             runs=part.runs,
             expected=expected,
             baseline=baseline,
         )
         return alignment.fold(self.alignment_state(), events)
+
+    def _load(self, part: log.Slice, task: Ints) -> None:
+        """Have what a slice touches in memory at once; what else it needs is loaded when it turns up."""
+        measured = np.isin(part.kind, _MEASURED)
+        assistant = np.where(measured, part.assistant, -1)
+        prompt = np.where(measured, part.prompt, -1)
+        ritual = np.where(measured, task, -1)
+        load(
+            [
+                (self.pair_fleet, np.zeros(1, dtype=np.int64), None),
+                (self.pair_assistant, assistant, None),
+                (self.pair_ritual, ritual, None),
+                (self.centre, ritual, None),
+                (self.pair_assistant_ritual, assistant, ritual),
+                (self.pair_prompt, prompt, None),
+                (self.pair_pair, assistant, prompt),
+                (self.alignment_prompt, part.prompt, None),
+                (self.alignment_pair, _concerned(part), part.prompt),
+                *self.records.touched(part, task=task),
+            ]
+        )
+
+    def _read_features(self) -> None:
+        """Have the wording of every prompt of the pair model at hand, row by row."""
+        known = len(self._features)
+        new = self.pair_prompt.places.first[known:]
+        if new.size:
+            self._features = np.concatenate([self._features, self.features(new)])
 
     def _read_wording(self, prompts: Ints) -> None:
         missing = [p for p in np.unique(prompts).tolist() if p not in self._wording]
@@ -212,3 +250,8 @@ class Fold:
                     stale.append(pk)
             for pk, text in Prompt.objects.filter(pk__in=stale).values_list("id", "text"):
                 self._wording[pk] = wording.features(text)
+
+
+def _concerned(part: log.Slice) -> Ints:
+    """The assistant on whose pairing an event says something, −1 for none: opinions say nothing of it."""
+    return np.where(np.isin(part.kind, _OPINION), -1, part.assistant)

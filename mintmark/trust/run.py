@@ -42,25 +42,15 @@ class Run:
         effects = self.fold.apply(part)
         prompts = np.unique(part.prompt)
         at = self.fold.records.locate(prompts, changes=False)
-        counted = self.fold.records.state().prompts.counted
-        homes: dict[int, int | None] = {}
-        runs: dict[int, float] = {}
-        for prompt, position in zip(prompts.tolist(), at.tolist(), strict=True):
-            homes[prompt] = self.fold.records.home(position)
-            own = counted[position]
-            runs[prompt] = float(own[reputation_state.OUTCOME] + own[reputation_state.REPLAY])
+        counted = self.fold.records.state().prompts.counted[at]
         published = self._standings.follow(
             part=part,
             expected=effects.expected,
             baseline=effects.baseline,
             effects=effects.reputation,
-            homes=homes,
-            runs=runs,
+            prompts=prompts,
+            homes=self.fold.records.homes(at),
+            runs=counted[:, reputation_state.OUTCOME] + counted[:, reputation_state.REPLAY],
         )
-        made = self._maps.follow(
-            part=part,
-            effects=effects,
-            sums=self.fold.alignment_state().pairs,
-            at=self.fold.alignment_pair.index,
-        )
+        made = self._maps.follow(part=part, effects=effects, sums=self.fold.pair_sums)
         return Step(reputation=published, trust_map=made)
