@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Principal, Role, Team
@@ -72,16 +72,44 @@ def register_all(*, drafts: Sequence[Draft], author: Principal, team: Team) -> l
             rows=problems,
         )
     with transaction.atomic():
-        return [_register(draft=draft, author=author, team=team) for draft in drafts]
+        lines = _lines(drafts)
+        found = [_found_or_new(draft, lines=lines, author=author, team=team) for draft in drafts]
+        new = list({id(prompt): prompt for prompt in found if prompt.pk is None}.values())
+        try:
+            with transaction.atomic():
+                Prompt.objects.bulk_create(new, batch_size=500)
+        except IntegrityError as taken:  # another writer came between the look and the insert
+            raise RevisionTaken(
+                f"One of {new[0].reference}{' and those after it' if new[1:] else ''} was registered by another "
+                "writer just now; read the line again and register the next revision."
+            ) from taken
+        Tagging.objects.bulk_create(
+            [Tagging(prompt=prompt, tag=tag) for prompt in new for tag in prompt.tags]
+        )
+        return found
 
 
-def _register(*, draft: Draft, author: Principal, team: Team) -> Prompt:
-    line = Prompt.objects.filter(namespace=draft.namespace, name=draft.name)
+type _Lines = dict[tuple[str, str], dict[int, Prompt]]
+
+
+def _lines(drafts: Sequence[Draft]) -> _Lines:
+    """The revisions of every line that the drafts name, in one look."""
+    lines: _Lines = {(draft.namespace, draft.name): {} for draft in drafts}
+    revisions = Prompt.objects.select_related("team").filter(
+        namespace__in={namespace for namespace, _ in lines}, name__in={name for _, name in lines}
+    )
+    for prompt in revisions:
+        if (prompt.namespace, prompt.name) in lines:
+            lines[prompt.namespace, prompt.name][prompt.revision] = prompt
+    return lines
+
+
+def _found_or_new(draft: Draft, *, lines: _Lines, author: Principal, team: Team) -> Prompt:
+    """The prompt that is there already, or one that is yet to be inserted and is from now on part of its line."""
+    line = lines[draft.namespace, draft.name]
     digest = hashlib.sha256(draft.text.encode()).hexdigest()
-    revision = draft.revision
-    if revision is None:
-        revision = (line.aggregate(last=Max("revision"))["last"] or 0) + 1
-    there = line.filter(revision=revision).first()
+    revision = draft.revision if draft.revision is not None else max(line, default=0) + 1
+    there = line.get(revision)
     if there is not None:
         if there.digest == digest and there.team_id == team.pk:
             return there
@@ -89,43 +117,32 @@ def _register(*, draft: Draft, author: Principal, team: Team) -> Prompt:
             f"{there.reference} is registered with the text sha256:{there.digest[:12]}…; a registered text "
             f"never changes, so register this one as revision {revision + 1} or higher."
         )
-    owner = line.exclude(team=team).first()
-    if owner is not None:
+    if any(prompt.team_id != team.pk for prompt in line.values()):
         raise errors.Forbidden(
             f"The line {draft.namespace}/{draft.name} belongs to another team; fork it under a namespace of yours."
         )
-    try:
-        with transaction.atomic():
-            prompt = Prompt.objects.create(
-                namespace=draft.namespace,
-                name=draft.name,
-                revision=revision,
-                title=draft.title,
-                text=draft.text,
-                digest=digest,
-                preview=draft.preview if draft.preview is not None else "",
-                is_open=draft.is_open,
-                parent=draft.parent,
-                derivation=_derivation(draft),
-                mutation_note=draft.mutation_note,
-                forked_by=draft.forked_by,
-                author=author,
-                team=team,
-                variables=list(draft.variables)
-                if draft.variables is not None
-                else variables(draft.text),
-                tags=list(dict.fromkeys(draft.tags)),
-                licence=draft.licence,
-                wording=wording.features(draft.text).tobytes(),
-                wording_version=wording.VERSION,
-            )
-    except IntegrityError as taken:  # another writer registered it between the look and the insert
-        raise RevisionTaken(
-            f"{draft.namespace}/{draft.name}@{revision} was registered by another writer just now; read the line "
-            "again and register the next revision."
-        ) from taken
-    Tagging.objects.bulk_create(Tagging(prompt=prompt, tag=tag) for tag in prompt.tags)
-    return prompt
+    line[revision] = Prompt(
+        namespace=draft.namespace,
+        name=draft.name,
+        revision=revision,
+        title=draft.title,
+        text=draft.text,
+        digest=digest,
+        preview=draft.preview if draft.preview is not None else "",
+        is_open=draft.is_open,
+        parent=draft.parent,
+        derivation=_derivation(draft),
+        mutation_note=draft.mutation_note,
+        forked_by=draft.forked_by,
+        author=author,
+        team=team,
+        variables=list(draft.variables) if draft.variables is not None else variables(draft.text),
+        tags=list(dict.fromkeys(draft.tags)),
+        licence=draft.licence,
+        wording=wording.features(draft.text).tobytes(),
+        wording_version=wording.VERSION,
+    )
+    return line[revision]
 
 
 def variables(text: str) -> list[str]:

@@ -107,11 +107,12 @@ class PromptReputationLedger:
         }
 
     def history(self, *, prompt: Prompt, limit: int = 500) -> list[Snapshot]:
-        """A prompt's newest snapshots, oldest of them first."""
+        """A prompt's newest snapshots under the policy, oldest of them first."""
+        policy = self._given or policies.in_force()
         rows = (
-            PromptReputationScore.objects.filter(prompt=prompt)
+            PromptReputationScore.objects.filter(prompt=prompt, policy=policy)
             .select_related("event")
-            .order_by("-policy", "-event__xid", "-event")[:limit]
+            .order_by("-event__xid", "-event")[:limit]
         )
         return [
             Snapshot(
