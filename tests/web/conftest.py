@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from mintmark.evidence import log
 from tests.web.scene import Scene
 
 
@@ -23,10 +22,8 @@ def quick_passwords(settings: Any) -> None:
 
 
 @pytest.fixture
-def scene(quick_passwords: None, db: None, monkeypatch: pytest.MonkeyPatch) -> Scene:
-    """Prompts, assistants and evidence of every kind, folded, within the test's own transaction."""
-    # PostgreSQL folds what other transactions have committed; here all is written and read in one.
-    monkeypatch.setattr(log, "_settled_clause", lambda: ("TRUE", []))
+def scene(quick_passwords: None, db: None) -> Scene:
+    """Prompts, assistants and evidence of every kind, folded; for tests marked `django_db`."""
     return Scene()
 
 

@@ -1,6 +1,5 @@
-"""A real installation with the living example, served as `mintmark serve` serves it, for a browser to visit."""
+"""A real installation with the scene in it, served as `mintmark serve` serves it, for a browser to visit."""
 
-import json
 import socket
 import time
 import urllib.error
@@ -27,18 +26,13 @@ class Site:
 def served() -> Iterator[Site]:
     """The site, from the moment it answers to the end of the block."""
     with installations.installation() as installation:
-        loaded = json.loads(
-            installation.run("mintmark.cli", "demo", "--no-serve", "--no-corpus", "--json").split(
-                "\n}"
-            )[0]
-            + "\n}"
-        )
+        installation.run("tests.web.furnish")
         port = _free_port()
         process = installation.start("mintmark.cli", "serve", "--port", str(port), "--workers", "1")
         try:
             address = f"http://127.0.0.1:{port}"
             _await(address)
-            yield Site(address=address, user=loaded["user"], password=loaded["password"])
+            yield Site(address=address, user="buyer", password="correct horse battery")
         finally:
             process.terminate()
             process.wait(timeout=_PATIENCE_SECONDS)

@@ -17,12 +17,12 @@ SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
 PATHS = {
     "start": "/",
     "search": "/?q=triage",
-    "reputation": "/prompts/2/reputation",
-    "all relatives": "/prompts/2/reputation?every_relative=1&every_assistant=1",
-    "private text": "/prompts/4/reputation",
-    "not measured": "/?q=refusal",
+    "reputation": "/prompts/1/reputation",
+    "all relatives": "/prompts/1/reputation?every_relative=1&every_assistant=1",
+    "private text": "/prompts/3/reputation",
+    "not measured": "/prompts/4/reputation",
     "trust": "/assistants/1/trust",
-    "compared": "/assistants/1/trust?with=5&order=-resonance",
+    "compared": "/assistants/1/trust?with=2&order=-resonance",
     "nothing matches": "/assistants/1/trust?q=zzz",
     "heat map": "/assistants/1/trust?view=heat",
     "team": "/assistants/1/trust?view=team",
@@ -173,7 +173,7 @@ def test_keys_typed_into_a_field_stay_there(page: Page) -> None:
 
 
 def test_the_first_tab_skips_to_the_content(page: Page) -> None:
-    page.goto("/prompts/2/reputation")
+    page.goto("/prompts/1/reputation")
     page.keyboard.press("Tab")
     skip = page.get_by_role("link", name="Skip to the content")
     expect(skip).to_be_focused()
@@ -194,7 +194,7 @@ def test_a_cell_opens_its_reasons_over_the_page_and_is_accessible(page: Page) ->
 
 
 def test_older_events_come_without_a_reload(page: Page) -> None:
-    page.goto("/prompts/2/reputation")
+    page.goto("/prompts/1/reputation")
     page.evaluate("document.body.dataset.here = 'still'")
     first = page.locator("#events tbody tr").first.get_attribute("id")
     page.get_by_role("link", name="Older events").click()
@@ -230,8 +230,9 @@ def test_without_a_script_everything_can_still_be_done(browser: Browser, site: S
     _sign_in(page, site)
     page.get_by_role("searchbox").first.fill("quick")
     page.get_by_role("button", name="Find").click()
-    page.get_by_role("link", name="scout/quick-triage@1", exact=True).click()
+    page.get_by_role("link", name="acme/quick-triage@1", exact=True).click()
     expect(page.get_by_role("heading", name="Where it comes from")).to_be_visible()
+    page.goto("/prompts/1/reputation")
     page.get_by_role("link", name="Older events").click()
     expect(page.locator("#events tbody tr").first).to_be_visible()
     page.goto("/assistants/1/trust")
@@ -248,7 +249,7 @@ def test_without_a_script_everything_can_still_be_done(browser: Browser, site: S
 
 
 def test_charts_print_and_controls_do_not(page: Page) -> None:
-    page.goto("/prompts/2/reputation")
+    page.goto("/prompts/1/reputation")
     page.emulate_media(media="print")
     expect(page.locator("svg.history")).to_be_visible()
     expect(page.locator("header.top")).to_be_hidden()

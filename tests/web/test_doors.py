@@ -7,6 +7,8 @@ from django.test import Client
 
 from tests.web.scene import Scene
 
+pytestmark = pytest.mark.django_db
+
 PAGES = (
     "/",
     "/prompts/{prompt}/reputation",
@@ -113,7 +115,6 @@ def test_what_does_not_exist_is_not_found_and_says_so_kindly(
     assert "There is nothing here" in answer.content.decode()
 
 
-@pytest.mark.django_db
 def test_signing_in_with_a_wrong_password_says_so() -> None:
     answer = Client().post("/sign-in", {"username": "nobody", "password": "wrong"})
     assert answer.status_code == 200

@@ -6,10 +6,13 @@ import re
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
 from django.test import Client
 from django.utils import timezone
 
 from tests.web.scene import SECRET, Scene
+
+pytestmark = pytest.mark.django_db
 
 
 def _page(client: Client, prompt: int, query: str = "") -> str:

@@ -8,6 +8,8 @@ from django.test import Client
 from tests.cast import person
 from tests.web.scene import Scene
 
+pytestmark = pytest.mark.django_db
+
 
 def _page(client: Client, query: str = "", **headers: str) -> str:
     answer = client.get(f"/{query}", headers=headers)
@@ -69,7 +71,6 @@ def test_the_list_pages_by_key_and_shows_each_prompt_once(scene: Scene, reader: 
     assert len(seen) == len(set(seen)) == 48
 
 
-@pytest.mark.django_db
 def test_an_empty_installation_teaches_the_next_command() -> None:
     client = Client()
     client.force_login(person("newcomer"))

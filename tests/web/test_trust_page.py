@@ -10,6 +10,8 @@ from django.test import Client
 from mintmark.web import trust
 from tests.web.scene import Scene
 
+pytestmark = pytest.mark.django_db
+
 
 def _page(client: Client, path: str, **headers: str) -> str:
     answer = client.get(path, headers=headers)
