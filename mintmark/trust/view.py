@@ -26,6 +26,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 MOST_CANDIDATES = 4000
+NINETY = predictions.NINETY
 
 
 class View:
@@ -98,34 +99,25 @@ class View:
         if not prompts:
             return []
         tasks = self.tasks_of(prompts)
+        kept = {m.prompt_id: m for m in maps}
         ids = np.array([p.pk for p in prompts], dtype=np.int64)
         who = np.full(len(prompts), assistant.pk, dtype=np.int64)
         task_ids = np.array([tasks[p.pk] for p in prompts], dtype=np.int64)
         told = self.predict(who, task_ids, ids, now=now)
+        _keep_measured(told, {i: kept[p.pk] for i, p in enumerate(prompts) if p.pk in kept})
         pair_at = self.fold.locate_alignment(who, ids, changes=False)
         prompt_at = self.fold.alignment_prompt.locate(ids, changes=False)
         state = self.fold.alignment_state()
         measures = alignment.measures(state, pairs=pair_at, prompts=prompt_at)
         rituals = Ritual.objects.in_bulk(sorted({t for t in tasks.values() if t >= 0}))
-        kept = {m.prompt_id: m for m in maps}
         sums = state.pairs
         return [
             MatrixRow(
                 prompt=prompt,
                 ritual=rituals.get(tasks[prompt.pk]),
-                trust=Estimate(
-                    value=float(told.trust[i]),
-                    low=float(told.low[i]),
-                    high=float(told.high[i]),
-                    runs=float(sums.runs[pair_at[i]]),
-                ),
+                trust=_told(told, i, runs=float(sums.runs[pair_at[i]])),
                 swarm=None,
-                resonance=Resonance(
-                    value=float(told.resonance[i]),
-                    task=float(told.task[i]),
-                    wording=float(told.wording[i]),
-                    own_record=float(told.own_record[i]),
-                ),
+                resonance=_resonance(told, i),
                 compliance=_posterior(
                     measures.symbolic_compliance[i],
                     measures.compliance_low[i],
@@ -183,11 +175,15 @@ class View:
         runs = np.zeros((len(assistants), len(prompts)))
         row_of = {a.pk: i for i, a in enumerate(assistants)}
         column_of = {p.pk: j for j, p in enumerate(prompts)}
-        for a, p, n in AssistantPromptTrustMap.objects.filter(
-            assistant__in=row_of, prompt__in=column_of
-        ).values_list("assistant_id", "prompt_id", "runs"):
-            runs[row_of[a], column_of[p]] = n
-        return self.predict(who, at, ids, now=now), runs
+        told = self.predict(who, at, ids, now=now)
+        maps = AssistantPromptTrustMap.objects.filter(assistant__in=row_of, prompt__in=column_of)
+        measured = {}
+        for m in maps:
+            i, j = row_of[m.assistant_id], column_of[m.prompt_id]
+            runs[i, j] = m.runs
+            measured[i * len(prompts) + j] = m
+        _keep_measured(told, measured)
+        return told, runs
 
     def measured_assistants(self) -> list[Assistant]:
         """The assistants with measured evidence, by name."""
@@ -265,6 +261,8 @@ class View:
         ids = np.array([p.pk for p in both], dtype=np.int64)
         at = np.array([tasks[p.pk] for p in both], dtype=np.int64)
         told = self.predict(np.full(len(both), assistant.pk, dtype=np.int64), at, ids, now=now)
+        _keep_measured(told, dict(enumerate(maps)))
+        sd = (told.high - told.low) / (2.0 * NINETY)
         best: dict[int, int] = {}
         for i in range(len(tried)):
             if at[i] >= 0 and (
@@ -278,8 +276,8 @@ class View:
             if task not in best:
                 continue
             rival = best[task]
-            spread = (told.logit_sd[i] ** 2 + told.logit_sd[rival] ** 2) ** 0.5
-            odds = NormalDist().cdf(float((told.logit_mean[i] - told.logit_mean[rival]) / spread))
+            lead = (told.trust[i] - told.trust[rival]) / (sd[i] ** 2 + sd[rival] ** 2) ** 0.5
+            odds = NormalDist().cdf(float(lead))
             found.append(
                 Suggestion(
                     prompt=both[i],
@@ -292,6 +290,31 @@ class View:
             )
         found.sort(key=lambda s: (-s.odds, s.prompt.pk))
         return found[:limit]
+
+
+def _keep_measured(
+    told: predictions.Prediction, measured: Mapping[int, AssistantPromptTrustMap]
+) -> None:
+    """Put in place of the predictions of measured pairs, by row, what was learned at their last event.
+
+    Later events of other pairs go on to move the parameters that they share, and with them a prediction made now; what
+    a pair has measured itself says more. What the pairing adds beyond task and wording is its own record.
+    """
+    for i, pair in measured.items():
+        if pair.trust is None or pair.trust_low is None or pair.trust_high is None:
+            continue
+        told.trust[i], told.low[i], told.high[i] = pair.trust, pair.trust_low, pair.trust_high
+        told.resonance[i] = pair.resonance_score
+        told.own_record[i] = pair.resonance_score - told.task[i] - told.wording[i]
+
+
+def _resonance(told: predictions.Prediction, i: int) -> Resonance:
+    return Resonance(
+        value=float(told.resonance[i]),
+        task=float(told.task[i]),
+        wording=float(told.wording[i]),
+        own_record=float(told.own_record[i]),
+    )
 
 
 def _told(told: predictions.Prediction, i: int, *, runs: float) -> Estimate:

@@ -68,8 +68,9 @@ def test_trust_maps_update_resonance_and_compliance() -> None:
     assert broken.updated_at >= first.updated_at
 
     row = AssistantTrustTracker().explain(assistant=cast.scout, prompt=cast.prompt, now=cast.now)
-    # The map keeps the pair as of its own last event; read now, what came later is in it as well.
-    assert row.row.resonance.value == pytest.approx(first.resonance_score, abs=0.05)
+    assert row.row.resonance.value == first.resonance_score
+    parts = row.row.resonance
+    assert parts.task + parts.wording + parts.own_record == pytest.approx(parts.value, abs=1e-12)
     assert row.row.compliance.value == pytest.approx(broken.symbolic_compliance, abs=1e-9)
     assert len(row.failed_checks) == 8
 
