@@ -378,7 +378,9 @@ def _copied(cursor: Any, sql: str, arguments: Sequence[Any]) -> NDArray[np.void]
     """The rows of a query all of whose columns take eight bytes and none is NULL, in PostgreSQL's binary format: a
     header, then for each row the number of its columns, and each column after its length.
     """
-    with cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT BINARY)", arguments) as copy:
+    statement = f"COPY ({sql}) TO STDOUT (FORMAT BINARY)"
+    # The driver's own cursor: Django's, when it logs queries, takes no arguments here.
+    with connection.wrap_database_errors, cursor.cursor.copy(statement, arguments) as copy:
         raw = b"".join(copy)
     return np.frombuffer(raw[_HEADER:-_TRAILER], dtype=_COPIED)[list(_RECORD.names or ())]
 

@@ -199,7 +199,7 @@ class Records:
         ids = np.array(sorted(set(self._task.values())), dtype=np.int64)
         self._rituals.locate(ids, changes=False)
         self._fleet.locate(np.zeros(1, dtype=np.int64), changes=False)
-        names = dict(Ritual.objects.values_list("id", "name"))
+        names = dict(Ritual.objects.values_list("id", "name")) if self.policy.kappa else {}
         kappa = self._rituals.arrays[reputation_state.Rituals._fields.index("kappa")]
         for at, task in enumerate(self.task_ids):
-            kappa[at] = self.policy.kappa.get(names[task], self.policy.kappa_default)
+            kappa[at] = self.policy.kappa.get(names.get(task, ""), self.policy.kappa_default)

@@ -167,23 +167,28 @@ def _missing(block: Rows, first: Ints, second: Ints | None) -> tuple[Ints, Ints]
 def _stored_rows(keys: Sequence[tuple[int, int, int]]) -> dict[int, dict[tuple[int, int], bytes]]:
     """Stored rows by block and key."""
     found: dict[int, dict[tuple[int, int], bytes]] = {}
-    columns = "SELECT block, first, second, numbers FROM reputation_foldstate"
+    columns = "block, first, second, numbers"
     queries: list[tuple[str, list[Any]]]
     if connection.vendor == "postgresql":
-        join = (
-            "unnest(%s::smallint[], %s::bigint[], %s::bigint[]) AS k(b, f, s) "
-            "ON block = b AND first = f AND second = s"
-        )
         arrays: list[Any] = [rows.array(column) for column in zip(*keys, strict=True)]
-        queries = [(f"{columns} JOIN {join}", arrays)]
-    else:
         queries = [
             (
-                f"{columns} WHERE (block, first, second) IN "
-                f"(VALUES {', '.join(['(%s, %s, %s)'] * len(part))})",
+                f"SELECT {columns} FROM reputation_foldstate JOIN "
+                "unnest(%s::smallint[], %s::bigint[], %s::bigint[]) AS k(b, f, s) "
+                "ON block = b AND first = f AND second = s",
+                arrays,
+            )
+        ]
+    else:
+        # CROSS JOIN holds the order: each key is searched for. For (…) IN (VALUES …) the table would be scanned.
+        queries = [
+            (
+                f"WITH k(b, f, s) AS (VALUES {', '.join(['(%s, %s, %s)'] * len(part))}) "
+                f"SELECT {columns} FROM k CROSS JOIN reputation_foldstate "
+                "ON block = b AND first = f AND second = s",
                 [number for key in part for number in key],
             )
-            for part in itertools.batched(keys, 300)
+            for part in itertools.batched(keys, 3000)
         ]
     with connection.cursor() as cursor:
         for sql, values in queries:

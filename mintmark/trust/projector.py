@@ -35,9 +35,9 @@ def advance(*, now: datetime, at_most: int | None = None) -> int:
             if not _try_lock():
                 return folded
             done = _advance_slice(now=now)
-        if not done:
-            return folded
         folded += done
+        if done < SLICE:  # that was all
+            return folded
     return folded
 
 
