@@ -137,11 +137,11 @@ def test_status_says_how_far_the_fold_is(folded_world: World) -> None:
     assert status["recorded"] == status["folded"] == 3
 
 
-def test_an_assistant_named_by_a_number_does_not_stand_for_another_one(world: World) -> None:
-    caller = world.as_("operator")
-    made = caller.send("POST", "/assistants", {"name": str(world.scout.pk)}).json()
-    assert made["id"] != world.scout.pk
-    assert caller.get(f"/assistants/{world.scout.pk}").json()["name"] == "scout"
+def test_a_name_of_digits_alone_is_refused_since_it_would_look_like_an_id(world: World) -> None:
+    answer = world.as_("operator").send("POST", "/assistants", {"name": str(world.scout.pk)})
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "invalid_assistant"
+    assert "id" in answer.json()["detail"]
 
 
 def test_a_label_reaches_a_prompt_whose_name_holds_a_slash(world: World) -> None:

@@ -16,7 +16,7 @@ import pytest
 from tests import postgres
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 180
 
 
 @contextmanager
