@@ -73,6 +73,9 @@ def run(*, host: str, port: int, workers: int | None, greeting: Sequence[str]) -
     # Their connections must not be shared with the processes that are about to start.
     needs_folding = connection.vendor == "postgresql" and settings.FOLD == "worker"
     connection.close()
+    if connection.vendor == "postgresql":
+        # Closing only gives the connection back; two processes on one would read each other's answers.
+        connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's alone has one
     server: Any = Granian(
         "mintmark.config.wsgi:application",
         address=host,
