@@ -70,9 +70,6 @@ def test_every_column_is_read_as_it_was_recorded(cast: Cast) -> None:
     assert part.admissible.dtype == np.bool_
 
 
-@pytest.mark.xfail(
-    connection.vendor == "postgresql", reason="open: fails on PostgreSQL, see the notes", strict=False
-)
 def test_reading_goes_on_where_it_stopped_without_scanning_what_came_before(cast: Cast) -> None:
     """An index that is searched by its first column alone costs more with every event there is."""
     cast.record(*[cast.outcome(score=0.5) for _ in range(5)])
