@@ -43,7 +43,9 @@ class Installation:
             text=True,
             timeout=300,
         )
-        assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == 0, (
+            f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        )
         return done.stdout
 
     def start(self, *command: str) -> "subprocess.Popen[str]":

@@ -42,7 +42,9 @@ def _secret_key() -> str:
 
 SECRET_KEY = _secret_key()
 DEBUG: bool = env.bool("MINTMARK_DEBUG", default=False)
-ALLOWED_HOSTS: list[str] = env.list("MINTMARK_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+ALLOWED_HOSTS: list[str] = env.list(
+    "MINTMARK_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"]
+)
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("MINTMARK_TRUSTED_ORIGINS", default=[])
 # Cookies travel over https only when the installation says that it is served over https.
 HTTPS: bool = env.bool("MINTMARK_HTTPS", default=False)
@@ -162,7 +164,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE: int = env.int("MINTMARK_MAX_REQUEST_BYTES", default
 # On SQLite folding always happens in the appending transaction.
 FOLD: str = env.str("MINTMARK_FOLD", default="worker")
 if FOLD not in ("worker", "inline"):
-    raise environ.ImproperlyConfigured(f"MINTMARK_FOLD is {FOLD!r}; it must be 'worker' or 'inline'.")
+    raise environ.ImproperlyConfigured(
+        f"MINTMARK_FOLD is {FOLD!r}; it must be 'worker' or 'inline'."
+    )
 
 LOGGING = {
     "version": 1,

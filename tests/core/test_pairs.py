@@ -51,7 +51,9 @@ def test_the_posterior_is_that_of_the_integral(
 
 @given(st.floats(0, 1e6))
 def test_the_factorial_is_that_of_the_gamma_function(value: float) -> None:
-    assert posterior.log_factorial(value) == pytest.approx(math.lgamma(value + 1), rel=1e-9, abs=1e-9)
+    assert posterior.log_factorial(value) == pytest.approx(
+        math.lgamma(value + 1), rel=1e-9, abs=1e-9
+    )
 
 
 def test_one_event_shares_its_news_in_proportion_to_variance() -> None:

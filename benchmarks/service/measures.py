@@ -1,0 +1,97 @@
+"""What is measured inside a process of a house, with Django set up for it."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import resource
+import time
+
+from mintmark.accounts.models import Principal
+from mintmark.core.kinds import Kind
+from mintmark.evidence import log
+from mintmark.trust import projector
+from mintmark.trust.run import Run
+
+from . import fleets
+from .houses import Fleet
+
+_REPLAY_SLICE = 20_000
+
+
+def fold_all() -> dict[str, float]:
+    """Fold what is not folded yet, slice by slice as the worker does: events, seconds, and those of the last slice."""
+    _compile()
+    events, seconds, last = 0, 0.0, 0.0
+    while True:
+        begun = time.perf_counter()
+        done = projector.advance(now=fleets.START, at_most=projector.SLICE)
+        elapsed = time.perf_counter() - begun
+        if done:
+            events, seconds = events + done, seconds + elapsed
+        if done >= projector.SLICE:
+            last = elapsed / done
+        if done < projector.SLICE:
+            break
+    return {
+        "events": events,
+        "seconds": seconds,
+        "last_slice_us": 1e6 * last,
+        "peak_mb": _peak_mb(),
+    }
+
+
+def single_events(*, fleet: Fleet, count: int = 100) -> float:
+    """Milliseconds to fold one event that was recorded alone, the mean of `count`; nothing else is unfolded."""
+    actor = Principal.objects.get(pk=fleet.operator)
+    made = fleets.entries(fleet=fleet, rng=random.Random(), step=fleets.SPAN / 10_000_000)
+    total = 0.0
+    for n in range(count + 10):
+        entry = next(e for e in made if e.kind != Kind.RATING)
+        entry = dataclasses.replace(entry, occurred_at=fleets.START + fleets.SPAN)
+        log.append(actor=actor, source="bench", entries=[entry], now=fleets.START + fleets.SPAN)
+        begun = time.perf_counter()
+        done = projector.advance(now=fleets.START)
+        if done != 1:
+            raise RuntimeError(f"{done} events were folded where one was recorded")
+        if n >= 10:
+            total += time.perf_counter() - begun
+    return 1e3 * total / count
+
+
+def replay() -> dict[str, float]:
+    """The whole log from its first event, in memory: seconds to read it, for the kernels, and for what they publish."""
+    _compile()
+    run = Run(policy=projector.cursor().policy, stored=False)
+    reading = folding = 0.0
+    events = 0
+    parts = log.slices(at_most=_REPLAY_SLICE)
+    begun = time.perf_counter()
+    while True:
+        started = time.perf_counter()
+        part = next(parts, None)
+        reading += time.perf_counter() - started
+        if part is None:
+            break
+        run.step(part)
+        events += len(part)
+    seconds = time.perf_counter() - begun
+    folding = seconds - reading
+    return {
+        "events": events,
+        "seconds": seconds,
+        "reading_seconds": reading,
+        "folding_seconds": folding,
+        "peak_mb": _peak_mb(),
+    }
+
+
+def _compile() -> None:
+    """Have the kernels compiled, so that no measure holds it: fold the first events into nothing."""
+    part = log.read(after=log.Position(), at_most=200)
+    if part is not None:
+        Run(policy=projector.cursor().policy, stored=False).step(part)
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
