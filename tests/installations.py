@@ -3,23 +3,29 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from django.db import connection
 
 _ROOT = Path(__file__).resolve().parent.parent
+SETTINGS = "mintmark.config.settings"
+_PATIENCE_SECONDS = 60.0
 
 
 @dataclass
 class Installation:
-    """Where it lives; `run` and `start` make processes that use it."""
+    """Where it lives; `run`, `start` and `served` make processes that use it."""
 
     home: Path
     url: str
@@ -29,7 +35,7 @@ class Installation:
         return os.environ | {
             "MINTMARK_HOME": str(self.home),
             "MINTMARK_DATABASE_URL": self.url,
-            "DJANGO_SETTINGS_MODULE": "mintmark.config.settings",
+            "DJANGO_SETTINGS_MODULE": SETTINGS,
             "PYTHONPATH": str(_ROOT),
         }
 
@@ -48,42 +54,100 @@ class Installation:
         )
         return done.stdout
 
-    def start(self, *command: str) -> "subprocess.Popen[str]":
+    def start(self, *command: str, settings: str = SETTINGS) -> "subprocess.Popen[str]":
         """Start `python -m COMMAND…` and leave it running."""
         return subprocess.Popen(
             [sys.executable, "-m", *command],
-            env=self.environment,
+            env=self.environment | {"DJANGO_SETTINGS_MODULE": settings},
             cwd=_ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
 
+    @contextmanager
+    def served(self, *, workers: int, settings: str = SETTINGS) -> Iterator[int]:
+        """`mintmark serve` until the block ends; yields its port on 127.0.0.1 once it answers."""
+        port = free_port()
+        serve = ("mintmark.cli", "serve", "--port", str(port), "--workers", str(workers))
+        server = self.start(*serve, settings=settings)
+        try:
+            await_answer(port=port, process=server)
+            yield port
+        finally:
+            server.terminate()
+            try:
+                server.wait(timeout=_PATIENCE_SECONDS)
+            except subprocess.TimeoutExpired:
+                kill(server)
+                raise
+
 
 @contextmanager
 def installation() -> Iterator[Installation]:
     """A migrated, empty installation on the database of this run (SQLite: a file of its own)."""
-    home = Path(tempfile.mkdtemp(prefix="mintmark-installation-"))
-    name = f"story_{os.getpid()}_{home.name[-8:].lower()}"
     if connection.vendor == "postgresql":
-        url = urlunsplit(urlsplit(os.environ["MINTMARK_DATABASE_URL"])._replace(path=f"/{name}"))
-        _administer(f'CREATE DATABASE "{name}"')
+        with _database() as url, installed(url=url) as made:
+            yield made
     else:
-        url = f"sqlite:///{home / 'mintmark.sqlite3'}"
-    made = Installation(home=home, url=url)
+        with installed() as made:
+            yield made
+
+
+@contextmanager
+def installed(*, url: str | None = None) -> Iterator[Installation]:
+    """A migrated installation on the empty database `url`, or on an SQLite file in its home."""
+    home = Path(tempfile.mkdtemp(prefix="mintmark-installation-"))
+    made = Installation(home=home, url=url or f"sqlite:///{home / 'mintmark.sqlite3'}")
     try:
         made.run("mintmark.cli", "migrate")
         yield made
     finally:
-        if connection.vendor == "postgresql":
-            _administer(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         shutil.rmtree(home, ignore_errors=True)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def await_answer(*, port: int, process: "subprocess.Popen[Any]") -> None:
+    """Return when the server on this port of 127.0.0.1 answers, whatever it says.
+
+    AssertionError if it ends before, or does not answer in time.
+    """
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        caller = HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            caller.request("HEAD", "/")
+            caller.getresponse()
+            return
+        except (OSError, HTTPException):
+            assert process.poll() is None, f"the server ended with {process.returncode}"
+            assert time.monotonic() < deadline, "the server does not answer"
+            time.sleep(0.1)
+        finally:
+            caller.close()
 
 
 def kill(process: "subprocess.Popen[str]") -> None:
     """Cut a process off where it stands."""
     process.send_signal(signal.SIGKILL)
     process.wait()
+
+
+@contextmanager
+def _database() -> Iterator[str]:
+    """An empty database beside the one of this run, on PostgreSQL."""
+    name = f"story_{os.getpid()}_{time.monotonic_ns()}"
+    _administer(f'CREATE DATABASE "{name}"')
+    try:
+        yield urlunsplit(urlsplit(os.environ["MINTMARK_DATABASE_URL"])._replace(path=f"/{name}"))
+    finally:
+        _administer(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 def _administer(statement: str) -> None:

@@ -16,27 +16,22 @@ from mintmark.evidence import log
 from mintmark.registry import assistants, prompts, rituals
 from mintmark.registry.models import Prompt
 
+from .clients import BATCH
 from .houses import Fleet
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 # A log of any size spans one year, so that ageing is at work in it.
 SPAN = timedelta(days=365)
-BATCH = 100
 _BATCHES_A_TRANSACTION = 50
+_PROMPTS, _ASSISTANTS, _RITUALS, _RATERS = 2_000, 50, 12, 100
 _KINDS = (Kind.OUTCOME, Kind.REPLAY, Kind.APPROVAL, Kind.RATING, Kind.RECALL, Kind.CLAUSE)
 _SHARES = (80, 8, 4, 4, 2, 2)
 _WORDS = ("Sort", "Weigh", "Rewrite", "Judge", "Explain", "Shorten", "Translate", "Check")
 _CLOSINGS = ("", "\nAnswer:", "\nThink step by step.", " Please give one word.", "\n- {context}")
 
 
-def settle(
-    *,
-    prompt_count: int = 2_000,
-    assistant_count: int = 50,
-    ritual_count: int = 12,
-    raters: int = 100,
-) -> Fleet:
-    """Register a fleet: two thirds of the prompts derive from one before, a fifth are forks."""
+def settle() -> Fleet:
+    """Register a fleet: two thirds of the prompts derive from one before, a fifth of those as forks."""
     rng = random.Random(1)
     team = Team.objects.create(name="bench")
     operator = User.objects.create_user("operator")
@@ -49,16 +44,16 @@ def settle(
             name=f"rater-{n}",
             user=User.objects.create(username=f"rater-{n}"),
         )
-        for n in range(raters)
+        for n in range(_RATERS)
     ]
     with transaction.atomic():
         fleet = [
             assistants.register(name=f"assistant-{n}", owner=me, team=team)
-            for n in range(assistant_count)
+            for n in range(_ASSISTANTS)
         ]
-        tasks = [rituals.register(name=f"ritual-{n}", tag=f"task:{n}") for n in range(ritual_count)]
+        tasks = [rituals.register(name=f"ritual-{n}", tag=f"task:{n}") for n in range(_RITUALS)]
         written: list[Prompt] = []
-        for n in range(prompt_count):
+        for n in range(_PROMPTS):
             parent = rng.choice(written) if n % 3 else None
             written.append(
                 prompts.register(
@@ -67,7 +62,7 @@ def settle(
                         name=f"prompt-{n}",
                         text=f"{rng.choice(_WORDS)} {{x}} with care, variant {n}.{rng.choice(_CLOSINGS)}",
                         is_open=True,
-                        tags=[f"task:{n % ritual_count}"],
+                        tags=[f"task:{n % _RITUALS}"],
                         parent=parent,
                         forked_by=rng.choice(fleet) if parent is not None and n % 5 == 0 else None,
                     ),
@@ -90,7 +85,6 @@ def write(
     *,
     fleet: Fleet,
     events: int,
-    batch: int = BATCH,
     already: int = 0,
     most: int | None = None,
 ) -> None:
@@ -104,7 +98,7 @@ def write(
     while left > 0:
         with transaction.atomic():
             for _ in range(_BATCHES_A_TRANSACTION):
-                size = min(batch, left)
+                size = min(BATCH, left)
                 if size <= 0:
                     break
                 part = [next(made) for _ in range(size)]

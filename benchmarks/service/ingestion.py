@@ -5,12 +5,10 @@ four clients; then the same number of rows is written by one INSERT…SELECT gen
 table with the same indexes. In turn, several rounds: the ratio of a round is what counts on a machine
 that is not quiet. Once while nobody folds, once while the worker does.
 
-MLflow's log_feedback is measured too if an interpreter that has mlflow is named, for instance
+MLflow's log_feedback is measured too if PYTHON names an interpreter of an environment of its own, in which mlflow and
+psycopg2-binary are installed.
 
-    uv venv /tmp/mlflow && VIRTUAL_ENV=/tmp/mlflow uv pip install mlflow psycopg2-binary
-    python -m benchmarks.service.ingestion --mlflow /tmp/mlflow/bin/python
-
-Run from the repository root: python -m benchmarks.service.ingestion [--batches 100] [--rounds 3]
+Run from the repository root: python -m benchmarks.service.ingestion [--batches 50] [--rounds 3]
 [--mlflow PYTHON] [--json]
 """
 
@@ -19,7 +17,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import statistics
 import subprocess
 import time
@@ -35,6 +32,7 @@ import click
 import psycopg
 
 from benchmarks.service import clients, houses
+from tests import installations
 
 _HERE = Path(__file__).parent
 _INSERT_SELECT = (_HERE / "insert_select.postgresql.sql").read_text().encode()
@@ -60,7 +58,7 @@ def rounds(
     """So many rounds against one server, after a few batches to warm it up."""
     events = batches * clients.BATCH * clients.CLIENTS
     made = []
-    with house.served(settings=settings) as port:
+    with house.served(workers=2, settings=settings) as port:
         clients.rate(port=port, fleet=fleet, plan=partial(clients.evidence, fleet, 5))
         for _ in range(count):
             plan = partial(clients.evidence, fleet, batches)
@@ -84,7 +82,7 @@ def insert_select(*, house: houses.House, fleet: houses.Fleet, events: int) -> f
 
 def catching_up(*, house: houses.House) -> float:
     """Events a second at which a worker folds what is there, with nothing else to do."""
-    with psycopg.connect(house.url, autocommit=True) as connection, house.served():
+    with psycopg.connect(house.url, autocommit=True) as connection, house.served(workers=2):
         behind = _behind(connection)
         begun = time.monotonic()
         while (left := _behind(connection)) and time.monotonic() - begun < _CATCHING_UP_SECONDS:
@@ -141,9 +139,7 @@ def _log_feedback(*, python: str, home: Path, store: str, callers: int) -> float
 @contextmanager
 def _mlflow_server(*, python: str, home: Path, store: str) -> Iterator[str]:
     """MLflow's tracking server with two processes, until the block ends; yields its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = installations.free_port()
     command = [python, "-m", "mlflow", "server", "--backend-store-uri", store, "--workers", "2"]
     process = subprocess.Popen(
         [*command, "--host", "127.0.0.1", "--port", str(port)],
@@ -153,7 +149,7 @@ def _mlflow_server(*, python: str, home: Path, store: str) -> Iterator[str]:
         start_new_session=True,
     )
     try:
-        houses.await_answer(port=port, process=process)
+        installations.await_answer(port=port, process=process)
         yield f"http://127.0.0.1:{port}"
     finally:
         os.killpg(process.pid, signal.SIGTERM)
@@ -161,7 +157,7 @@ def _mlflow_server(*, python: str, home: Path, store: str) -> Iterator[str]:
 
 
 @click.command()
-@click.option("--batches", default=100, show_default=True, type=click.IntRange(1), help="a client")
+@click.option("--batches", default=50, show_default=True, type=click.IntRange(1), help="a client")
 @click.option("--rounds", "count", default=3, show_default=True, type=click.IntRange(1))
 @click.option("--mlflow", "python", envvar="MINTMARK_BENCH_MLFLOW", help="a Python that has mlflow")
 @click.option("--json", "as_json", is_flag=True)
@@ -172,7 +168,7 @@ def main(*, batches: int, count: int, python: str | None, as_json: bool) -> None
         measure = partial(rounds, house=house, fleet=fleet, batches=batches, count=count)
         unfolded = measure(settings=houses.BENCH_SETTINGS)
         peer = mlflow(python=python, house=house) if python else {}
-        folded = measure(settings=houses.OWN_SETTINGS)
+        folded = measure(settings=installations.SETTINGS)
         told = {
             "events_a_round": batches * clients.BATCH * clients.CLIENTS,
             "nobody_folds": [asdict(row) for row in unfolded],

@@ -5,7 +5,7 @@ the same reading and hands it to JsonResponse, and against a view of one row by 
 server: `mintmark serve` with two processes on PostgreSQL, four clients, prompts drawn at random. In
 turn, several rounds: the ratio of a round is what counts on a machine that is not quiet.
 
-Run from the repository root: python -m benchmarks.service.reading [--requests 200] [--rounds 5] [--json]
+Run from the repository root: python -m benchmarks.service.reading [--requests 200] [--rounds 9] [--json]
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def rounds(*, port: int, fleet: houses.Fleet, requests: int, count: int) -> list
 
 @click.command()
 @click.option("--requests", default=200, show_default=True, type=click.IntRange(1), help="a client")
-@click.option("--rounds", "count", default=5, show_default=True, type=click.IntRange(1))
+@click.option("--rounds", "count", default=9, show_default=True, type=click.IntRange(1))
 @click.option("--events", default=20_000, show_default=True, type=click.IntRange(1))
 @click.option("--json", "as_json", is_flag=True)
 def main(*, requests: int, count: int, events: int, as_json: bool) -> None:
@@ -48,7 +48,7 @@ def main(*, requests: int, count: int, events: int, as_json: bool) -> None:
         fleet: houses.Fleet = house.call("benchmarks.service.fleets:settle")
         house.call("benchmarks.service.fleets:write", fleet=fleet, events=events)
         house.call("benchmarks.service.measures:fold_all")
-        with house.served(settings=houses.BENCH_SETTINGS) as port:
+        with house.served(workers=2, settings=houses.BENCH_SETTINGS) as port:
             told = rounds(port=port, fleet=fleet, requests=requests, count=count)
     if as_json:
         click.echo(json.dumps({"events": events, "requests_a_second": told}, indent=2))

@@ -15,16 +15,9 @@ import pytest
 from django.db import connection
 
 from mintmark.cli import exits
-from tests.installations import Installation, installation
+from tests.installations import Installation, free_port, installation
 
 PATIENCE_SECONDS = 90
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager
@@ -56,7 +49,7 @@ def _status(address: str) -> int:
 
 
 def test_the_server_says_where_it_is_answers_and_ends_in_order() -> None:
-    port = _free_port()
+    port = free_port()
     address = f"http://127.0.0.1:{port}/"
     with installation() as made, _running(made, "serve", "--port", str(port)) as server:
         assert address in _read_until(server, "Serving on")
@@ -95,7 +88,7 @@ def test_a_worker_folds_what_others_record_and_ends_on_sigterm(
 
 @pytest.mark.postgres
 def test_the_server_brings_its_worker_and_takes_it_along() -> None:
-    port = _free_port()
+    port = free_port()
     with installation() as made, _running(made, "serve", "--port", str(port)) as server:
         _read_until(server, "Serving on")
         workers = _workers_of(server.pid)
