@@ -78,7 +78,9 @@ class Cast:
 
     def outcome(self, *, score: float, runs: int = 10, **changes: object) -> Claim:
         """A measured outcome of the buyer's assistant on the seller's prompt."""
-        return self.claim("outcome", score=score, runs=runs, ritual=self.triage.pk, **changes)
+        return self.claim(
+            "outcome", **({"score": score, "runs": runs, "ritual": self.triage.pk} | changes)
+        )
 
     def claim(self, kind: str, **changes: object) -> Claim:
         """Any claim about the buyer's assistant and the seller's prompt, under a new key."""

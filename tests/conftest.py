@@ -7,14 +7,16 @@ The database is the one that `MINTMARK_DATABASE_URL` names, SQLite when it names
 """
 
 import os
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 from django.db import connection
 
-from mintmark.evidence import log
+from mintmark.database import settled
 from tests import browser
 
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
@@ -92,11 +94,39 @@ def django_db_modify_db_settings(
 def _a_test_sees_its_own_evidence(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A test that is one transaction folds what it wrote itself.
+    """A test that is one transaction folds and seals what it wrote itself.
 
-    On PostgreSQL only transactions that have ended are folded, and such a test's never does: it is
+    On PostgreSQL only transactions that have ended are folded or sealed, and such a test's never does: it is
     rolled back. Those that run as in production are in tests/stories, with processes of their own.
     """
     marker = request.node.get_closest_marker("django_db")
     if marker and not marker.kwargs.get("transaction") and connection.vendor == "postgresql":
-        monkeypatch.setattr(log, "_settled_clause", lambda: ("TRUE", []))
+        monkeypatch.setattr(settled, "clause", lambda: "TRUE")
+
+
+@pytest.fixture(scope="session")
+def emptied_past_the_triggers() -> Iterator[None]:
+    """Let a database that was committed to be emptied, though triggers guard its books."""
+    flush = connection.ops.execute_sql_flush
+
+    def past_the_triggers(statements: Sequence[str]) -> Any:
+        if connection.vendor == "postgresql":
+            replica = "SET session_replication_role = "
+            return flush([replica + "replica", *statements, replica + "DEFAULT"])
+        connection.ensure_connection()
+        enabled = sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER
+        connection.connection.setconfig(enabled, False)
+        try:
+            return flush(statements)
+        finally:
+            connection.connection.setconfig(enabled, True)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connection.ops, "execute_sql_flush", past_the_triggers)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(settings: Any) -> None:
+    """Hashing a password is slow on purpose; a cast of eight would take most of a test's time."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

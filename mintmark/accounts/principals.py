@@ -1,5 +1,7 @@
 """Principals: the one identity that books and logs name."""
 
+from mintmark.core import errors
+
 from .models import Principal, Team, User
 
 
@@ -18,3 +20,35 @@ def of_user(*, user: User) -> Principal:
 def for_assistant(*, name: str, team: Team | None) -> Principal:
     """A new principal for an assistant of `team`."""
     return Principal.objects.create(kind=Principal.Kind.ASSISTANT, name=name, team=team)
+
+
+def named(*, reference: str) -> Principal:
+    """The principal of a person's sign-in name, of an assistant's name, or with this id.
+
+    Where a person and an assistant go by one name, `person:NAME` and `assistant:NAME` tell them apart.
+    """
+    kind, _, name = reference.partition(":")
+    if kind not in (Principal.Kind.PERSON, Principal.Kind.ASSISTANT):
+        kind, name = "", reference
+    user, assistant = None, None
+    if kind != Principal.Kind.ASSISTANT:
+        user = User.objects.filter(username=name).first()
+    if kind != Principal.Kind.PERSON:
+        assistants = Principal.objects.filter(kind=Principal.Kind.ASSISTANT)
+        assistant = assistants.filter(name=name).first()
+    if user is not None and assistant is not None:
+        raise errors.NotFound(
+            f"{name[:100]!r} is a person and an assistant: write person:{name[:100]} or assistant:{name[:100]}."
+        )
+    if user is not None:
+        return of_user(user=user)
+    if assistant is not None:
+        return assistant
+    found = None
+    if name.isascii() and name.isdigit() and len(name) < 19:
+        found = Principal.objects.filter(pk=int(name)).first()
+    if found is None:
+        raise errors.NotFound(
+            f"Nobody is called {name[:100]!r}: neither a person nor an assistant."
+        )
+    return found

@@ -8,6 +8,8 @@ from pathlib import Path
 import environ
 from django.utils.csp import CSP
 
+from mintmark.core import money
+
 PACKAGE = Path(__file__).resolve().parent.parent
 
 env = environ.FileAwareEnv()
@@ -60,9 +62,11 @@ INSTALLED_APPS = [
     "ninja",
     "mintmark.accounts",
     "mintmark.registry",
+    "mintmark.tokens",
     "mintmark.evidence",
     "mintmark.reputation",
     "mintmark.trust",
+    "mintmark.market",
     "mintmark.api",
     "mintmark.web",
 ]
@@ -166,6 +170,23 @@ FOLD: str = env.str("MINTMARK_FOLD", default="worker")
 if FOLD not in ("worker", "inline"):
     raise environ.ImproperlyConfigured(
         f"MINTMARK_FOLD is {FOLD!r}; it must be 'worker' or 'inline'."
+    )
+
+
+def _grant_micro(tokens: str) -> int:
+    """The opening grant in micro-tokens; "0" for none."""
+    try:
+        return 0 if tokens.strip() == "0" else money.micro(tokens)
+    except money.InvalidAmount as wrong:
+        raise environ.ImproperlyConfigured(f"MINTMARK_OPENING_GRANT: {wrong}") from wrong
+
+
+# What a person's new wallet holds, and what the house keeps of each sale (in hundredths of a percent).
+OPENING_GRANT_MICRO = _grant_micro(env.str("MINTMARK_OPENING_GRANT", default="100"))
+MARKET_FEE_BP: int = env.int("MINTMARK_MARKET_FEE_BP", default=500)
+if not 0 <= MARKET_FEE_BP <= 5_000:
+    raise environ.ImproperlyConfigured(
+        f"MINTMARK_MARKET_FEE_BP is {MARKET_FEE_BP}; it must be 0 to 5000 (hundredths of a percent)."
     )
 
 LOGGING = {

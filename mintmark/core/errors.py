@@ -38,3 +38,9 @@ class Forbidden(Refusal):
     """The caller is known and may not do this."""
 
     code = "forbidden"
+
+
+class KeyReused(Refusal):
+    """An idempotency key was used before, for something else."""
+
+    code = "key_reused"

@@ -19,7 +19,8 @@ class PairRows:
     """Which pairings to predict: five index columns (n,); −1 means never seen.
 
     `features` (n, wording.WIDTH) is the wording of each row's prompt, a row that starts with nan
-    where the text is not known; None where no text is.
+    where the text is not known; None where no text is. `stand_in` (wording.WIDTH,) is what to
+    centre on where a ritual has no mean yet, such as the text that all rows derive from.
     """
 
     assistant: Ints
@@ -28,6 +29,7 @@ class PairRows:
     prompt: Ints
     pair: Ints
     features: Floats | None = None
+    stand_in: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,9 @@ def _aged(block: Block, index: Ints, prior: Floats, now_days: float, half_life: 
 def centred(policy: PairPolicy, state: PairState, rows: PairRows) -> Floats:
     """Return x, shape (n, wording.WIDTH): features less the ritual's mean, scaled.
 
-    Where the ritual has no mean yet, or the text is not known, x is 0: how a text differs from
-    those of other rituals says what the ritual is about, not how well the text is put.
+    Where the ritual has no mean yet (and nothing stands in for it), or the text is not known, x is
+    0: how a text differs from those of other rituals says what the ritual is about, not how well
+    the text is put.
     """
     width = state.centre_sum.shape[1]
     if rows.features is None or width == 0:
@@ -90,9 +93,37 @@ def centred(policy: PairPolicy, state: PairState, rows: PairRows) -> Floats:
     sums = np.vstack([state.centre_sum, np.zeros(width)])[rows.ritual]
     seen = counts > 0.0
     centre = sums / np.where(seen, counts, 1.0)[:, None]
+    if rows.stand_in is not None:
+        centre = np.where(seen[:, None], centre, rows.stand_in)
+        seen = np.ones_like(seen)
     x: Floats = (rows.features - centre) * np.asarray(policy.feature_scale)
     x[np.isnan(rows.features[:, 0]) | ~seen] = 0.0
     return x
+
+
+def slopes(
+    policy: PairPolicy, state: PairState, rows: PairRows, *, now_days: float
+) -> tuple[Floats, Floats]:
+    """Return mean and variance of f + f_g + f_a + f_ag as of `now_days`, each (n, wording.WIDTH).
+
+    On the logit scale, for one scaled unit of a feature; interval scale not applied.
+    """
+    prior = policy.prior_rows()
+    fleet = np.zeros(rows.assistant.size, dtype=np.int64)
+    blocks = [
+        _aged(block, index, prior[which], now_days, policy.half_life_days)
+        for which, (block, index) in enumerate(
+            (
+                (state.fleet, fleet),
+                (state.assistant, rows.assistant),
+                (state.ritual, rows.ritual),
+                (state.assistant_ritual, rows.assistant_ritual),
+            )
+        )
+    ]
+    mean = np.sum([block.mean[:, 1:] for block in blocks], axis=0)
+    variance = np.sum([block.variance[:, 1:] for block in blocks], axis=0)
+    return mean, variance
 
 
 def predict(policy: PairPolicy, state: PairState, rows: PairRows, *, now_days: float) -> Prediction:

@@ -21,12 +21,11 @@ from numpy.typing import NDArray
 
 from mintmark.accounts.models import Principal
 from mintmark.core import errors, kinds
-from mintmark.database import rows
+from mintmark.database import rows, settled
 
 from .models import Batch, Event
 
 _FOLDER = Path(__file__).parent
-_SETTLED = (_FOLDER / "settled.postgresql.sql").read_text()
 _APPEND = (_FOLDER / "append.postgresql.sql").read_text()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE_EPOCH = datetime(1970, 1, 1)
@@ -53,18 +52,6 @@ _OWN = (
     "kind", "prompt_id", "assistant_id", "ritual_id", "cohort", "admissible", "score", "runs", "tags", "note",
     "occurred_at", "key", "digest",
 )  # fmt: skip
-
-
-class KeyReused(errors.Refusal):
-    """An idempotency key was used before, for something else."""
-
-    code = "key_reused"
-
-
-class ClockOfAnotherCluster(errors.Refusal):
-    """The log was restored into a PostgreSQL cluster whose transaction counter stands lower than the log's."""
-
-    code = "log_from_another_cluster"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +134,7 @@ def append(*, actor: Principal, source: str, entries: Sequence[Entry], now: date
     """Append `entries` as one batch: all of them or nothing, each key once.
 
     An entry whose key the actor used before with the same claim is counted as repeated and written no second time;
-    with another claim, `KeyReused` names the row. Joins the caller's transaction. A key that stands twice among
+    with another claim, `errors.KeyReused` names the row. Joins the caller's transaction. A key that stands twice among
     `entries` is a ValueError.
     """
     if len({entry.key for entry in entries}) < len(entries):
@@ -204,7 +191,7 @@ def _refuse_clashes(
         if entry.key in known and known[entry.key].digest != digest
     ]
     if clashes:
-        raise KeyReused(
+        raise errors.KeyReused(
             f"{clashes[0]['message']} (key {clashes[0]['value']!r}; {len(clashes)} such rows)",
             rows=clashes,
         )
@@ -307,26 +294,8 @@ def count(*, upto: Position) -> int:
 
 
 def check_clock() -> None:
-    """Refuse to go on when the log names transactions that this PostgreSQL has yet to begin.
-
-    That is so after a restore into another cluster, whose counter stands lower: new events would sort before old ones,
-    and a reader that is past those would never see them.
-    """
-    if connection.vendor != "postgresql":
-        return
-    with connection.cursor() as cursor:
-        # Of what runs now, a snapshot sees the reader's own transaction alone.
-        cursor.execute(
-            "SELECT max(xid), greatest(pg_snapshot_xmax(pg_current_snapshot())::text::bigint, "
-            "1 + pg_current_xact_id_if_assigned()::text::bigint) FROM evidence_event"
-        )
-        newest, next_xid = cursor.fetchone()
-    if newest is not None and newest >= next_xid:
-        raise ClockOfAnotherCluster(
-            f"The log's newest transaction is {newest} and this PostgreSQL is only at {next_xid}: the log comes from "
-            f"another cluster. Stop the server, run pg_resetwal --next-transaction-id={newest + 1} on its data "
-            "folder, and start it again. Nothing was folded."
-        )
+    """Refuse to go on in a log that was restored into another cluster; see `settled.check_clock`."""
+    settled.check_clock(table="evidence_event")
 
 
 def xid_of(event: int) -> int:
@@ -348,10 +317,9 @@ def _select(
 ) -> NDArray[np.void]:
     """Events as records of `_RECORD`, in log order."""
     postgresql = connection.vendor == "postgresql"
-    settled, values = _settled_clause()
     # SQLite, whose xid is 0 throughout, would search an index for the first of two columns and scan from there.
-    clauses = ["(xid, id) > (%s, %s)" if postgresql else "id > %s", settled]
-    arguments: list[Any] = [*_place(after), *values]
+    clauses = ["(xid, id) > (%s, %s)" if postgresql else "id > %s", settled.clause()]
+    arguments: list[Any] = _place(after)
     if batch is not None:
         clauses, arguments = [*clauses, "batch_id = %s"], [*arguments, batch]
     if upto is not None:
@@ -383,10 +351,6 @@ def _copied(cursor: Any, sql: str, arguments: Sequence[Any]) -> NDArray[np.void]
     with connection.wrap_database_errors, cursor.cursor.copy(statement, arguments) as copy:
         raw = b"".join(copy)
     return np.frombuffer(raw[_HEADER:-_TRAILER], dtype=_COPIED)[list(_RECORD.names or ())]
-
-
-def _settled_clause() -> tuple[str, list[Any]]:
-    return (_SETTLED.strip(), []) if connection.vendor == "postgresql" else ("1 = 1", [])
 
 
 def _micros(moment: datetime) -> int:

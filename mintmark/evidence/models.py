@@ -6,6 +6,7 @@ from django.db import models
 
 from mintmark.accounts.models import Principal
 from mintmark.core import kinds
+from mintmark.database import seals
 from mintmark.registry.models import Assistant, Prompt, Ritual
 
 
@@ -76,3 +77,7 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"event {self.pk}"
+
+
+class Seal(seals.Seal):
+    """One link of the chain over the events; see `evidence.seals`."""

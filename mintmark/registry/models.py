@@ -121,20 +121,38 @@ class Tagging(models.Model):
 
 
 class Entitlement(models.Model):
-    """A team other than the owner that may read and use a prompt's text."""
+    """A team other than the owner that may read and use a prompt's text, until it ends; what ended stays on record."""
 
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="entitlements")
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="entitlements")
     reason = models.CharField(max_length=200)
     granted_at = models.DateTimeField(db_default=Now())
+    ended_at = models.DateTimeField(null=True, blank=True)
+    end_reason = models.CharField(max_length=400, blank=True, db_default="")
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["prompt", "team"], name="entitlement_once"),
+            models.UniqueConstraint(
+                fields=["prompt", "team"],
+                name="entitlement_once",
+                condition=models.Q(ended_at__isnull=True),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.team} may use {self.prompt_id}"
+
+
+class Tombstone(models.Model):
+    """A prompt that must not be used any more: its text is served to nobody but its own team. Append-only."""
+
+    prompt = models.OneToOneField(Prompt, on_delete=models.PROTECT, related_name="tombstone")
+    actor = models.ForeignKey(Principal, on_delete=models.PROTECT, related_name="+")
+    reason = models.CharField(max_length=400)
+    set_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.prompt_id} is withdrawn: {self.reason}"
 
 
 class Label(models.Model):

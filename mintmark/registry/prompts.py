@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Principal, Role, Team
 from mintmark.core import errors, unicode, wording
 
-from .models import Assistant, Derivation, Entitlement, Prompt, Tagging
+from . import entitlements
+from .models import Assistant, Derivation, Prompt, Tagging
 
 MAX_TEXT_CHARACTERS = 500_000
 _NAMESPACE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -151,6 +152,19 @@ def variables(text: str) -> list[str]:
     return list(dict.fromkeys(name.strip() for name in found))
 
 
+def rendered(*, text: str, values: Mapping[str, str]) -> str:
+    """A text with the placeholders that `values` names filled in; the others stand as they are.
+
+    What is filled in is not read for placeholders again.
+    """
+
+    def filled(match: re.Match[str]) -> str:
+        name = (match[1] or match[2]).strip()
+        return values.get(name, match[0])
+
+    return _VARIABLE.sub(filled, text)
+
+
 def visible_to(*, caller: Caller) -> QuerySet[Prompt]:
     """The prompts whose existence, scores and lineage a caller may know: all, to whoever is signed in."""
     return Prompt.objects.all()
@@ -160,13 +174,12 @@ def readable_by(*, caller: Caller) -> QuerySet[Prompt]:
     """The prompts whose text a caller may read: open ones, his teams', those his teams are entitled to."""
     if caller.is_admin:
         return Prompt.objects.all()
-    granted = Entitlement.objects.filter(team__in=caller.team_ids).values("prompt")
-    return Prompt.objects.filter(Q(is_open=True) | Q(team__in=caller.team_ids) | Q(pk__in=granted))
+    return Prompt.objects.filter(entitlements.served_to(team_ids=caller.team_ids))
 
 
 def may_read_text(*, caller: Caller, prompt: Prompt) -> bool:
     """Whether a caller may read this prompt's text."""
-    return prompt.is_open or readable_by(caller=caller).filter(pk=prompt.pk).exists()
+    return readable_by(caller=caller).filter(pk=prompt.pk).exists()
 
 
 def require_author(*, caller: Caller, team: Team) -> None:

@@ -114,3 +114,77 @@ class HeatMap:
     ritual: Ritual
     as_of: int
     policy: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureEffect:
+    """What one readable feature that an edit changes does for one assistant, with its 90% interval, in points of score
+    (0.04 = four points). `before` and `after` are the feature in the parent and in the edited text as `core.wording`
+    measures it: 0 or 1, or, where `counted`, a number (mostly a logarithm: say "more" or "less")."""
+
+    name: str
+    label: str
+    counted: bool
+    before: float
+    after: float
+    effect: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForeseenTrust:
+    """What one assistant's trust in an edited text would be, beside its parent.
+
+    `told` is the parent's trust as the matrix tells it, with whatever record it has. A new text has no record, so the
+    comparison is of the two texts as if new: `as_new` is the parent's, `edited` the edited one's, `change` (in
+    [−1, 1]) the difference, due to wording alone. Its interval says how surely that wording is known to work; what
+    else two prompts may differ in is in the wider intervals of `as_new` and `edited`. `change.value` is the exact
+    sum of the `effects` (the largest first), `hashed` (the wording beyond readable features) and `spread` (what being
+    surer or less sure does to an expected score). `runs` is 0 but for `told`.
+    """
+
+    assistant: Assistant
+    told: Estimate
+    as_new: Estimate
+    edited: Estimate
+    change: Estimate
+    effects: tuple[FeatureEffect, ...]
+    hashed: float
+    spread: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Foresight:
+    """What an unregistered text would be trusted with, a row for each assistant asked about, in that order.
+
+    `ritual` is the task for which it is foreseen, None where the parent has none. `measured_task` says whether that
+    task's wording has been measured here: where not, nothing of what suits the task is in the answer and both texts
+    are held against the parent's.
+    """
+
+    parent: Prompt
+    ritual: Ritual | None
+    measured_task: bool
+    rows: tuple[ForeseenTrust, ...]
+    as_of: int
+    policy: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackRecord:
+    """How predictions of prompts that nobody had run have held here, each beside the first score measured.
+
+    Of the newest `prompts` such prompts: `mean_error` is the mean of |expected − scored|, the noise of the runs
+    included; `plain_error` the same had each been expected to score the mean of them all, told in hindsight.
+    `rank_correlation` (Spearman, None where nothing varies) is over all of them, easy tasks and hard ones together;
+    `rank_within` compares prompts of one assistant and task alone, so it is what wording foretold: over the `compared`
+    prompts that share theirs with another, None where those are too few.
+    """
+
+    prompts: int
+    mean_error: float
+    plain_error: float
+    rank_correlation: float | None
+    rank_within: float | None
+    compared: int

@@ -2,16 +2,16 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-from django.db import connection
 from django.db.models import Count, F
 
 from mintmark.core import scores
 from mintmark.core.reputation_policy import ReputationPolicy
-from mintmark.evidence import log
+from mintmark.database import findings
+from mintmark.database.findings import Finding
+from mintmark.evidence import log, seals
 from mintmark.evidence.models import Batch, Event
 from mintmark.registry.ancestry import Ancestry
 from mintmark.registry.models import Label, Prompt
@@ -20,24 +20,9 @@ from mintmark.reputation.records import Records
 from . import projector, replay
 
 APPEND_ONLY = (
-    "evidence_batch", "evidence_event", "registry_prompt", "registry_labelmove", "reputation_policy",
+    "evidence_batch", "evidence_event", "evidence_seal", "registry_prompt", "registry_labelmove", "reputation_policy",
     "reputation_promptreputationscore",
 )  # fmt: skip
-_SHOWN = 10
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One invariant: what it says, how many things it was checked on, and the first that break it (none: it holds)."""
-
-    code: str
-    says: str
-    checked: int
-    broken: tuple[str, ...]
-
-    @property
-    def holds(self) -> bool:
-        return not self.broken
 
 
 def audit(*, now: datetime, progress: Callable[[str], None] = lambda _: None) -> list[Finding]:
@@ -52,6 +37,7 @@ def audit(*, now: datetime, progress: Callable[[str], None] = lambda _: None) ->
         _folded,
         lambda: _contributions(now=now),
         _replay,
+        lambda: seals.verify(progress),
     ):
         finding = check()
         progress(finding.says)
@@ -60,25 +46,10 @@ def audit(*, now: datetime, progress: Callable[[str], None] = lambda _: None) ->
 
 
 def _append_only() -> Finding:
-    missing = []
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute("SELECT tgname FROM pg_trigger WHERE tgenabled <> 'D'")
-        else:
-            cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-        there = {name for (name,) in cursor.fetchall()}
-    events = (
-        ("update", "delete", "truncate")
-        if connection.vendor == "postgresql"
-        else ("update", "delete")
-    )
-    wanted = [f"{table}_no_{event}" for table in APPEND_ONLY for event in events]
-    missing = [name for name in wanted if name not in there]
-    return Finding(
+    return findings.append_only(
+        APPEND_ONLY,
         code="append_only",
-        says="triggers refuse to change or remove rows of the books",
-        checked=len(wanted),
-        broken=tuple(f"trigger {name} is missing or disabled" for name in missing[:_SHOWN]),
+        says="triggers refuse to change or remove rows of the log and of what it refers to",
     )
 
 
@@ -92,7 +63,7 @@ def _digests() -> Finding:
         code="digests",
         says="every prompt's text has its digest",
         checked=Prompt.objects.count(),
-        broken=_first(broken()),
+        broken=findings.first(broken()),
     )
 
 
@@ -116,7 +87,7 @@ def _lineage() -> Finding:
         code="lineage",
         says="no prompt descends from itself",
         checked=len(parents),
-        broken=_first(broken()),
+        broken=findings.first(broken()),
     )
 
 
@@ -127,7 +98,7 @@ def _labels() -> Finding:
         code="labels",
         says="every label points to a revision of its own line",
         checked=labels.count(),
-        broken=_first(f"label {label} points to {label.prompt}" for label in astray),
+        broken=findings.first(f"label {label} points to {label.prompt}" for label in astray),
     )
 
 
@@ -137,8 +108,9 @@ def _batches() -> Finding:
         code="batches",
         says="every batch stands in the log whole",
         checked=Batch.objects.count(),
-        broken=_first(
-            f"batch {b.pk}: {b.found} of its {b.size} events are there" for b in wrong[:_SHOWN]
+        broken=findings.first(
+            f"batch {b.pk}: {b.found} of its {b.size} events are there"
+            for b in wrong[: findings.SHOWN]
         ),
     )
 
@@ -183,7 +155,7 @@ def _contributions(*, now: datetime) -> Finding:
         code="contributions",
         says="contributions add up to the trust score to 1e-12",
         checked=len(ids),
-        broken=tuple(broken[:_SHOWN]),
+        broken=tuple(broken[: findings.SHOWN]),
     )
 
 
@@ -195,10 +167,6 @@ def _replay() -> Finding:
         checked=sum(comparison.compared.values()),
         broken=tuple(
             f"{table} {row}: stored {stored}, replayed {replayed}"
-            for table, row, stored, replayed in comparison.differences[:_SHOWN]
+            for table, row, stored, replayed in comparison.differences[: findings.SHOWN]
         ),
     )
-
-
-def _first(broken: Iterator[str]) -> tuple[str, ...]:
-    return tuple(line for line, _ in zip(broken, range(_SHOWN), strict=False))

@@ -15,11 +15,10 @@ from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Role
 from mintmark.core import errors, kinds
 from mintmark.evidence import log
-from mintmark.evidence.models import Event
 from mintmark.registry import prompts, rituals
-from mintmark.registry.models import Assistant, Entitlement, Prompt, Ritual
+from mintmark.registry.models import Assistant, Prompt, Ritual
 
-from . import projector
+from . import judges, projector
 
 MAX_BATCH = 10_000
 MAX_RUNS = 1_000_000
@@ -67,10 +66,15 @@ class Receipt:
 def record(*, caller: Caller, claims: Sequence[Claim], source: str, now: datetime) -> Receipt:
     """Append a batch of claims, all of it or nothing.
 
-    Raises `InvalidEvidence` or `log.KeyReused` naming every bad row, `Forbidden` when the caller may not speak for an
-    assistant. On SQLite the projections are current on return; on PostgreSQL they follow (`Receipt.folded`).
+    Raises `InvalidEvidence` or `errors.KeyReused` naming every bad row, `Forbidden` when the caller may not speak for
+    an assistant. On SQLite the projections are current on return; on PostgreSQL they follow (`Receipt.folded`).
     """
     caller.require_scope("evidence")
+    return enter(caller=caller, claims=claims, source=source, now=now)
+
+
+def enter(*, caller: Caller, claims: Sequence[Claim], source: str, now: datetime) -> Receipt:
+    """As `record`, for a verb above that has checked another scope: a rating enters by the market's."""
     if not claims:
         raise InvalidEvidence("The batch is empty; send at least one event.")
     if len(claims) > MAX_BATCH:
@@ -310,35 +314,9 @@ def _entries(
 
 
 def _admissible_ratings(caller: Caller, claims: Sequence[Claim], named: _Named) -> set[int]:
-    """The rated prompts on which the caller's judgement may count: his team is entitled, has used the prompt, and
-    neither wrote it nor any of its ancestors."""
+    """The rated prompts on which the caller's judgement may count."""
     rated = {named.prompts[c.prompt].pk for c in claims if _KINDS[c.kind] == kinds.Kind.RATING}
-    if not rated:
-        return set()
-    teams = caller.team_ids
-    used = set(
-        Event.objects.filter(
-            prompt__in=rated,
-            assistant__team__in=teams,
-            kind__in=[kinds.Kind.OUTCOME, kinds.Kind.REPLAY, kinds.Kind.APPROVAL],
-        ).values_list("prompt", flat=True)
-    )
-    entitled = set(
-        Entitlement.objects.filter(prompt__in=used, team__in=teams).values_list("prompt", flat=True)
-    ) | set(Prompt.objects.filter(pk__in=used, is_open=True).values_list("pk", flat=True))
-    return {pk for pk in entitled if not _wrote_lineage(prompt_id=pk, caller=caller)}
-
-
-def _wrote_lineage(*, prompt_id: int, caller: Caller) -> bool:
-    at: int | None = prompt_id
-    for _ in range(1000):
-        if at is None:
-            return False
-        row = Prompt.objects.values("parent_id", "team_id", "author_id").get(pk=at)
-        if row["team_id"] in caller.team_ids or row["author_id"] == caller.principal.pk:
-            return True
-        at = row["parent_id"]
-    return True
+    return judges.admissible(caller=caller, prompt_ids=rated) if rated else set()
 
 
 def _listed(chosen: Iterable[kinds.Kind]) -> str:

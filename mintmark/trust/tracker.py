@@ -1,5 +1,6 @@
 """AssistantTrustTracker: which prompts an assistant can trust, how far, and why."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db.models import Q, QuerySet
@@ -11,13 +12,16 @@ from mintmark.reputation.answers import Estimate
 from mintmark.reputation.ledger import PromptReputationLedger
 from mintmark.reputation.models import Policy
 
+from . import foresight
 from .answers import (
     AssistantTrust,
+    Foresight,
     HeatMap,
     Matrix,
     MatrixRow,
     PairExplanation,
     Suggestion,
+    TrackRecord,
     WordingEffect,
 )
 from .models import AssistantPromptTrustMap
@@ -108,6 +112,23 @@ class AssistantTrustTracker:
         ]
         return sorted(found, key=lambda one: (-one.trust.value, one.assistant.name))
 
+    def estimates(
+        self, *, assistant: Assistant, prompts: Sequence[Prompt], now: datetime
+    ) -> dict[int, Estimate]:
+        """How far an assistant can trust each of many prompts, tried or not, by prompt id."""
+        if not prompts:
+            return {}
+        trust, runs = self._view().grid(assistants=[assistant], prompts=prompts, now=now)
+        return {
+            prompt.pk: Estimate(
+                value=float(trust.trust[j]),
+                low=float(trust.low[j]),
+                high=float(trust.high[j]),
+                runs=float(runs[0, j]),
+            )
+            for j, prompt in enumerate(prompts)
+        }
+
     def wording(
         self, *, assistant: Assistant, now: datetime, ritual: Ritual | None = None
     ) -> list[WordingEffect]:
@@ -121,6 +142,34 @@ class AssistantTrustTracker:
     ) -> list[Suggestion]:
         """Prompts that this assistant never tried, those most likely to beat its best first."""
         return self._view().suggestions(assistant=assistant, now=now, limit=limit)
+
+    def foresee(
+        self,
+        *,
+        text: str,
+        parent: Prompt,
+        assistants: Sequence[Assistant],
+        now: datetime,
+        ritual: Ritual | None = None,
+    ) -> Foresight:
+        """What trust an edit of `parent` would have with each assistant, before it is registered or run.
+
+        For the parent's own task unless a ritual is given. Writes nothing. Raises `prompts.InvalidPrompt` where the
+        text is empty or too long. Whether the caller may read the parent's text is for the caller to ask: the answer
+        tells features of it.
+        """
+        return foresight.foresee(
+            view=self._view(),
+            text=text,
+            parent=parent,
+            assistants=assistants,
+            ritual=ritual,
+            now=now,
+        )
+
+    def track_record(self) -> TrackRecord | None:
+        """How well such predictions have held here: the newest prompts by their first scores; None if too few."""
+        return foresight.track_record()
 
     def heat_map(
         self, *, team: Team | None, ritual: Ritual, now: datetime, prompts: int = 40

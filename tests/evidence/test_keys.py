@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from mintmark.core import errors
 from mintmark.evidence import log
 from mintmark.evidence.models import Batch, Event
 from tests.cast import NOW, Cast
@@ -32,7 +33,7 @@ def test_a_clash_leaves_no_trace_of_its_batch() -> None:
     cast = Cast()
     first, second = _entries(cast, "a", "b")
     _append(cast, [first])
-    with pytest.raises(log.KeyReused) as refused:
+    with pytest.raises(errors.KeyReused) as refused:
         _append(cast, [second, replace(first, score=0.25)])
     assert [row["row"] for row in refused.value.rows] == [1]
     assert Event.objects.count() == 1

@@ -3,6 +3,7 @@
 import pytest
 from django.db import DatabaseError, connection, transaction
 
+from mintmark.database import settled
 from mintmark.evidence import log
 from mintmark.evidence.models import Batch, Event
 from tests.cast import Cast
@@ -72,5 +73,7 @@ def test_a_log_restored_into_a_younger_cluster_is_not_read_on_in_silence(cast: C
             "INSERT INTO evidence_event SELECT (jsonb_populate_record(e, jsonb_build_object("
             "'id', 10^12, 'key', 'restored', 'xid', 10^15))).* FROM evidence_event e LIMIT 1"
         )
-    with pytest.raises(log.ClockOfAnotherCluster, match="pg_resetwal --next-transaction-id=10000"):
+    with pytest.raises(
+        settled.ClockOfAnotherCluster, match="pg_resetwal --next-transaction-id=10000"
+    ):
         log.check_clock()

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 import pytest
 
 from mintmark.core import errors
-from mintmark.evidence import log
 from mintmark.evidence.models import Batch, Event
 from mintmark.trust import intake, projector
 from tests.cast import Cast
@@ -101,7 +100,7 @@ def test_the_same_key_with_the_same_body_is_answered_the_same(cast: Cast) -> Non
 def test_the_same_key_with_another_body_is_refused_with_its_batch(cast: Cast) -> None:
     claim = cast.outcome(score=0.5)
     cast.record(claim)
-    with pytest.raises(log.KeyReused) as caught:
+    with pytest.raises(errors.KeyReused) as caught:
         cast.record(cast.outcome(score=0.6), replace(claim, score=0.7))
     assert [row["row"] for row in caught.value.rows] == [1]
     assert Event.objects.count() == 1

@@ -1,0 +1,63 @@
+"""What a licence lets a buyer do with a text: the few SPDX identifiers that a listing may name.
+
+Facts from the licences' own summaries (choosealicense.com and creativecommons.org); not legal advice.
+"""
+
+from dataclasses import dataclass
+
+from mintmark.core import errors
+
+PROPRIETARY = "LicenseRef-All-Rights-Reserved"
+"""SPDX's way to name a licence of one's own: the buyer uses the text and passes nothing on."""
+
+
+class UnknownLicence(errors.Refusal):
+    """A licence that is none of those whose terms are known here."""
+
+    code = "unknown_licence"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """Whether changed texts may be passed on, whether they may be sold, whether they keep the licence."""
+
+    allows_forks: bool
+    allows_sale_of_forks: bool
+    forks_keep_it: bool
+
+
+_FREE = Terms(allows_forks=True, allows_sale_of_forks=True, forks_keep_it=False)
+_SHARE_ALIKE = Terms(allows_forks=True, allows_sale_of_forks=True, forks_keep_it=True)
+_NO_SALE = Terms(allows_forks=True, allows_sale_of_forks=False, forks_keep_it=False)
+_NO_SALE_SHARE_ALIKE = Terms(allows_forks=True, allows_sale_of_forks=False, forks_keep_it=True)
+_NO_FORKS = Terms(allows_forks=False, allows_sale_of_forks=False, forks_keep_it=True)
+
+KNOWN: dict[str, Terms] = {
+    "Apache-2.0": _FREE,
+    "BSD-2-Clause": _FREE,
+    "BSD-3-Clause": _FREE,
+    "CC-BY-4.0": _FREE,
+    "CC-BY-NC-4.0": _NO_SALE,
+    "CC-BY-NC-ND-4.0": _NO_FORKS,
+    "CC-BY-NC-SA-4.0": _NO_SALE_SHARE_ALIKE,
+    "CC-BY-ND-4.0": _NO_FORKS,
+    "CC-BY-SA-4.0": _SHARE_ALIKE,
+    "CC0-1.0": _FREE,
+    "GPL-3.0-only": _SHARE_ALIKE,
+    "GPL-3.0-or-later": _SHARE_ALIKE,
+    "ISC": _FREE,
+    "MIT": _FREE,
+    "MPL-2.0": _SHARE_ALIKE,
+    "Unlicense": _FREE,
+    PROPRIETARY: _NO_FORKS,
+}
+
+
+def terms(licence: str) -> Terms:
+    """What `licence` allows; `UnknownLicence` for any that is not in `KNOWN`."""
+    found = KNOWN.get(licence)
+    if found is None:
+        raise UnknownLicence(
+            f"The licence {licence[:64]!r} is not known here: choose one of {', '.join(KNOWN)}."
+        )
+    return found

@@ -1,0 +1,1 @@
+"""Trade: listings, prompt sets, purchases, injections, forks, ratings, warranties."""

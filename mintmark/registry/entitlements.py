@@ -1,0 +1,85 @@
+"""Who may use a prompt's text beside its own team: grants, their ends, and tombstones. All of it acts at once."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from mintmark.accounts.callers import Caller
+from mintmark.accounts.models import Role, Team
+from mintmark.core import errors
+
+from .models import Entitlement, Prompt, Tombstone
+
+REASON_LENGTH = 400
+BOUGHT = "bought"
+
+
+class InvalidReason(errors.Refusal):
+    """A step that is kept with its reason came without one, or with one that can't be kept."""
+
+    code = "invalid_reason"
+
+
+def live(*, prompt: Prompt, team_ids: frozenset[int]) -> QuerySet[Entitlement]:
+    """The grants under which these teams may use a prompt now."""
+    return Entitlement.objects.filter(prompt=prompt, team__in=team_ids, ended_at__isnull=True)
+
+
+def grant(*, caller: Caller, prompt: Prompt, team: Team, reason: str) -> Entitlement:
+    """Let a team use a prompt of the caller's own team; granting again changes nothing."""
+    _require_author(caller, prompt)
+    check_reason(reason)
+    found, _ = Entitlement.objects.get_or_create(
+        prompt=prompt, team=team, ended_at=None, defaults={"reason": reason[:200]}
+    )
+    return found
+
+
+def end(*, entitlement: Entitlement, reason: str, now: datetime) -> bool:
+    """End a grant; False if it had ended before. Who may is for the caller to have checked."""
+    ended = Entitlement.objects.filter(pk=entitlement.pk, ended_at__isnull=True).update(
+        ended_at=now, end_reason=reason[:REASON_LENGTH]
+    )
+    return bool(ended)
+
+
+def require_may_end(*, caller: Caller, entitlement: Entitlement) -> None:
+    """Refuse unless the caller may revoke this grant: what was given away, an author of the owning team; what was
+    bought, an admin alone."""
+    if caller.is_admin:
+        return
+    if entitlement.reason == BOUGHT:
+        raise errors.Forbidden("What was bought is revoked by an admin alone.")
+    _require_author(caller, entitlement.prompt)
+
+
+def entomb(*, caller: Caller, prompt: Prompt, reason: str, now: datetime) -> Tombstone:
+    """Withdraw a prompt from everywhere, for ever. It takes an author of its team; the first reason stays."""
+    _require_author(caller, prompt)
+    check_reason(reason)
+    with transaction.atomic():
+        found, _ = Tombstone.objects.get_or_create(
+            prompt=prompt, defaults={"actor": caller.principal, "reason": reason, "set_at": now}
+        )
+    return found
+
+
+def served_to(*, team_ids: frozenset[int] | set[int]) -> Q:
+    """Which prompts are served to these teams: open, their own, or granted; and not entombed, unless their own."""
+    granted = Entitlement.objects.filter(team__in=team_ids, ended_at__isnull=True).values("prompt")
+    own = Q(team__in=team_ids)
+    return own | (Q(tombstone__isnull=True) & (Q(is_open=True) | Q(pk__in=granted)))
+
+
+def check_reason(reason: str) -> None:
+    """Refuse a reason that is empty, too long or not printable."""
+    if not reason.strip() or len(reason) > REASON_LENGTH or not reason.isprintable():
+        raise InvalidReason(
+            f"The reason {reason[:60]!r} can't be kept: say in 1 to {REASON_LENGTH} printable characters why."
+        )
+
+
+def _require_author(caller: Caller, prompt: Prompt) -> None:
+    if not caller.has_role(Role.AUTHOR, team_id=prompt.team_id):
+        raise errors.Forbidden("This takes the role 'author' in the prompt's team.")

@@ -1,0 +1,151 @@
+"""Wallets: open one, see what it holds and its statement, give tokens from it."""
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+
+from mintmark.accounts.callers import Caller
+from mintmark.accounts.models import Principal, Role
+from mintmark.core import errors, money
+
+from . import book, house
+from .book import Leg, Order, Posted
+from .models import Account, Entry, Transfer
+
+MEMO_LENGTH = 200
+
+
+class InvalidMemo(errors.Refusal):
+    """A memo or reason that can't be kept."""
+
+    code = "invalid_memo"
+
+
+def opened(*, principal: Principal, now: datetime) -> Account:
+    """The principal's wallet; the first time it is opened, with the opening grant if he is a person.
+
+    Assistants start with nothing: an operator registers as many as he likes, and would mint with each.
+    """
+    found = Account.objects.filter(pk=principal.pk).first()
+    if found is not None:
+        return found
+    with transaction.atomic():
+        Account.objects.bulk_create(
+            [Account(id=principal.pk, kind=Account.Kind.WALLET, owner=principal)],
+            ignore_conflicts=True,
+        )
+        grant = settings.OPENING_GRANT_MICRO
+        if grant and principal.kind == Principal.Kind.PERSON:
+            # The sum is no part of what the key stands for: a changed setting grants nothing twice.
+            order = Order(
+                key=f"grant:{principal.pk}",
+                asked="opening grant",
+                cause=Transfer.Cause.GRANT,
+                actor=principal.pk,
+                legs=[Leg(house.ISSUANCE, -grant), Leg(principal.pk, grant)],
+            )
+            book.post(order=order, now=now)
+    return Account.objects.get(pk=principal.pk)
+
+
+def require_may_read(*, caller: Caller, principal: Principal) -> None:
+    """Refuse unless the caller may see this wallet: its owner, of an assistant's the people of its team, an auditor."""
+    own = principal.pk == caller.principal.pk
+    mine = (
+        principal.kind == Principal.Kind.ASSISTANT
+        and not caller.is_assistant
+        and principal.team_id in caller.team_ids
+    )
+    if not (own or mine or caller.has_role(Role.AUDITOR, team_id=None)):
+        raise errors.Forbidden("A wallet is for its owner, and an assistant's for its team.")
+
+
+def statement(*, principal: Principal, before: int | None = None) -> QuerySet[Entry]:
+    """The entries of a wallet, newest first; with `before`, those older than that entry."""
+    entries = Entry.objects.filter(account=principal.pk).select_related("transfer")
+    if before is not None:
+        entries = entries.filter(pk__lt=before)
+    return entries.order_by("-id")
+
+
+def give(
+    *,
+    caller: Caller,
+    to: Principal,
+    amount_micro: int,
+    memo: str,
+    key: str,
+    now: datetime,
+    source: Principal | None = None,
+) -> Posted:
+    """Move tokens from the caller's wallet to another; or from that of an assistant (`source`) which he operates.
+
+    Assistants give nothing: what they may spend is what their owner allows them to buy for.
+    """
+    caller.require_scope("market")
+    giver = source or caller.principal
+    if caller.is_assistant:
+        raise errors.Forbidden("An assistant buys prompts and gives no tokens away.")
+    if giver.pk != caller.principal.pk and not _operates(caller, giver):
+        raise errors.Forbidden("This takes the role 'operator' in the team of that assistant.")
+    if giver.pk == to.pk:
+        raise money.InvalidAmount("A wallet can't give to itself; name another one.")
+    _check_amount(amount_micro)
+    _check_memo(memo)
+    opened(principal=giver, now=now)
+    opened(principal=to, now=now)
+    order = Order(
+        key=f"gift:{caller.principal.pk}:{key}",
+        asked=f"gift {giver.pk} {to.pk} {amount_micro} {memo}",
+        cause=Transfer.Cause.GIFT,
+        actor=caller.principal.pk,
+        legs=[Leg(giver.pk, -amount_micro), Leg(to.pk, amount_micro)],
+        memo=memo,
+    )
+    return book.post(order=order, now=now)
+
+
+def mint(
+    *, caller: Caller, to: Principal, amount_micro: int, reason: str, key: str, now: datetime
+) -> Posted:
+    """Issue new tokens to a wallet, for a reason that is kept. It takes the role 'treasurer', everywhere."""
+    caller.require_scope("market")
+    if not caller.has_role(Role.TREASURER, team_id=None):
+        raise errors.Forbidden("Issuing tokens takes the role 'treasurer' for the installation.")
+    _check_amount(amount_micro)
+    _check_memo(reason)
+    if not reason.strip():
+        raise InvalidMemo("Tokens are issued for a reason: say which, in a few words.")
+    opened(principal=to, now=now)
+    order = Order(
+        key=f"mint:{caller.principal.pk}:{key}",
+        asked=f"mint {to.pk} {amount_micro} {reason}",
+        cause=Transfer.Cause.MINT,
+        actor=caller.principal.pk,
+        legs=[Leg(house.ISSUANCE, -amount_micro), Leg(to.pk, amount_micro)],
+        memo=reason,
+    )
+    return book.post(order=order, now=now)
+
+
+def _operates(caller: Caller, principal: Principal) -> bool:
+    is_assistant = principal.kind == Principal.Kind.ASSISTANT
+    return is_assistant and caller.has_role(Role.OPERATOR, team_id=principal.team_id)
+
+
+def _check_amount(amount_micro: int) -> None:
+    # A gift of less than nothing would take from whom it names.
+    if not 0 < amount_micro <= money.LARGEST_MICRO:
+        raise money.InvalidAmount(
+            f"The amount {money.shown(amount_micro)} can't be moved: give more than 0 tokens, and at most "
+            f"{money.shown(money.LARGEST_MICRO)}."
+        )
+
+
+def _check_memo(memo: str) -> None:
+    if len(memo) > MEMO_LENGTH or not (memo.isprintable() or not memo):
+        raise InvalidMemo(
+            f"The memo {memo[:60]!r} can't be kept: use up to {MEMO_LENGTH} printable characters."
+        )

@@ -1,0 +1,273 @@
+"""Seals of the log: what was sealed is proved to stand, and whatever is done to it is named."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from mintmark.core import merkle
+from mintmark.database import canonical
+from mintmark.database import seals as chains
+from mintmark.evidence import seals
+from mintmark.evidence.models import Batch, Event, Seal
+from tests import tampering
+from tests.cast import NOW, Cast
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def cast() -> Cast:
+    """Eight events in three batches, with ids left out after each; and seals of 3, 3 and 2 events."""
+    cast = Cast()
+    for size in (3, 1, 4):
+        cast.record(*[cast.outcome(score=0.5) for _ in range(size)])
+        tampering.leave_ids_out("evidence_event")
+    seals.seal(now=NOW, at_most=3)
+    return cast
+
+
+def _ids() -> list[int]:
+    return list(Event.objects.order_by("id").values_list("id", flat=True))
+
+
+def _broken() -> tuple[str, ...]:
+    return seals.verify().broken
+
+
+def test_seals_part_the_log_without_a_gap(cast: Cast) -> None:
+    ids = _ids()
+    found = list(Seal.objects.order_by("number"))
+    assert [(s.number, s.count) for s in found] == [(1, 3), (2, 3), (3, 2)]
+    assert [(s.first_id, s.last_id) for s in found] == [
+        (ids[0], ids[2]), (ids[3], ids[5]), (ids[6], ids[7]),
+    ]  # fmt: skip
+    assert bytes(found[0].previous) == bytes(32)
+    assert [bytes(s.previous) for s in found[1:]] == [bytes(s.digest) for s in found[:2]]
+    assert seals.head() == chains.Head(book="evidence", number=3, digest=bytes(found[2].digest))
+    finding = seals.verify()
+    assert finding.holds and finding.checked == 3
+
+
+def test_a_second_time_there_is_nothing_to_seal(cast: Cast) -> None:
+    head = seals.head()
+    assert seals.seal(now=NOW) == []
+    assert seals.head() == head
+    cast.record(cast.outcome(score=0.5))
+    assert [(s.number, s.count) for s in seals.seal(now=NOW)] == [(4, 1)]
+    assert not _broken()
+
+
+def test_an_empty_log_has_a_head_that_every_chain_keeps() -> None:
+    nothing = seals.head()
+    assert str(nothing) == f"evidence:0:{'0' * 64}"
+    cast = Cast()
+    cast.record(cast.outcome(score=0.5))
+    seals.seal(now=NOW)
+    assert chains.departed(seals.BOOK, nothing) is None
+
+
+def test_a_leaf_is_the_documented_columns_of_an_event_and_its_batch() -> None:
+    cast = Cast()
+    moment = NOW - timedelta(microseconds=1)
+    cast.record(
+        cast.outcome(score=0.1, occurred_at=moment, note="mind é"),
+        cast.claim("rating", assistant=None, score=0.75, tags=("clear", "short")),
+        by=cast.buyer,
+    )
+    (made,) = seals.seal(now=NOW)
+    records = []
+    for e in Event.objects.order_by("id").select_related("batch"):
+        tags = "[]" if not e.tags else '["clear","short"]'
+        records.append(
+            canonical.encoded(
+                (
+                    e.pk, e.xid, e.batch_id, e.kind, e.prompt_id, e.assistant_id, e.ritual_id, e.actor_id, e.cohort,
+                    int(e.admissible), e.score, e.runs, tags, e.note, canonical.micros(e.occurred_at),
+                    canonical.micros(e.recorded_at), e.key, bytes(e.digest), e.batch.actor_id, e.batch.source,
+                    canonical.micros(e.batch.recorded_at), e.batch.size,
+                )
+            )
+        )  # fmt: skip
+    assert bytes(made.root) == merkle.root(records)
+
+
+CLAIMED = {
+    "score": 0.25, "runs": 11, "note": "x", "tags": ["x"], "kind": 1, "digest": bytes(32), "ritual_id": None,
+    "assistant_id": None, "occurred_at": NOW - timedelta(days=9),
+}  # fmt: skip
+DECIDED = {
+    "cohort": 7, "admissible": False, "key": "x", "recorded_at": NOW - timedelta(days=9), "prompt_id": 10**9,
+    "actor_id": 10**9, "batch_id": 10**9,
+}  # fmt: skip
+
+
+def test_a_change_to_any_column_of_an_event_is_named(cast: Cast) -> None:
+    event = _ids()[4]
+    places = {"id", "xid"}  # who changes those moves the event to another place
+    columns = {field.column for field in Event._meta.concrete_fields}
+    assert CLAIMED.keys() | DECIDED.keys() | places == columns
+    for column, value in (CLAIMED | DECIDED).items():
+        with tampering.tried():
+            Event.objects.filter(pk=event).update(**{column: value})
+            said = _broken()
+        assert said[0].startswith("seal 2, rows "), column
+        assert "the 3 rows are not those that were sealed: changed since" in said[0]
+        # Of what the actor claimed there is a digest beside it: so the very event is known.
+        if column in CLAIMED or column == "prompt_id":
+            assert said[1:] == (
+                f"event {event} is not what was claimed: its digest is that of something else",
+            )
+        else:
+            assert len(said) == 1, column
+    assert not _broken()
+
+
+@pytest.mark.skipif(connection.vendor == "postgresql", reason="there it moves the event")
+def test_a_changed_transaction_of_an_event_is_named(cast: Cast) -> None:
+    with tampering.tried():
+        Event.objects.filter(pk=_ids()[4]).update(xid=77)
+        assert "changed since" in _broken()[0]
+
+
+@pytest.mark.postgres
+def test_an_event_that_is_moved_to_another_place_is_missing_from_its_own(cast: Cast) -> None:
+    event = Event.objects.get(pk=_ids()[4])
+    with tampering.past_the_triggers():
+        Event.objects.filter(pk=event.pk).update(xid=event.xid + 1)
+    assert "1 of the 3 that were sealed are missing" in _broken()[0]
+
+
+def test_a_change_to_a_batch_is_named(cast: Cast) -> None:
+    changes: list[dict[str, object]] = [
+        {"source": "elsewhere"}, {"recorded_at": NOW - timedelta(days=1)}, {"size": 2}, {"actor_id": 10**9},
+    ]  # fmt: skip
+    batch = Event.objects.get(pk=_ids()[3]).batch_id
+    for change in changes:
+        with tampering.tried():
+            Batch.objects.filter(pk=batch).update(**change)
+            assert [line[:6] for line in _broken()] == ["seal 2"], change
+    with tampering.tried():
+        Batch.objects.filter(pk=batch)._raw_delete("default")
+        assert [line[:6] for line in _broken()] == ["seal 2"]
+
+
+def test_a_missing_event_is_named(cast: Cast) -> None:
+    with tampering.tried():
+        Event.objects.filter(pk=_ids()[5])._raw_delete("default")
+        (said,) = _broken()
+    assert said.startswith("seal 2, rows ")
+    assert "1 of the 3 that were sealed are missing" in said
+
+
+def test_an_event_slipped_into_a_sealed_range_is_named(cast: Cast) -> None:
+    ids = _ids()
+    # Before the first, between two seals, and within one.
+    for beside, pk, number in ((0, -5, 1), (2, ids[2] + 1, 2), (3, ids[3] + 1, 2)):
+        with tampering.tried():
+            event = Event.objects.get(pk=ids[beside])
+            event.pk, event.key = pk, "slipped in"
+            event.save(force_insert=True)
+            (said,) = _broken()
+        assert said.startswith(f"seal {number}, rows ")
+        assert "1 more than the 3 that were sealed: inserted since" in said
+
+
+def test_an_event_after_the_last_seal_is_nobodys_lie(cast: Cast) -> None:
+    cast.record(cast.outcome(score=0.5))
+    assert not _broken()
+
+
+def test_a_changed_seal_is_named(cast: Cast) -> None:
+    changes: list[dict[str, object]] = [
+        {"count": 2}, {"root": bytes(32)}, {"sealed_at": NOW + timedelta(hours=1)}, {"digest": bytes(32)},
+        {"first_id": 1}, {"first_xid": -1}, {"last_id": 10**9}, {"last_xid": 10**9}, {"previous": bytes(32)},
+    ]  # fmt: skip
+    for change in changes:
+        with tampering.tried():
+            Seal.objects.filter(number=2).update(**change)
+            said = _broken()
+        assert "seal 2 was changed: its digest is not that of what it says" in said, change
+
+
+def test_a_seal_that_was_made_anew_breaks_the_chain(cast: Cast) -> None:
+    two = Seal.objects.get(number=2)
+    two.sealed_at += timedelta(hours=1)
+    two.digest = two.computed_digest(book="evidence")
+    with tampering.past_the_triggers():
+        two.save(force_update=True)
+    assert _broken() == ("seal 3 does not follow on seal 2: the chain is broken there",)
+
+
+def test_a_missing_seal_is_named_and_its_events_are_not_laid_on_the_next(cast: Cast) -> None:
+    with tampering.past_the_triggers():
+        Seal.objects.filter(number=2).delete()
+    assert _broken() == ("seal 2 is missing",)
+    with tampering.past_the_triggers():
+        Seal.objects.filter(number=1).delete()
+    assert _broken() == ("seals 1 to 2 are missing",)
+
+
+def test_only_a_remembered_head_knows_of_the_last_seal(cast: Cast) -> None:
+    head = seals.head()
+    with tampering.past_the_triggers():
+        Seal.objects.filter(number=3).delete()
+    assert not _broken()
+    assert "the chain has no seal 3; it ended at evidence:2:" in (
+        chains.departed(seals.BOOK, head) or ""
+    )
+    seals.seal(now=NOW + timedelta(hours=1))
+    assert not _broken()
+    assert "seal 3 now has the digest" in (chains.departed(seals.BOOK, head) or "")
+
+
+def test_a_head_is_read_as_it_is_printed(cast: Cast) -> None:
+    head = seals.head()
+    assert chains.Head.parsed(str(head)) == head
+    for text in ("", "evidence:3", "evidence:x:" + "0" * 64, "evidence:3:" + "0" * 63):
+        with pytest.raises(ValueError, match="BOOK:NUMBER:DIGEST"):
+            chains.Head.parsed(text)
+
+
+def test_the_database_refuses_to_change_or_remove_a_seal(cast: Cast) -> None:
+    changes: list[Callable[[], object]] = [
+        lambda: Seal.objects.update(count=1),
+        lambda: Seal.objects.all()._raw_delete("default"),
+    ]
+    for change in changes:
+        with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+            change()
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_what_a_running_transaction_may_still_precede_is_not_sealed(
+    emptied_past_the_triggers: None,
+) -> None:
+    cast = Cast()
+    begun, done = threading.Event(), threading.Event()
+
+    def slow_writer() -> None:
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SELECT pg_current_xact_id()")
+                begun.set()
+                done.wait(30)
+        finally:
+            connection.close()
+
+    cast.record(cast.outcome(score=0.5))
+    thread = threading.Thread(target=slow_writer)
+    thread.start()
+    begun.wait(30)
+    try:
+        cast.record(cast.outcome(score=0.5))
+        (made,) = seals.seal(now=NOW)
+        assert made.count == 1
+    finally:
+        done.set()
+        thread.join()
+    assert [one.count for one in seals.seal(now=NOW)] == [1]
+    assert seals.verify().holds
