@@ -1,0 +1,85 @@
+"""Gates: what stands between a prompt and an assistant's context."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mintmark.core import clauses
+from mintmark.registry import entitlements
+from mintmark.registry.models import Assistant, Codex, Prompt
+from mintmark.trust.tracker import AssistantTrustTracker
+
+from . import mandates
+
+ENTITLEMENT, CONTRACT, TRUST = "entitlement", "contract", "trust"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """One gate: whether it is open, in words why, and whether an operator may override it with a reason."""
+
+    name: str
+    is_open: bool
+    says: str
+    may_override: bool
+
+
+def of(*, prompt: Prompt, assistant: Assistant, now: datetime) -> list[Gate]:
+    """Every gate between a prompt and an assistant: entitlement, blocking clauses, the assistant's floor of trust.
+
+    What the clauses find is told to those alone who may use the text: it tells of it, word by word.
+    """
+    entitlement = _entitlement(prompt, assistant)
+    return [
+        entitlement,
+        _contract(prompt, assistant) if entitlement.is_open else _unread(prompt),
+        _trust(prompt, assistant, now=now),
+    ]
+
+
+def _entitlement(prompt: Prompt, assistant: Assistant) -> Gate:
+    if hasattr(prompt, "tombstone"):
+        says = f"{prompt.reference} was withdrawn: {prompt.tombstone.reason}"
+        return Gate(name=ENTITLEMENT, is_open=False, says=says, may_override=False)
+    served = entitlements.served_to(team_ids={assistant.team_id})
+    is_open = Prompt.objects.filter(served, pk=prompt.pk).exists()
+    says = (
+        f"team {assistant.team} may use it"
+        if is_open
+        else f"team {assistant.team} may not use {prompt.reference}: buy it first"
+    )
+    return Gate(name=ENTITLEMENT, is_open=is_open, says=says, may_override=False)
+
+
+def _contract(prompt: Prompt, assistant: Assistant) -> Gate:
+    rules: list[Mapping[str, Any]] = []
+    for codex in Codex.objects.filter(contracts__prompt=prompt).union(
+        Codex.objects.filter(assistants=assistant)
+    ):
+        rules += codex.clauses
+    verdicts = clauses.of_text(clauses=rules, text=prompt.text, variables=prompt.variables)
+    blocking = [verdict for verdict in verdicts if verdict.blocks]
+    says = (
+        "; ".join(f"“{verdict.text}”: {verdict.why}" for verdict in blocking[:3])
+        if blocking
+        else f"{len(verdicts)} clauses on its text, none of them in the way"
+    )
+    return Gate(name=CONTRACT, is_open=not blocking, says=says, may_override=True)
+
+
+def _unread(prompt: Prompt) -> Gate:
+    says = f"the clauses on {prompt.reference} are checked once its text may be used"
+    return Gate(name=CONTRACT, is_open=False, says=says, may_override=True)
+
+
+def _trust(prompt: Prompt, assistant: Assistant, *, now: datetime) -> Gate:
+    floor = mandates.of(assistant=assistant).trust_floor
+    told = AssistantTrustTracker().explain(assistant=assistant, prompt=prompt, now=now)
+    low = told.row.trust.low
+    return Gate(
+        name=TRUST,
+        is_open=low >= floor,
+        says=f"the lower bound of its trust is {low:.2f}, and {assistant} asks for {floor:.2f}",
+        may_override=True,
+    )

@@ -1,0 +1,202 @@
+"""Injections: put a prompt to work in a slot of an assistant, take it out, serve what is at work."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from mintmark.accounts.callers import Caller
+from mintmark.accounts.models import Principal
+from mintmark.core import errors
+from mintmark.registry import assistants, entitlements, prompts
+from mintmark.registry.models import Assistant, Prompt
+
+from . import gates
+from .models import Injection
+
+DEFAULT_SLOT = "main"
+_SLOT = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+_LONGEST_VALUE = 20_000
+
+
+class InvalidInjection(errors.Refusal):
+    """An injection can't be made as asked: its slot or a variable is wrong."""
+
+    code = "invalid_injection"
+
+
+class GateClosed(errors.Refusal):
+    """A gate stands between the prompt and the assistant; the message says which and why."""
+
+    code = "gate_closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A prompt as an assistant gets it: `text` with the injection's variables filled in; `open_variables` are those
+    that it has yet to fill itself."""
+
+    injection: Injection
+    prompt: Prompt
+    text: str
+    open_variables: tuple[str, ...]
+
+
+def inject(
+    *,
+    caller: Caller,
+    prompt: Prompt,
+    assistant: Assistant,
+    now: datetime,
+    slot: str = DEFAULT_SLOT,
+    variables: Mapping[str, str] | None = None,
+    override_reason: str = "",
+) -> Injection:
+    """Put a prompt to work in a slot of an assistant, in the place of what stood there.
+
+    It takes an operator of the assistant's team, or the assistant itself. Raises `GateClosed`; an operator may pass by
+    the contract and the trust floor with a reason, which is kept. The same injection again changes nothing.
+    """
+    caller.require_scope("market")
+    require_may_inject(caller=caller, assistant=assistant)
+    values = dict(variables or {})
+    _check(prompt, slot=slot, values=values)
+    overridden = _passed(
+        gates.of(prompt=prompt, assistant=assistant, now=now), caller=caller, reason=override_reason
+    )
+    with transaction.atomic():
+        # One injection at a time into an assistant: a slot never has two, and none is lost between.
+        Assistant.objects.select_for_update().get(pk=assistant.pk)
+        standing = Injection.objects.filter(
+            assistant=assistant, slot=slot, ended_at__isnull=True
+        ).first()
+        if standing is not None:
+            if standing.prompt_id == prompt.pk and standing.variables == values:
+                return standing
+            _end(
+                Injection.objects.filter(pk=standing.pk),
+                by=caller.principal,
+                reason=f"replaced by {prompt.reference}",
+                now=now,
+            )
+        return Injection.objects.create(
+            prompt=prompt,
+            assistant=assistant,
+            slot=slot,
+            variables=values,
+            injected_by=caller.principal,
+            injected_at=now,
+            override_reason=override_reason if overridden else "",
+            overridden=overridden,
+        )
+
+
+def withdraw(*, caller: Caller, injection: Injection, reason: str, now: datetime) -> Injection:
+    """Take a prompt out of an assistant's context; the next request finds it gone. Once more changes nothing."""
+    caller.require_scope("market")
+    require_may_inject(caller=caller, assistant=injection.assistant)
+    entitlements.check_reason(reason)
+    _end(
+        Injection.objects.filter(pk=injection.pk, ended_at__isnull=True),
+        by=caller.principal,
+        reason=reason,
+        now=now,
+    )
+    injection.refresh_from_db()
+    return injection
+
+
+def context(*, assistant: Assistant) -> list[Served]:
+    """What is at work in an assistant now, by slot; what was revoked is gone at the next request."""
+    served = entitlements.served_to(team_ids={assistant.team_id})
+    allowed = Prompt.objects.filter(served, tombstone__isnull=True)
+    found = (
+        Injection.objects.filter(assistant=assistant, ended_at__isnull=True, prompt__in=allowed)
+        .select_related("prompt__team", "injected_by")
+        .order_by("slot")
+    )
+    return [
+        Served(
+            injection=one,
+            prompt=one.prompt,
+            text=prompts.rendered(text=one.prompt.text, values=one.variables),
+            open_variables=tuple(v for v in one.prompt.variables if v not in one.variables),
+        )
+        for one in found
+    ]
+
+
+def require_may_read(*, caller: Caller, assistant: Assistant) -> None:
+    """Refuse unless the caller may see an assistant's context: itself, its operators, its team."""
+    own = caller.principal.pk == assistant.principal_id
+    if not (
+        own or caller.is_admin or (not caller.is_assistant and assistant.team_id in caller.team_ids)
+    ):
+        raise errors.Forbidden("An assistant's context is for itself and its team.")
+
+
+def require_may_inject(*, caller: Caller, assistant: Assistant) -> None:
+    """Refuse unless the caller may change an assistant's context: itself, or an operator of its team."""
+    if caller.principal.pk != assistant.principal_id:
+        assistants.require_operator(caller=caller, team_id=assistant.team_id)
+
+
+def end_all(
+    *, prompt: Prompt, by: Principal, reason: str, now: datetime, team_id: int | None = None
+) -> int:
+    """End every injection of a prompt (in one team's assistants); how many. Who may, the caller has checked.
+
+    Joins the caller's transaction, and takes one.
+    """
+    rows = Injection.objects.filter(prompt=prompt, ended_at__isnull=True)
+    if team_id is not None:
+        rows = rows.filter(assistant__team=team_id)
+    # In the order of their ids: two who end the same ones never wait for each other in a circle.
+    held = list(rows.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
+    return _end(Injection.objects.filter(pk__in=held), by=by, reason=reason, now=now) if held else 0
+
+
+def history(*, assistant: Assistant) -> QuerySet[Injection]:
+    """All injections of an assistant, newest first, those that ended included."""
+    rows = Injection.objects.filter(assistant=assistant)
+    return rows.select_related("prompt", "injected_by", "ended_by").order_by("-id")
+
+
+def _end(rows: QuerySet[Injection], *, by: Principal, reason: str, now: datetime) -> int:
+    return rows.update(ended_at=now, ended_by=by, end_reason=reason[:400])
+
+
+def _passed(found: list[gates.Gate], *, caller: Caller, reason: str) -> list[str]:
+    """The names of the closed gates that an operator passes by for a reason; `GateClosed` if he can't."""
+    closed = [gate for gate in found if not gate.is_open]
+    if not closed:
+        return []
+    why = "; ".join(f"{gate.name}: {gate.says}" for gate in closed)
+    if not all(gate.may_override for gate in closed):
+        raise GateClosed(f"It can't be put to work. {why}.")
+    if caller.is_assistant or not reason:
+        raise GateClosed(
+            f"It can't be put to work. {why}. An operator may override this with a reason."
+        )
+    entitlements.check_reason(reason)
+    return [gate.name for gate in closed]
+
+
+def _check(prompt: Prompt, *, slot: str, values: Mapping[str, str]) -> None:
+    if not _SLOT.fullmatch(slot):
+        raise InvalidInjection(
+            f"The slot {slot[:64]!r}: use 1 to 64 of a-z, 0-9, '-' and '_', a letter first."
+        )
+    for name, value in values.items():
+        if name not in prompt.variables:
+            known = ", ".join(prompt.variables) or "none"
+            raise InvalidInjection(
+                f"{prompt.reference} has no variable {name[:60]!r}; it has {known}."
+            )
+        if len(value) > _LONGEST_VALUE or "\0" in value:
+            raise InvalidInjection(
+                f"The value of {name!r} has {len(value):,} characters; at most {_LONGEST_VALUE:,} and no NUL."
+            )

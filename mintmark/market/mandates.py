@@ -1,0 +1,64 @@
+"""Mandates: what an assistant may spend and put to work by itself, as the operator of its team sets it."""
+
+import math
+from datetime import datetime
+
+from mintmark.accounts.callers import Caller
+from mintmark.core import errors, money
+from mintmark.registry import assistants
+from mintmark.registry.models import Assistant
+
+from .deals import Limits
+from .models import Mandate
+
+
+class InvalidMandate(errors.Refusal):
+    """Limits that can't be kept."""
+
+    code = "invalid_mandate"
+
+
+def of(*, assistant: Assistant) -> Mandate:
+    """An assistant's mandate; one that was never given allows no spending."""
+    found = Mandate.objects.select_related("set_by").filter(assistant=assistant).first()
+    return found if found is not None else Mandate(assistant=assistant)
+
+
+def give(
+    *,
+    caller: Caller,
+    assistant: Assistant,
+    per_purchase_micro: int,
+    per_day_micro: int,
+    trust_floor: float,
+    now: datetime,
+) -> Mandate:
+    """Say what an assistant may do by itself from now on. It takes an operator of its team, never the assistant."""
+    caller.require_scope("market")
+    assistants.require_operator(caller=caller, team_id=assistant.team_id)
+    for name, micro in (("a purchase", per_purchase_micro), ("a day", per_day_micro)):
+        if not 0 <= micro <= money.LARGEST_MICRO:
+            raise InvalidMandate(
+                f"The limit for {name} is {micro} micro-tokens; it may be 0 to {money.LARGEST_MICRO}."
+            )
+    if not (math.isfinite(trust_floor) and 0 <= trust_floor <= 1):
+        raise InvalidMandate(f"The trust floor is {trust_floor!r}; it must be from 0 to 1.")
+    mandate, _ = Mandate.objects.update_or_create(
+        assistant=assistant,
+        defaults={
+            "per_purchase_micro": per_purchase_micro,
+            "per_day_micro": per_day_micro,
+            "trust_floor": trust_floor,
+            "set_by": caller.principal,
+            "set_at": now,
+        },
+    )
+    return mandate
+
+
+def limits(*, assistant: Assistant) -> Limits:
+    """What an assistant may spend by itself."""
+    mandate = of(assistant=assistant)
+    return Limits(
+        per_purchase_micro=mandate.per_purchase_micro, per_day_micro=mandate.per_day_micro
+    )

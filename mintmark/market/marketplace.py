@@ -1,0 +1,232 @@
+"""SymbolicPromptTokenMarketplace: list, buy, inject, fork and rate prompts for symbolic tokens."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from mintmark.accounts.callers import Caller
+from mintmark.accounts.models import Team
+from mintmark.registry.models import Assistant, Entitlement, Prompt, Tombstone
+from mintmark.trust.intake import Receipt as EvidenceReceipt
+
+from . import (
+    forks,
+    injections,
+    listings,
+    mandates,
+    metrics,
+    policy,
+    prompt_sets,
+    ratings,
+    requests,
+    revocations,
+    search,
+    shares,
+    warranties,
+)
+from .forks import ForkDraft
+from .injections import Served
+from .listings import Offer
+from .metrics import Metrics
+from .models import (
+    Injection,
+    Mandate,
+    PromptSet,
+    PromptTokenListing,
+    PurchaseRequest,
+    Warranty,
+)
+from .policy import MarketPolicy
+from .receipts import Receipt
+from .search import Asked, Found
+from .shares import Share
+
+
+class SymbolicPromptTokenMarketplace:
+    """Trades under a policy: the one that the settings say, unless another is given.
+
+    Every verb takes its caller, and refuses what he may not do; prices are integers of micro-tokens where they are
+    compared, and tokens where a person states them.
+    """
+
+    def __init__(self, policy_: MarketPolicy | None = None) -> None:
+        self.policy = policy_ or policy.in_force()
+
+    def list_prompt(self, *, caller: Caller, offer: Offer, now: datetime) -> PromptTokenListing:
+        """Offer a prompt of one's own team for tokens."""
+        listing = listings.offer(policy=self.policy, caller=caller, offer=offer, now=now)
+        metrics.refresh(policy=self.policy, now=now, prompt_ids=[listing.prompt_id])
+        listing.refresh_from_db()
+        return listing
+
+    def reprice(
+        self,
+        *,
+        caller: Caller,
+        listing: PromptTokenListing,
+        token_cost: str | int | float | Decimal,
+    ) -> PromptTokenListing:
+        """Change what a listing costs from now on."""
+        return listings.reprice(caller=caller, listing=listing, token_cost=token_cost)
+
+    def withdraw_listing(
+        self, *, caller: Caller, listing: PromptTokenListing, reason: str, now: datetime
+    ) -> PromptTokenListing:
+        """Take a listing off the market; buyers keep what they bought."""
+        return listings.withdraw(caller=caller, listing=listing, reason=reason, now=now)
+
+    def curate(
+        self,
+        *,
+        caller: Caller,
+        team: Team,
+        name: str,
+        title: str,
+        prompts: Sequence[Prompt],
+        now: datetime,
+        description: str = "",
+        discount_bp: int = 0,
+    ) -> PromptSet:
+        """Put listed prompts together into a set with one discount."""
+        return prompt_sets.curate(
+            caller=caller, team=team, name=name, title=title, prompts=prompts,
+            description=description, discount_bp=discount_bp, now=now,
+        )  # fmt: skip
+
+    def withdraw_set(self, *, caller: Caller, prompt_set: PromptSet, now: datetime) -> PromptSet:
+        """Take a set off the market."""
+        return prompt_sets.withdraw(caller=caller, prompt_set=prompt_set, now=now)
+
+    def search(self, *, caller: Caller, asked: Asked, now: datetime) -> Found:
+        """Find listings, with the trust that an assistant can put in each."""
+        return search.find(caller=caller, asked=asked, now=now)
+
+    def metrics(self, *, prompt: Prompt, now: datetime) -> Metrics:
+        """How far a prompt is adopted, how it is used and how its tags sell, with the counts behind each."""
+        return metrics.of(policy=self.policy, prompts=[prompt], now=now)[prompt.pk]
+
+    def shares(self, *, listing: PromptTokenListing) -> list[Share]:
+        """Who gets what of a listing's price."""
+        return shares.of(policy=self.policy, listing=listing)
+
+    def buy(
+        self,
+        *,
+        caller: Caller,
+        price_micro: int,
+        key: str,
+        now: datetime,
+        listing: int | None = None,
+        prompt_set: PromptSet | None = None,
+        team: Team | None = None,
+    ) -> Receipt | PurchaseRequest:
+        """Buy a listing (by its id) or a set at the price that the caller has seen; an assistant beyond its mandate
+        asks a person instead."""
+        if (listing is None) == (prompt_set is None):
+            raise ValueError("buy one listing or one set")
+        return requests.buy(
+            policy=self.policy, caller=caller, listing=listing, prompt_set=prompt_set,
+            price_micro=price_micro, key=key, now=now, team=team,
+        )  # fmt: skip
+
+    def confirm(self, *, caller: Caller, request: PurchaseRequest, now: datetime) -> Receipt:
+        """Buy what an assistant asked for."""
+        return requests.confirm(policy=self.policy, caller=caller, request=request, now=now)
+
+    def decline(
+        self, *, caller: Caller, request: PurchaseRequest, now: datetime
+    ) -> PurchaseRequest:
+        """Say no to what an assistant asked for."""
+        return requests.decline(caller=caller, request=request, now=now)
+
+    def give_mandate(
+        self,
+        *,
+        caller: Caller,
+        assistant: Assistant,
+        per_purchase_micro: int,
+        per_day_micro: int,
+        trust_floor: float,
+        now: datetime,
+    ) -> Mandate:
+        """Say what an assistant may spend and put to work by itself."""
+        return mandates.give(
+            caller=caller, assistant=assistant, per_purchase_micro=per_purchase_micro,
+            per_day_micro=per_day_micro, trust_floor=trust_floor, now=now,
+        )  # fmt: skip
+
+    def inject(
+        self,
+        *,
+        caller: Caller,
+        prompt: Prompt,
+        assistant: Assistant,
+        now: datetime,
+        slot: str = injections.DEFAULT_SLOT,
+        variables: Mapping[str, str] | None = None,
+        override_reason: str = "",
+    ) -> Injection:
+        """Put a prompt to work in a slot of an assistant."""
+        made = injections.inject(
+            caller=caller, prompt=prompt, assistant=assistant, slot=slot, variables=variables,
+            override_reason=override_reason, now=now,
+        )  # fmt: skip
+        metrics.refresh(policy=self.policy, now=now, prompt_ids=[prompt.pk])
+        return made
+
+    def withdraw_injection(
+        self, *, caller: Caller, injection: Injection, reason: str, now: datetime
+    ) -> Injection:
+        """Take a prompt out of an assistant's context."""
+        ended = injections.withdraw(caller=caller, injection=injection, reason=reason, now=now)
+        metrics.refresh(policy=self.policy, now=now, prompt_ids=[injection.prompt_id])
+        return ended
+
+    def context(self, *, caller: Caller, assistant: Assistant) -> list[Served]:
+        """What is at work in an assistant now, with its text: for the assistant and its team."""
+        injections.require_may_read(caller=caller, assistant=assistant)
+        return injections.context(assistant=assistant)
+
+    def fork(
+        self, *, caller: Caller, parent: Prompt, draft: ForkDraft, team: Team, now: datetime
+    ) -> Prompt:
+        """Register a changed text as one's team's own, and freeze what its sales owe."""
+        return forks.fork(caller=caller, parent=parent, draft=draft, team=team, now=now)
+
+    def rate(
+        self,
+        *,
+        caller: Caller,
+        prompt: Prompt,
+        stars: int,
+        key: str,
+        now: datetime,
+        tags: Sequence[str] = (),
+        note: str = "",
+    ) -> EvidenceReceipt:
+        """Rate a prompt that one's team has used."""
+        return ratings.rate(
+            caller=caller, prompt=prompt, stars=stars, key=key, tags=tags, note=note, now=now
+        )
+
+    def revoke(
+        self, *, caller: Caller, entitlement: Entitlement, reason: str, now: datetime
+    ) -> Entitlement:
+        """Take a prompt away from a team, at once."""
+        return revocations.revoke(caller=caller, entitlement=entitlement, reason=reason, now=now)
+
+    def entomb(self, *, caller: Caller, prompt: Prompt, reason: str, now: datetime) -> Tombstone:
+        """Withdraw a prompt from everywhere, for ever, at once."""
+        return revocations.entomb(caller=caller, prompt=prompt, reason=reason, now=now)
+
+    def settle(self, *, now: datetime, prompt_ids: set[int] | None = None) -> list[Warranty]:
+        """Pay out or refund what waits for warranties and can be decided now."""
+        return warranties.settle(now=now, prompt_ids=prompt_ids)
+
+    def settle_measured(self, *, batch: int, now: datetime) -> list[Warranty]:
+        """Pay out or refund what the outcomes of a batch of evidence decide."""
+        return warranties.settle_measured(batch=batch, now=now)
+
+    def refresh(self, *, now: datetime) -> int:
+        """Bring the stored scores of all listings up to date; how many changed."""
+        return metrics.refresh(policy=self.policy, now=now)

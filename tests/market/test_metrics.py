@@ -1,0 +1,112 @@
+"""The specified goal "listings track cost and adoption metrics", and how each score is counted."""
+
+from datetime import timedelta
+
+import pytest
+
+from mintmark.market.models import PromptTokenListing
+from mintmark.registry import codices
+from mintmark.trust.intake import Claim
+
+from .stall import Stall
+
+pytestmark = pytest.mark.django_db
+
+
+def _scores(stall: Stall) -> tuple[float, float, float]:
+    stall.market.refresh(now=stall.now)
+    listing = PromptTokenListing.objects.get(prompt=stall.prompt)
+    return (
+        listing.swarm_adoption_score, listing.codex_usage_score, listing.symbolic_tag_weight,
+    )  # fmt: skip
+
+
+def test_listings_track_cost_and_adoption_metrics(stall: Stall) -> None:
+    listing = stall.listed(cost=12.5)
+    assert float(listing.token_cost) == 12.5
+    assert _scores(stall) == (0.0, 0.0, 0.0)
+    stall.bought(listing)
+    stall.cast.record(
+        stall.cast.outcome(score=0.9, assistant=stall.cast.smith.pk), by=stall.cast.seller
+    )
+    stall.market.inject(
+        caller=stall.as_(stall.cast.buyer),
+        prompt=stall.prompt,
+        assistant=stall.cast.scout,
+        now=stall.now,
+    )
+    adoption, _, tags = _scores(stall)
+    assert adoption == 0.5  # scout runs it, smith has evidence and does not
+    assert tags == 1.0  # the one purchase carries its tag
+    told = stall.market.metrics(prompt=stall.prompt, now=stall.now)
+    assert (told.adopters, told.swarm, told.purchases) == (1, 2, 1)
+
+
+def test_adoption_forgets_assistants_that_have_been_silent(stall: Stall) -> None:
+    stall.listed()
+    stall.cast.record(stall.cast.outcome(score=0.9))
+    assert stall.market.metrics(prompt=stall.prompt, now=stall.now).swarm == 1
+    later = stall.now + timedelta(days=31)
+    assert stall.market.metrics(prompt=stall.prompt, now=later).swarm == 0
+
+
+def test_the_weight_of_tags_is_one_less_what_none_of_them_explains(stall: Stall) -> None:
+    listing = stall.listed()
+    tagged = stall.cast.written(
+        "acme/tagged", "T {x}.", tags=["@clarity+", "task:triage"], is_open=False
+    )
+    plain = stall.cast.written("acme/plain", "P {x}.", tags=["@tone"], is_open=False)
+    stall.bought(listing)
+    for prompt in (tagged, plain):
+        stall.bought(stall.listed(prompt, cost="1"))
+    told = stall.market.metrics(prompt=tagged, now=stall.now)
+    shares = {tag.tag: tag.share for tag in told.tags}
+    assert shares == {"task:triage": pytest.approx(2 / 3), "@clarity+": pytest.approx(1 / 3)}
+    assert told.symbolic_tag_weight == pytest.approx(1 - (1 / 3) * (2 / 3))
+
+
+def _use(stall: Stall, *clauses: tuple[float, tuple[str, ...]], days: float = 0) -> None:
+    at = stall.now - timedelta(days=days)
+    checks: list[Claim] = [
+        stall.cast.claim("clause", prompt=stall.prompt.pk, score=score, tags=tags, occurred_at=at)
+        for score, tags in clauses
+    ]
+    outcome = stall.cast.outcome(score=0.8, prompt=stall.prompt.pk, occurred_at=at)
+    stall.cast.record(outcome, *checks, now=at)
+
+
+def test_usage_counts_uses_under_contract_with_every_blocking_clause_kept(stall: Stall) -> None:
+    stall.listed()
+    _use(stall, (1.0, ()))
+    assert _scores(stall)[1] == 0.0  # under no contract yet
+    rule = {"text": "x", "applies_to": "output", "check": {"kind": "judge"}}
+    codex = codices.register(
+        name="house",
+        clauses=[
+            rule | {"id": "strict", "severity": "block"},
+            rule | {"id": "mild", "severity": "warn"},
+        ],
+    )
+    codices.bind(prompt=stall.prompt, codex=codex)
+    assert _scores(stall)[1] == 1.0
+    _use(stall, (0.0, ("strict",)))
+    _use(stall, (0.0, ("mild",)), (1.0, ("strict",)))
+    told = stall.market.metrics(prompt=stall.prompt, now=stall.now)
+    assert (told.uses_kept, told.uses) == (2, 3)
+    assert told.codex_usage_score == pytest.approx(2 / 3)
+
+
+def test_older_uses_count_less(stall: Stall) -> None:
+    stall.listed()
+    rule = {
+        "id": "a",
+        "text": "x",
+        "severity": "block",
+        "applies_to": "output",
+        "check": {"kind": "judge"},
+    }
+    codices.bind(prompt=stall.prompt, codex=codices.register(name="house", clauses=[rule]))
+    _use(stall, (0.0, ()), days=15)
+    _use(stall, (1.0, ()))
+    told = stall.market.metrics(prompt=stall.prompt, now=stall.now)
+    assert told.codex_usage_score == pytest.approx(1 / (1 + 2**-0.5))
