@@ -1,25 +1,42 @@
-"""JSON out: written in one pass by the declared shape, with an ETag of its bytes."""
+"""JSON out: written in one pass by the declared shape, with an ETag of its bytes. And CSV out, for tables."""
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
 from pydantic import TypeAdapter
 
+from mintmark.core import tables
+
 MEDIA_TYPE = "application/json"
+CSV = "text/csv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Created[T]:
     """What a write made: its body and where it is found. `kept` stands in for the body when the answer is replayed
-    (None: the body itself), for what must not be stored."""
+    (None: the body itself), for what must not be stored. `is_replay` says that a book knew the key: it was made
+    before."""
 
     body: T
     location: str
     kept: T | None = None
+    is_replay: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A table to download. `version` is another text whenever its rows are others; they are read as they are sent."""
+
+    name: str
+    version: str
+    columns: Sequence[str]
+    rows: Iterable[Sequence[object]]
 
 
 @cache
@@ -38,14 +55,18 @@ def read_answer(request: HttpRequest, raw: bytes) -> HttpResponse:
 
     It may be stored by the caller alone, who asks again before each use: a withdrawn thing is gone at once.
     """
-    etag = f'"{hashlib.blake2b(raw, digest_size=16).hexdigest()}"'
-    response = HttpResponse(raw, content_type=MEDIA_TYPE)
-    response["ETag"] = etag
-    response["Cache-Control"] = "private, no-cache"
-    response["Vary"] = "Authorization, Cookie"
-    conditional = get_conditional_response(request, etag=etag, response=response)
+    conditional = _conditional(request, HttpResponse(raw, content_type=MEDIA_TYPE), of=raw)
     assert isinstance(conditional, HttpResponse)
     return conditional
+
+
+def file_answer(request: HttpRequest, file: File) -> HttpResponseBase:
+    """A CSV file, streamed, or a 304 to a caller who has this version of it already."""
+    response = StreamingHttpResponse(
+        tables.lines(columns=file.columns, rows=file.rows), content_type=f"{CSV}; charset=utf-8"
+    )
+    response["Content-Disposition"] = f'attachment; filename="{file.name}"'
+    return _conditional(request, response, of=file.version.encode())
 
 
 def write_answer(raw: bytes, *, status: int, location: str | None = None) -> HttpResponse:
@@ -57,3 +78,17 @@ def write_answer(raw: bytes, *, status: int, location: str | None = None) -> Htt
     if location:
         response["Location"] = location
     return response
+
+
+def _conditional(
+    request: HttpRequest, response: HttpResponseBase, *, of: bytes
+) -> HttpResponseBase:
+    etag = f'"{hashlib.blake2b(of, digest_size=16).hexdigest()}"'
+    response["ETag"] = etag
+    response["Cache-Control"] = "private, no-cache"
+    response["Vary"] = "Authorization, Cookie"
+    # It reads and copies headers alone, which every response has.
+    whole = cast(HttpResponse, response)
+    conditional = get_conditional_response(request, etag=etag, response=whole)
+    assert conditional is not None
+    return conditional

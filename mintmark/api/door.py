@@ -8,8 +8,8 @@ from typing import Any
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.core.signals import got_request_exception
-from django.http import Http404, HttpRequest, HttpResponse
-from django.http.response import HttpResponseNotAllowed
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase, HttpResponseNotAllowed
 from django.urls import URLPattern, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
@@ -23,18 +23,29 @@ from . import (
     assistants,
     bodies,
     codices,
+    entitlements,
     evidence,
+    foresight,
+    forks,
     house,
+    injections,
     keys,
     labels,
+    listings,
+    mandates,
     problems,
+    prompt_sets,
     prompts,
+    purchase_requests,
+    purchases,
+    ratings,
     reference,
     refusals,
     reputation,
     rituals,
     routes,
     trust,
+    wallets,
 )
 
 _log = logging.getLogger(__name__)
@@ -42,10 +53,12 @@ _log = logging.getLogger(__name__)
 PREFIX = "/api/v1/"
 
 DESCRIPTION = """\
-Evidence in, reputation and trust out. Callers hold a bearer key (`Authorization: Bearer mm_…`) or a session of the
-pages with its CSRF token. Errors are RFC 9457 problem details with a stable `code`. Lists are paged by `cursor`. Reads
-carry an `ETag`. Every score says `as_of` (the event that it takes into account last) and `policy` (the version of its
-formula).
+Evidence in, reputation and trust out; prompts bought, put to work, forked and rated for tokens.
+
+Callers hold a bearer key (`Authorization: Bearer mm_…`) or a session of the pages with its CSRF token. Errors are
+RFC 9457 problem details with a stable `code`. Lists are paged by `cursor`. Reads carry an `ETag`. Every score says
+`as_of` (the event that it takes into account last) and `policy` (the version of its formula). Amounts of tokens are
+strings, exact to six decimals.
 """
 
 
@@ -78,7 +91,8 @@ api = Api(
     docs_url=None,
 )
 for module in (
-    evidence, prompts, reputation, assistants, trust, rituals, codices, labels, keys, house,
+    evidence, prompts, reputation, assistants, trust, rituals, codices, labels, listings, prompt_sets, purchases,
+    purchase_requests, wallets, injections, mandates, forks, foresight, ratings, entitlements, keys, house,
 ):  # fmt: skip
     api.add_router("", module.routes.router)
 
@@ -147,13 +161,13 @@ for kind, handler in _HANDLERS.items():
     api.add_exception_handler(kind, handler)
 
 
-def _pass(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def _pass(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """What every request goes through before and after its endpoint."""
 
     @csrf_exempt  # the session's credentials check the token themselves: keys need none
     @login_not_required  # the endpoint's credentials answer 401; a redirect to a form would mislead a program
     @functools.wraps(view)
-    def passed(request: HttpRequest, **values: Any) -> HttpResponse:
+    def passed(request: HttpRequest, **values: Any) -> HttpResponseBase:
         refusal = _malformed(request)
         if refusal is not None:
             return problems.answer(refusal)
@@ -169,12 +183,18 @@ def _pass(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
                 )
             )
             response["Allow"] = allowed
-        if asked == "HEAD":
-            response["Content-Length"] = str(len(response.content))
-            response.content = b""
-        return response
+        return _without_body(response) if asked == "HEAD" else response
 
     return passed
+
+
+def _without_body(response: HttpResponseBase) -> HttpResponseBase:
+    if isinstance(response, StreamingHttpResponse):
+        response.streaming_content = []
+    elif isinstance(response, HttpResponse):
+        response["Content-Length"] = str(len(response.content))
+        response.content = b""
+    return response
 
 
 def _malformed(request: HttpRequest) -> errors.Refusal | None:

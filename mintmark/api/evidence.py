@@ -11,6 +11,7 @@ from ninja import Query
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from mintmark.core import errors, kinds
+from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.reputation.answers import EvidenceRow
 from mintmark.reputation.ledger import PromptReputationLedger
 from mintmark.trust import intake, projector
@@ -27,6 +28,7 @@ WAIT_SECONDS = 10.0
 SOURCE = "api"
 
 _STRICT = ConfigDict(strict=True, extra="forbid")
+_OUTCOME = kinds.Kind.OUTCOME.name.lower()
 KINDS = [kind.name.lower() for kind in kinds.Kind]
 
 
@@ -113,12 +115,14 @@ def recorded(
 
     All of it is recorded or nothing, and the error names every bad row. A key sent again with the same event is counted
     as repeated and recorded no second time; with another event it is refused. With `wait` the answer comes once scores
-    include it, or after 10 s with `folded` false: it is recorded all the same.
+    include it, or after 10 s with `folded` false: it is recorded all the same. Warranties that the outcomes decide are
+    settled at once.
     """
     now = timezone.now()
-    receipt = intake.record(
-        caller=request.auth, claims=_claims(request.body), source=SOURCE, now=now
-    )
+    claims = _claims(request.body)
+    receipt = intake.record(caller=request.auth, claims=claims, source=SOURCE, now=now)
+    if receipt.batch is not None and any(claim.kind == _OUTCOME for claim in claims):
+        SymbolicPromptTokenMarketplace().settle_measured(batch=receipt.batch, now=now)
     folded = receipt.folded or (wait and _waited(receipt.event, now=now))
     body: ReceiptShape = {
         "recorded": receipt.recorded,

@@ -3,6 +3,8 @@
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Role, Team
 from mintmark.core import errors
+from mintmark.market import injections
+from mintmark.registry.models import Assistant
 
 
 def require_somewhere(caller: Caller, role: Role) -> None:
@@ -17,6 +19,22 @@ def require_in_team(caller: Caller, *roles: Role, team: Team) -> None:
     if not caller.has_role(*roles, team_id=team.pk):
         wanted = " or ".join(repr(role.value) for role in roles)
         raise errors.Forbidden(f"This takes the role {wanted} in team {team}.")
+
+
+def require_record_reader(caller: Caller, *, assistant: Assistant) -> None:
+    """Refuse unless the caller may see what was done to an assistant: itself, its team, an auditor. No text of a prompt
+    belongs to that."""
+    if not caller.has_role(Role.AUDITOR, team_id=assistant.team_id):
+        injections.require_may_read(caller=caller, assistant=assistant)
+
+
+def may_read_record(caller: Caller, *, assistant: Assistant) -> bool:
+    """As `require_record_reader`, for what must not be told from what there is not."""
+    try:
+        require_record_reader(caller, assistant=assistant)
+    except errors.Forbidden:
+        return False
+    return True
 
 
 def team_of(caller: Caller, *, name: str | None) -> Team:

@@ -8,6 +8,7 @@ from ninja import Query
 from pydantic import Field
 
 from mintmark.accounts.callers import Caller
+from mintmark.accounts.models import Team
 from mintmark.core import errors
 from mintmark.registry import assistants, prompts
 from mintmark.registry.models import Assistant, Prompt
@@ -59,7 +60,8 @@ class PromptPage(TypedDict):
 
 
 class NewPrompt(Body):
-    """A text to register for ever. `parent` makes it a revision (same line) or a fork of a text the caller may read."""
+    """A text to register for ever. `parent`, a text of the same team, makes it a revision (same line) or a fork; other
+    teams' are forked at `/prompts/{id}/forks`."""
 
     namespace: str
     name: str
@@ -115,20 +117,20 @@ def named(request: Request, ref: Reference) -> PromptShape:
 
     `ref` is `namespace/name@3`, `namespace/name@label`, `namespace/name` (the latest revision), `sha256:…` or an id.
     """
-    return _shape(prompts.named(reference=ref), caller=request.auth)
+    return shape(prompts.named(reference=ref), caller=request.auth)
 
 
 @routes.get("/prompts/{int:prompt_id}", scope="read", answer=PromptShape)
 def shown(request: Request, prompt_id: Id) -> PromptShape:
     """Show a prompt, with its text to those who are entitled to it."""
-    return _shape(prompts.named(reference=str(prompt_id)), caller=request.auth)
+    return shape(prompts.named(reference=str(prompt_id)), caller=request.auth)
 
 
 @routes.get("/prompts/{int:prompt_id}/text", scope="read", answer=TextShape)
 def text(request: Request, prompt_id: Id) -> TextShape:
     """Read the exact text: open ones, those of the caller's teams, those his teams are entitled to."""
     row = prompts.named(reference=str(prompt_id))
-    _require_reader(request.auth, row)
+    require_reader(request.auth, row)
     return {"id": row.pk, "digest": f"sha256:{row.digest}", "text": row.text}
 
 
@@ -137,7 +139,8 @@ def registered(request: Request, body: NewPrompt) -> Created[PromptShape]:
     """Register a text for ever.
 
     Without `revision` it takes the line's next. The same text under the same revision again returns what is there. It
-    takes the role author in the team, and a parent whose text the caller may read.
+    takes the role author in the team. A parent of another team is forked at `/prompts/{id}/forks`, where its licence
+    and royalties are kept.
     """
     team = permissions.team_of(request.auth, name=body.team)
     prompts.require_author(caller=request.auth, team=team)
@@ -150,9 +153,9 @@ def registered(request: Request, body: NewPrompt) -> Created[PromptShape]:
             title=body.title,
             preview=body.preview,
             is_open=body.is_open,
-            parent=_parent(request.auth, body.parent),
+            parent=_parent(request.auth, body.parent, team=team),
             mutation_note=body.mutation_note,
-            forked_by=_forker(request.auth, body.forked_by),
+            forked_by=forker(request.auth, body.forked_by),
             tags=body.tags,
             licence=body.licence,
             variables=body.variables,
@@ -160,19 +163,25 @@ def registered(request: Request, body: NewPrompt) -> Created[PromptShape]:
         author=request.auth.principal,
         team=team,
     )
-    return Created(body=_shape(row, caller=request.auth), location=f"/api/v1/prompts/{row.pk}")
+    return Created(body=shape(row, caller=request.auth), location=f"/api/v1/prompts/{row.pk}")
 
 
-def _parent(caller: Caller, reference: int | str | None) -> Prompt | None:
-    """The parent, whose reputation the child starts from: so nobody forks what he may not read."""
+def _parent(caller: Caller, reference: int | str | None, *, team: Team) -> Prompt | None:
+    """The parent, whose reputation the child starts from: a text of the same team, which needs no licence for it."""
     if reference is None:
         return None
     parent = prompts.named(reference=str(reference))
-    _require_reader(caller, parent)
+    require_reader(caller, parent)
+    if parent.team_id != team.pk:
+        raise errors.Forbidden(
+            f"{parent.reference} belongs to team {parent.team}: fork it at POST /api/v1/prompts/{parent.pk}/forks, "
+            "where its licence and royalties are kept."
+        )
     return parent
 
 
-def _forker(caller: Caller, reference: int | str | None) -> Assistant | None:
+def forker(caller: Caller, reference: int | str | None) -> Assistant | None:
+    """The assistant that made a fork, which must be the caller's to operate."""
     if reference is None:
         return None
     assistant = assistants.named(reference=str(reference))
@@ -180,14 +189,16 @@ def _forker(caller: Caller, reference: int | str | None) -> Assistant | None:
     return assistant
 
 
-def _require_reader(caller: Caller, prompt: Prompt) -> None:
+def require_reader(caller: Caller, prompt: Prompt) -> None:
+    """Refuse unless the caller may read this prompt's text."""
     if not prompts.may_read_text(caller=caller, prompt=prompt):
         raise errors.Forbidden(
             f"The text of {prompt.reference} is for its team and those entitled to it; its reputation is open."
         )
 
 
-def _shape(row: Prompt, *, caller: Caller) -> PromptShape:
+def shape(row: Prompt, *, caller: Caller) -> PromptShape:
+    """A prompt as this caller may see it."""
     readable = prompts.may_read_text(caller=caller, prompt=row)
     return {**_summary(row), "text": row.text if readable else None}
 

@@ -2,6 +2,7 @@
 
 After draft-ietf-httpapi-idempotency-key-header: the key is the caller's own, kept for a day with a digest of what was
 asked; the same key for something else is refused. Only what succeeded is kept, in the transaction of the write.
+Where a book holds to keys itself (purchases, gifts, evidence), the key is handed on to it, for ever.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from mintmark.accounts.models import Principal
-from mintmark.evidence import log
+from mintmark.core import errors
 
 from . import answers, refusals
 from .models import KeptAnswer
@@ -55,12 +56,33 @@ def once(*, request: HttpRequest, principal: Principal, write: Callable[[], Done
             )
             return answers.write_answer(done.body, status=done.status, location=done.location)
     if bytes(kept.digest) != digest:
-        raise log.KeyReused(
+        raise errors.KeyReused(
             f"The {HEADER} {key!r} was used before for another request; send a new key with a new request."
         )
-    replayed = answers.write_answer(bytes(kept.body), status=kept.status, location=kept.location)
-    replayed["Idempotent-Replayed"] = "true"
-    return replayed
+    return marked(
+        answers.write_answer(bytes(kept.body), status=kept.status, location=kept.location)
+    )
+
+
+def required_key(request: HttpRequest) -> str:
+    """The key of a write that needs one: the caller's own, new for each thing that he means to be done."""
+    key = request.headers.get(HEADER)
+    if key is None:
+        message = (
+            f"This write needs the header {HEADER}: make a key of your own, and send the same one again if you "
+            "can't tell whether it was done."
+        )
+        raise refusals.InvalidRequest(
+            message, places=[refusals.Place(place=f"header.{HEADER}", value=None, message=message)]
+        )
+    _check(key)
+    return key
+
+
+def marked(response: HttpResponse) -> HttpResponse:
+    """An answer as that of a write which was done before under its key."""
+    response["Idempotent-Replayed"] = "true"
+    return response
 
 
 def _check(key: str) -> None:

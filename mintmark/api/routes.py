@@ -7,9 +7,10 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from ninja import Router
 from pydantic import TypeAdapter
 
@@ -21,15 +22,21 @@ REF = "#/components/schemas/{model}"
 
 type View = Callable[..., Any]
 
+# Whether a write takes an `Idempotency-Key`.
+type KeyTaken = Literal["", "optional", "required"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """What was declared; the table of authorisations in the tests is held against these."""
+    """What was declared; the table of authorisations in the tests is held against these. A `keyed` one is refused
+    without an `Idempotency-Key`."""
 
     method: str
     path: str
     scope: str
     name: str
+    keyed: bool = False
+    takes_body: bool = False
 
 
 ENDPOINTS: list[Endpoint] = []
@@ -61,31 +68,78 @@ class Routes:
 
         return declare
 
+    def file(
+        self, path: str, *, scope: str, refuses: Iterable[int] = ()
+    ) -> Callable[[Callable[..., answers.File]], Callable[..., answers.File]]:
+        """Declare a read that answers a CSV file, streamed. It carries an ETag too."""
+
+        def declare(view: Callable[..., answers.File]) -> Callable[..., answers.File]:
+            def run(request: credentials.Request, **values: Any) -> HttpResponseBase:
+                return answers.file_answer(request, view(request, **values))
+
+            self._add("GET", path, view, run, scope, None, 200, refuses, body=None, is_file=True)
+            return view
+
+        return declare
+
     def post[T](
         self,
         path: str,
         *,
         scope: str,
-        body: Any,
         answer: type[T],
+        body: Any = None,
+        status: int = 201,
+        keyed: bool = False,
         refuses: Iterable[int] = (),
     ) -> Callable[[Callable[..., answers.Created[T]]], Callable[..., answers.Created[T]]]:
-        """Declare a write that makes something; it takes an `Idempotency-Key`."""
-        parser: TypeAdapter[Any] = TypeAdapter(body)
+        """Declare a write that makes something (or, with the status 200, decides something).
+
+        It takes an `Idempotency-Key`, under which its answer is kept for a day. A `keyed` one needs it: the view gets
+        it as `key`, for a book that holds to it for ever, and nothing is kept here.
+        """
+        parser: TypeAdapter[Any] | None = TypeAdapter(body) if body is not None else None
 
         def declare(view: Callable[..., answers.Created[T]]) -> Callable[..., answers.Created[T]]:
             def run(request: credentials.Request, **values: Any) -> HttpResponse:
-                asked = bodies.parse(parser, request.body)
+                if parser is not None:
+                    values["body"] = bodies.parse(parser, request.body)
+                if keyed:
+                    made = view(request, key=replays.required_key(request), **values)
+                    response = answers.write_answer(
+                        answers.write(made.body, shape=answer),
+                        status=status,
+                        location=made.location,
+                    )
+                    return replays.marked(response) if made.is_replay else response
 
                 def write() -> replays.Done:
-                    made = view(request, body=asked, **values)
+                    made = view(request, **values)
                     raw = answers.write(made.body, shape=answer)
                     kept = raw if made.kept is None else answers.write(made.kept, shape=answer)
-                    return replays.Done(status=201, body=raw, kept=kept, location=made.location)
+                    return replays.Done(status=status, body=raw, kept=kept, location=made.location)
 
                 return replays.once(request=request, principal=request.auth.principal, write=write)
 
-            self._add("POST", path, view, run, scope, answer, 201, {409, *refuses}, body=body)
+            key: KeyTaken = "required" if keyed else "optional"
+            statuses = {409, *refuses}
+            self._add("POST", path, view, run, scope, answer, status, statuses, body=body, key=key)
+            return view
+
+        return declare
+
+    def ask[T](
+        self, path: str, *, scope: str, body: Any, answer: type[T], refuses: Iterable[int] = ()
+    ) -> Callable[[Callable[..., T]], Callable[..., T]]:
+        """Declare a question that needs a body: it writes nothing, and nobody keeps the answer."""
+        parser: TypeAdapter[Any] = TypeAdapter(body)
+
+        def declare(view: Callable[..., T]) -> Callable[..., T]:
+            def run(request: credentials.Request, **values: Any) -> HttpResponse:
+                told = view(request, body=bodies.parse(parser, request.body), **values)
+                return answers.write_answer(answers.write(told, shape=answer), status=200)
+
+            self._add("POST", path, view, run, scope, answer, 200, refuses, body=body)
             return view
 
         return declare
@@ -144,11 +198,24 @@ class Routes:
         refuses: Iterable[int],
         *,
         body: Any,
+        key: KeyTaken = "",
+        is_file: bool = False,
     ) -> None:
         if scope not in SCOPES:
             raise ValueError(f"{path} asks for the scope {scope!r}, which does not exist")
         name = f"{self._tag}.{view.__name__}"
-        ENDPOINTS.append(Endpoint(method=method, path=path, scope=scope, name=name))
+        ENDPOINTS.append(
+            Endpoint(
+                method=method,
+                path=path,
+                scope=scope,
+                name=name,
+                keyed=key == "required",
+                takes_body=body is not None,
+            )
+        )
+        # What the view gets beside what the path and the query say.
+        given = {"body", "key"} if key == "required" else {"body"}
         summary, _, rest = inspect.cleandoc(view.__doc__ or "").partition("\n\n")
         self.router.api_operation(
             [method],
@@ -159,18 +226,20 @@ class Routes:
             url_name=name,
             summary=" ".join(summary.split()).rstrip("."),
             description=f"{rest}\n\nTakes the scope `{scope}`.".strip(),
-            openapi_extra=_declared(method, path, status, refuses, scope=scope, body=body),
-        )(_taking_only_what_is_declared(view, run))
+            openapi_extra=_declared(
+                method, path, status, refuses, scope=scope, body=body, key=key, is_file=is_file
+            ),
+        )(_taking_only_what_is_declared(view, run, but=given))
 
 
-def _taking_only_what_is_declared(view: View, run: View) -> View:
-    """`run` with the view's parameters but `body`; a query that names any other is refused."""
+def _taking_only_what_is_declared(view: View, run: View, *, but: set[str]) -> View:
+    """`run` with the view's parameters `but` these; a query that names any other is refused."""
     signature = inspect.signature(view)
-    parameters = [p for p in signature.parameters.values() if p.name != "body"]
+    parameters = [p for p in signature.parameters.values() if p.name not in but]
     names = {p.name for p in parameters}
 
     @functools.wraps(view)
-    def guarded(request: HttpRequest, **values: Any) -> HttpResponse:
+    def guarded(request: HttpRequest, **values: Any) -> HttpResponseBase:
         unknown = sorted(request.GET.keys() - names)
         if unknown:
             taken = ", ".join(sorted(names - {"request"}))
@@ -183,7 +252,7 @@ def _taking_only_what_is_declared(view: View, run: View) -> View:
                     for name in unknown
                 ]
             )
-        response: HttpResponse = run(request, **values)
+        response: HttpResponseBase = run(request, **values)
         return response
 
     guarded.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
@@ -191,7 +260,15 @@ def _taking_only_what_is_declared(view: View, run: View) -> View:
 
 
 def _declared(
-    method: str, path: str, status: int, refuses: Iterable[int], *, scope: str, body: Any
+    method: str,
+    path: str,
+    status: int,
+    refuses: Iterable[int],
+    *,
+    scope: str,
+    body: Any,
+    key: KeyTaken,
+    is_file: bool,
 ) -> dict[str, Any]:
     """What the schema says beside the parameters: every status, the headers, the body's shape."""
     statuses = {401, 403, 422, 500, *refuses}
@@ -204,6 +281,8 @@ def _declared(
         extra["parameters"] = [
             _parameter("If-None-Match", "an ETag that the caller holds an answer of")
         ]
+    if is_file:
+        extra["responses"][status]["content"] = {answers.CSV: {"schema": {"type": "string"}}}
     if body is not None:
         statuses |= {400, 413, 415}
         shape = TypeAdapter(body).json_schema(ref_template=REF)
@@ -217,8 +296,13 @@ def _declared(
         }
     if status == 201:
         extra["responses"][status] = {"headers": {"Location": _header("where it is found")}}
+    if key:
         extra["parameters"] = [
-            _parameter(replays.HEADER, "a write sent again under the same key is not done again")
+            _parameter(
+                replays.HEADER,
+                "a write sent again under the same key is not done again",
+                required=key == "required",
+            )
         ]
     for refused in sorted(statuses):
         codes = [c for c, entry in problems.CATALOGUE.items() if entry.status == refused]
@@ -233,5 +317,5 @@ def _header(description: str) -> dict[str, Any]:
     return {"description": description, "schema": {"type": "string"}}
 
 
-def _parameter(name: str, description: str) -> dict[str, Any]:
-    return {"in": "header", "name": name, "required": False, **_header(description)}
+def _parameter(name: str, description: str, *, required: bool = False) -> dict[str, Any]:
+    return {"in": "header", "name": name, "required": required, **_header(description)}

@@ -1,24 +1,44 @@
 """`mintmark audit`."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from . import exits, installation, output
 
+if TYPE_CHECKING:
+    from mintmark.database.findings import Finding
+
 
 @click.command()
+@click.option(
+    "--head",
+    "heads",
+    multiple=True,
+    metavar="BOOK:NUMBER:DIGEST",
+    help="A head that `mintmark seal` printed: must still be part of its chain. Repeat for several.",
+)
 @output.json_option
 @click.pass_context
-def audit(context: click.Context, *, as_json: bool) -> None:
+def audit(context: click.Context, *, heads: tuple[str, ...], as_json: bool) -> None:
     """Check every invariant of the books.
 
     Reads everything, changes nothing. The exit code is 1 if one is broken.
     """
     installation.open_database()
-    from mintmark.trust import audit as audits
+    from mintmark.market import audit as market
+    from mintmark.tokens import audit as tokens
+    from mintmark.trust import audit as trust
 
-    findings = audits.audit(now=datetime.now(UTC), progress=output.step)
+    # From the lowest floor up.
+    findings = [
+        *_remembered(heads),
+        *tokens.audit(progress=output.step),
+        *trust.audit(now=datetime.now(UTC), progress=output.step),
+        *market.audit(progress=output.step),
+    ]
     if as_json:
         output.print_json(
             {
@@ -50,3 +70,34 @@ def audit(context: click.Context, *, as_json: bool) -> None:
                 click.echo(f"! {finding.code}: {broken}", err=True)
     if not all(finding.holds for finding in findings):
         context.exit(exits.PROBLEM)
+
+
+def _remembered(texts: Sequence[str]) -> "list[Finding]":
+    """Whether every head that was remembered is still part of its chain; nothing where none was."""
+    from mintmark.database import findings, seals
+    from mintmark.evidence.seals import BOOK as EVIDENCE
+    from mintmark.tokens.seals import BOOK as TOKENS
+
+    books = {book.name: book for book in (EVIDENCE, TOKENS)}
+    heads = []
+    for text in texts:
+        try:
+            head = seals.Head.parsed(text)
+        except ValueError as wrong:
+            raise click.BadParameter(str(wrong), param_hint="--head") from wrong
+        if head.book not in books:
+            raise click.BadParameter(
+                f"there is no book {head.book!r}; there are {', '.join(books)}", param_hint="--head"
+            )
+        heads.append(head)
+    if not heads:
+        return []
+    departed = [seals.departed(books[head.book], head) for head in heads]
+    return [
+        findings.Finding(
+            code="heads",
+            says="every remembered head is still part of its chain of seals",
+            checked=len(heads),
+            broken=tuple(why for why in departed if why is not None),
+        )
+    ]

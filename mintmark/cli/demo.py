@@ -14,10 +14,13 @@ from . import installation, output, serve
 
 if TYPE_CHECKING:
     from mintmark.accounts.callers import Caller
+    from mintmark.accounts.models import User
 
 type Say = Callable[[str], None]
 
 USER = "demo"
+TEAM = "support"
+ROLES = ("operator", "author")
 TASKS = ("causal_judgement", "navigate", "homophones", "word_before")
 """What of the real corpus the example takes; `mintmark import multiprompt` brings in the rest."""
 
@@ -56,12 +59,14 @@ def demo(*, host: str, port: int, no_serve: bool, corpus: bool, as_json: bool) -
     from . import console
 
     caller = console.caller()
-    password = _sign_in()
+    visitor, password = _sign_in()
     now = datetime.now(UTC)
-    loaded = _load_fleet(caller, now=now, say=say)
+    loaded, start = _load_fleet(caller, now=now, say=say)
     loaded += _load_corpus(caller, now=now, say=say) if corpus else 0
     policy = _calibrate(caller, now=now, changed=bool(loaded), say=say)
+    loaded += _load_market(caller, visitor=visitor, start=start, now=now, say=say)
     address = serve.address(host=host, port=port)
+    market = f"{address}market/prompts"
     if serve.collect_static():
         say("Collected the static files")
     if as_json:
@@ -71,16 +76,19 @@ def demo(*, host: str, port: int, no_serve: bool, corpus: bool, as_json: bool) -
                 "address": address,
                 "user": USER,
                 "password": password,
+                "market": market,
                 "events_loaded": loaded,
                 "policy": policy,
             }
         )
     sign_in = f"Sign in as {USER} with the password {password}"
+    greeting = (sign_in, *_first_steps(visitor, market=market))
     if no_serve:
-        say(sign_in)
+        for line in greeting:
+            say(line)
         say("Ready: `mintmark serve` serves it")
     else:
-        serve.run(host=host, port=port, workers=None, greeting=() if as_json else (sign_in,))
+        serve.run(host=host, port=port, workers=None, greeting=() if as_json else greeting)
 
 
 def _require_own_database() -> None:
@@ -95,30 +103,43 @@ def _require_own_database() -> None:
         )
 
 
-def _sign_in() -> str:
-    """The demo's administrator; his password is kept in the home folder to be printed again."""
+def _sign_in() -> tuple["User", str]:
+    """The demo's person, operator and author of a simulated team, and his password.
+
+    It is kept in the home folder to be printed again.
+    """
     from django.conf import settings
 
-    from mintmark.accounts.models import User
+    from mintmark.accounts import principals
+    from mintmark.accounts.models import Membership, Principal, Team, User
 
     from . import users
+    from .living_example import fleet
 
     kept: Path = settings.HOME / "demo_password"
+    title = next(team.title for team in fleet.read().teams if team.name == TEAM)
+    team, _ = Team.objects.get_or_create(name=TEAM, defaults={"title": title})
     user = User.objects.filter(username=USER).first()
     if user is not None and kept.is_file() and user.check_password(kept.read_text()):
-        return kept.read_text()
-    password = secrets.token_urlsafe(12)
-    if user is None:
-        users.make(name=USER, password=password, roles=["admin"], team=None)
+        password = kept.read_text()
     else:
-        user.set_password(password)
-        user.save()
-    kept.touch(mode=0o600)
-    kept.write_text(password)
-    return password
+        password = secrets.token_urlsafe(12)
+        if user is None:
+            user = users.make(name=USER, password=password, roles=ROLES, team=TEAM)
+        else:
+            user.set_password(password)
+            user.save()
+        kept.touch(mode=0o600)
+        kept.write_text(password)
+    # An example that was loaded before there was a market: its person had no team.
+    for role in ROLES:
+        Membership.objects.get_or_create(user=user, team=team, role=role)
+    own = principals.of_user(user=user)
+    Principal.objects.filter(pk=own.pk, team__isnull=True).update(team=team)
+    return user, password
 
 
-def _load_fleet(caller: "Caller", *, now: datetime, say: Say) -> int:
+def _load_fleet(caller: "Caller", *, now: datetime, say: Say) -> tuple[int, datetime]:
     from .living_example import fleet, loading
 
     described = fleet.read()
@@ -129,7 +150,53 @@ def _load_fleet(caller: "Caller", *, now: datetime, say: Say) -> int:
     with output.progress("simulated days") as progress:
         loaded = loading.load(fleet=described, console=caller, now=now, progress=progress)
     say(f"  {loaded.events:,} events recorded" if loaded.events else "  there already")
-    return loaded.events
+    return loaded.events, loaded.start
+
+
+def _load_market(
+    caller: "Caller", *, visitor: "User", start: datetime, now: datetime, say: Say
+) -> int:
+    from mintmark.trust import projector
+
+    from .living_example import fleet, trading
+
+    say("A simulated market: the fleet's teams list, buy, fork, put to work and rate")
+    with output.progress("simulated trade") as progress:
+        traded = trading.load(
+            described=fleet.read(),
+            console=caller,
+            visitor=visitor,
+            start=start,
+            now=now,
+            progress=progress,
+        )
+    projector.advance(now=now)
+    added = f"  {traded.listings} listings, {traded.purchases} purchases, {traded.events} events"
+    say(added if traded.purchases else "  there already")
+    return traded.events
+
+
+def _first_steps(visitor: "User", *, market: str) -> list[str]:
+    """What to try first, as things stand now."""
+    from mintmark.accounts import callers
+    from mintmark.core import money
+    from mintmark.market import requests
+    from mintmark.market.models import PurchaseRequest
+    from mintmark.tokens import book
+
+    caller = callers.from_user(user=visitor)
+    own = caller.principal.pk
+    held = money.shown(book.balances([own]).get(own, 0))
+    steps = [
+        f"Try the market first: {market} (you operate the assistants of team {TEAM} and hold {held} tokens)"
+    ]
+    waiting = requests.visible_to(caller=caller).filter(state=PurchaseRequest.State.WAITING).first()
+    if waiting is not None and waiting.listing is not None:
+        steps.append(
+            f"{waiting.buyer.name} asks you whether it may buy {waiting.listing.prompt.reference} for "
+            f"{money.shown(waiting.price_micro)} tokens"
+        )
+    return steps
 
 
 def _load_corpus(caller: "Caller", *, now: datetime, say: Say) -> int:

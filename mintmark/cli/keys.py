@@ -7,10 +7,10 @@ import click
 
 from mintmark.core import errors
 
-from . import installation, output
+from . import holders, installation, output
 
 if TYPE_CHECKING:
-    from mintmark.accounts.models import Key, Principal
+    from mintmark.accounts.models import Key
 
 
 @click.group()
@@ -44,7 +44,10 @@ def issue(
 
     expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
     issued = bearer_keys.issue(
-        principal=_principal(holder), scopes=scopes, note=note[:200], expires_at=expires_at
+        principal=holders.named(holder=holder),
+        scopes=scopes,
+        note=note[:200],
+        expires_at=expires_at,
     )
     if as_json:
         output.print_json(_shown(issued.key) | {"secret": issued.secret})
@@ -67,7 +70,7 @@ def list_(*, holder: str | None, as_json: bool) -> None:
 
     found = Key.objects.select_related("principal").order_by("-id")
     if holder is not None:
-        found = found.filter(principal=_principal(holder))
+        found = found.filter(principal=holders.named(holder=holder))
     shown = [_shown(key) for key in found]
     if as_json:
         output.print_json(shown)
@@ -120,24 +123,3 @@ def _shown(key: "Key") -> dict[str, Any]:
         "scopes": key.scopes,
         "note": key.note,
     } | {name: getattr(key, name) for name in _TIMES}
-
-
-def _principal(holder: str) -> "Principal":
-    from mintmark.accounts import principals
-    from mintmark.accounts.models import User
-    from mintmark.registry.models import Assistant
-
-    kind, _, name = holder.partition(":")
-    if kind not in ("person", "assistant"):
-        kind, name = "", holder
-    person = User.objects.filter(username=name).first() if kind != "assistant" else None
-    assistant = Assistant.objects.filter(name=name).first() if kind != "person" else None
-    if person is not None and assistant is not None:
-        raise errors.NotFound(
-            f"{name!r} is a person and an assistant: write person:{name} or assistant:{name}."
-        )
-    if person is not None:
-        return principals.of_user(user=person)
-    if assistant is not None:
-        return assistant.principal
-    raise errors.NotFound(f"Nobody is called {name!r}: neither a person nor an assistant.")

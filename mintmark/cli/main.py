@@ -23,7 +23,10 @@ COMMANDS = {
     ),
     "migrate": ("migrate:migrate", "Create the database's tables, or bring them up to date."),
     "serve": ("serve:serve", "Serve the pages and the API until Ctrl-C or SIGTERM."),
-    "worker": ("worker:worker", "Fold recorded evidence into scores, as it comes (PostgreSQL)."),
+    "worker": (
+        "worker:worker",
+        "Fold recorded evidence into scores, settle warranties, score listings, as it comes.",
+    ),
     "import": ("imports:imports", "Bring in prompts and evidence from files."),
     "calibrate": (
         "calibrate:calibrate",
@@ -31,6 +34,13 @@ COMMANDS = {
     ),
     "replay": ("replay:replay", "Fold the whole log anew, or check that it gives the same bits."),
     "audit": ("audit:audit", "Check every invariant of the books."),
+    "seal": ("seal:seal", "Seal what is new in the books, and print the heads of their seals."),
+    "mint": ("mint:mint", "Issue new tokens to a wallet, for a reason that is kept."),
+    "wallet": (
+        "wallet:wallet",
+        "Show a wallet with its newest entries, or all that tokens are in.",
+    ),
+    "market": ("market:market", "See what is traded; settle, revoke, withdraw for good."),
     "backtest": (
         "backtest:backtest",
         "Predict the scores in FILE from what came before, beside plain means.",

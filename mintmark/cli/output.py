@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from mintmark.core import errors
+from mintmark.core import errors, money
 
 _AS_JSON = "mintmark.as_json"
 _WIDTH_IN_A_PIPE = 160
@@ -36,6 +36,11 @@ def json_option[F: Callable[..., Any]](command: F) -> F:
 def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
     """One JSON document; times as ISO 8601."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def exact(micro: int) -> str:
+    """Micro-tokens as JSON states tokens: a decimal in a string, exact, without separators."""
+    return money.shown(micro).replace(",", "")
 
 
 def print_table(

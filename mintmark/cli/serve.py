@@ -33,7 +33,8 @@ _PATIENCE_SECONDS = 30.0
 def serve(*, host: str, port: int, workers: int | None) -> None:
     """Serve the pages and the API until Ctrl-C or SIGTERM.
 
-    On PostgreSQL this also runs a `mintmark worker`, unless MINTMARK_FOLD is inline.
+    Beside the server it runs a `mintmark worker`, which folds evidence on PostgreSQL, and on both
+    databases settles warranties and scores listings.
     """
     installation.open_database()
     require_free(host=host, port=port)
@@ -64,14 +65,12 @@ def address(*, host: str, port: int) -> str:
 
 def run(*, host: str, port: int, workers: int | None, greeting: Sequence[str]) -> None:
     """Serve until a signal ends it; `greeting` is printed once it answers, after the address."""
-    from django.conf import settings
     from django.db import connection
     from granian import Granian
     from granian.constants import Interfaces
 
     count = workers or min(4, os.cpu_count() or 1)
     # Their connections must not be shared with the processes that are about to start.
-    needs_folding = connection.vendor == "postgresql" and settings.FOLD == "worker"
     connection.close()
     if connection.vendor == "postgresql":
         # Closing only gives the connection back; two processes on one would read each other's answers.
@@ -87,12 +86,11 @@ def run(*, host: str, port: int, workers: int | None, greeting: Sequence[str]) -
         respawn_failed_workers=True,
         log_enabled=False,
     )
-    folding = _Folding() if needs_folding else None
+    worker = _Worker()
 
     @server.on_startup  # type: ignore[untyped-decorator]
     def start() -> None:
-        if folding is not None:
-            folding.start()
+        worker.start()
         threading.Thread(
             target=_greet, args=(address(host=host, port=port), greeting), daemon=True
         ).start()
@@ -100,8 +98,7 @@ def run(*, host: str, port: int, workers: int | None, greeting: Sequence[str]) -
     try:
         server.serve()
     finally:
-        if folding is not None:
-            folding.stop()
+        worker.stop()
         output.say("Stopped.")
 
 
@@ -142,7 +139,7 @@ def collect_static() -> bool:
     return True
 
 
-class _Folding:
+class _Worker:
     """A `mintmark worker` beside the server, started again if it dies."""
 
     def __init__(self) -> None:

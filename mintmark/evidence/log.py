@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,7 +56,11 @@ _OWN = (
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One event as it will stand in the log; ids are known to exist, values are within bounds."""
+    """One event as it will stand in the log; ids are known to exist, values are within bounds.
+
+    Where the caller did not say when (not `is_dated`), `occurred_at` is the moment of recording, and no part of what he
+    must come with again under the same key.
+    """
 
     kind: int
     prompt_id: int
@@ -70,6 +74,7 @@ class Entry:
     note: str
     occurred_at: datetime
     key: str
+    is_dated: bool = True
 
     def digest(self) -> bytes:
         """SHA-256 of what the caller claimed: the same key must come with the same claim."""
@@ -78,6 +83,11 @@ class Entry:
             self.note, _micros(self.occurred_at),
         )  # fmt: skip
         return hashlib.sha256(repr(claim).encode()).digest()
+
+    def repeats(self, known: "_Known") -> bool:
+        """Whether this is the claim that stands under its key."""
+        again = self if self.is_dated else replace(self, occurred_at=known.occurred_at)
+        return again.digest() == known.digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +162,7 @@ def append(*, actor: Principal, source: str, entries: Sequence[Entry], now: date
         except _SomeKeyIsKnown:
             # Rare, so it is not asked before; and another writer may use a key between asking and writing.
             known = _known(actor=actor, entries=entries)
-            _refuse_clashes(entries, digests, known)
+            _refuse_clashes(entries, known)
         else:
             repeated = len(entries) - len(new)
             return Appended(recorded=len(new), repeated=repeated, batch=batch, event=event)
@@ -163,23 +173,24 @@ class _SomeKeyIsKnown(Exception):
 
 
 class _Known(NamedTuple):
-    """What stands under a key: the event and the digest of its claim."""
+    """What stands under a key: the event, the digest of its claim, and when it says it occurred."""
 
     event: int
     digest: bytes
+    occurred_at: datetime
 
 
 def _known(*, actor: Principal, entries: Sequence[Entry]) -> dict[str, _Known]:
     found = Event.objects.filter(actor=actor, key__in=[entry.key for entry in entries])
     return {
-        key: _Known(event, bytes(digest))
-        for key, event, digest in found.values_list("key", "id", "digest")
+        key: _Known(event, bytes(digest), occurred_at)
+        for key, event, digest, occurred_at in found.values_list(
+            "key", "id", "digest", "occurred_at"
+        )
     }
 
 
-def _refuse_clashes(
-    entries: Sequence[Entry], digests: Sequence[bytes], known: Mapping[str, _Known]
-) -> None:
+def _refuse_clashes(entries: Sequence[Entry], known: Mapping[str, _Known]) -> None:
     clashes = [
         errors.Row(
             row=n,
@@ -187,8 +198,8 @@ def _refuse_clashes(
             value=entry.key,
             message="This key was used before with another body; use a new key for new evidence.",
         )
-        for n, (entry, digest) in enumerate(zip(entries, digests, strict=True))
-        if entry.key in known and known[entry.key].digest != digest
+        for n, entry in enumerate(entries)
+        if entry.key in known and not entry.repeats(known[entry.key])
     ]
     if clashes:
         raise errors.KeyReused(

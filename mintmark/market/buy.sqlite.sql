@@ -1,20 +1,20 @@
--- The same steps as in buy.postgresql.sql, one statement each; `market.purchases` runs them in one transaction.
+-- The same steps as in buy.postgresql.sql, one statement each; `market.deals` runs them in one transaction.
 
 -- standing
-SELECT count(*) FROM market_prompttokenlisting
-WHERE id = %s AND withdrawn_at IS NULL AND CAST(round(token_cost * 1000000) AS INTEGER) = %s
+SELECT 1 FROM market_prompttokenlisting
+WHERE id = ? AND withdrawn_at IS NULL AND CAST(round(token_cost * 1000000) AS INTEGER) = ?
 
 -- grant
-INSERT INTO registry_entitlement (prompt_id, team_id, reason, granted_at) VALUES (%s, %s, 'bought', %s)
+INSERT INTO registry_entitlement (prompt_id, team_id, reason, granted_at) VALUES (?, ?, 'bought', ?)
 ON CONFLICT DO NOTHING RETURNING id
 
 -- bought
 INSERT INTO market_purchase (
 transfer_id, listing_id, prompt_id, prompt_set_id, buyer_id, team_id, price_micro, entitlement_id, bought_at
-) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id
 
 -- warranted
-INSERT INTO market_warranty (purchase_id, escrow, split, ends_at, state, runs) VALUES (%s, %s, %s, %s, 'open', 0)
+INSERT INTO market_warranty (purchase_id, escrow, split, ends_at, state, runs) VALUES (?, ?, ?, ?, 'open', 0)
 
 -- spent
-SELECT sum(price_micro) FROM market_purchase WHERE buyer_id = %s AND bought_at >= %s
+SELECT sum(price_micro) FROM market_purchase WHERE buyer_id = ? AND bought_at >= ?

@@ -189,36 +189,34 @@ def _post_at_once(deal: Deal, *, now: datetime) -> Posted:
 
 
 def _post_step_by_step(deal: Deal, *, now: datetime) -> Posted:
-    posted = book.post(order=deal.order, now=now)
+    posted = book.step_by_step(order=deal.order, now=now)
     if not posted.is_new:
         return posted
     moment = connection.ops.adapt_datetimefield_value
-    with connection.cursor() as cursor:
-        for one in deal.terms:
-            cursor.execute(_STEPS["standing"], [one.listing, one.price_micro])
-            if cursor.fetchone()[0] == 0:
-                raise _changed(deal)
+    at = moment(now)
+    with book.bare_cursor() as cursor:
         for one, paid, waits in zip(deal.terms, deal.paid, deal.waiting, strict=True):
-            cursor.execute(_STEPS["grant"], [one.prompt, deal.team, moment(now)])
-            granted = cursor.fetchone()
+            if not cursor.execute(_STEPS["standing"], [one.listing, one.price_micro]).fetchone():
+                raise _changed(deal)
+            granted = cursor.execute(_STEPS["grant"], [one.prompt, deal.team, at]).fetchone()
             if granted is None:
                 raise _owned(deal)
-            cursor.execute(
+            (purchase,) = cursor.execute(
                 _STEPS["bought"],
                 [
                     posted.transfer, one.listing, one.prompt, deal.prompt_set, deal.buyer, deal.team, paid,
-                    granted[0], moment(now),
+                    granted[0], at,
                 ],
-            )  # fmt: skip
-            (purchase,) = cursor.fetchone()
+            ).fetchone()  # fmt: skip
             if waits is not None:
                 cursor.execute(
                     _STEPS["warranted"],
                     [purchase, waits.escrow, waits.split, moment(waits.ends_at)],
                 )
         if deal.limits is not None:
-            cursor.execute(_STEPS["spent"], [deal.buyer, moment(_day(now))])
-            if cursor.fetchone()[0] > deal.limits.per_day_micro:
+            day = moment(_day(now))
+            (spent,) = cursor.execute(_STEPS["spent"], [deal.buyer, day]).fetchone()
+            if spent > deal.limits.per_day_micro:
                 raise _over_the_day(deal)
     return posted
 

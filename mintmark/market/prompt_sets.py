@@ -80,7 +80,7 @@ def curate(
     caller.require_scope("market")
     if not caller.has_role(Role.AUTHOR, team_id=team.pk):
         raise errors.Forbidden(f"Curating a set for team {team} takes its role 'author'.")
-    if not _NAME.fullmatch(name) or name == "new":  # `new` is the address of the form
+    if not _NAME.fullmatch(name):
         raise InvalidPromptSet(f"The name {name[:64]!r}: use 1 to 64 of a-z, 0-9, '-' and '_'.")
     if name == "new":
         raise InvalidPromptSet(

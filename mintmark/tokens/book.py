@@ -1,9 +1,10 @@
 """The one primitive of the token book: post a balanced transfer, once for each key."""
 
 import hashlib
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -83,7 +84,7 @@ def post(*, order: Order, now: datetime) -> Posted:
             transfer, is_new = cursor.fetchone()
         return Posted(transfer=transfer, is_new=is_new)
     with refusals(order), transaction.atomic():
-        return _post_step_by_step(order, now=now)
+        return step_by_step(order=order, now=now)
 
 
 def digest(asked: str) -> bytes:
@@ -103,6 +104,34 @@ def moves(order: Order) -> list[Leg]:
     for account, amount in order.legs:
         sums[account] += amount
     return [Leg(account, amount) for account, amount in sorted(sums.items()) if amount]
+
+
+def step_by_step(*, order: Order, now: datetime) -> Posted:
+    """What `tokens_post` does on PostgreSQL, for SQLite, in a transaction that the caller undoes if this raises."""
+    with bare_cursor() as cursor:
+        known = cursor.execute(_STEPS["known"], [order.key]).fetchone()
+        if known is not None:
+            if known[1] != order.digest:
+                raise key_reused(order.key)
+            return Posted(transfer=known[0], is_new=False)
+        moment = connection.ops.adapt_datetimefield_value(now)
+        (transfer,) = cursor.execute(
+            _STEPS["transfer"],
+            [order.key, order.digest, order.cause, order.memo, order.actor, moment],
+        ).fetchone()
+        for account, amount in moves(order):
+            moved = cursor.execute(_STEPS["move"], [amount, account]).fetchone()
+            if moved is None:
+                raise NoAccount(f"there is no account {account}")
+            cursor.execute(_STEPS["entry"], [transfer, account, amount, moved[0]])
+    return Posted(transfer=transfer, is_new=True)
+
+
+@contextmanager
+def bare_cursor() -> Iterator[sqlite3.Cursor]:
+    """The SQLite driver's own cursor, within a transaction; what it raises is Django's errors."""
+    with connection.wrap_database_errors, closing(connection.connection.cursor()) as cursor:
+        yield cursor
 
 
 def whole() -> AbstractContextManager[object]:
@@ -138,30 +167,6 @@ def key_reused(key: str) -> errors.KeyReused:
 def balances(accounts: Sequence[int]) -> dict[int, int]:
     """What these accounts hold, in micro-tokens, by id; those never opened are left out."""
     return dict(Account.objects.filter(pk__in=accounts).values_list("pk", "balance_micro"))
-
-
-def _post_step_by_step(order: Order, *, now: datetime) -> Posted:
-    """As `tokens_post` does on PostgreSQL; see book.sqlite.sql."""
-    with connection.cursor() as cursor:
-        cursor.execute(_STEPS["known"], [order.key])
-        known = cursor.fetchone()
-        if known is not None:
-            if bytes(known[1]) != order.digest:
-                raise key_reused(order.key)
-            return Posted(transfer=known[0], is_new=False)
-        moment = connection.ops.adapt_datetimefield_value(now)
-        cursor.execute(
-            _STEPS["transfer"],
-            [order.key, order.digest, order.cause, order.memo, order.actor, moment],
-        )
-        (transfer,) = cursor.fetchone()
-        for account, amount in moves(order):
-            cursor.execute(_STEPS["move"], [amount, account])
-            moved = cursor.fetchone()
-            if moved is None:
-                raise NoAccount(f"there is no account {account}")
-            cursor.execute(_STEPS["entry"], [transfer, account, amount, moved[0]])
-    return Posted(transfer=transfer, is_new=True)
 
 
 def _insufficient(order: Order) -> InsufficientFunds:

@@ -308,6 +308,7 @@ def _entries(
                 note=claim.note,
                 occurred_at=claim.occurred_at or now,
                 key=claim.key,
+                is_dated=claim.occurred_at is not None,
             )
         )
     return entries

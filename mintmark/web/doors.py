@@ -7,7 +7,7 @@ from typing import Concatenate
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.gzip import gzip_page
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from mintmark.accounts import callers
 from mintmark.accounts.callers import Caller
@@ -33,6 +33,12 @@ _STATUS: dict[type[errors.Refusal], tuple[int, str, str]] = {
     ),
 }
 
+_NOT_DONE = (
+    422,
+    "This was not done",
+    "Nothing was changed and nothing was charged. Go back, change what is said above, and try again.",
+)
+
 
 def page[**P](
     view: Callable[Concatenate[HttpRequest, P], HttpResponseBase],
@@ -51,6 +57,42 @@ def page[**P](
     return guarded
 
 
+def form[**P](
+    view: Callable[Concatenate[HttpRequest, P], HttpResponseBase],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+    """A page with a form on it (GET, HEAD, POST); what it refuses to do is said on a page, and nothing was changed.
+
+    A view that can show the form again with what was wrong catches the refusal itself.
+    """
+
+    @require_http_methods(["GET", "HEAD", "POST"])
+    @gzip_page
+    @wraps(view)
+    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        try:
+            return view(request, *args, **kwargs)
+        except errors.Refusal as refusal:
+            return _refused(request, refusal)
+
+    return guarded
+
+
+def action[**P](
+    view: Callable[Concatenate[HttpRequest, P], HttpResponseBase],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+    """Something that a button does (POST alone); what it refuses is said on a page, and nothing was changed."""
+
+    @require_POST
+    @wraps(view)
+    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        try:
+            return view(request, *args, **kwargs)
+        except errors.Refusal as refusal:
+            return _refused(request, refusal)
+
+    return guarded
+
+
 def caller(request: HttpRequest) -> Caller:
     """The person at the browser, with his roles. Pages are behind the sign-in, so there is one."""
     assert request.user.is_authenticated
@@ -58,7 +100,7 @@ def caller(request: HttpRequest) -> Caller:
 
 
 def _refused(request: HttpRequest, refusal: errors.Refusal) -> HttpResponse:
-    status, heading, advice = _STATUS[type(refusal)]
+    status, heading, advice = _STATUS.get(type(refusal), _NOT_DONE)
     context = {
         "status": status,
         "heading": heading,

@@ -40,6 +40,15 @@ def percentage(value: float) -> str:
     return "< 1%" if value < 0.01 else "> 99%" if value > 0.99 else f"{value:.0%}"
 
 
+def share(value: float) -> str:
+    """A share that was counted, in whole percent: 0% and 100% are exact, what lies next to them says so."""
+    if 0.0 < value < 0.005:
+        return "< 1%"
+    if 0.995 <= value < 1.0:
+        return "> 99%"
+    return f"{value:.0%}"
+
+
 _UNITS = (
     (timedelta(days=365), "year"),
     (timedelta(days=30), "month"),

@@ -86,6 +86,42 @@ TERMS: tuple[Term, ...] = (
         plain="tag",
         meaning="A label with a meaning, such as task:summarise or @clarity+.",
     ),
+    Term(
+        word="symbolic token",
+        plain="token",
+        meaning="Credit within this installation, kept in a double-entry book to a millionth. It has no value "
+        "outside, and buys no score and no rank.",
+    ),
+    Term(
+        word="inject",
+        plain="put to work",
+        meaning="Place a prompt that one may use into a named slot of an assistant: it is served from its next "
+        "request on, and gone as fast when it is withdrawn.",
+    ),
+    Term(
+        word="codex contract",
+        plain="obligations of a prompt",
+        meaning="Binds a prompt to the clauses of a rule set. A clause warns, or blocks the prompt from being put "
+        "to work.",
+    ),
+    Term(
+        word="swarm adoption",
+        plain="adoption",
+        meaning="The share of active assistants, those with evidence or a prompt at work in the last 30 days, that "
+        "have this prompt at work now.",
+    ),
+    Term(
+        word="codex usage",
+        plain="use under rules",
+        meaning="The share of the prompt's recent uses that were made under a codex contract with every blocking "
+        "clause passing; a use counts half after 30 days.",
+    ),
+    Term(
+        word="symbolic tag weight",
+        plain="demand for its tags",
+        meaning="How much of what was bought in the last 30 days carries the prompt's tags: 1 less the product, over "
+        "its tags, of 1 less the tag's share of purchases.",
+    ),
 )
 
 BY_WORD = {term.word: term for term in TERMS}

@@ -1,13 +1,16 @@
 """What a page may be asked in its address: each parameter is read here, or refused by name."""
 
 import math
+import re
 from collections.abc import Sequence
+from decimal import Decimal
 
 from django.http import QueryDict
 
-from mintmark.core import errors
+from mintmark.core import errors, money
 
 LARGEST_ID = 2**63 - 1
+_PERCENTAGE = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?")
 
 
 class BadParameter(errors.Refusal):
@@ -84,6 +87,63 @@ def place(query: QueryDict, name: str) -> tuple[float, int] | None:
             allowed="a place in the list as its links give it, such as 0.61_17",
         )
     return score, int(number)
+
+
+def mark(query: QueryDict, name: str) -> tuple[float, int] | None:
+    """Where a list in any order goes on, as a page's own link says it: `value_number`, either of them signed."""
+    value = query.get(name, "")
+    if not value:
+        return None
+    bound, _, number = value.rpartition("_")
+    try:
+        found = float(bound)
+    except ValueError:
+        found = math.nan
+    if not math.isfinite(found) or len(value) > 60 or not _is_id(number.removeprefix("-")):
+        raise BadParameter(
+            name=name,
+            value=value,
+            allowed="a place in the list as its links give it, such as -0.61_-17",
+        )
+    return found, int(number)
+
+
+def share(query: QueryDict, name: str) -> float | None:
+    """A number from 0 to 1; None where the parameter is absent or empty."""
+    value = query.get(name, "").strip()
+    if not value:
+        return None
+    try:
+        found = float(value) if len(value) <= 30 else math.nan
+    except ValueError:
+        found = math.nan
+    if not 0.0 <= found <= 1.0:
+        raise BadParameter(name=name, value=value, allowed="a number from 0 to 1")
+    return found
+
+
+def price(query: QueryDict, name: str) -> Decimal | None:
+    """A price in tokens, 0 included; None where the parameter is absent or empty."""
+    value = query.get(name, "").strip()
+    if not value:
+        return None
+    if value in ("0", "0.0", "0.00"):
+        return Decimal(0)
+    try:
+        return money.tokens(money.micro(value))
+    except money.InvalidAmount as wrong:
+        allowed = "an amount of tokens from 0 to 1,000,000,000, such as 12.5"
+        raise BadParameter(name=name, value=value, allowed=allowed) from wrong
+
+
+def basis_points(query: QueryDict, name: str) -> int:
+    """A percentage with two decimals at most, in hundredths of a percent; 0 where the parameter is absent or empty."""
+    value = query.get(name, "").strip() or "0"
+    if not _PERCENTAGE.fullmatch(value):
+        raise BadParameter(
+            name=name, value=value, allowed="a percentage with two decimals at most, such as 12.5"
+        )
+    return int(Decimal(value) * 100)
 
 
 def _is_id(value: str) -> bool:

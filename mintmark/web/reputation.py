@@ -10,7 +10,10 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from mintmark.accounts.callers import Caller
-from mintmark.registry import prompts
+from mintmark.accounts.models import Role
+from mintmark.market import listings
+from mintmark.market.models import PromptTokenListing
+from mintmark.registry import entitlements, prompts
 from mintmark.registry.models import Prompt
 from mintmark.reputation.ledger import PromptReputationLedger
 from mintmark.trust.tracker import AssistantTrustTracker
@@ -33,6 +36,17 @@ class Asked:
     before: int | None
     every_assistant: bool
     every_relative: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """What a reader can do with a prompt: buy it under `listing`, use it, list it; `entombed` is why nobody can."""
+
+    listing: PromptTokenListing | None
+    may_use: bool
+    may_list: bool
+    is_own: bool
+    entombed: str | None
 
 
 def to_reputation(request: HttpRequest, prompt_id: int) -> HttpResponseBase:
@@ -78,6 +92,7 @@ def read(prompt: Prompt, *, asked: Asked, caller: Caller, now: datetime) -> dict
         "prompt": prompt,
         "may_read": prompts.may_read_text(caller=caller, prompt=prompt),
         "forks": prompt.children.count(),
+        "ways": _ways(prompt, caller=caller),
         "reputation": reputation,
         "sources": sources.of(reputation),
         "snapshots": snapshots,
@@ -91,6 +106,20 @@ def read(prompt: Prompt, *, asked: Asked, caller: Caller, now: datetime) -> dict
         **_family(prompt, asked, ledger=ledger, now=now),
         **_events(prompt, asked),
     }
+
+
+def _ways(prompt: Prompt, *, caller: Caller) -> Ways:
+    listing = listings.standing(prompt=prompt)
+    served = entitlements.served_to(team_ids=caller.team_ids)
+    is_author = caller.has_role(Role.AUTHOR, team_id=prompt.team_id)
+    entombed = hasattr(prompt, "tombstone")
+    return Ways(
+        listing=listing,
+        may_use=not entombed and Prompt.objects.filter(served, pk=prompt.pk).exists(),
+        may_list=is_author and listing is None and not prompt.is_open and not entombed,
+        is_own=prompt.team_id in caller.team_ids,
+        entombed=prompt.tombstone.reason if entombed else None,
+    )
 
 
 def _family(

@@ -102,9 +102,11 @@ def page(request: HttpRequest, assistant_id: int) -> HttpResponseBase:
     assistant = assistants.named(reference=str(assistant_id))
     asked = parse(request)
     now = timezone.now()
+    caller = doors.caller(request)
+    mine = {"is_mine": caller.is_admin or assistant.team_id in caller.team_ids}
     if asked.view == "team":
-        return render(request, "web/trust.html", _team(assistant, asked, now=now))
-    return render(request, "web/trust.html", read(assistant, asked, now=now))
+        return render(request, "web/trust.html", _team(assistant, asked, now=now) | mine)
+    return render(request, "web/trust.html", read(assistant, asked, now=now) | mine)
 
 
 @doors.page

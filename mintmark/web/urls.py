@@ -3,7 +3,27 @@
 from django.contrib.auth import views as auth
 from django.urls import path, register_converter
 
-from . import about, pair, reputation, start, theme, trust
+from . import (
+    about,
+    buying,
+    contexts,
+    fork,
+    injection,
+    listing,
+    market,
+    mine,
+    pair,
+    rating,
+    receipt,
+    reputation,
+    requests,
+    selling,
+    sets,
+    start,
+    theme,
+    trust,
+    wallet,
+)
 
 
 class Id:
@@ -28,6 +48,27 @@ urlpatterns = [
     path("assistants/<id:assistant_id>/trust", trust.page, name="trust"),
     path("assistants/<id:assistant_id>/trust.csv", trust.matrix_file, name="trust_file"),
     path("assistants/<id:assistant_id>/trust/<id:prompt_id>", pair.page, name="pair"),
+    path("assistants/<id:assistant_id>/context", contexts.page, name="context"),
+    path("injections/<id:injection_id>/withdraw", contexts.withdraw, name="withdraw"),
+    path("injections/<id:injection_id>/put-back", contexts.put_back, name="put_back"),
+    path("prompts/<id:prompt_id>/inject", injection.page, name="inject"),
+    path("prompts/<id:prompt_id>/rate", rating.page, name="rate"),
+    path("prompts/<id:prompt_id>/fork", fork.page, name="fork"),
+    path("prompts/<id:prompt_id>/list", selling.offer, name="list_prompt"),
+    path("market/prompts", market.page, name="market"),
+    path("market/prompts/<id:listing_id>", listing.page, name="listing"),
+    path("market/prompts/<id:listing_id>/buy", buying.listing, name="buy_listing"),
+    path("market/prompts/<id:listing_id>/manage", selling.manage, name="manage_listing"),
+    path("market/sets", sets.page, name="sets"),
+    path("market/sets/new", sets.new, name="new_set"),
+    path("market/sets/<slug:name>", sets.one, name="set"),
+    path("market/sets/<slug:name>/buy", buying.prompt_set, name="buy_set"),
+    path("market/sets/<slug:name>/withdraw", sets.withdraw, name="withdraw_set"),
+    path("market/receipts/<id:transfer_id>", receipt.page, name="receipt"),
+    path("market/mine", mine.page, name="mine"),
+    path("market/requests", requests.page, name="requests"),
+    path("wallet", wallet.page, name="wallet"),
+    path("wallet/statement.csv", wallet.statement_file, name="wallet_file"),
     path("about/scores", about.scores, name="about_scores"),
     path(
         "sign-in",

@@ -1,11 +1,8 @@
 """Fixtures of the API's tests."""
 
-import sqlite3
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from . import world as worlds
 
@@ -27,28 +24,6 @@ def world(db: None) -> worlds.World:
 def folded_world(emptied_past_the_triggers: None, transactional_db: None) -> worlds.World:
     """As `world`, committed, and folded on every database."""
     return worlds.folded()
-
-
-@pytest.fixture(scope="session")
-def emptied_past_the_triggers() -> Iterator[None]:
-    """Let a database that was committed to be emptied, though triggers guard its books."""
-    flush = connection.ops.execute_sql_flush
-
-    def past_the_triggers(statements: Sequence[str]) -> Any:
-        if connection.vendor == "postgresql":
-            replica = "SET session_replication_role = "
-            return flush([replica + "replica", *statements, replica + "DEFAULT"])
-        connection.ensure_connection()
-        enabled = sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER
-        connection.connection.setconfig(enabled, False)
-        try:
-            return flush(statements)
-        finally:
-            connection.connection.setconfig(enabled, True)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(connection.ops, "execute_sql_flush", past_the_triggers)
-        yield
 
 
 @pytest.fixture(autouse=True)

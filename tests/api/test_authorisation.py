@@ -4,26 +4,30 @@ Every row is tried by everybody in the cast; beside that, each endpoint refuses 
 without its scope, and a session without its CSRF token.
 """
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from django.db import transaction
+from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
 from mintmark.accounts import keys
 from mintmark.accounts.models import User
 from mintmark.api import door, routes
+from mintmark.market.models import Purchase
+from mintmark.registry import prompts
 
 from .world import CLAUSE, PREFIX, Caller, World
 
 assert door.api  # the endpoints are declared when the door is built
 
 # operator and author belong to the team `mint`, as does scout; stranger (operator and author there) and outsider to the
-# team `rival`; auditor and admin to no team. scout and outsider are assistants with keys of their own.
-CAST = ("operator", "author", "auditor", "admin", "stranger", "scout", "outsider")
+# team `rival`; auditor, admin and treasurer to no team. scout and outsider are assistants with keys of their own.
+CAST = ("operator", "author", "auditor", "admin", "stranger", "scout", "outsider", "treasurer")
 
 
 @dataclass(frozen=True)
@@ -45,13 +49,13 @@ TABLE = [
     Row(
         "evidence.recorded",
         lambda w: "/evidence",
-        (200, 403, 403, 200, 403, 200, 403),
+        (200, 403, 403, 200, 403, 200, 403, 403),
         lambda w: w.event_body(),
     ),
     Row(  # a rating in one's own name is everybody's to give; an assistant speaks of itself alone
         "evidence.recorded",
         lambda w: "/evidence",
-        (200, 200, 200, 200, 200, 403, 403),
+        (200, 200, 200, 200, 200, 403, 403, 200),
         lambda w: w.event_body(kind="rating", assistant=None, ritual=None, runs=1),
     ),
     read("evidence.shown", lambda w: f"/evidence/{w.event}"),
@@ -61,19 +65,19 @@ TABLE = [
     Row(
         "prompts.text",
         lambda w: f"/prompts/{w.prompt.pk}/text",
-        (200, 200, 403, 200, 403, 200, 403),
+        (200, 200, 403, 200, 403, 200, 403, 403),
     ),
     read("prompts.text", lambda w: f"/prompts/{w.open_prompt.pk}/text"),
     Row(
         "prompts.registered",
         lambda w: "/prompts",
-        (403, 201, 403, 201, 403, 403, 403),
+        (403, 201, 403, 201, 403, 403, 403, 403),
         lambda w: {"namespace": "mint", "name": "new", "text": "A new text.", "team": "mint"},
     ),
     Row(  # in the caller's own team, as a child of a text that only its team may read
         "prompts.registered",
         lambda w: "/prompts",
-        (403, 201, 403, 403, 403, 403, 403),
+        (403, 201, 403, 403, 403, 403, 403, 403),
         lambda w: {"namespace": "other", "name": "fork", "text": "Changed.", "parent": w.prompt.pk},
     ),
     read("reputation.shown", lambda w: f"/prompts/{w.prompt.pk}/reputation"),
@@ -87,7 +91,7 @@ TABLE = [
     Row(
         "assistants.registered",
         lambda w: "/assistants",
-        (201, 403, 403, 201, 403, 403, 403),
+        (201, 403, 403, 201, 403, 403, 403, 403),
         lambda w: {"name": "new", "team": "mint"},
     ),
     read("trust.matrix", lambda w: f"/assistants/{w.scout.pk}/trust"),
@@ -102,7 +106,7 @@ TABLE = [
     Row(
         "rituals.registered",
         lambda w: "/rituals",
-        (201, 403, 403, 201, 201, 403, 403),
+        (201, 403, 403, 201, 201, 403, 403, 403),
         lambda w: {"name": "new", "tag": "task:new"},
     ),
     read("codices.listed", lambda w: "/codices"),
@@ -111,7 +115,7 @@ TABLE = [
     Row(
         "codices.registered",
         lambda w: "/codices",
-        (201, 403, 403, 201, 201, 403, 403),
+        (201, 403, 403, 201, 201, 403, 403, 403),
         lambda w: {"name": "new", "clauses": [CLAUSE]},
     ),
     read("labels.standing", lambda w: "/labels?line=mint/summary"),
@@ -119,26 +123,236 @@ TABLE = [
     Row(
         "labels.put",
         lambda w: "/labels/mint/summary/staging",
-        (200, 200, 403, 200, 403, 403, 403),
+        (200, 200, 403, 200, 403, 403, 403, 403),
         lambda w: {"prompt": w.prompt.pk, "reason": "try it"},
     ),
     Row(
         "labels.removed",
         lambda w: "/labels/mint/summary/production",
-        (204, 204, 403, 204, 403, 403, 403),
+        (204, 204, 403, 204, 403, 403, 403, 403),
+    ),
+    read("listings.listed", lambda w: f"/market/listings?assistant={w.scout.pk}"),
+    read("listings.shown", lambda w: f"/market/listings/{w.listing.pk}"),
+    Row(
+        "listings.offered",
+        lambda w: "/market/listings",
+        (403, 201, 403, 201, 403, 403, 403, 403),
+        lambda w: {"prompt": _unlisted(w), "price": "3.25", "licence": "MIT", "royalty_bp": 500},
+    ),
+    Row(
+        "listings.repriced",
+        lambda w: f"/market/listings/{w.listing.pk}/price",
+        (403, 200, 403, 200, 403, 403, 403, 403),
+        lambda w: {"price": "13"},
+    ),
+    Row(
+        "listings.withdrawn",
+        lambda w: f"/market/listings/{w.listing.pk}?reason=outdated",
+        (403, 204, 403, 204, 403, 403, 403, 403),
+    ),
+    read("prompt_sets.listed", lambda w: "/market/sets"),
+    read("prompt_sets.shown", lambda w: "/market/sets/starter"),
+    Row(
+        "prompt_sets.curated",
+        lambda w: "/market/sets",
+        (403, 201, 403, 201, 403, 403, 403, 403),
+        lambda w: {"name": "fresh", "title": "Fresh", "prompts": [w.prompt.pk], "team": "mint"},
+    ),
+    Row(
+        "prompt_sets.withdrawn",
+        lambda w: "/market/sets/starter",
+        (403, 204, 403, 204, 403, 403, 403, 403),
+    ),
+    read("purchases.listed", lambda w: "/purchases"),
+    Row(  # another team's receipt does not exist
+        "purchases.shown",
+        lambda w: f"/purchases/{w.bought()}",
+        (404, 404, 200, 200, 200, 404, 200, 404),
+    ),
+    Row(  # for the caller's own team: `mint` owns it already; outsider gets a request that waits
+        "purchases.bought",
+        lambda w: "/purchases",
+        (409, 409, 403, 403, 201, 409, 201, 403),
+        lambda w: {"listing": w.listing.pk, "price": "12.5"},
+    ),
+    Row(
+        "purchases.bought",
+        lambda w: "/purchases",
+        (403, 403, 403, 201, 201, 403, 201, 403),
+        lambda w: {"prompt_set": "starter", "price": "14.85", "team": "rival"},
+    ),
+    read("purchase_requests.listed", lambda w: "/purchase-requests"),
+    Row(
+        "purchase_requests.shown",
+        lambda w: f"/purchase-requests/{w.request.pk}",
+        (404, 404, 404, 200, 200, 404, 200, 404),
+    ),
+    Row(
+        "purchase_requests.confirmed",
+        lambda w: f"/purchase-requests/{_payable(w)}/confirm",
+        (404, 404, 404, 201, 201, 404, 403, 404),
+    ),
+    Row(
+        "purchase_requests.declined",
+        lambda w: f"/purchase-requests/{w.request.pk}/decline",
+        (404, 404, 404, 200, 200, 404, 403, 404),
+    ),
+    read("wallets.mine", lambda w: "/wallets/me"),
+    read("wallets.entries", lambda w: "/wallets/me/entries"),
+    read("wallets.statement", lambda w: "/wallets/me/entries.csv"),
+    Row(
+        "wallets.of_assistant",
+        lambda w: f"/assistants/{w.scout.pk}/wallet",
+        (200, 200, 200, 200, 403, 200, 403, 403),
+    ),
+    Row(
+        "wallets.entries_of_assistant",
+        lambda w: f"/assistants/{w.scout.pk}/wallet/entries",
+        (200, 200, 200, 200, 403, 200, 403, 403),
+    ),
+    Row(
+        "wallets.given",
+        lambda w: "/wallets/me/gifts",
+        (201, 201, 201, 201, 201, 403, 403, 201),
+        lambda w: {"to": "outsider", "amount": "1.5", "memo": "thanks"},
+    ),
+    Row(  # out of the wallet of an assistant: its operator's to do
+        "wallets.given",
+        lambda w: "/wallets/me/gifts",
+        (403, 403, 403, 201, 201, 403, 403, 403),
+        lambda w: {"to": "person:author", "amount": "1", "source": _funded(w)},
+    ),
+    Row(
+        "wallets.minted",
+        lambda w: "/wallets/mint",
+        (403, 403, 403, 201, 403, 403, 403, 201),
+        lambda w: {"to": "scout", "amount": "100", "reason": "the quarter's budget"},
+    ),
+    Row(
+        "injections.context",
+        lambda w: f"/assistants/{w.scout.pk}/context",
+        (200, 200, 403, 200, 403, 200, 403, 403),
+    ),
+    Row(
+        "injections.listed",
+        lambda w: f"/assistants/{w.scout.pk}/injections",
+        (200, 200, 200, 200, 403, 200, 403, 403),
+    ),
+    Row(  # an injection of another team does not exist
+        "injections.shown",
+        lambda w: f"/injections/{w.injection.pk}",
+        (200, 200, 200, 200, 404, 200, 404, 404),
+    ),
+    Row(
+        "injections.injected",
+        lambda w: f"/assistants/{w.scout.pk}/injections",
+        (201, 403, 403, 201, 403, 201, 403, 403),
+        lambda w: {"prompt": w.fork.pk, "slot": "brief", "variables": {"text": "the news"}},
+    ),
+    Row(
+        "injections.withdrawn",
+        lambda w: f"/injections/{w.injection.pk}?reason=outdated",
+        (204, 403, 403, 204, 404, 204, 404, 404),
+    ),
+    Row(
+        "injections.gates",
+        lambda w: f"/prompts/{w.prompt.pk}/gates?assistant=scout",
+        (200, 200, 403, 200, 403, 200, 403, 403),
+    ),
+    Row(  # what stands in the way of one's own assistant
+        "injections.gates",
+        lambda w: f"/prompts/{w.prompt.pk}/gates?assistant=outsider",
+        (403, 403, 403, 200, 200, 403, 200, 403),
+    ),
+    Row(
+        "mandates.shown",
+        lambda w: f"/assistants/{w.scout.pk}/mandate",
+        (200, 200, 200, 200, 403, 200, 403, 403),
+    ),
+    Row(
+        "mandates.put",
+        lambda w: f"/assistants/{w.scout.pk}/mandate",
+        (200, 403, 403, 200, 403, 403, 403, 403),
+        lambda w: {"per_purchase": "10", "per_day": "20.5", "trust_floor": 0.25},
+    ),
+    Row(  # in the caller's own team
+        "forks.forked",
+        lambda w: f"/prompts/{w.open_prompt.pk}/forks",
+        (403, 201, 403, 403, 201, 403, 403, 403),
+        lambda w: _fork("Say hello twice."),
+    ),
+    Row(  # of a text that one may not read
+        "forks.forked",
+        lambda w: f"/prompts/{w.prompt.pk}/forks",
+        (403, 201, 403, 201, 403, 403, 403, 403),
+        lambda w: _fork("Sum up {text} twice.", team="mint"),
+    ),
+    Row(
+        "forks.diff",
+        lambda w: f"/prompts/{w.fork.pk}/diff",
+        (200, 200, 403, 200, 403, 200, 403, 403),
+    ),
+    Row(  # only one of the two is the caller's to read
+        "forks.diff",
+        lambda w: f"/prompts/{w.open_prompt.pk}/diff?against={w.prompt.pk}",
+        (200, 200, 403, 200, 403, 200, 403, 403),
+    ),
+    Row(
+        "foresight.foreseen",
+        lambda w: f"/prompts/{w.prompt.pk}/foresight",
+        (200, 200, 403, 200, 403, 200, 403, 403),
+        lambda w: {
+            "text": "Sum up {text} briefly.",
+            "assistants": [w.scout.pk],
+            "ritual": "summaries",
+        },
+    ),
+    read("foresight.track_record", lambda w: "/foresight"),
+    Row(  # those of `rival` alone have used it and did not write it
+        "ratings.rated",
+        lambda w: f"/prompts/{w.open_prompt.pk}/ratings",
+        (403, 403, 403, 403, 201, 403, 201, 403),
+        lambda w: _rating(w),
+    ),
+    Row(
+        "entitlements.listed",
+        lambda w: f"/prompts/{w.open_prompt.pk}/entitlements",
+        (200, 200, 200, 200, 403, 200, 403, 403),
+    ),
+    Row(
+        "entitlements.granted",
+        lambda w: f"/prompts/{w.fork.pk}/entitlements",
+        (403, 201, 403, 201, 403, 403, 403, 403),
+        lambda w: {"team": "rival", "reason": "a trial"},
+    ),
+    Row(  # to those who are neither the prompt's team nor hold it, it does not exist
+        "entitlements.revoked",
+        lambda w: f"/entitlements/{w.entitlement.pk}?reason=over",
+        (403, 204, 403, 204, 403, 403, 403, 404),
+    ),
+    Row(  # what was bought
+        "entitlements.revoked",
+        lambda w: f"/entitlements/{_entitlement_of(w.bought())}?reason=over",
+        (403, 403, 403, 204, 403, 403, 403, 404),
+    ),
+    Row(
+        "entitlements.entombed",
+        lambda w: f"/prompts/{w.fork.pk}/tombstone",
+        (403, 200, 403, 200, 403, 403, 403, 403),
+        lambda w: {"reason": "it leaks"},
     ),
     read("keys.listed", lambda w: "/keys"),
-    Row("keys.issued", lambda w: "/keys", (201,) * 7, lambda w: {"scopes": ["read"]}),
+    Row("keys.issued", lambda w: "/keys", (201,) * len(CAST), lambda w: {"scopes": ["read"]}),
     Row(  # a key for an assistant
         "keys.issued",
         lambda w: "/keys",
-        (201, 403, 403, 201, 403, 201, 403),
+        (201, 403, 403, 201, 403, 201, 403, 403),
         lambda w: {"scopes": ["read"], "assistant": "scout"},
     ),
     Row(  # ending a key of an assistant; to others it does not exist
         "keys.revoked",
         lambda w: f"/keys/{_key_of_scout(w)}",
-        (204, 404, 404, 204, 404, 204, 404),
+        (204, 404, 404, 204, 404, 204, 404, 404),
     ),
     read("house.me", lambda w: "/me"),
     read("house.status", lambda w: "/status"),
@@ -152,6 +366,40 @@ ENDPOINTS = {endpoint.name: endpoint for endpoint in routes.ENDPOINTS}
 WRITES = [row for row in TABLE if ENDPOINTS[row.name].method != "GET"]
 
 
+def _unlisted(world: World) -> int:
+    """A prompt of `mint` that is not on the market."""
+    return prompts.register(
+        draft=prompts.Draft(namespace="mint", name="unlisted", text="Sort {list}.", revision=1),
+        author=world.people["author"],
+        team=world.mint,
+    ).pk
+
+
+def _payable(world: World) -> int:
+    """The request of outsider, which can pay for it."""
+    world.funded()
+    return world.request.pk
+
+
+def _funded(world: World) -> int:
+    world.funded()
+    return world.outsider.pk
+
+
+def _fork(text: str, **changes: Any) -> dict[str, Any]:
+    """A fork that may be made once, however often it is asked for."""
+    return {"namespace": "forks", "name": "new", "text": text, "changes": ["@clarity+"]} | changes
+
+
+def _rating(world: World) -> dict[str, Any]:
+    world.used(world.open_prompt)
+    return {"stars": 4, "tags": ["@clarity+"], "note": "does what it says"}
+
+
+def _entitlement_of(transfer: int) -> int:
+    return Purchase.objects.get(transfer=transfer).entitlement_id
+
+
 def _key_of_scout(world: World) -> str:
     return keys.issue(principal=world.scout.principal, scopes=["read"]).key.prefix
 
@@ -160,11 +408,19 @@ def _id(row: Row) -> str:
     return f"{row.name}:{'-'.join(map(str, row.statuses))}"
 
 
+def sent(world: World, row: Row, caller: Caller, **headers: str) -> HttpResponse:
+    """The answer to a row's request, under a new key where the endpoint needs one."""
+    endpoint = ENDPOINTS[row.name]
+    path, body = row.path(world), row.body(world)
+    if endpoint.keyed:
+        headers["Idempotency_Key"] = uuid.uuid4().hex
+    return caller.send(endpoint.method, path, body, **headers)
+
+
 def _tried(world: World, row: Row, caller: Caller) -> int:
     """The status of one attempt, which is undone."""
     with transaction.atomic():
-        path, body = row.path(world), row.body(world)
-        status = caller.send(ENDPOINTS[row.name].method, path, body).status_code
+        status = sent(world, row, caller).status_code
         transaction.set_rollback(True)
     return status
 
@@ -211,12 +467,11 @@ def test_a_session_writes_with_its_csrf_token_alone(world: World, row: Row) -> N
     session = Caller(None)
     session.client = client
     with transaction.atomic():
-        method, path, body = ENDPOINTS[row.name].method, row.path(world), row.body(world)
-        refused = session.send(method, path, body)
+        refused = sent(world, row, session)
         assert (refused.status_code, refused.json()["code"]) == (403, "csrf_failed")
         client.get(PREFIX + "/docs")
         token = client.cookies["csrftoken"].value
-        accepted = session.send(method, path, body, X_CSRFToken=token)
+        accepted = sent(world, row, session, X_CSRFToken=token)
         assert accepted.status_code == row.statuses[CAST.index("admin")]
         transaction.set_rollback(True)
 

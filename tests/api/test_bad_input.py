@@ -18,7 +18,7 @@ from .test_authorisation import ENDPOINTS, TABLE, WRITES
 from .world import PREFIX, Caller, World
 
 # Whoever the table lets do it: a refusal is then the input's fault.
-WITH_BODY = {row.name: row for row in WRITES if ENDPOINTS[row.name].method in ("POST", "PUT")}
+WITH_BODY = {row.name: row for row in WRITES if ENDPOINTS[row.name].takes_body}
 READS = {row.name: row for row in TABLE if ENDPOINTS[row.name].method == "GET"}
 
 BROKEN = {
@@ -131,10 +131,13 @@ def test_a_parameter_that_nobody_declared_is_refused(world: World) -> None:
 )  # fmt: skip
 def test_an_id_of_nothing_leads_to_nothing(world: World, given: str, status: int) -> None:
     caller = world.as_("admin")
-    by_id = [e.path for e in ENDPOINTS.values() if "{int:" in e.path]
+    by_id = {row.name: row for row in TABLE if "{int:" in ENDPOINTS[row.name].path}
     assert by_id
-    for path in by_id:
-        response = caller.get(re.sub(r"\{int:\w+\}", given, path))
+    for row in by_id.values():
+        endpoint = ENDPOINTS[row.name]
+        query = row.path(world).partition("?")[2]
+        path = re.sub(r"\{int:\w+\}", given, endpoint.path) + (f"?{query}" if query else "")
+        response = caller.send(endpoint.method, path, row.body(world), Idempotency_Key="new")
         problem(response, status, "not_found" if status == 404 else "invalid_request")
 
 
@@ -144,14 +147,19 @@ def test_a_limit_is_a_whole_number_within_bounds(world: World) -> None:
         problem(caller.get(f"/prompts?limit={limit}"), 422, "invalid_request")
 
 
-@pytest.mark.parametrize("path", ["/prompts", "/standings", "/keys", "/assistants", "/policies"])
+@pytest.mark.parametrize(
+    "path",
+    ["/prompts", "/standings", "/keys", "/assistants", "/policies", "/market/listings", "/market/sets", "/purchases",
+     "/purchase-requests", "/wallets/me/entries", "/market/listings?order=price"],
+)  # fmt: skip
 def test_a_cursor_that_no_list_gave_is_refused(world: World, path: str) -> None:
     caller = world.as_("admin")
     for cursor in (
         "x", "e30", "WzEuNV0", "WyIxIl0", "WzEsMl0", "W3RydWVd", "WzFlOTldXQ", "ж", "W" * 400,
         paging.write((2**63,)), paging.write((float("inf"), 1)), paging.write((-(2**70), 1)),
     ):  # fmt: skip
-        problem(caller.get(f"{path}?cursor={cursor}"), 400, "invalid_cursor")
+        joined = path + ("&" if "?" in path else "?")
+        problem(caller.get(f"{joined}cursor={cursor}"), 400, "invalid_cursor")
 
 
 def test_another_method_is_refused_with_those_that_are_taken(world: World) -> None:
@@ -362,7 +370,10 @@ def test_no_body_makes_the_server_fail(world: World, name: str, data: st.DataObj
     body = dict(row.body(world))
     for member in data.draw(st.sets(st.sampled_from(sorted(body)))):
         body[member] = data.draw(JSON)
-    response = _caller(world).send(ENDPOINTS[name].method, row.path(world), body)
+    key = data.draw(st.text("abc", min_size=1, max_size=3))
+    response = _caller(world).send(
+        ENDPOINTS[name].method, row.path(world), body, Idempotency_Key=key
+    )
     assert response.status_code < 500
     if response.status_code >= 400:
         problem(response, response.status_code, json.loads(response.content)["code"])
@@ -372,7 +383,10 @@ def test_no_body_makes_the_server_fail(world: World, name: str, data: st.DataObj
 @given(data=st.data())
 def test_no_query_makes_the_server_fail(world: World, data: st.DataObject) -> None:
     row = READS[data.draw(st.sampled_from(sorted(READS)))]
-    names = ["limit", "cursor", "search", "tag", "ritual", "ref", "line", "order", "mine", "team"]
+    names = [
+        "limit", "cursor", "search", "tag", "ritual", "ref", "line", "order", "mine", "team", "licence", "price_from",
+        "price_to", "trust_from", "assistant", "warranty", "state", "against", "prompt",
+    ]  # fmt: skip
     query = data.draw(st.dictionaries(st.sampled_from(names), st.text(max_size=30), max_size=3))
     caller = _caller(world)
     response = caller.client.get(

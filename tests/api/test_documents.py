@@ -67,7 +67,7 @@ def test_every_operation_declares_the_problems_it_may_answer() -> None:
 def _passes_this_door(refusal: type[errors.Refusal]) -> bool:
     """Whether a refusal comes from this floor or one below: those of other doors never get here."""
     return refusal.__module__.split(".")[1] in (
-        "api", "trust", "reputation", "evidence", "registry", "accounts", "database", "core",
+        "api", "market", "trust", "reputation", "evidence", "registry", "tokens", "accounts", "database", "core",
     )  # fmt: skip
 
 
@@ -135,6 +135,9 @@ def test_every_example_of_the_guide_answers_as_it_says(folded_world: World) -> N
     variables = {
         "MINTMARK": "",
         "KEY": world.as_("admin").headers["Authorization"].removeprefix("Bearer "),
+        "BUYER": world.as_("stranger").headers["Authorization"].removeprefix("Bearer "),
+        "OUTSIDER": str(world.outsider.pk),
+        "LISTING": str(world.listing.pk),
         "PROMPT": str(world.prompt.pk),
         "SCOUT": str(world.scout.pk),
         "RITUAL": str(world.ritual.pk),

@@ -55,6 +55,13 @@ def test_the_same_event_under_the_same_key_is_recorded_once(world: World) -> Non
     assert (again["recorded"], again["repeated"]) == (1, 1)
 
 
+def test_the_same_event_without_a_time_is_recorded_once_as_well(world: World) -> None:
+    caller = world.as_("operator")
+    first, again = (caller.send("POST", "/evidence", world.event_body()).json() for _ in range(2))
+    assert (first["recorded"], again["recorded"], again["repeated"]) == (1, 0, 1)
+    assert again["event"] == first["event"]
+
+
 def test_a_registered_text_is_found_where_the_answer_says(world: World) -> None:
     caller = world.as_("author")
     made = caller.send("POST", "/prompts", TEXT | {"tags": ["task:note"], "is_open": True})

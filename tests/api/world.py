@@ -11,8 +11,13 @@ from django.utils import timezone
 
 from mintmark.accounts import callers, keys, principals
 from mintmark.accounts.models import Membership, Principal, Role, Team, User
-from mintmark.registry import assistants, codices, labels, prompts, rituals
-from mintmark.registry.models import Assistant, Codex, Prompt, Ritual
+from mintmark.core import money
+from mintmark.market.listings import Offer, WarrantyTerms
+from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
+from mintmark.market.models import Injection, PromptSet, PromptTokenListing, PurchaseRequest
+from mintmark.registry import assistants, codices, entitlements, labels, prompts, rituals
+from mintmark.registry.models import Assistant, Codex, Entitlement, Prompt, Ritual
+from mintmark.tokens import wallets
 from mintmark.trust import intake, projector
 
 PREFIX = "/api/v1"
@@ -21,7 +26,11 @@ CLAUSE = {"id": "no-hype", "text": "No superlatives.", "severity": "warn", "appl
 
 @dataclass
 class World:
-    """What stands before each test; `secrets` are bearer keys by the name of their holder."""
+    """What stands before each test; `secrets` are bearer keys by the name of their holder.
+
+    `prompt` (with a warranty) and `fork` are private to `mint` and on the market, alone and together as a set; `scout`
+    runs `prompt`; `outsider` asked for it beyond its mandate; `rival` may use `open_prompt`, as everybody may.
+    """
 
     mint: Team
     rival: Team
@@ -34,6 +43,12 @@ class World:
     codex: Codex
     event: int
     people: dict[str, Principal]
+    listing: PromptTokenListing
+    listing_of_fork: PromptTokenListing
+    prompt_set: PromptSet
+    injection: Injection
+    entitlement: Entitlement
+    request: PurchaseRequest
     secrets: dict[str, str] = field(default_factory=dict)
 
     def as_(self, who: str, *, scopes: tuple[str, ...] = ("admin",)) -> "Caller":
@@ -41,6 +56,40 @@ class World:
         holder = {"scout": self.scout.principal, "outsider": self.outsider.principal}.get(who)
         secret = keys.issue(principal=holder or self.people[who], scopes=scopes).secret
         return Caller(secret)
+
+    def acting(self, who: str) -> callers.Caller:
+        """The caller of a verb, with every scope."""
+        holder = {"scout": self.scout.principal, "outsider": self.outsider.principal}.get(who)
+        return _acting(holder or self.people[who])
+
+    def bought(self, *, by: str = "stranger", key: str = "bought") -> int:
+        """The transfer by which `rival` bought the fork."""
+        receipt = SymbolicPromptTokenMarketplace().buy(
+            caller=self.acting(by),
+            listing=self.listing_of_fork.pk,
+            price_micro=self.listing_of_fork.price_micro,
+            key=key,
+            now=timezone.now(),
+        )
+        assert not isinstance(receipt, PurchaseRequest)
+        return receipt.transfer
+
+    def funded(self, tokens: str = "50") -> None:
+        """Give `outsider` tokens from its operator."""
+        wallets.give(
+            caller=self.acting("stranger"), to=self.outsider.principal, amount_micro=money.micro(tokens), memo="",
+            key=f"fund {tokens}", now=timezone.now(),
+        )  # fmt: skip
+
+    def used(self, prompt: Prompt) -> None:
+        """Record that `outsider` used a prompt."""
+        claim = intake.Claim(
+            kind="approval", prompt=prompt.pk, assistant=self.outsider.pk, score=1.0, key=f"use {prompt.pk}",
+            occurred_at=prompt.created_at,
+        )  # fmt: skip
+        intake.record(
+            caller=self.acting("stranger"), claims=[claim], source="tests", now=timezone.now()
+        )
 
     def event_body(self, **changes: Any) -> dict[str, Any]:
         """An outcome that the operator and the assistant may record."""
@@ -90,6 +139,7 @@ def built() -> World:
         "auditor": _person("auditor", None, Role.AUDITOR),
         "admin": _person("admin", None, Role.ADMIN),
         "stranger": _person("stranger", rival, Role.OPERATOR, Role.AUTHOR),
+        "treasurer": _person("treasurer", None, Role.TREASURER),
     }
     ritual = rituals.register(name="summaries", tag="task:summarise")
     scout = assistants.register(name="scout", owner=people["operator"], team=mint, model="m-1")
@@ -112,7 +162,9 @@ def built() -> World:
         team=mint,
     )
     open_prompt = prompts.register(
-        draft=prompts.Draft(namespace="mint", name="open", text="Say hello.", is_open=True),
+        draft=prompts.Draft(
+            namespace="mint", name="open", text="Say hello.", is_open=True, licence="CC0-1.0"
+        ),
         author=author,
         team=mint,
     )
@@ -122,9 +174,7 @@ def built() -> World:
         reason="first", now=now,
     )  # fmt: skip
     receipt = intake.record(
-        caller=callers.from_key(
-            key=keys.issue(principal=people["operator"], scopes=["evidence"]).key
-        ),
+        caller=_acting(people["operator"]),
         claims=[
             intake.Claim(
                 kind="outcome", prompt=p.pk, assistant=scout.pk, ritual=ritual.pk, score=score,
@@ -135,9 +185,39 @@ def built() -> World:
         source="tests",
         now=now,
     )  # fmt: skip
+    market = SymbolicPromptTokenMarketplace()
+    seller = _acting(author)
+    promise = WarrantyTerms(ritual=ritual, floor=0.5, runs=8, days=14)
+    listing = market.list_prompt(
+        caller=seller,
+        offer=Offer(
+            prompt=prompt, token_cost="12.5", licence="MIT", royalty_bp=1_000, warranty=promise
+        ),
+        now=now,
+    )
+    listing_of_fork = market.list_prompt(
+        caller=seller, offer=Offer(prompt=fork, token_cost="4", licence="MIT"), now=now
+    )
+    prompt_set = market.curate(
+        caller=seller, team=mint, name="starter", title="To start with", prompts=[prompt, fork], discount_bp=1_000,
+        now=now,
+    )  # fmt: skip
+    injection = market.inject(
+        caller=_acting(people["operator"]), prompt=prompt, assistant=scout, variables={"text": "a secret memo"},
+        now=now,
+    )  # fmt: skip
+    entitlement = entitlements.grant(
+        caller=seller, prompt=open_prompt, team=rival, reason="to try it"
+    )
+    request = market.buy(
+        caller=_acting(outsider.principal), listing=listing.pk, price_micro=listing.price_micro, key="asked", now=now
+    )  # fmt: skip
+    assert isinstance(request, PurchaseRequest)
     return World(
         mint=mint, rival=rival, scout=scout, outsider=outsider, prompt=prompt, fork=fork,
-        open_prompt=open_prompt, ritual=ritual, codex=codex, event=receipt.event, people=people,
+        open_prompt=open_prompt, ritual=ritual, codex=codex, event=receipt.event, people=people, listing=listing,
+        listing_of_fork=listing_of_fork, prompt_set=prompt_set, injection=injection, entitlement=entitlement,
+        request=request,
     )  # fmt: skip
 
 
@@ -146,6 +226,10 @@ def folded() -> World:
     world = built()
     projector.wait_for(world.event, seconds=20, now=timezone.now())
     return world
+
+
+def _acting(principal: Principal) -> callers.Caller:
+    return callers.from_key(key=keys.issue(principal=principal, scopes=["admin"]).key)
 
 
 def _person(name: str, team: Team | None, *roles: Role) -> Principal:

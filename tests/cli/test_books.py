@@ -1,4 +1,4 @@
-"""Import, calibrate, replay, audit, worker: the commands on the books."""
+"""Import, calibrate, replay, audit, seal, worker: the commands on the books."""
 
 import json
 from collections.abc import Callable
@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
 
-from mintmark.cli import exits
+from mintmark.cli import exits, worker
+from mintmark.evidence import seals
 from mintmark.evidence.models import Event
 from mintmark.registry.models import Prompt
 from mintmark.trust import projector
@@ -108,15 +108,59 @@ def test_replay_and_audit_find_what_was_changed_behind_their_back(folder: Path) 
         assert json.loads(made.run("mintmark.cli", "audit", "--json"))["holds"] is True
 
 
+def test_heads_that_were_written_down_hold_until_history_is_rewritten(folder: Path) -> None:
+    tamper = (
+        "from tests import tampering\n"
+        "from mintmark.evidence.models import Event, Seal\n"
+        "with tampering.past_the_triggers():\n"
+        "    Event.objects.filter(pk=Event.objects.earliest('id').pk).update(note='rewritten')\n"
+    )
+    with installation() as made:
+        made.run("mintmark.cli", "import", "multiprompt", str(folder))
+        made.run("mintmark.cli", "worker", "--once")
+        sealed = json.loads(made.run("mintmark.cli", "seal", "--json"))
+        assert sealed["sealed"] == {"evidence": 9, "tokens": 0}
+        evidence, tokens = sealed["heads"]
+        assert evidence.startswith("evidence:1:")
+        assert tokens == f"tokens:0:{'0' * 64}"
+        audit = ("mintmark.cli", "audit", "--head", evidence, "--head", tokens)
+        found = json.loads(made.run(*audit, "--json"))
+        assert found["holds"] is True
+        checked = {finding["code"]: finding["checked"] for finding in found["findings"]}
+        assert (checked["heads"], checked["evidence_seals"]) == (2, 1)
+
+        shell = ("django", "shell", "--verbosity", "0", "--command")
+        made.run(*shell, tamper)
+        with pytest.raises(AssertionError, match=r"evidence_seals: seal 1, rows (?s:.)*changed"):
+            made.run("mintmark.cli", "audit")
+        made.run(*shell, f"{tamper}    Seal.objects.all().delete()\n")
+        again = made.run("mintmark.cli", "seal").splitlines()
+        assert again[0].startswith("evidence:1:")
+        assert again[0] != evidence and again[1] == tokens
+        with pytest.raises(AssertionError, match=r"! heads: evidence:1:\w+: seal 1 now") as told:
+            made.run(*audit)
+        # A chain made anew is right in itself: the head alone tells.
+        assert str(told.value).count("BROKEN") == 1
+
+
+@pytest.mark.parametrize("head", ["evidence:1", "evidence:1:xyz", f"ledger:1:{'0' * 64}"])
+def test_what_is_no_head_is_bad_input(call: Call, head: str) -> None:
+    result = call("audit", "--head", head)
+    assert result.exit_code == exits.BAD_INPUT
+    assert "--head" in result.stderr
+
+
+def test_a_worker_seals_both_books() -> None:
+    _some_evidence()
+    assert worker._seal_part() is False
+    assert (seals.head().number, seals.verify().holds) == (1, True)
+    assert worker._seal_part() is False
+    assert seals.head().number == 1
+
+
 def test_a_worker_folds_what_is_there_once(answer: Answer) -> None:
     _some_evidence()
     assert answer("worker", "--once") == {"folded": 0}
-
-
-def test_on_sqlite_a_worker_has_nothing_to_do_and_says_so(call: Call) -> None:
-    if connection.vendor != "sqlite":
-        pytest.skip("this run is on PostgreSQL")
-    assert "nothing to do" in call("worker").stdout
 
 
 def test_migrate_finds_a_database_that_is_up_to_date(call: Call, answer: Answer) -> None:

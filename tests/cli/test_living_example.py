@@ -49,10 +49,11 @@ def test_the_fleet_is_loaded_once_says_that_it_is_simulated_and_sees_through_the
     assert first.events == Event.objects.count()
     assert Event.objects.earliest("occurred_at").occurred_at > NOW - timedelta(days=91)
     again = loading.load(fleet=described, console=operator, now=NOW + timedelta(days=30))
-    assert again == loading.Loaded(prompts=0, events=0)
+    assert again == loading.Loaded(prompts=0, events=0, start=first.start)
+    assert first.start == NOW - timedelta(days=90)
     for assistant in Assistant.objects.all():
         assert "Simulated" in assistant.description
-    assert all("simulated" in prompt.tags for prompt in Prompt.objects.all())
+    assert all("(simulated)" in prompt.title for prompt in Prompt.objects.all())
     production = Label.objects.get(namespace="core", name="triage", label="production")
     assert production.prompt.revision == 2
     assert LabelMove.objects.filter(name="triage").count() == 3

@@ -10,9 +10,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
-from django.db import connection
 
 from mintmark.cli import exits
 from tests.installations import Installation, free_port, installation
@@ -86,7 +86,6 @@ def test_a_worker_folds_what_others_record_and_ends_on_sigterm(
         assert worker.wait(PATIENCE_SECONDS) == exits.DONE
 
 
-@pytest.mark.postgres
 def test_the_server_brings_its_worker_and_takes_it_along() -> None:
     port = free_port()
     with installation() as made, _running(made, "serve", "--port", str(port)) as server:
@@ -96,6 +95,47 @@ def test_the_server_brings_its_worker_and_takes_it_along() -> None:
         server.send_signal(signal.SIGTERM)
         server.wait(PATIENCE_SECONDS)
         assert not _workers_of(server.pid)
+
+
+def test_the_server_settles_warranties_by_itself() -> None:
+    """On either database: the worker beside it does, within seconds of its start and then every minute."""
+    with installation() as made:
+        made.run("django", "shell", "--verbosity", "0", "--command", _A_WARRANTY_THAT_FAILED)
+        assert _escrow(made) == 10
+        with made.served(workers=1):
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while _escrow(made):
+                assert time.monotonic() < deadline
+                time.sleep(0.5)
+        assert {"holder": "buyer", "kind": "person", "balance": "100"} in _wallets(made)["wallets"]
+
+
+_A_WARRANTY_THAT_FAILED = """
+from datetime import UTC, datetime
+from mintmark.market.listings import WarrantyTerms
+from mintmark.trust import intake
+from tests.market.stall import Stall
+
+stall = Stall()
+stall.now = stall.cast.now = datetime.now(UTC)
+terms = WarrantyTerms(ritual=stall.cast.triage, floor=0.6, runs=4, days=14)
+stall.bought(stall.listed(cost="10", warranty=terms))
+claim = intake.Claim(
+    kind="outcome", prompt=stall.prompt.pk, assistant="scout", ritual="triage-cases", score=0.25, runs=4, key="one"
+)
+intake.record(
+    caller=stall.as_(stall.cast.buyer), claims=[claim], source="test", now=datetime.now(UTC)
+)
+"""
+
+
+def _wallets(made: Installation) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(made.run("mintmark.cli", "wallet", "--json"))
+    return answer
+
+
+def _escrow(made: Installation) -> float:
+    return float(_wallets(made)["escrow"])
 
 
 def _workers_of(pid: int) -> list[str]:
@@ -113,9 +153,14 @@ def test_the_demo_sets_up_once_and_keeps_its_data_and_password() -> None:
         first = json.loads(made.run(*demo))
         assert first["events_loaded"] > 5000
         assert first["policy"] > 1
+        assert first["market"].endswith("/market/prompts")
         again = json.loads(made.run(*demo))
         assert again == first | {"events_loaded": 0}
         assert made.run("mintmark.cli", "audit", "--json")
+        said = made.run(*demo[:-1])
+        assert "http://127.0.0.1:8321/market/prompts" in said
+        assert "hold 200 tokens" in said
+        assert "scout-7 asks you whether it may buy atlas/strict-check@2 for 24 tokens" in said
 
 
 def test_the_demo_is_not_mixed_into_somebodys_prompts(
@@ -127,10 +172,3 @@ def test_the_demo_is_not_mixed_into_somebodys_prompts(
         made.run("mintmark.cli", "import", "prompts-csv", str(file))
         with pytest.raises(AssertionError, match="ended with 3:"):
             made.run("mintmark.cli", "demo", "--no-serve")
-
-
-def test_a_worker_has_nothing_to_do_on_sqlite() -> None:
-    if connection.vendor != "sqlite":
-        pytest.skip("this run is on PostgreSQL")
-    with installation() as made:
-        assert "nothing to do" in made.run("mintmark.cli", "worker")

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -38,6 +39,21 @@ def test_a_clash_leaves_no_trace_of_its_batch() -> None:
     assert [row["row"] for row in refused.value.rows] == [1]
     assert Event.objects.count() == 1
     assert Batch.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_a_claim_that_says_no_time_repeats_itself_at_any_time() -> None:
+    cast = Cast()
+    first, second = (replace(entry, is_dated=False) for entry in _entries(cast, "a", "b"))
+    _append(cast, [first])
+    later = NOW + timedelta(hours=1)
+    again = _append(cast, [replace(first, occurred_at=later), replace(second, occurred_at=later)])
+    assert (again.recorded, again.repeated) == (1, 1)
+    assert Event.objects.get(key="a").occurred_at == NOW
+    with pytest.raises(errors.KeyReused):
+        _append(cast, [replace(first, occurred_at=later, score=0.25)])
+    with pytest.raises(errors.KeyReused):  # now it says another time
+        _append(cast, [replace(first, occurred_at=later, is_dated=True)])
 
 
 @pytest.mark.django_db

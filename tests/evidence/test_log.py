@@ -63,7 +63,8 @@ def test_the_digest_of_an_entry_covers_everything_that_was_claimed() -> None:
     for name, value in changed.items():
         assert replace(entry, **{name: value}).digest() != entry.digest(), name  # type: ignore[arg-type]
     # What the server decides, and the key itself, are no part of the claim.
-    assert {f.name for f in fields(entry)} - changed.keys() == {"cohort", "admissible", "key"}
+    others = {"cohort", "admissible", "key", "is_dated"}
+    assert {f.name for f in fields(entry)} - changed.keys() == others
 
 
 @pytest.mark.postgres

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from mintmark.accounts.callers import Caller
-from mintmark.core.kinds import Kind
 from mintmark.core.errors import KeyReused
+from mintmark.core.kinds import Kind
 from mintmark.evidence.models import Batch, Event
 from mintmark.importers import multiprompt, paraphrases, reports
 from mintmark.registry import assistants, prompts

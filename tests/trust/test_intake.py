@@ -153,3 +153,14 @@ def test_reading_ones_own_write_can_be_waited_for(cast: Cast) -> None:
     receipt = cast.record(cast.outcome(score=0.5))
     projector.wait_for(receipt.event, seconds=5, now=cast.now)
     assert projector.reached(receipt.event)
+
+
+@pytest.mark.django_db
+def test_a_claim_without_a_time_of_its_own_is_the_same_when_it_is_sent_again_later() -> None:
+    cast = Cast()
+    claim = cast.outcome(score=0.5)
+    first = cast.record(claim)
+    again = cast.record(claim, now=cast.now + timedelta(hours=1))
+    assert (again.recorded, again.repeated, again.event) == (0, 1, first.event)
+    with pytest.raises(errors.KeyReused):
+        cast.record(replace(claim, occurred_at=cast.now - timedelta(days=1)))

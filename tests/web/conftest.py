@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from tests.web.holdings import Holdings
 from tests.web.scene import Scene
 
 
@@ -13,12 +14,6 @@ def plain_static_files(settings: Any) -> None:
     """No manifest of static files is collected for these tests."""
     backend = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = settings.STORAGES | {"staticfiles": backend}
-
-
-@pytest.fixture(autouse=True)
-def quick_passwords(settings: Any) -> None:
-    """Hashing a password is slow on purpose; five people a test would take most of its time."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture
@@ -31,3 +26,9 @@ def scene(quick_passwords: None, db: None) -> Scene:
 def reader(scene: Scene) -> Client:
     """A signed-in person of the buyers' team."""
     return scene.client(scene.cast.buyer)
+
+
+@pytest.fixture
+def holdings(scene: Scene) -> Holdings:
+    """A week of trade beside the scene."""
+    return Holdings(scene)

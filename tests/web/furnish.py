@@ -9,9 +9,12 @@ def main() -> None:
 
     from django.utils import timezone
 
+    from tests.web.fair import Fair
+    from tests.web.holdings import Holdings
     from tests.web.scene import Scene
 
-    cast = Scene().cast
+    scene = Scene()
+    cast = scene.cast
     now = timezone.now() - timedelta(hours=2)
     forks = [
         cast.written(
@@ -25,6 +28,7 @@ def main() -> None:
         *[cast.outcome(score=n / 40, assistant=ranger.pk) for n in range(40)],
         now=now,
     )
+    Fair(Holdings(scene))
 
 
 if __name__ == "__main__":

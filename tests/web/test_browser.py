@@ -28,6 +28,21 @@ PATHS = {
     "team": "/assistants/1/trust?view=team",
     "why": "/assistants/1/trust/2",
     "about": "/about/scores",
+    "market": "/market/prompts?assistant=1",
+    "market narrowed": "/market/prompts?q=refund&licence=MIT&price_to=100&trust_from=0.1",
+    "market, nothing fits": "/market/prompts?q=zzz&tag=none",
+    "listing": "/market/prompts/3",
+    "listing held": "/market/prompts/1",
+    "listing own, forked": "/market/prompts/4",
+    "listing disputed": "/market/prompts/29",
+    "buy": "/market/prompts/29/buy",
+    "manage listing": "/market/prompts/4/manage",
+    "sets": "/market/sets",
+    "set": "/market/sets/on-call",
+    "buy set": "/market/sets/on-call/buy",
+    "new set": "/market/sets/new",
+    "receipt": "/market/receipts/4",
+    "list prompt": "/prompts/94/list",
     "bad parameter": "/?task=abc",
     "not found": "/prompts/999999/reputation",
 }
@@ -142,6 +157,42 @@ def test_what_is_typed_finds_prompts_at_once_and_the_address_keeps_it(page: Page
     expect(rows).to_have_count(1)
     expect(rows.first).to_contain_text("quick-triage")
     expect(page).to_have_url(re.compile("q=quick"))
+
+
+def test_the_market_follows_what_is_typed_and_chosen_and_the_address_keeps_it(page: Page) -> None:
+    page.goto("/market/prompts")
+    page.keyboard.press("/")
+    page.keyboard.type("invoice")
+    cards = page.locator("#found article")
+    expect(cards).to_have_count(3)
+    expect(page).to_have_url(re.compile("q=invoice"))
+    page.get_by_label("For assistant").select_option(label="scout")
+    expect(cards.first).to_contain_text("for scout")
+    expect(page).to_have_url(re.compile("assistant=1"))
+    page.get_by_label("Order").select_option("price")
+    expect(page.locator("#found .price strong")).to_have_text(["3.5", "9.5", "15.5"])
+    page.get_by_role("link", name="MIT").click()
+    expect(page.get_by_role("searchbox", name="Search")).to_have_value("invoice")
+
+
+def test_a_preview_opens_over_the_market_and_is_accessible(page: Page) -> None:
+    page.goto("/market/prompts?q=invoice")
+    page.get_by_role("link", name="Preview of acme/invoice-2@1").click()
+    preview = page.get_by_role("dialog", name="Preview")
+    expect(preview).to_contain_text("Answers a letter about invoice.")
+    assert Axe().run(page, context="#glance", options=AXE).violations_count == 0
+    page.keyboard.press("Escape")
+    expect(preview).to_be_hidden()
+
+
+def test_two_clicks_on_a_buying_button_buy_once(page: Page) -> None:
+    page.goto("/market/prompts?q=password-6")
+    page.get_by_role("link", name="Buy acme/password-6@1 for 6.5 tokens").click()
+    page.get_by_role("button", name="Buy for 6.5 tokens").dblclick()
+    page.wait_for_url("**/market/receipts/*")
+    expect(page.get_by_role("status")).to_contain_text("Bought for 6.5 tokens")
+    expect(page.get_by_role("row", name="buyer −6.5")).to_have_count(1)
+    expect(page.get_by_role("link", name="Inject acme/password-6@1")).to_be_visible()
 
 
 def test_rows_are_walked_and_opened_by_key(page: Page) -> None:

@@ -48,6 +48,12 @@ def test_odds_are_never_certain() -> None:
     assert [figures.percentage(v) for v in (0.0, 0.5, 1.0)] == ["< 1%", "50%", "> 99%"]
 
 
+def test_a_counted_share_is_nothing_or_all_only_where_it_is() -> None:
+    assert [figures.share(v) for v in (0.0, 0.001, 5 / 16, 0.999, 1.0)] == [
+        "0%", "< 1%", "31%", "> 99%", "100%",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("passed", "written"),
     [

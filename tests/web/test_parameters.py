@@ -1,5 +1,8 @@
 """What a page may be asked in its address, and how it is refused."""
 
+from contextlib import suppress
+from decimal import Decimal
+
 import pytest
 from django.http import QueryDict
 from hypothesis import given
@@ -54,6 +57,41 @@ def test_any_other_place_is_refused_and_nothing_breaks(value: str) -> None:
     except BadParameter:
         return
     assert found is None or 0 <= found[0] <= 1
+
+
+def _query(value: str) -> QueryDict:
+    query = QueryDict(mutable=True)
+    query["it"] = value
+    return query
+
+
+@given(
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.integers(-parameters.LARGEST_ID, parameters.LARGEST_ID),
+)
+def test_a_mark_in_any_order_is_read_back_exactly(value: float, number: int) -> None:
+    assert parameters.mark(_query(f"{value!r}_{number}"), "it") == (value, number)
+
+
+@given(st.text(max_size=70))
+def test_any_other_mark_share_price_or_percentage_is_refused_and_nothing_breaks(value: str) -> None:
+    for read in (parameters.mark, parameters.share, parameters.price, parameters.basis_points):
+        with suppress(BadParameter):
+            read(_query(value), "it")
+
+
+def test_a_price_is_exact_and_may_be_nothing() -> None:
+    read = {text: parameters.price(_query(text), "it") for text in ("", "0", "12.5", "0.000001")}
+    assert read == {"": None, "0": 0, "12.5": Decimal("12.5"), "0.000001": Decimal("0.000001")}
+
+
+def test_a_percentage_has_two_decimals_at_most() -> None:
+    assert [parameters.basis_points(_query(t), "it") for t in ("", "10", "12.5", "0.01")] == [
+        0, 1_000, 1_250, 1,
+    ]  # fmt: skip
+    for text in ("0.001", "ten", "NaN", "inf", "-1", "1e9999999"):
+        with pytest.raises(BadParameter):
+            parameters.basis_points(_query(text), "it")
 
 
 def test_a_link_keeps_what_it_does_not_change() -> None:

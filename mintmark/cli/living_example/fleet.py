@@ -55,7 +55,7 @@ class Ritual:
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
     """`effect` is a logit, `keeps` the share of clause checks passed, `born` the day of its first
-    use.
+    use, `licence` an SPDX identifier.
     """
 
     line: str
@@ -70,6 +70,7 @@ class Prompt:
     open: bool = False
     born: int = 0
     keeps: float = 0.95
+    licence: str = "CC0-1.0"
 
     @property
     def reference(self) -> str:

@@ -11,25 +11,25 @@ from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Membership, Role, Team, User
 from mintmark.evidence.models import Event
 from mintmark.importers.reports import Progress
-from mintmark.registry import assistants, codices, labels, prompts, rituals
-from mintmark.registry.models import Codex, Entitlement, LabelMove, Prompt
+from mintmark.registry import assistants, codices, entitlements, labels, prompts, rituals
+from mintmark.registry.models import Codex, LabelMove, Prompt
 from mintmark.trust import intake
 
 from . import simulation
 from .fleet import Fleet
 from .simulation import Deed, Report
 
-LICENCE = "CC0-1.0"
 SIMULATED = "Simulated by `mintmark demo`: no language model is behind it."
-_SOURCE = "mintmark demo (simulated)"
+SOURCE = "mintmark demo (simulated)"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """What one loading added: prompts and events; both 0 where all was there."""
+    """What one loading added: prompts and events; both 0 where all was there. `start` is when the ninety days began."""
 
     prompts: int
     events: int
+    start: datetime
 
 
 def load(
@@ -42,7 +42,7 @@ def load(
     reports = simulation.simulate(fleet=fleet)
     start = _started(reports) or now - timedelta(days=simulation.DAYS)
     if _is_complete(reports):
-        return Loaded(prompts=0, events=0)
+        return Loaded(prompts=0, events=0, start=start)
     with transaction.atomic():
         people = _people(fleet)
         before = Prompt.objects.count()
@@ -55,12 +55,12 @@ def load(
         receipt = intake.record(
             caller=people[report.person],
             claims=list(_claims(report, start=start, stored=stored)),
-            source=_SOURCE,
+            source=SOURCE,
             now=at,
         )
         events += receipt.recorded
         progress(done + 1, len(reports))
-    return Loaded(prompts=added, events=events)
+    return Loaded(prompts=added, events=events, start=start)
 
 
 def _people(fleet: Fleet) -> dict[str, Caller]:
@@ -114,8 +114,8 @@ def _register(*, fleet: Fleet, console: Caller) -> dict[str, Prompt]:
             assistants.remember(assistant=assistant, key=key, text=text)
     stored = _register_prompts(fleet=fleet, teams=teams, codex=codex)
     for reference, team in fleet.shared:
-        Entitlement.objects.get_or_create(
-            prompt=stored[reference], team=teams[team], defaults={"reason": "shared by its team"}
+        entitlements.grant(
+            caller=console, prompt=stored[reference], team=teams[team], reason="shared by its team"
         )
     return stored
 
@@ -136,14 +136,14 @@ def _register_prompts(
                 name=name,
                 revision=described.revision,
                 text=described.text.strip("\n"),
-                title=name.replace("-", " ").capitalize(),
+                title=f"{name.replace('-', ' ').capitalize()} (simulated)",
                 preview=described.note,
                 is_open=described.open,
                 parent=stored[described.parent] if described.parent else None,
                 mutation_note=described.note,
                 forked_by=assistants.named(reference=forker) if forker else None,
-                tags=(f"task:{described.task}", "simulated"),
-                licence=LICENCE,
+                tags=tags(task=described.task, text=described.text),
+                licence=described.licence,
             ),
             author=callers.from_user(user=author).principal,
             team=teams[described.team],
@@ -151,6 +151,11 @@ def _register_prompts(
         codices.bind(prompt=prompt, codex=codex)
         stored[described.reference] = prompt
     return stored
+
+
+def tags(*, task: str, text: str) -> tuple[str, ...]:
+    """A prompt's task and its habits of wording; what nearly every prompt carries would tell nothing."""
+    return (f"task:{task}", *(f"@{habit.replace('_', '-')}" for habit in simulation.habits(text)))
 
 
 def _claims(

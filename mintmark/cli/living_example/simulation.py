@@ -56,9 +56,14 @@ class Report:
         return f"demo:{self.day:.4f}:{self.person}"
 
 
+def habits(text: str) -> list[str]:
+    """The habits of wording that a text shows, as the assistants of the fleet know them."""
+    return [habit for habit, shown in _HABITS.items() if shown.search(text)]
+
+
 def simulate(*, fleet: Fleet, seed: int = SEED, days: int = DAYS) -> list[Report]:
     """All reports in the order of their time."""
-    world = _World(fleet, np.random.default_rng(seed))
+    world = World(fleet, np.random.default_rng(seed))
     reports = [
         Report(day=day + 0.99, person=team.people[0], deeds=deeds)
         for day in range(days)
@@ -69,8 +74,8 @@ def simulate(*, fleet: Fleet, seed: int = SEED, days: int = DAYS) -> list[Report
     return sorted(reports, key=lambda report: (report.day, report.person))
 
 
-class _World:
-    """The truth, and the dice."""
+class World:
+    """The truth, and the dice. A prompt that the fleet does not describe has no part of the pair's own."""
 
     def __init__(self, fleet: Fleet, rng: np.random.Generator) -> None:
         self.fleet = fleet
@@ -84,14 +89,13 @@ class _World:
 
     def chance(self, assistant: Assistant, prompt: Prompt, *, shift: float = 0.0) -> float:
         """How likely one run passes."""
-        habits = (habit for habit, shown in _HABITS.items() if shown.search(prompt.text))
         logit = (
             self.fleet.ritual_of[prompt.task].ease
             + assistant.skill
             + assistant.fit.get(prompt.task, 0.0)
             + prompt.effect
-            + sum(assistant.wording.get(habit, 0.0) for habit in habits)
-            + self.pair[assistant.name, prompt.reference]
+            + sum(assistant.wording.get(habit, 0.0) for habit in habits(prompt.text))
+            + self.pair.get((assistant.name, prompt.reference), 0.0)
             + shift
         )
         return float(1.0 / (1.0 + np.exp(-logit)))
@@ -227,10 +231,11 @@ class _World:
         return Report(
             day=day,
             person=person,
-            deeds=[self._rating(others[int(n)], day, leniency) for n in chosen],
+            deeds=[self.rating(others[int(n)], day=day, leniency=leniency) for n in chosen],
         )
 
-    def _rating(self, prompt: Prompt, day: float, leniency: float) -> Deed:
+    def rating(self, prompt: Prompt, *, day: float, leniency: float) -> Deed:
+        """What an honest person says of a prompt."""
         felt = float(np.clip(self.quality(prompt) + leniency + self.rng.normal(0.0, 0.15), 0, 1))
         stars = round(4 * felt)
         sign = "+" if stars >= 3 else "-"

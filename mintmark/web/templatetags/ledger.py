@@ -1,6 +1,7 @@
 """Tags of the pages: figures with their exact value behind them, intervals, terms, times, links that keep the query."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Protocol
 
 from django import template
@@ -10,7 +11,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from mintmark.web import figures, glossary, parameters
+from mintmark.core import money
+from mintmark.web import figures, foreseen, glossary, licences, parameters
 from mintmark.web.charts import interval as intervals
 from mintmark.web.charts import scales
 
@@ -29,10 +31,14 @@ _KINDS = {
 class Estimated(Protocol):
     """A value with its 90% interval and the runs behind it; no runs means that nothing is known."""
 
-    value: float
-    low: float
-    high: float
-    runs: float
+    @property
+    def value(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+    @property
+    def runs(self) -> float: ...
 
 
 @register.simple_tag
@@ -67,6 +73,32 @@ def count(value: float) -> str:
 @register.filter
 def percentage(value: float) -> str:
     return figures.percentage(value)
+
+
+@register.filter
+def share(value: float) -> str:
+    """A counted share in whole percent."""
+    return figures.share(value)
+
+
+@register.filter
+def percent(rate_bp: int) -> str:
+    """A rate in hundredths of a percent, in percent: 12.5%."""
+    return f"{rate_bp / 100:g}%"
+
+
+@register.filter
+def tokens(amount: int | Decimal) -> str:
+    """An amount without its unit, of whole micro-tokens or of tokens as a decimal: 12.5, 1,000, −0.000001."""
+    micro = int(amount.scaleb(6)) if isinstance(amount, Decimal) else amount
+    return money.shown(micro).replace("-", "−")
+
+
+@register.filter
+def in_tokens(amount: int | Decimal) -> str:
+    """An amount with its unit: 12.5 tokens, 1 token."""
+    written = tokens(amount)
+    return f"{written} token" if written == "1" else f"{written} tokens"
 
 
 @register.filter
@@ -123,6 +155,16 @@ def interval_of_effect(effect: Effect, reach: float) -> dict[str, Any]:
     }
 
 
+@register.inclusion_tag("web/charts/beside.html")
+def beside(row: foreseen.Row) -> dict[str, Any]:
+    """The trust that a text and its edit would have, one interval above the other."""
+    told = row.told
+    return {
+        "bars": row.bars,
+        "words": f"parent {_in_words(told.as_new)}; yours {_in_words(told.edited)}",
+    }
+
+
 @register.simple_tag
 def heat(value: float | None) -> str:
     """The colour class of a score."""
@@ -166,3 +208,15 @@ def when(at: datetime | None) -> SafeString:
 def query(context: Context, **values: object) -> str:
     """The query string of this page with some parameters set; None takes one out."""
     return parameters.changed(context["request"].GET, **values)
+
+
+@register.simple_tag(takes_context=True)
+def drop(context: Context, name: str) -> str:
+    """The query string of this page without one parameter, from the start of its list."""
+    return parameters.changed(context["request"].GET, **{name: None, "after": None})
+
+
+@register.filter
+def licence(identifier: str) -> str:
+    """A licence as people call it."""
+    return licences.name(identifier)

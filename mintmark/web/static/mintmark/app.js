@@ -2,7 +2,7 @@
 "use strict";
 
 const inField = (element) => element.matches("input, select, textarea, [contenteditable]");
-const rows = () => [...document.querySelectorAll("tbody[data-rows] > tr")];
+const rows = () => [...document.querySelectorAll("[data-rows] > *")];
 
 function moveRow(step) {
   const all = rows();
@@ -54,6 +54,7 @@ document.addEventListener("submit", (event) => {
 });
 
 document.addEventListener("htmx:afterSwap", (event) => {
+  hideSpareButtons();
   const dialog = event.detail.target.closest("dialog");
   if (dialog && !dialog.open) dialog.showModal();
 });
@@ -62,4 +63,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-now]")) event.target.form.requestSubmit();
 });
-for (const button of document.querySelectorAll("[data-without-script]")) button.hidden = true;
+function hideSpareButtons() {
+  for (const button of document.querySelectorAll("[data-without-script]")) button.hidden = true;
+}
+hideSpareButtons();

@@ -1,0 +1,74 @@
+"""`/prompts/{id}/ratings`: one to five stars from those who used a prompt."""
+
+from typing import Annotated, TypedDict
+
+from django.utils import timezone
+from pydantic import Field
+
+from mintmark.market import ratings
+from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
+from mintmark.registry.models import Prompt
+
+from . import lookups, shapes
+from .answers import Created
+from .bodies import Body, Id
+from .credentials import Request
+from .routes import Routes
+
+routes = Routes(tag="ratings")
+
+
+class RatingShape(TypedDict):
+    """A rating in the log: `event` is where, `folded` says that scores include it now."""
+
+    event: int
+    prompt: shapes.PromptNamed
+    stars: int
+    tags: list[str]
+    note: str
+    folded: bool
+
+
+class NewRating(Body):
+    """Stars, tags such as `@clarity+` or `tone`, and a note that everybody can read."""
+
+    stars: Annotated[int, Field(ge=1, le=5)]
+    tags: Annotated[list[str], Field(max_length=ratings.MOST_TAGS)] = []
+    note: Annotated[str, Field(max_length=400)] = ""
+
+
+@routes.post(
+    "/prompts/{int:prompt_id}/ratings",
+    scope="market",
+    body=NewRating,
+    answer=RatingShape,
+    keyed=True,
+)
+def rated(request: Request, prompt_id: Id, body: NewRating, key: str) -> Created[RatingShape]:
+    """Rate a prompt that one's team may use and has used; an assistant rates in its own name.
+
+    A new rating takes the place of the rater's last one, which stays in the log. The `Idempotency-Key` is the key of
+    the event: unique for each piece of evidence of a caller.
+    """
+    prompt = lookups.by_id(Prompt.objects.all(), pk=prompt_id)
+    receipt = SymbolicPromptTokenMarketplace().rate(
+        caller=request.auth,
+        prompt=prompt,
+        stars=body.stars,
+        key=key,
+        tags=body.tags,
+        note=body.note,
+        now=timezone.now(),
+    )
+    return Created(
+        body={
+            "event": receipt.event,
+            "prompt": shapes.prompt(prompt),
+            "stars": body.stars,
+            "tags": body.tags,
+            "note": body.note,
+            "folded": receipt.folded,
+        },
+        location=f"/api/v1/evidence/{receipt.event}",
+        is_replay=receipt.repeated > 0,
+    )

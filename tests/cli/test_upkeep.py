@@ -1,0 +1,39 @@
+"""The market's upkeep in a worker: it goes on after what fails, and ends when it is told to."""
+
+import threading
+
+import pytest
+from django.db import OperationalError
+
+from mintmark.cli import upkeep
+
+
+def test_a_database_that_restarts_ends_neither_the_upkeep_nor_its_other_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settled: list[str] = []
+    scored: list[str] = []
+
+    def settle() -> int:
+        settled.append("tried")
+        if len(settled) == 1:
+            raise OperationalError("the server closed the connection")
+        return 0
+
+    def score() -> int:
+        scored.append("done")
+        return 0
+
+    monkeypatch.setattr(upkeep, "settle", settle)
+    monkeypatch.setattr(upkeep, "score", score)
+    for name in ("FIRST_SECONDS", "RETRY_SECONDS", "SECONDS"):
+        monkeypatch.setattr(upkeep, name, 0.01)
+    stop = threading.Event()
+    thread = upkeep.start(stop=stop)
+    while len(settled) < 3:
+        assert thread.is_alive()
+        stop.wait(0.01)
+    stop.set()
+    thread.join(timeout=10)
+    assert not thread.is_alive()
+    assert len(scored) == len(settled)

@@ -1,0 +1,79 @@
+"""Traders at once, killed where they stand, and the database with them: nothing is lost, made up or done twice."""
+
+import json
+import os
+import random
+import time
+from pathlib import Path
+from subprocess import Popen
+
+import pytest
+from django.db import connection
+
+from tests import installations, postgres
+from tests.installations import Installation, kill
+
+# Steps of one trader; a night takes ten times as many.
+LONGER = 10 if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else 1
+TRADERS, STEPS, KILLS = (16, 150, 14) if connection.vendor == "postgresql" else (4, 450, 10)
+
+
+def test_trade_survives_the_killing_of_traders(tmp_path: Path) -> None:
+    with installations.installation() as house:
+        house.run("tests.stories.trade_process", "build")
+        running = {n: _trader(house, n, tmp_path) for n in range(TRADERS)}
+        rng = random.Random(2)
+        for _ in range(KILLS * LONGER):
+            time.sleep(rng.uniform(0.3, 1.5))
+            victim = rng.randrange(TRADERS)
+            kill(running[victim])
+            running[victim] = _trader(house, victim, tmp_path)
+        _await(running)
+        _hold(house, tmp_path)
+
+
+@pytest.mark.postgres
+def test_trade_survives_the_killing_of_the_database(tmp_path: Path) -> None:
+    """Every purchase that was acknowledged is there when the server comes back, and every key did its work once."""
+    with postgres.server() as server, installations.installed(url=server.url) as house:
+        house.run("tests.stories.trade_process", "build")
+        running = {n: _trader(house, n, tmp_path, steps=60) for n in range(6)}
+        _until_under_way(tmp_path, traders=6)
+        server.kill()
+        time.sleep(0.5)
+        server.start()
+        _await(running)
+        _hold(house, tmp_path, most=6)
+
+
+def _trader(house: Installation, n: int, folder: Path, *, steps: int = STEPS) -> "Popen[str]":
+    log = folder / f"trader-{n}.jsonl"
+    return house.start(
+        "tests.stories.trade_process", "trade", str(n), str(steps * LONGER), str(log)
+    )
+
+
+def _until_under_way(folder: Path, *, traders: int) -> None:
+    """Wait until every trader has been told something."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        logs = [folder / f"trader-{n}.jsonl" for n in range(traders)]
+        if all(log.exists() and log.read_text().count("told") > 5 for log in logs):
+            return
+        time.sleep(0.1)
+    raise AssertionError("the traders did not get under way")
+
+
+def _await(running: "dict[int, Popen[str]]") -> None:
+    for trader in running.values():
+        said, _ = trader.communicate(timeout=400 * LONGER)
+        assert trader.returncode == 0, said
+
+
+def _hold(house: Installation, folder: Path, *, most: int = TRADERS) -> None:
+    logs = [str(log) for log in sorted(folder.glob("trader-*.jsonl"))]
+    found = json.loads(house.run("tests.stories.trade_process", "check", *logs))
+    assert found["wrong"] == [], "\n".join(found["wrong"])
+    assert len(logs) == most
+    for what in ("told", "purchases", "of_sets", "refunds", "gifts", "forks"):
+        assert found[what] > 0, (what, found)
