@@ -39,7 +39,8 @@ class PriceChanged(errors.Refusal):
 
 
 class AlreadyOwned(errors.Refusal):
-    """The team may use the prompt already: it is its own, was bought, or was granted. Nothing was charged."""
+    """The team may use the prompt already: it is its own, was bought, or was granted; or the buyer sells it himself.
+    Nothing was charged."""
 
     code = "already_owned"
 

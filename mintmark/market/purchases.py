@@ -183,6 +183,11 @@ def _check(deal: Deal, *, seen: Sequence[int]) -> None:
             )
         if one.owner_team == deal.team:
             raise AlreadyOwned(f"{one.reference} is the team's own. Nothing was charged.")
+        if one.seller == deal.buyer:
+            # All but the fee would come back: of the smallest prices all of it, and the transfer would move nothing.
+            raise AlreadyOwned(
+                f"The buyer himself sells {one.reference}; he may grant it to the team. Nothing was charged."
+            )
     limits, total = deal.limits, sum(deal.paid)
     if limits is not None and total > limits.per_purchase_micro:
         raise OverLimit(

@@ -27,7 +27,7 @@ from mintmark.reputation.answers import Estimate
 from mintmark.tokens.models import Account
 from mintmark.trust.tracker import AssistantTrustTracker
 
-from . import doors, parameters
+from . import doors, injection, parameters
 
 ROWS_A_PAGE = 25
 BY_HAND = "withdrawn by hand"
@@ -86,13 +86,13 @@ def page(request: HttpRequest, assistant_id: int) -> HttpResponseBase:
 @doors.action
 def withdraw(request: HttpRequest, injection_id: int) -> HttpResponseBase:
     """`/injections/<id>/withdraw`: out of the context; the page that it leads to offers to put it back."""
-    injection = _named(injection_id)
+    one = _named(injection_id)
     back = parameters.choice(request.POST, "back", allowed=_BACK, default="context")
     reason = parameters.text(request.POST, "reason", longest=400) or BY_HAND
     SymbolicPromptTokenMarketplace().withdraw_injection(
-        caller=doors.caller(request), injection=injection, reason=reason, now=timezone.now()
+        caller=doors.caller(request), injection=one, reason=reason, now=timezone.now()
     )
-    return redirect(f"{_address(back, injection)}?withdrawn={injection.pk}")
+    return redirect(f"{_address(back, one)}?withdrawn={one.pk}")
 
 
 @doors.action
@@ -100,15 +100,20 @@ def put_back(request: HttpRequest, injection_id: int) -> HttpResponseBase:
     """`/injections/<id>/put-back`: the undo of a withdrawal, an injection like the one that ended."""
     ended = _named(injection_id)
     back = parameters.choice(request.POST, "back", allowed=_BACK, default="context")
-    SymbolicPromptTokenMarketplace().inject(
-        caller=doors.caller(request),
-        prompt=ended.prompt,
-        assistant=ended.assistant,
-        slot=ended.slot,
-        variables=ended.variables,
-        override_reason=ended.override_reason,
-        now=timezone.now(),
-    )
+    try:
+        SymbolicPromptTokenMarketplace().inject(
+            caller=doors.caller(request),
+            prompt=ended.prompt,
+            assistant=ended.assistant,
+            slot=ended.slot,
+            variables=ended.variables,
+            override_reason=ended.override_reason,
+            now=timezone.now(),
+        )
+    except injections.GateClosed as refusal:
+        # What stood open then is closed now: the desk shows which gate, and takes a reason.
+        messages.warning(request, refusal.message)
+        return redirect(injection.address(like=ended))
     messages.success(
         request,
         f"{ended.prompt.reference} is at work in {ended.assistant} again, in its slot {ended.slot}.",
@@ -213,5 +218,5 @@ def _named(injection_id: int) -> Injection:
     return found
 
 
-def _address(back: str, injection: Injection) -> str:
-    return reverse("mine") if back == "mine" else reverse("context", args=[injection.assistant_id])
+def _address(back: str, one: Injection) -> str:
+    return reverse("mine") if back == "mine" else reverse("context", args=[one.assistant_id])

@@ -162,6 +162,8 @@ def _ways(parent: Prompt, *, caller: Caller) -> dict[str, Any]:
 
 def _fork(parent: Prompt, typed: Typed, *, team: Team, caller: Caller, now: datetime) -> Prompt:
     by = next((one for one in _assistants(caller) if one.pk == typed.forked_by), None)
+    if typed.forked_by is not None and by is None:
+        raise errors.NotFound("Choose one of your own assistants as the one that forked it.")
     draft = ForkDraft(
         namespace=typed.namespace,
         name=typed.name,

@@ -7,7 +7,9 @@ from datetime import datetime
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Role
@@ -114,6 +116,13 @@ def page(request: HttpRequest, prompt_id: int) -> HttpResponseBase:
         "slots": _slots(mine),
     }
     return render(request, "web/inject.html", context, status=422 if problem else 200)
+
+
+def address(*, like: Injection) -> str:
+    """The desk with the choices of an earlier injection."""
+    chosen: dict[str, str | int] = {"assistant": like.assistant_id, "slot": like.slot}
+    chosen |= {_VARIABLE + name: value for name, value in like.variables.items()}
+    return f"{reverse('inject', args=[like.prompt_id])}?{urlencode(chosen)}"
 
 
 def _look(prompt: Prompt, assistant: Assistant, typed: Typed, *, now: datetime) -> Look:

@@ -37,7 +37,10 @@ def offered(world: World, name: str, price: str, **changes: Any) -> Any:
 SUMMARY, BRIEF = "mint/summary@1", "mint/brief@1"
 
 
-def test_listings_are_found_by_words_tag_task_licence_price_and_warranty(world: World) -> None:
+def test_listings_are_found_by_words_tag_task_licence_price_and_warranty(
+    folded_world: World,
+) -> None:
+    world = folded_world
     assert offered(world, "odd", "3", licence="CC-BY-4.0").status_code == 201
     caller = world.as_("stranger")
     for query, expected in (

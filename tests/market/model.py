@@ -262,6 +262,7 @@ class Model:
             changed = not offered.stands or (listing is not None and offered.price != paid)
             _unless(not changed and total == price, "price_changed")
             _unless(self.texts[offered.text].team != team, "already_owned")
+            _unless(offered.seller != who.pk, "already_owned")
         _unless(limits is None or total <= limits[0], "over_limit")
         self.open(who)
 

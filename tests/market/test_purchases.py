@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from mintmark.accounts.models import Membership, Role
 from mintmark.core import errors
 from mintmark.market import receipts
 from mintmark.market.deals import AlreadyOwned, PriceChanged
@@ -189,3 +190,14 @@ def test_a_receipt_can_be_read_again(stall: Stall) -> None:
     assert (read.lines, read.total_micro) == (made.lines, 7_000_000)
     purchase = Purchase.objects.get(transfer=made.transfer)
     assert (purchase.prompt, purchase.team) == (stall.prompt, stall.cast.buyers)
+
+
+def test_nobody_buys_what_he_sells_himself_not_even_for_another_team(stall: Stall) -> None:
+    """All but the fee would come back to him; of a micro-token all of it, in a transfer that moves nothing."""
+    seller = stall.cast.seller
+    Membership.objects.create(user=seller, team=stall.thirds, role=Role.AUTHOR)
+    listing = stall.listed(cost="0.000001")
+    before = trace()
+    with pytest.raises(AlreadyOwned):
+        stall.bought(listing, by=seller, team=stall.thirds)
+    assert trace() == before

@@ -1,6 +1,7 @@
 """What one owns, for the tests of those pages: the seller's stall; what the buyer bought of it, forked, sells, runs."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.utils import timezone
 
@@ -84,12 +85,12 @@ class Holdings:
         return request
 
     def injected(
-        self, prompt: Prompt, *, at: datetime, slot: str = "main", **more: object
+        self, prompt: Prompt, *, at: datetime, slot: str = "main", **more: Any
     ) -> Injection:
         """A prompt put to work in the buyer's assistant."""
         return self.market.inject(
             caller=self.caller(self.cast.buyer), prompt=prompt, assistant=self.cast.scout, slot=slot, now=at, **more,
-        )  # type: ignore[arg-type]  # fmt: skip
+        )  # fmt: skip
 
     def _offer(self) -> None:
         written, seller, at = self.cast.written, self.cast.seller, self.ago(days=7)

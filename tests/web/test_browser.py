@@ -43,6 +43,20 @@ PATHS = {
     "new set": "/market/sets/new",
     "receipt": "/market/receipts/4",
     "list prompt": "/prompts/94/list",
+    "wallet": "/wallet",
+    "wallet, about to give": "/wallet?move=give-1&amount=2.5",
+    "mine": "/market/mine",
+    "requests": "/market/requests",
+    "context": "/assistants/1/context",
+    "context, just withdrawn": "/assistants/1/context?withdrawn=1",
+    "empty context": "/assistants/3/context",
+    "context of others": "/assistants/2/context",
+    "inject": "/prompts/65/inject?assistant=1",
+    "inject, gate closed": "/prompts/67/inject",
+    "rate": "/prompts/65/rate",
+    "rate, not yet": "/prompts/67/rate",
+    "fork": "/prompts/65/fork",
+    "fork forbidden": "/prompts/66/fork",
     "bad parameter": "/?task=abc",
     "not found": "/prompts/999999/reputation",
 }
@@ -157,6 +171,27 @@ def test_what_is_typed_finds_prompts_at_once_and_the_address_keeps_it(page: Page
     expect(rows).to_have_count(1)
     expect(rows.first).to_contain_text("quick-triage")
     expect(page).to_have_url(re.compile("q=quick"))
+
+
+def test_the_fork_editor_foresees_while_one_types_and_is_accessible(page: Page) -> None:
+    page.goto("/prompts/65/fork")
+    text = page.get_by_role("textbox", name="The text of the fork")
+    text.press("Control+End")
+    text.press_sequentially("\nAnswer:")
+    look = page.locator("#look")
+    expect(look.locator("ins").last).to_have_text("+ Answer:")
+    expect(look).to_contain_text("now: closing “A:” or “Answer:”")
+    expect(text).to_be_focused()
+    assert _violations(page) == []
+
+
+def test_the_button_of_a_gift_follows_what_is_typed(page: Page) -> None:
+    page.goto("/wallet")
+    page.get_by_label("Move tokens").select_option("to scout")
+    page.get_by_label("Amount").press_sequentially("0.5")
+    expect(page.get_by_role("button", name="Give 0.5 tokens to scout")).to_be_visible()
+    page.get_by_label("Amount").fill("1e9")
+    expect(page.locator("#step")).to_contain_text("give no more than that")
 
 
 def test_the_market_follows_what_is_typed_and_chosen_and_the_address_keeps_it(page: Page) -> None:
@@ -292,6 +327,19 @@ def test_without_a_script_everything_can_still_be_done(browser: Browser, site: S
     page.wait_for_url("**order=runs**")
     page.get_by_role("link", name="why?").first.click()
     expect(page.get_by_role("heading", name="How it comes about")).to_be_visible()
+    page.goto("/prompts/65/fork")
+    page.get_by_role("textbox", name="The text of the fork").fill("Brief {incident} now.")
+    page.get_by_role("button", name="Preview the change").click()
+    expect(page.locator("#look ins")).to_have_text("+ Brief {incident} now.")
+    page.goto("/wallet")
+    page.get_by_label("Move tokens").select_option("to scout")
+    page.get_by_label("Amount").fill("0.25")
+    page.get_by_role("button", name="Look at what it does").click()
+    page.get_by_role("button", name="Give 0.25 tokens to scout").click()
+    expect(page.get_by_role("status")).to_contain_text("scout has 0.25 tokens more")
+    page.goto("/assistants/1/context")
+    page.get_by_role("button", name="Withdraw acme/digest@1 from evening").click()
+    expect(page.get_by_role("button", name="Put it back")).to_be_visible()
     page.get_by_role("button", name="Switch between light and dark").click()
     expect(page.locator("html[data-theme=dark]")).to_have_count(1)
     page.get_by_role("button", name="Sign out").click()

@@ -70,7 +70,8 @@ def test_the_wallet_shows_balance_and_every_entry_in_plain_words(
     page = _page(buyer, "/wallet")
     assert _held(holdings.cast.buyer) in _part(page, "holds")
     statement = _part(page, "statement-title")
-    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", statement))
+    words = re.sub(r'<span class="visually-hidden">.*?</span>', "", statement)
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", words))
     for line in (
         "sale buyers/incident-line@1 +17.1",
         "given to scout −6",
@@ -403,7 +404,21 @@ def test_a_context_is_for_its_own_team_alone(
             assert "#4711" not in body
 
 
+def test_what_can_no_longer_be_put_back_leads_to_the_gate_that_is_closed(
+    holdings: Holdings, buyer: Client
+) -> None:
+    one = holdings.at_work
+    _post(buyer, f"/injections/{one.pk}/withdraw")
+    status, to, _ = _post(buyer, f"/injections/{one.pk}/put-back")
+    assert status == 302
+    page = _page(buyer, to)
+    assert "scout asks for 0.90" in page
+    assert "Override, and put it to work in scout, slot main" in page
+    assert 'value="#4711"' in page
+
+
 def test_a_withdrawal_offers_to_put_it_back_and_does(holdings: Holdings, buyer: Client) -> None:
+    _post(buyer, _context(holdings), per_purchase="5", per_day="10", trust_floor="0.1")
     path = f"/injections/{holdings.at_work.pk}/withdraw"
     for _ in range(2):
         status, to, _ = _post(buyer, path, reason="")
