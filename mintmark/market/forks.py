@@ -20,6 +20,7 @@ from .models import RoyaltyTerm
 
 _CHANGE = re.compile(r"@[a-z][a-z0-9-]{0,40}[+-]?")
 _MOST_CHANGES = 8
+_MOST_MATCHED = 4_000
 
 
 class InvalidFork(errors.Refusal):
@@ -121,8 +122,31 @@ def why_not(*, caller: Caller, parent: Prompt, team: Team | None) -> list[str]:
 
 
 def diff(*, before: str, after: str, context: int = 3) -> list[DiffLine]:
-    """What was changed, line by line, with `context` kept lines around each change."""
-    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=context)
+    """What was changed, line by line, with `context` kept lines around each change.
+
+    What lies between the first and the last line that differ is matched up if it is short enough, else shown as
+    replaced whole: matching takes time that grows with the square of it.
+    """
+    old, new = before.splitlines(), after.splitlines()
+    if old == new:
+        return []
+    shorter = min(len(old), len(new))
+    first = next((n for n in range(shorter) if old[n] != new[n]), shorter)
+    left = shorter - first
+    last = next((n for n in range(left) if old[-1 - n] != new[-1 - n]), left)
+    if max(len(old), len(new)) - first - last > _MOST_MATCHED:
+        return [
+            DiffLine(kind="@", text=""),
+            *[DiffLine(kind=" ", text=line) for line in old[max(0, first - context) : first]],
+            *[DiffLine(kind="-", text=line) for line in old[first : len(old) - last]],
+            *[DiffLine(kind="+", text=line) for line in new[first : len(new) - last]],
+            *[DiffLine(kind=" ", text=line) for line in old[len(old) - last :][:context]],
+        ]
+    around = slice(max(0, first - context), None)
+    past = max(0, last - context)
+    lines = difflib.unified_diff(
+        old[around][: len(old[around]) - past], new[around][: len(new[around]) - past], lineterm="", n=context
+    )  # fmt: skip
     shown = [DiffLine(kind=line[0], text=line[1:]) for line in list(lines)[2:]]
     return [DiffLine(kind="@", text="") if line.kind == "@" else line for line in shown]
 

@@ -11,7 +11,7 @@ from typing import Any
 from django.test import Client
 
 import mintmark
-from mintmark.api import door, openapi, problems
+from mintmark.api import door, openapi, problems, routes
 from mintmark.core import errors
 from mintmark.registry import prompts
 
@@ -62,6 +62,18 @@ def test_every_operation_declares_the_problems_it_may_answer() -> None:
                 if int(status) >= 400:
                     content = operation["responses"][status]["content"]
                     assert list(content) == [problems.MEDIA_TYPE]
+
+
+def test_a_write_that_needs_a_key_says_so() -> None:
+    needed = {
+        operation["operationId"]
+        for methods in door.api.get_openapi_schema()["paths"].values()
+        for operation in methods.values()
+        for parameter in operation["parameters"]
+        if parameter["name"] == "Idempotency-Key" and parameter["required"]
+    }
+    assert needed == {endpoint.name for endpoint in routes.ENDPOINTS if endpoint.keyed}
+    assert "purchases.bought" in needed
 
 
 def _passes_this_door(refusal: type[errors.Refusal]) -> bool:

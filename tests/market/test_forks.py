@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError, transaction
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mintmark.core import errors
 from mintmark.market import forks
@@ -86,3 +88,27 @@ def test_a_diff_shows_what_was_changed_and_a_little_around_it() -> None:
         ("@", ""), (" ", "line 9"), ("-", "line 10"), ("+", "line ten"), (" ", "line 11"),
     ]  # fmt: skip
     assert forks.diff(before="same", after="same") == []
+
+
+@given(
+    before=st.lists(st.sampled_from("abc"), max_size=12),
+    after=st.lists(st.sampled_from("abc"), max_size=12),
+)
+def test_both_texts_can_be_read_from_a_whole_diff(before: list[str], after: list[str]) -> None:
+    lines = forks.diff(before="\n".join(before), after="\n".join(after), context=12)
+    if before == after:
+        assert lines == []
+    else:
+        assert [line.text for line in lines if line.kind in " -"] == before
+        assert [line.text for line in lines if line.kind in " +"] == after
+
+
+def test_where_too_much_changed_to_be_matched_it_is_shown_as_replaced() -> None:
+    """So that no two texts keep the server busy: matching 80,000 such lines took 44 seconds."""
+    kept = ["first", "second"]
+    old, new = ([f"{word} {n % 300}" for n in range(10_000)] for word in ("old", "new"))
+    before, after = ("\n".join([*kept, *changed, *kept]) for changed in (old, new))
+    lines = forks.diff(before=before, after=after, context=1)
+    assert [line.kind for line in lines] == ["@", " ", *"-" * 10_000, *"+" * 10_000, " "]
+    assert [line.text for line in lines if line.kind == "+"] == new
+    assert [line.text for line in lines if line.kind == " "] == ["second", "first"]

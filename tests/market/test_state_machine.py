@@ -21,7 +21,7 @@ from .model import ALL_RIGHTS_RESERVED
 from .trade import BOTS, EVERYBODY, PEOPLE, TEAMS, TRADERS, Trade
 
 STEPS, LEAST_STEPS = 100, 10_000
-EXAMPLES = 2_000 if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else 120
+EXAMPLES = 2_000 if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else 140
 
 anybody = st.sampled_from(EVERYBODY)
 people = st.sampled_from(PEOPLE)
@@ -310,7 +310,7 @@ def test_the_market_and_a_simple_model_agree_after_every_step(
     run_state_machine_as_test(
         Trading,
         settings=hypothesis.settings(
-            max_examples=int(os.environ.get("EX", EXAMPLES)),
+            max_examples=EXAMPLES,
             stateful_step_count=STEPS,
             suppress_health_check=list(hypothesis.HealthCheck),
         ),

@@ -21,6 +21,7 @@ import django
 django.setup()
 
 from django.db import InterfaceError, OperationalError, connection, transaction  # noqa: E402
+from django.db.models import Count, Q  # noqa: E402
 
 from mintmark.accounts import callers  # noqa: E402
 from mintmark.accounts.callers import Caller  # noqa: E402
@@ -30,10 +31,22 @@ from mintmark.market import audit as trade_audit  # noqa: E402
 from mintmark.market.forks import ForkDraft  # noqa: E402
 from mintmark.market.listings import Offer, WarrantyTerms  # noqa: E402
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace  # noqa: E402
-from mintmark.market.models import PromptSet, PromptTokenListing, Purchase, Warranty  # noqa: E402
+from mintmark.market.models import (  # noqa: E402
+    Injection,
+    PromptSet,
+    PromptTokenListing,
+    Purchase,
+    Warranty,
+)
 from mintmark.market.receipts import Receipt  # noqa: E402
 from mintmark.registry import assistants, prompts, rituals  # noqa: E402
-from mintmark.registry.models import Assistant, Prompt, Ritual  # noqa: E402
+from mintmark.registry.models import (  # noqa: E402
+    Assistant,
+    Entitlement,
+    Prompt,
+    Ritual,
+    Tombstone,
+)
 from mintmark.tokens import audit as book_audit  # noqa: E402
 from mintmark.tokens import wallets  # noqa: E402
 from mintmark.tokens.models import Entry, Transfer  # noqa: E402
@@ -68,6 +81,7 @@ def build() -> None:
         people.append(callers.from_user(user=user))
         wallets.opened(principal=people[-1].principal, now=NOW)
         assistants.register(name=f"assistant-{n}", owner=people[-1].principal, team=team)
+    Membership.objects.create(user=User.objects.create(username="admin"), role=Role.ADMIN)
     rng = random.Random(0)
     listed: list[Prompt] = []
     for n in range(ORIGINALS):
@@ -137,6 +151,9 @@ def check(logs: list[Path]) -> dict[str, Any]:
         "purchases": Purchase.objects.exclude(bought_at=NOW).count(),
         "of_sets": Purchase.objects.exclude(prompt_set=None).count(),
         "refunds": Warranty.objects.filter(state=Warranty.State.FAILED).count(),
+        "entombed": Tombstone.objects.count(),
+        "revoked": Entitlement.objects.filter(end_reason="abused").count(),
+        "injections": Injection.objects.count(),
         "gifts": Transfer.objects.filter(cause=Transfer.Cause.GIFT).count(),
         "royalties": Entry.objects.filter(transfer__cause="purchase").count(),
         "forks": Prompt.objects.filter(namespace__startswith="fork").count(),
@@ -155,9 +172,12 @@ def _asked(trader: int, step: int, log: Path) -> dict[str, Any]:
     """What to ask in this step: all that the same key must come with again."""
     rng = random.Random(trader * 100_003 + step)
     verb = rng.choices(
-        ["buy", "again", "together", "set", "gift", "measure", "fork", "reprice", "settle"],
-        weights=[48, 8, 10, 5, 10, 8, 4, 5, 2],
-    )[0]
+        [
+            "buy", "again", "together", "set", "gift", "measure", "fork", "reprice", "settle", "inject", "revoke",
+            "entomb", "refresh",
+        ],
+        weights=[44, 8, 10, 5, 10, 8, 5, 5, 2, 4, 2, 2, 1],
+    )[0]  # fmt: skip
     who, key = rng.randrange(PEOPLE), f"{trader}-{step}"
     if verb == "again":
         before = [line["asked_for"] for line in _lines(log) if "told" in line]
@@ -178,7 +198,7 @@ def _asked(trader: int, step: int, log: Path) -> dict[str, Any]:
         team = Team.objects.get(name=f"team-{who}")
         total = prompt_sets.quote(prompt_set=made, team_id=team.pk).total_micro
         return {"verb": "set", "who": who, "key": key, "set": made.name, "price": total}
-    if verb in ("measure", "settle"):
+    if verb in ("measure", "settle", "inject", "revoke", "entomb", "refresh"):
         return {"verb": verb, "who": who, "key": key, "score": rng.choice([0.1, 0.9])}
     listings = PromptTokenListing.objects.filter(withdrawn_at=None).order_by("id")
     listing = rng.choice(list(listings))
@@ -244,6 +264,12 @@ def _done(asked: dict[str, Any]) -> str:
         market.settle(now=now)
     elif verb == "settle":
         market.settle(now=now + timedelta(days=30))
+    elif verb == "refresh":
+        market.refresh(now=now)
+    elif verb in ("inject", "revoke"):
+        _put_to_work_or_revoke(market, caller, verb=verb, now=now)
+    elif verb == "entomb":
+        _entomb(market, caller, now=now)
     elif verb == "reprice":
         listing = PromptTokenListing.objects.select_related("prompt__team").get(pk=asked["listing"])
         market.reprice(caller=caller, listing=listing, token_cost=asked["cost"])
@@ -274,6 +300,33 @@ def _measure(caller: Caller, asked: dict[str, Any], *, now: datetime) -> None:
         intake.record(caller=caller, claims=[claim], source="story", now=now)
 
 
+def _put_to_work_or_revoke(
+    market: SymbolicPromptTokenMarketplace, caller: Caller, *, verb: str, now: datetime
+) -> None:
+    """What the team bought last goes to its assistant, or is taken from it by an admin."""
+    bought = Purchase.objects.filter(team=caller.principal.team_id).order_by("-id")
+    last = bought.select_related("prompt", "entitlement__prompt").first()
+    if last is None:
+        return
+    if verb == "inject":
+        assistant = Assistant.objects.get(team=caller.principal.team_id)
+        market.inject(caller=caller, prompt=last.prompt, assistant=assistant, now=now)
+        return
+    admin = callers.from_user(user=User.objects.get(username="admin"))
+    market.revoke(caller=admin, entitlement=last.entitlement, reason="abused", now=now)
+
+
+def _entomb(market: SymbolicPromptTokenMarketplace, caller: Caller, *, now: datetime) -> None:
+    """The fork that waits for most warranties is withdrawn for good, and their prices go back."""
+    mine = Prompt.objects.filter(team=caller.principal.team_id, name__startswith="made-")
+    waiting = Count("purchases__warranty", filter=Q(purchases__warranty__state="open"))
+    prompt = (
+        mine.filter(tombstone=None).annotate(waiting=waiting).order_by("-waiting", "id").first()
+    )
+    if prompt is not None:
+        market.entomb(caller=caller, prompt=prompt, reason="harmful", now=now)
+
+
 def _key_of(asked: dict[str, Any]) -> str:
     """The key under which the book has what was asked."""
     principal = _principal(asked["who"])
@@ -286,7 +339,8 @@ _principals: dict[int, int] = {}
 
 def _principal(who: int) -> int:
     if not _principals:
-        rows = _patiently(lambda: list(User.objects.values_list("username", "principal")))
+        people = User.objects.filter(username__startswith="person-")
+        rows = _patiently(lambda: list(people.values_list("username", "principal")))
         _principals.update((int(name.split("-")[1]), pk) for name, pk in rows)
     return _principals[who]
 
@@ -346,7 +400,9 @@ def _forked(
     market: SymbolicPromptTokenMarketplace, caller: Caller, parent: Prompt, *, name: str
 ) -> Prompt:
     assert caller.principal.team is not None
-    listing = PromptTokenListing.objects.get(prompt=parent, withdrawn_at=None)
+    listing = PromptTokenListing.objects.filter(prompt=parent, withdrawn_at=None).first()
+    if listing is None:
+        raise errors.NotFound(f"{parent.reference} was withdrawn meanwhile")
     if parent.team_id != caller.principal.team_id:
         try:
             market.buy(
