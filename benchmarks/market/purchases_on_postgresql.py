@@ -11,7 +11,7 @@ uuid-to-ulid.sql of pgsql-ulid in front).
 
 In turn, round by round, in an order that rotates: the ratio of a round is what counts on a machine that is not quiet.
 
-Run from the repository root: python -m benchmarks.market.purchases_on_postgresql [--rounds 3] [--seconds 2]
+Run from the repository root: python -m benchmarks.market.purchases_on_postgresql [--rounds 4] [--seconds 1]
 [--clients 16] [--hordak PYTHON] [--pgledger FILE] [--json]
 """
 
@@ -119,8 +119,8 @@ def _lines(made: Rounds, *, clients: int) -> Iterator[str]:
 
 
 @click.command()
-@click.option("--rounds", "count", default=3, show_default=True, type=click.IntRange(1))
-@click.option("--seconds", default=2, show_default=True, type=click.IntRange(1), help="a measure")
+@click.option("--rounds", "count", default=4, show_default=True, type=click.IntRange(1))
+@click.option("--seconds", default=1, show_default=True, type=click.IntRange(1), help="a measure")
 @click.option(
     "--clients", "numbers", multiple=True, default=CLIENTS, show_default=True,
     type=click.IntRange(1, crowds.MOST),

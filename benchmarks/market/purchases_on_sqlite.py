@@ -4,7 +4,7 @@
 `sqlite3` alone: the same statements in the same transactions, with nothing between them, who gets what worked out
 before. In turn, round by round. How often a client found the database locked is counted: never is what is wanted.
 
-Run from the repository root: python -m benchmarks.market.purchases_on_sqlite [--rounds 5] [--seconds 2] [--clients 4]
+Run from the repository root: python -m benchmarks.market.purchases_on_sqlite [--rounds 5] [--seconds 1] [--clients 4]
 [--json]
 """
 
@@ -51,7 +51,7 @@ def run(*, count: int, seconds: float, numbers: Sequence[int]) -> dict[int, Roun
 @click.command()
 @click.option("--rounds", "count", default=5, show_default=True, type=click.IntRange(1))
 @click.option(
-    "--seconds", default=2.0, show_default=True, type=click.FloatRange(0.1), help="a measure"
+    "--seconds", default=1.0, show_default=True, type=click.FloatRange(0.1), help="a measure"
 )
 @click.option(
     "--clients", "numbers", multiple=True, default=CLIENTS, show_default=True,

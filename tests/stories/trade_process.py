@@ -10,7 +10,7 @@ import os
 import random
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -54,6 +54,11 @@ from mintmark.trust import intake  # noqa: E402
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 PEOPLE, ORIGINALS, PATIENCE_SECONDS = 24, 60, 60.0
+# What a trader does next, in percent: `again` repeats a key, `other` repeats it with another request.
+_CHANCES = {
+    "buy": 38, "again": 7, "other": 5, "together": 9, "set": 4, "gift": 8, "measure": 11, "fork": 5, "reprice": 4,
+    "settle": 1, "inject": 4, "revoke": 1, "entomb": 2, "refresh": 1,
+}  # fmt: skip
 _GONE = (
     "closed",
     "terminat",
@@ -124,6 +129,7 @@ def trade(*, trader: int, steps: int, log: Path) -> None:
 def check(logs: list[Path]) -> dict[str, Any]:
     """What came of it, held against what the traders were told."""
     tolds = defaultdict(set)
+    refused: Counter[str] = Counter()
     asked_keys: set[str] = set()
     wrong: list[str] = []
     for log in logs:
@@ -134,6 +140,8 @@ def check(logs: list[Path]) -> dict[str, Any]:
             told = line["told"]
             if told.startswith("error"):
                 wrong.append(f"{line['asked_for']}: {told}")
+            elif told.startswith("refused"):
+                refused[told.split(":")[1]] += 1
             elif told.startswith("transfer"):
                 tolds[line["key"]].add(int(told.split(":")[1]))
     known = dict(Transfer.objects.values_list("key", "pk"))
@@ -148,6 +156,7 @@ def check(logs: list[Path]) -> dict[str, Any]:
     return {
         "wrong": wrong[:20],
         "told": len(tolds),
+        "refused": refused,
         "purchases": Purchase.objects.exclude(bought_at=NOW).count(),
         "of_sets": Purchase.objects.exclude(prompt_set=None).count(),
         "refunds": Warranty.objects.filter(state=Warranty.State.FAILED).count(),
@@ -171,23 +180,18 @@ def _asked_when_up(trader: int, step: int, log: Path) -> dict[str, Any]:
 def _asked(trader: int, step: int, log: Path) -> dict[str, Any]:
     """What to ask in this step: all that the same key must come with again."""
     rng = random.Random(trader * 100_003 + step)
-    verb = rng.choices(
-        [
-            "buy", "again", "together", "set", "gift", "measure", "fork", "reprice", "settle", "inject", "revoke",
-            "entomb", "refresh",
-        ],
-        weights=[44, 8, 10, 5, 10, 8, 5, 5, 2, 4, 2, 2, 1],
-    )[0]  # fmt: skip
+    verb = rng.choices(list(_CHANCES), weights=list(_CHANCES.values()))[0]
     who, key = rng.randrange(PEOPLE), f"{trader}-{step}"
-    if verb == "again":
+    if verb in ("again", "other"):
         before = [line["asked_for"] for line in _lines(log) if "told" in line]
-        return rng.choice(before) if before else _gift(rng, who, key)
+        chosen = rng.choice(before) if before else _gift(rng, who, key)
+        changed = {name: chosen[name] + 1 for name in ("price", "amount") if name in chosen}
+        return chosen | changed if verb == "other" else chosen
     if verb == "together":
         # Every trader comes by these: several ask for the same under the same key at once.
         shared = step // 4
-        chosen = random.Random(-shared - 1)
-        who, key = chosen.randrange(PEOPLE), f"shared-{shared}"
-        rng = chosen
+        rng = random.Random(-shared - 1)
+        who, key = rng.randrange(PEOPLE), f"shared-{shared}"
         verb = "gift"
     if verb == "gift":
         return _gift(rng, who, key)
@@ -200,10 +204,11 @@ def _asked(trader: int, step: int, log: Path) -> dict[str, Any]:
         return {"verb": "set", "who": who, "key": key, "set": made.name, "price": total}
     if verb in ("measure", "settle", "inject", "revoke", "entomb", "refresh"):
         return {"verb": verb, "who": who, "key": key, "score": rng.choice([0.1, 0.9])}
-    listings = PromptTokenListing.objects.filter(withdrawn_at=None).order_by("id")
-    listing = rng.choice(list(listings))
+    standing = PromptTokenListing.objects.filter(withdrawn_at=None).order_by("id")
+    listing = rng.choice(list(standing.select_related("prompt__team")))
     if verb == "reprice":
-        cost = rng.choice(["0.000007", "0.5", "1.234567"])
+        who = int(listing.prompt.team.name.split("-")[1])
+        cost = rng.choice(["0.000007", "0.5", "1.234567", "150"])
         return {"verb": verb, "who": who, "key": key, "listing": listing.pk, "cost": cost}
     if verb == "fork":
         return {"verb": verb, "who": who, "key": key, "prompt": listing.prompt_id}
