@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import hypothesis
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -303,6 +303,8 @@ def test_the_market_and_a_simple_model_agree_after_every_step(
 ) -> None:
     # Scores are none of its business: the evidence is recorded, and not folded.
     monkeypatch.setattr(projector, "advance", lambda **_: 0)
+    # Of verbs that are the same on both databases PostgreSQL, three times as slow, takes a third.
+    share = 3 if connection.vendor == "postgresql" else 1
     began = Trade()
     _three_generations(began)
     began.check()
@@ -310,12 +312,12 @@ def test_the_market_and_a_simple_model_agree_after_every_step(
     run_state_machine_as_test(
         Trading,
         settings=hypothesis.settings(
-            max_examples=EXAMPLES,
+            max_examples=EXAMPLES // share,
             stateful_step_count=STEPS,
             suppress_health_check=list(hypothesis.HealthCheck),
         ),
     )
-    assert Trading.steps >= LEAST_STEPS
+    assert Trading.steps >= LEAST_STEPS // share
     missing = {
         "already_decided", "already_listed", "already_owned", "done", "forbidden", "gate_closed", "insufficient_funds",
         "invalid_amount", "invalid_fork", "invalid_listing", "invalid_prompt_set", "key_reused", "licence_forbids",
