@@ -66,6 +66,7 @@ INSTALLED_APPS = [
     "mintmark.evidence",
     "mintmark.reputation",
     "mintmark.trust",
+    "mintmark.vault",
     "mintmark.market",
     "mintmark.api",
     "mintmark.web",
@@ -187,6 +188,24 @@ MARKET_FEE_BP: int = env.int("MINTMARK_MARKET_FEE_BP", default=500)
 if not 0 <= MARKET_FEE_BP <= 5_000:
     raise environ.ImproperlyConfigured(
         f"MINTMARK_MARKET_FEE_BP is {MARKET_FEE_BP}; it must be 0 to 5000 (hundredths of a percent)."
+    )
+
+# How this installation calls itself in bundles, what its private keys are sealed under (the secret key where empty),
+# how many trusted keys an incoming bundle takes, how large it may be, and the runs as which foreign reputation counts.
+INSTALLATION_NAME: str = env.str("MINTMARK_NAME", default="Mintmark")
+VAULT_KEY: str = env.str("MINTMARK_VAULT_KEY", default="")
+VAULT_THRESHOLD: int = env.int("MINTMARK_VAULT_THRESHOLD", default=1)
+VAULT_MAX_BYTES: int = env.int("MINTMARK_VAULT_MAX_BYTES", default=16 * 2**20)
+FOREIGN_RUNS: int = env.int("MINTMARK_FOREIGN_RUNS", default=10)
+if not (INSTALLATION_NAME.isprintable() and 1 <= len(INSTALLATION_NAME.strip()) <= 200):
+    raise environ.ImproperlyConfigured("MINTMARK_NAME must be 1 to 200 printable characters.")
+if not 1 <= VAULT_THRESHOLD <= 32:
+    raise environ.ImproperlyConfigured(
+        f"MINTMARK_VAULT_THRESHOLD is {VAULT_THRESHOLD}; it must be 1 to 32."
+    )
+if not 0 <= FOREIGN_RUNS <= 1_000:
+    raise environ.ImproperlyConfigured(
+        f"MINTMARK_FOREIGN_RUNS is {FOREIGN_RUNS}; it must be 0 to 1000."
     )
 
 LOGGING = {

@@ -1,0 +1,221 @@
+"""Envelopes: DSSE v1 (github.com/secure-systems-lab/dsse), Ed25519, and keys whose id is the key itself.
+
+What is signed is `pae(payload_type, payload)`: the type and the exact bytes, each with its length, so that no
+payload can pass for one of another type.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from mintmark.core import canonical_json, errors
+from mintmark.core.canonical_json import Limits
+
+_SIGNATURE_BYTES = 64
+_KEY_DIGITS = 64
+MOST_SIGNATURES = 32
+
+
+class BadEnvelope(errors.Refusal):
+    """Bytes that are no envelope, or one whose signatures do not hold. `code` says which."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code  # type: ignore[misc]
+
+
+class BadKey(errors.Refusal):
+    """What was given is no Ed25519 key."""
+
+    code = "invalid_key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """A signature and the id of the key that is said to have made it."""
+
+    key_id: str
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """A payload, its type, and who signed both."""
+
+    payload_type: str
+    payload: bytes
+    signatures: tuple[Signature, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As DSSE writes it: standard base64, signatures by key id."""
+        return {
+            "payload": base64.b64encode(self.payload).decode(),
+            "payloadType": self.payload_type,
+            "signatures": [
+                {"keyid": one.key_id, "sig": base64.b64encode(one.value).decode()}
+                for one in sorted(self.signatures, key=lambda one: one.key_id)
+            ],
+        }
+
+    def to_bytes(self) -> bytes:
+        """The file: canonical JSON."""
+        return canonical_json.dumps(self.to_json())
+
+
+def pae(payload_type: str, payload: bytes) -> bytes:
+    """The bytes that are signed: DSSE's pre-authentication encoding."""
+    kind = payload_type.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+
+
+def signed(*, payload_type: str, payload: bytes, keys: Iterable[Ed25519PrivateKey]) -> Envelope:
+    """An envelope signed by each of these keys."""
+    message = pae(payload_type, payload)
+    return Envelope(
+        payload_type=payload_type,
+        payload=payload,
+        signatures=tuple(Signature(key_id=key_id(key), value=key.sign(message)) for key in keys),
+    )
+
+
+def countersigned(envelope: Envelope, *, key: Ed25519PrivateKey) -> Envelope:
+    """The same with one signature more; signing twice with one key changes nothing."""
+    own = key_id(key)
+    others = tuple(one for one in envelope.signatures if one.key_id != own)
+    value = key.sign(pae(envelope.payload_type, envelope.payload))
+    return Envelope(
+        payload_type=envelope.payload_type,
+        payload=envelope.payload,
+        signatures=(*others, Signature(key_id=own, value=value)),
+    )
+
+
+def opened(raw: bytes, *, limits: Limits) -> Envelope:
+    """The envelope that these bytes spell, in any spelling and either base64 alphabet; no signature is checked.
+
+    Raises `canonical_json.BadJson` or `BadEnvelope` (`not_an_envelope`, `invalid_base64`).
+    """
+    value = canonical_json.parsed(raw, limits=limits)
+    if not isinstance(value, dict):
+        raise BadEnvelope("not_an_envelope", "It is no DSSE envelope: no JSON object.")
+    kind, payload, rows = (value.get(name) for name in ("payloadType", "payload", "signatures"))
+    if not isinstance(kind, str) or not isinstance(payload, str) or not isinstance(rows, list):
+        raise BadEnvelope(
+            "not_an_envelope",
+            "It is no DSSE envelope: it takes payloadType, payload and signatures.",
+        )
+    if not 1 <= len(rows) <= MOST_SIGNATURES:
+        raise BadEnvelope(
+            "not_an_envelope", f"It has {len(rows)} signatures: 1 to {MOST_SIGNATURES} are taken."
+        )
+    return Envelope(
+        payload_type=kind,
+        payload=_bytes(payload, what="payload"),
+        signatures=tuple(_signature(row, n) for n, row in enumerate(rows)),
+    )
+
+
+def verified(envelope: Envelope) -> frozenset[str]:
+    """The ids of the keys that signed it; every signature must hold under the key that its id is.
+
+    Raises `BadEnvelope`: `invalid_key_id`, `duplicate_signature`, `bad_signature`.
+    """
+    message = pae(envelope.payload_type, envelope.payload)
+    found: set[str] = set()
+    for one in envelope.signatures:
+        if not _is_key_id(one.key_id):
+            raise BadEnvelope(
+                "invalid_key_id",
+                f"The key id {one.key_id[:80]!r} is no Ed25519 key in 64 lower-case hex digits.",
+            )
+        if one.key_id in found:
+            raise BadEnvelope("duplicate_signature", f"The key {one.key_id[:16]}… signed it twice.")
+        if not _holds(public_key(one.key_id), one.value, message):
+            raise BadEnvelope(
+                "bad_signature",
+                f"The signature of {one.key_id[:16]}… is not over these bytes: they were changed, or another key "
+                "made it.",
+            )
+        found.add(one.key_id)
+    return frozenset(found)
+
+
+def verified_by(envelope: Envelope, *, keys: Mapping[str, Ed25519PublicKey]) -> frozenset[str]:
+    """Which of these keys signed it, whatever the signatures call them: for envelopes made elsewhere."""
+    message = pae(envelope.payload_type, envelope.payload)
+    return frozenset(
+        name
+        for name, key in keys.items()
+        if any(_holds(key, one.value, message) for one in envelope.signatures)
+    )
+
+
+def key_id(key: Ed25519PrivateKey | Ed25519PublicKey) -> str:
+    """The id of a key: its 32 public bytes in hex."""
+    public = key.public_key() if isinstance(key, Ed25519PrivateKey) else key
+    return public.public_bytes_raw().hex()
+
+
+def public_key(text: str) -> Ed25519PublicKey:
+    """The key of a key id; `BadKey` for anything else."""
+    if not _is_key_id(text):
+        raise BadKey(f"{text[:80]!r} is no Ed25519 key in 64 lower-case hex digits.")
+    return Ed25519PublicKey.from_public_bytes(bytes.fromhex(text))
+
+
+def read_public_key(raw: bytes) -> Ed25519PublicKey:
+    """A key from its id or from PEM (a certificate is no key); `BadKey` for anything else."""
+    text = raw.strip()
+    if len(text) == _KEY_DIGITS:
+        return public_key(text.decode("ascii", errors="replace"))
+    try:
+        key = serialization.load_pem_public_key(text)
+    except ValueError:
+        raise BadKey("It holds neither a key id (64 hex digits) nor a public key in PEM.") from None
+    if not isinstance(key, Ed25519PublicKey):
+        raise BadKey("It holds a public key of another kind than Ed25519.")
+    return key
+
+
+def public_pem(text: str) -> str:
+    """The key of a key id as other tools read it."""
+    return (
+        public_key(text)
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        .decode()
+    )
+
+
+def _signature(row: Any, n: int) -> Signature:
+    key, value = (row.get("keyid"), row.get("sig")) if isinstance(row, dict) else (None, None)
+    if not isinstance(key, str) or not isinstance(value, str):
+        raise BadEnvelope("not_an_envelope", f"Signature {n} takes keyid and sig.")
+    return Signature(key_id=key, value=_bytes(value, what=f"signature {n}"))
+
+
+def _bytes(text: str, *, what: str) -> bytes:
+    try:
+        standard = text.encode("ascii").replace(b"-", b"+").replace(b"_", b"/")
+        return base64.b64decode(standard, validate=True)
+    except (UnicodeEncodeError, binascii.Error):
+        raise BadEnvelope("invalid_base64", f"The {what} is no base64.") from None
+
+
+def _holds(key: Ed25519PublicKey, value: bytes, message: bytes) -> bool:
+    if len(value) != _SIGNATURE_BYTES:
+        return False
+    try:
+        key.verify(value, message)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _is_key_id(text: str) -> bool:
+    return len(text) == _KEY_DIGITS and all(digit in "0123456789abcdef" for digit in text)
