@@ -98,7 +98,7 @@ class FacetsShape(TypedDict):
 
 
 class CardPage(TypedDict):
-    """A page of what was found; `total` and `facets` count what fits everything but `trust_from`."""
+    """A page of what was found; `total` and `facets` count all that fits."""
 
     as_of: AsOf
     policy: Policy

@@ -108,16 +108,16 @@ def refresh(*, policy: MarketPolicy, now: datetime, prompt_ids: Sequence[int] | 
         listing.symbolic_tag_weight = metrics.symbolic_tag_weight
         listing.swarm_adoption_score = metrics.swarm_adoption_score
         listing.codex_usage_score = metrics.codex_usage_score
-        listing.scored_at = now
         if before != (
             listing.symbolic_tag_weight, listing.swarm_adoption_score, listing.codex_usage_score,
         ):  # fmt: skip
             changed.append(listing)
     PromptTokenListing.objects.bulk_update(
         changed,
-        ["symbolic_tag_weight", "swarm_adoption_score", "codex_usage_score", "scored_at"],
+        ["symbolic_tag_weight", "swarm_adoption_score", "codex_usage_score"],
         batch_size=200,
     )
+    listings.update(scored_at=now)
     return len(changed)
 
 

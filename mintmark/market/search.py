@@ -83,8 +83,7 @@ class Found:
 
 def find(*, caller: Caller, asked: Asked, now: datetime) -> Found:
     """The standing listings that fit, in the order asked for, from the place asked for."""
-    rows = _matching(asked)
-    ranked = _ranked(rows, asked, now=now)
+    rows, ranked = _ranked(_matching(asked), asked, now=now)
     page, more = ranked[: asked.limit], len(ranked) > asked.limit
     return Found(
         cards=tuple(_cards(page, caller=caller, asked=asked, now=now)),
@@ -140,11 +139,14 @@ def _matching(asked: Asked) -> QuerySet[PromptTokenListing]:
     return PromptTokenListing.objects.filter(pk__in=rows.values("pk"))
 
 
-def _ranked(rows: QuerySet[PromptTokenListing], asked: Asked, *, now: datetime) -> list[_Placed]:
-    """The listings of the page and one more, each with its place in the order."""
-    rows = rows.select_related("prompt__team", "prompt__parent", "seller", "warranty_ritual")
+def _ranked(
+    matching: QuerySet[PromptTokenListing], asked: Asked, *, now: datetime
+) -> tuple[QuerySet[PromptTokenListing], list[_Placed]]:
+    """All that fit (those below a bound of trust left out), and those of the page and one more, each with its place in
+    the order."""
+    rows = matching.select_related("prompt__team", "prompt__parent", "seller", "warranty_ritual")
     if asked.order != "trust" and asked.trust_from is None:
-        return [
+        return matching, [
             (listing, place, None)
             for listing in _keyset(rows, asked)
             for place in [_place(listing, asked)]
@@ -160,10 +162,12 @@ def _ranked(rows: QuerySet[PromptTokenListing], asked: Asked, *, now: datetime) 
         by_trust = (-round(trust.low, _TRUST_DIGITS), -listing.pk)
         place = by_trust if asked.order == "trust" else _place(listing, asked)
         placed.append((listing, place, trust))
+    if asked.trust_from is not None:
+        matching = matching.filter(pk__in=[listing.pk for listing, _, _ in placed])
     placed.sort(key=lambda one: one[1])
     if asked.after is not None:
         placed = [one for one in placed if one[1] > asked.after]
-    return placed[: asked.limit + 1]
+    return matching, placed[: asked.limit + 1]
 
 
 def _keyset(rows: QuerySet[PromptTokenListing], asked: Asked) -> QuerySet[PromptTokenListing]:

@@ -57,6 +57,8 @@ def test_listings_are_found_by_words_tag_task_licence_price_and_warranty(
         assert set(found(caller, query)) == expected, query
     facets = caller.get("/market/listings").json()["facets"]
     assert {facet["value"]: facet["count"] for facet in facets["licences"]} == {"MIT": 2, "CC-BY-4.0": 1}  # fmt: skip
+    none = caller.get("/market/listings?trust_from=1").json()
+    assert (none["total"], none["facets"]["licences"]) == (0, [])
 
 
 def test_the_text_is_not_searched(world: World) -> None:

@@ -42,6 +42,13 @@ def test_listings_track_cost_and_adoption_metrics(stall: Stall) -> None:
     assert (told.adopters, told.swarm, told.purchases) == (1, 2, 1)
 
 
+def test_scores_that_did_not_change_are_as_of_the_last_look_too(stall: Stall) -> None:
+    stall.listed(cost=1)
+    stall.market.refresh(now=stall.now + timedelta(hours=1))
+    listing = PromptTokenListing.objects.get(prompt=stall.prompt)
+    assert listing.scored_at == stall.now + timedelta(hours=1)
+
+
 def test_adoption_forgets_assistants_that_have_been_silent(stall: Stall) -> None:
     stall.listed()
     stall.cast.record(stall.cast.outcome(score=0.9))
