@@ -1,0 +1,115 @@
+"""Do volatility, mutation bias and gains recover what they were simulated from? Bias and coverage over 200 seeds.
+
+Run from the repository root: python -m benchmarks.measuring.recovery [--seeds 200] [--json]
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+import numpy as np
+
+from mintmark.core.pairs import Floats
+from tests.core import test_recovery as simulated
+
+
+def _told(estimates: Floats, promised: float) -> dict[str, float]:
+    return {
+        "promised": promised,
+        "mean": float(estimates.mean()),
+        "sd": float(estimates.std(ddof=1)),
+        "error_of_mean": float(estimates.std(ddof=1)) / len(estimates) ** 0.5,
+    }
+
+
+def volatility(*, seeds: int) -> dict[str, Any]:
+    """Read volatility, level known and as the pair model expects it; and its square before shrinking, level known."""
+    found: dict[str, Any] = {}
+    for spread in (0.0, 0.1, 0.2):
+        for replays, runs in ((20, 20), (100, 5), (100, 20)):
+            rows = {
+                known: np.array(
+                    [
+                        simulated.dreams(s, spread=spread, replays=replays, runs=runs, known=known)
+                        for s in range(seeds)
+                    ]
+                )
+                for known in (True, False)
+            }
+            seen = spread * (1.0 - 1.0 / runs) ** 0.5
+            found[f"{spread} in {replays} replays of {runs} runs"] = {
+                "variance, level known": _told(rows[True][:, 1], seen**2),
+                "volatility, level known": _told(rows[True][:, 0], seen),
+                "volatility, level from the pair model": _told(rows[False][:, 0], seen),
+            }
+    return found
+
+
+def mutation(*, seeds: int) -> dict[str, Any]:
+    """Read mutation bias after 10 comparisons of 20 runs, baseline known and from the pair model."""
+    return {
+        f"{gain:+.2f}": {
+            name: _told(
+                np.array(
+                    [simulated.drift(s, gain=gain, runs=20, known=known) for s in range(seeds)]
+                ),
+                gain * 100.0 / 120.0,
+            )
+            for name, known in (("baseline known", True), ("baseline from the pair model", False))
+        }
+        for gain in (-0.2, 0.0, 0.15)
+    }
+
+
+def gains(*, seeds: int) -> dict[str, Any]:
+    """Error of the gain and coverage of its 90% interval."""
+    found: dict[str, Any] = {}
+    for parent in (0.5, 0.95):
+        for apart in (0.0, 0.1):
+            for assistants, runs in ((1, 20), (1, 100), (3, 10), (16, 20)):
+                value, low, high, truth = np.array(
+                    [
+                        simulated.gained(
+                            s, assistants=assistants, runs=runs, parent=parent, apart=apart
+                        )
+                        for s in range(seeds)
+                    ]
+                ).T
+                found[f"parent {parent}, gains ±{apart}, {assistants} assistants, {runs} runs"] = (
+                    _told(value - truth, 0.0)
+                    | {"covers": float(np.mean((low <= truth) & (truth <= high)))}
+                )
+    return found
+
+
+@click.command()
+@click.option("--seeds", default=200, show_default=True, type=click.IntRange(10, 100_000))
+@click.option("--json", "as_json", is_flag=True)
+def main(*, seeds: int, as_json: bool) -> None:
+    """Print the figures line by line, or as JSON."""
+    found = {
+        "seeds": seeds,
+        "volatility": volatility(seeds=seeds),
+        "mutation bias": mutation(seeds=seeds),
+        "gains": gains(seeds=seeds),
+    }
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    for measure in ("volatility", "mutation bias"):
+        for case, rows in found[measure].items():  # type: ignore[attr-defined]
+            for name, row in rows.items():
+                click.echo(
+                    f"{measure} {case}, {name}: promised {row['promised']:.4f}, "
+                    f"mean {row['mean']:.4f} ± {row['error_of_mean']:.4f}, sd {row['sd']:.4f}"
+                )
+    for case, row in found["gains"].items():  # type: ignore[attr-defined]
+        click.echo(
+            f"gain, {case}: error {row['mean']:+.4f} ± {row['error_of_mean']:.4f}, covers {row['covers']:.3f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
