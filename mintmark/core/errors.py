@@ -18,6 +18,16 @@ class Refusal(Exception):
         self.rows = tuple(rows)
 
 
+class OneOf(Refusal):
+    """A refusal of a thing with many ways to be wrong: each occurrence has one of `codes`."""
+
+    codes: ClassVar[frozenset[str]]
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code  # type: ignore[misc]
+
+
 class Row(dict[str, Any]):
     """One refused row: `row` (position from 0), `field`, `value`, `message`."""
 

@@ -22,9 +22,9 @@ class Place:
     offset: int
 
 
-def hidden(text: str) -> list[Place]:
-    """Every hidden character of `text` in order: format characters (Cf: zero-width, bidirectional controls, tag
-    characters), control characters but tab, line ends and separators, private use, surrogates.
+def hidden(text: str, *, most: int | None = None) -> list[Place]:
+    """Every hidden character of `text` (or the first `most`) in order: format characters (Cf: zero-width, bidirectional
+    controls, tag characters), control characters but tab, line ends and separators, private use, surrogates.
 
     Not reported, as they belong to ordinary writing: joiners that directly follow a visible non-ASCII character,
     variation selectors, and a byte order mark at the very start.
@@ -60,4 +60,16 @@ def hidden(text: str) -> list[Place]:
                 offset=offset,
             )
         )
+        if len(places) == most:
+            break
     return places
+
+
+def made_visible(text: str) -> str:
+    """A text with each hidden character replaced by its code point, such as `⟨U+200B⟩`."""
+    parts = []
+    after = 0
+    for place in hidden(text):
+        parts += [text[after : place.offset], f"⟨U+{place.code_point:04X}⟩"]
+        after = place.offset + 1
+    return "".join([*parts, text[after:]])

@@ -15,7 +15,7 @@ from django.db import transaction
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Team
 from mintmark.core import errors
-from mintmark.registry import prompts
+from mintmark.registry import codices, prompts
 from mintmark.registry.models import Prompt
 
 from . import reports
@@ -57,14 +57,17 @@ def load(
         team, _ = Team.objects.get_or_create(name=TEAM, defaults={"title": "prompts.chat, CC0"})
         drafts, known = _drafts(named)
         registered = 0
+        remarks: list[reports.Remark] = []
         progress(0, len(drafts))
         for start in range(0, len(drafts), _CHUNK):
             made, no_prompts = _register(
                 drafts=drafts[start : start + _CHUNK], table=table, caller=caller, team=team
             )
-            registered += made
+            registered += len(made)
             refused += no_prompts
+            remarks += _remarks(made)
             progress(min(start + _CHUNK, len(drafts)), len(drafts))
+        codex = str(codices.default())
         if dry_run or (strict and refused):
             transaction.set_rollback(True)
     refused.sort(key=lambda row: row["row"])
@@ -80,7 +83,25 @@ def load(
         unchanged=known,
         refused=refused,
         notes=notes,
+        clauses=reports.Clauses(codex=codex, checked=registered, remarks=remarks),
     )
+
+
+def _remarks(made: Sequence[tuple[Entry, Prompt]]) -> list[reports.Remark]:
+    """What the codex that binds everybody says of prompts that were registered."""
+    checked = codices.checked(prompts=[prompt for _, prompt in made])
+    return [
+        reports.Remark(
+            line=entry.line,
+            prompt=one.prompt.reference,
+            clause=verdict.clause,
+            severity=verdict.severity,
+            says=verdict.why,
+            excerpt=verdict.excerpt,
+        )
+        for (entry, _), one in zip(made, checked, strict=True)
+        for verdict in one.broken
+    ]
 
 
 def _named(table: Table) -> tuple[list[_Named], list[str]]:
@@ -154,13 +175,13 @@ def _drafts(named: Sequence[_Named]) -> tuple[list[tuple[Entry, prompts.Draft]],
 
 def _register(
     *, drafts: Sequence[tuple[Entry, prompts.Draft]], table: Table, caller: Caller, team: Team
-) -> tuple[int, list[errors.Row]]:
-    """Register what can be; the number that was, and the rows that were refused."""
+) -> tuple[list[tuple[Entry, Prompt]], list[errors.Row]]:
+    """Register what can be; what was, with the row that it comes from, and the rows that were refused."""
     try:
         made = prompts.register_all(
             drafts=[draft for _, draft in drafts], author=caller.principal, team=team
         )
-        return len(made), []
+        return [(entry, prompt) for (entry, _), prompt in zip(drafts, made, strict=True)], []
     except prompts.InvalidPrompt as invalid:
         refused = [
             table.refusal(

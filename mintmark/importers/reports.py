@@ -1,7 +1,7 @@
 """What an importer says: what it read, what it changed, what it refused."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,37 @@ class UnreadableSource(errors.Refusal):
     """A file or folder can't be imported as it is; nothing of it was stored."""
 
     code = "unreadable_source"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """A clause that a prompt which came in does not keep: where it stands in the source, what was found, and around it
+    at most 80 characters.
+    """
+
+    line: int
+    prompt: str
+    clause: str
+    severity: str
+    says: str
+    excerpt: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clauses:
+    """What the codex that binds everybody says of the prompts that came in: it remarks, and refuses nothing."""
+
+    codex: str
+    checked: int
+    remarks: Sequence[Remark]
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`: plain types only."""
+        return {
+            "codex": self.codex,
+            "checked": self.checked,
+            "remarks": [asdict(remark) for remark in self.remarks],
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,15 +62,17 @@ class Report:
     read: Mapping[str, int]
     registered: int = 0
     unchanged: int = 0
+    rituals: int = 0
     recorded: int = 0
     repeated: int = 0
     refused: Sequence[errors.Row] = ()
     notes: Sequence[str] = field(default=())
+    clauses: Clauses | None = None
 
     @property
     def changed(self) -> bool:
         """Whether anything was (or, in a dry run, would be) written."""
-        return bool(self.registered or self.recorded)
+        return bool(self.registered or self.rituals or self.recorded)
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`: plain types only."""
@@ -52,6 +85,7 @@ class Report:
             "events": {"recorded": self.recorded, "repeated": self.repeated},
             "refused": [dict(row) for row in self.refused],
             "notes": list(self.notes),
+            "clauses": self.clauses.as_json() if self.clauses is not None else None,
         }
 
 

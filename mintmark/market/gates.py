@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from mintmark.core import clauses
-from mintmark.registry import entitlements
-from mintmark.registry.models import Assistant, Codex, Prompt
+from mintmark.core.clauses import Verdict
+from mintmark.registry import codices, entitlements, prompts
+from mintmark.registry.models import Assistant, Prompt
 from mintmark.trust.tracker import AssistantTrustTracker
 
 from . import mandates
@@ -17,23 +16,35 @@ ENTITLEMENT, CONTRACT, TRUST = "entitlement", "contract", "trust"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """One gate: whether it is open, in words why, and whether an operator may override it with a reason."""
+    """One gate: whether it is open, in words why, and whether an operator may override it with a reason.
+
+    `verdicts` of the gate `contract` are what every clause says, with the places and excerpts of what fails.
+    """
 
     name: str
     is_open: bool
     says: str
     may_override: bool
+    verdicts: tuple[Verdict, ...] = ()
 
 
-def of(*, prompt: Prompt, assistant: Assistant, now: datetime) -> list[Gate]:
+def of(
+    *,
+    prompt: Prompt,
+    assistant: Assistant,
+    now: datetime,
+    variables: Mapping[str, str] | None = None,
+) -> list[Gate]:
     """Every gate between a prompt and an assistant: entitlement, blocking clauses, the assistant's floor of trust.
 
-    What the clauses find is told to those alone who may use the text: it tells of it, word by word.
+    The clauses are those of the default codex, of the prompt's contracts and of the assistant; they are checked on the
+    text with `variables` filled in, as it would be served. What they find is told to those alone who may use the text:
+    it tells of it, word by word.
     """
     entitlement = _entitlement(prompt, assistant)
     return [
         entitlement,
-        _contract(prompt, assistant) if entitlement.is_open else _unread(prompt),
+        _contract(prompt, assistant, variables or {}) if entitlement.is_open else _unread(prompt),
         _trust(prompt, assistant, now=now),
     ]
 
@@ -52,20 +63,24 @@ def _entitlement(prompt: Prompt, assistant: Assistant) -> Gate:
     return Gate(name=ENTITLEMENT, is_open=is_open, says=says, may_override=False)
 
 
-def _contract(prompt: Prompt, assistant: Assistant) -> Gate:
-    rules: list[Mapping[str, Any]] = []
-    for codex in Codex.objects.filter(contracts__prompt=prompt).union(
-        Codex.objects.filter(assistants=assistant)
-    ):
-        rules += codex.clauses
-    verdicts = clauses.of_text(clauses=rules, text=prompt.text, variables=prompt.variables)
+def _contract(prompt: Prompt, assistant: Assistant, variables: Mapping[str, str]) -> Gate:
+    text = prompts.rendered(text=prompt.text, values=variables)
+    verdicts = codices.of_prompt(prompt=prompt, assistant=assistant, text=text)
     blocking = [verdict for verdict in verdicts if verdict.blocks]
-    says = (
-        "; ".join(f"“{verdict.text}”: {verdict.why}" for verdict in blocking[:3])
-        if blocking
-        else f"{len(verdicts)} clauses on its text, none of them in the way"
+    warnings = sum(verdict.holds is not True and not verdict.blocks for verdict in verdicts)
+    if blocking:
+        says = "; ".join(f"“{verdict.text}”: {verdict.why}" for verdict in blocking[:3])
+        says += f"; and {len(blocking) - 3} more" if len(blocking) > 3 else ""
+    else:
+        says = f"{len(verdicts)} clauses on its text, none of them in the way"
+        says += f"; {warnings} of them warn" if warnings else ""
+    return Gate(
+        name=CONTRACT,
+        is_open=not blocking,
+        says=says,
+        may_override=True,
+        verdicts=tuple(verdicts),
     )
-    return Gate(name=CONTRACT, is_open=not blocking, says=says, may_override=True)
 
 
 def _unread(prompt: Prompt) -> Gate:

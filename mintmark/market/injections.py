@@ -65,7 +65,9 @@ def inject(
     values = dict(variables or {})
     _check(prompt, slot=slot, values=values)
     overridden = _passed(
-        gates.of(prompt=prompt, assistant=assistant, now=now), caller=caller, reason=override_reason
+        gates.of(prompt=prompt, assistant=assistant, now=now, variables=values),
+        caller=caller,
+        reason=override_reason,
     )
     with transaction.atomic():
         # One injection at a time into an assistant: a slot never has two, and none is lost between.

@@ -151,10 +151,11 @@ def _usage(policy: MarketPolicy, prompt: Prompt, *, now: datetime) -> tuple[floa
     """
     contracts = CodexContract.objects.filter(prompt=prompt).select_related("codex")
     warnings = {
-        str(clause.get("id"))
+        tag
         for contract in contracts
         for clause in contract.codex.clauses
         if clause.get("severity") == "warn"
+        for tag in (str(clause.get("id")), f"clause:{clause.get('id')}")
     }
     since = now - timedelta(days=policy.recent_days)
     rows = (

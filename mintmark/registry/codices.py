@@ -1,48 +1,117 @@
-"""Codices: versioned rule sets in plain words, and the contracts that bind prompts to them."""
+"""Codices: versioned rule sets in plain words, the contracts that bind prompts and assistants to them, and what their
+clauses say of a text.
 
+One codex binds everybody: the newest version of `default`.
+"""
+
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from django.db import IntegrityError, transaction
 from django.db.models import Max
 
+from mintmark.accounts.callers import Caller
+from mintmark.core import clauses as core_clauses
 from mintmark.core import errors
+from mintmark.core.clauses import Verdict
 
-from .models import Codex, CodexContract, Prompt
-
-SEVERITIES = ("warn", "block")
-APPLIES_TO = ("prompt", "output")
+from . import default_codex
+from .models import Assistant, Codex, CodexContract, Prompt
 
 
 class InvalidCodex(errors.Refusal):
-    """A codex can't be registered: a clause lacks something."""
+    """A codex can't be registered: a clause lacks something, or it is too large."""
 
     code = "invalid_codex"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A prompt's text and what the clauses that bind it say of it."""
+
+    prompt: Prompt
+    verdicts: Sequence[Verdict]
+
+    @property
+    def broken(self) -> list[Verdict]:
+        """The verdicts of clauses that fail."""
+        return [verdict for verdict in self.verdicts if verdict.holds is False]
 
 
 def register(*, name: str, clauses: Sequence[Mapping[str, Any]], description: str = "") -> Codex:
     """Register a rule set; the same clauses again return what is there, changed ones become the next version.
 
-    Each clause has `id`, `text` (plain words), `severity` (warn, block), `applies_to` (prompt, output) and `check`.
+    Each clause has `id`, `text` (plain words), `severity` (warn, block), `applies_to` (prompt, output) and `check`, a
+    kind and its value. Raises `InvalidCodex` naming every bad clause. Registering binds nobody.
     """
-    problems = [row for n, clause in enumerate(clauses) for row in _problems(clause, row=n)]
-    if not name.strip() or name.isdigit() or len(name) > 200 or not clauses:
+    if name == default_codex.NAME:
         raise InvalidCodex(
-            "A codex needs a name of 1 to 200 characters, not digits alone, and at least one clause."
+            f"The codex {name!r} binds everybody: an admin changes it, or choose another name."
         )
-    if problems:
-        raise InvalidCodex(f"Clause {problems[0]['row']}: {problems[0]['message']}", rows=problems)
-    versions = Codex.objects.filter(name=name)
-    newest = versions.order_by("-version").first()
-    wanted = [dict(clause) for clause in clauses]
-    if newest is not None and newest.clauses == wanted:
+    return _registered(name=name, clauses=clauses, description=description)
+
+
+def default() -> Codex:
+    """The codex that binds every prompt and every output: the newest version of `default`."""
+    newest = Codex.objects.filter(name=default_codex.NAME).order_by("-version").first()
+    if newest is not None:
         return newest
-    number = (versions.aggregate(last=Max("version"))["last"] or 0) + 1
-    return Codex.objects.create(name=name, version=number, description=description, clauses=wanted)
+    return _registered(
+        name=default_codex.NAME,
+        clauses=default_codex.CLAUSES,
+        description=default_codex.DESCRIPTION,
+    )
+
+
+def change_default(
+    *, caller: Caller, clauses: Sequence[Mapping[str, Any]], description: str = ""
+) -> Codex:
+    """Register the next version of the codex that binds everybody; it takes an admin. Earlier ones stay on record."""
+    caller.require_scope("registry")
+    if not caller.is_admin or caller.is_assistant:
+        raise errors.Forbidden("The codex that binds everybody is changed by an admin alone.")
+    return _registered(name=default_codex.NAME, clauses=clauses, description=description)
 
 
 def bind(*, prompt: Prompt, codex: Codex) -> CodexContract:
     """Bind a prompt to a codex; binding it again changes nothing."""
     return CodexContract.objects.get_or_create(prompt=prompt, codex=codex)[0]
+
+
+def bind_assistant(*, assistant: Assistant, codex: Codex) -> None:
+    """Bind whatever an assistant is given, and what it answers, to a codex; binding it again changes nothing."""
+    codex.assistants.add(assistant)
+
+
+def binding(*, prompt: Prompt, assistant: Assistant | None = None) -> list[Codex]:
+    """The codices that bind a prompt in an assistant's hands, once each: the default, the prompt's contracts, the
+    assistant's own."""
+    found = [default(), *Codex.objects.filter(contracts__prompt=prompt).order_by("id")]
+    if assistant is not None:
+        found += Codex.objects.filter(assistants=assistant).order_by("id")
+    return list({codex.pk: codex for codex in found}.values())
+
+
+def of_prompt(
+    *, prompt: Prompt, assistant: Assistant | None = None, text: str | None = None
+) -> list[Verdict]:
+    """What the clauses that bind a prompt say of its text, or of `text`, what it is with its variables filled in."""
+    return [
+        verdict
+        for codex in binding(prompt=prompt, assistant=assistant)
+        for verdict in _of_text(codex, prompt, prompt.text if text is None else text)
+    ]
+
+
+def checked(*, prompts: Sequence[Prompt]) -> list[Checked]:
+    """What the default codex says of the texts of these prompts, for a report of what was registered; nothing is
+    refused."""
+    codex = default()
+    return [
+        Checked(prompt=prompt, verdicts=_of_text(codex, prompt, prompt.text)) for prompt in prompts
+    ]
 
 
 def named(*, reference: str) -> Codex:
@@ -60,22 +129,61 @@ def named(*, reference: str) -> Codex:
     return found
 
 
-def _problems(clause: Mapping[str, Any], *, row: int) -> list[errors.Row]:
-    found = []
-    for field in ("id", "text"):
-        value = clause.get(field)
-        if not isinstance(value, str) or not value.strip():
-            found.append(
-                errors.Row(row=row, field=field, value=value, message=f"{field} is missing.")
+def _registered(*, name: str, clauses: Sequence[Mapping[str, Any]], description: str) -> Codex:
+    _check(name=name, clauses=clauses)
+    wanted = [dict(clause) for clause in clauses]
+    versions = Codex.objects.filter(name=name)
+    newest = versions.order_by("-version").first()
+    if newest is not None and newest.clauses == wanted:
+        return newest
+    number = (versions.aggregate(last=Max("version"))["last"] or 0) + 1
+    try:
+        with transaction.atomic():
+            return Codex.objects.create(
+                name=name, version=number, description=description, clauses=wanted
             )
-    for field, allowed in (("severity", SEVERITIES), ("applies_to", APPLIES_TO)):
-        if clause.get(field) not in allowed:
-            found.append(
-                errors.Row(
-                    row=row,
-                    field=field,
-                    value=clause.get(field),
-                    message=f"{field} is one of {', '.join(allowed)}.",
-                )
-            )
-    return found
+    except (
+        IntegrityError
+    ):  # another writer was first: the same clauses are there, or these come after
+        there = versions.get(version=number)
+        if there.clauses == wanted:
+            return there
+        raise InvalidCodex(
+            f"{there} was registered by another writer just now; read it, then register the next version."
+        ) from None
+
+
+def _check(*, name: str, clauses: Sequence[Mapping[str, Any]]) -> None:
+    if not name.strip() or name.isdigit() or len(name) > 200 or not clauses:
+        raise InvalidCodex(
+            "A codex needs a name of 1 to 200 characters, not digits alone, and at least one clause."
+        )
+    if len(clauses) > core_clauses.MOST_CLAUSES:
+        raise InvalidCodex(
+            f"The codex has {len(clauses):,} clauses; at most {core_clauses.MOST_CLAUSES} are taken: make several."
+        )
+    if len(_written(clauses)) > core_clauses.LONGEST_CODEX:
+        raise InvalidCodex(
+            f"The codex has over {core_clauses.LONGEST_CODEX:,} characters as JSON: make several."
+        )
+    problems = core_clauses.problems(clauses=clauses)
+    if problems:
+        raise InvalidCodex(f"Clause {problems[0]['row']}: {problems[0]['message']}", rows=problems)
+
+
+def _written(clauses: Sequence[Mapping[str, Any]]) -> str:
+    """The clauses as JSON, if a database can keep it."""
+    try:
+        written = json.dumps(list(clauses), ensure_ascii=False, allow_nan=False)
+        written.encode()
+    except (TypeError, ValueError, RecursionError):
+        raise InvalidCodex("The clauses are not JSON, or are nested too deep.") from None
+    if "\\u0000" in written:
+        raise InvalidCodex("The clauses hold a NUL character.")
+    return written
+
+
+def _of_text(codex: Codex, prompt: Prompt, text: str) -> list[Verdict]:
+    return core_clauses.of_text(
+        clauses=codex.clauses, text=text, variables=prompt.variables, codex=str(codex)
+    )

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Principal, Role, Team
-from mintmark.core import errors, unicode, wording
+from mintmark.core import errors, placeholders, unicode, wording
 
 from . import entitlements
 from .models import Assistant, Derivation, Prompt, Tagging
@@ -20,7 +20,6 @@ from .models import Assistant, Derivation, Prompt, Tagging
 MAX_TEXT_CHARACTERS = 500_000
 _NAMESPACE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _NAME = re.compile(r"[\w][\w .:/()&,'+-]{0,199}")
-_VARIABLE = re.compile(r"\$\{([^{}:]{1,64})(?::[^{}]*)?\}|\{\{?\s*([A-Za-z_][\w.-]{0,63})\s*\}?\}")
 
 
 class InvalidPrompt(errors.Refusal):
@@ -65,17 +64,17 @@ def register(*, draft: Draft, author: Principal, team: Team) -> Prompt:
 
 def register_all(*, drafts: Sequence[Draft], author: Principal, team: Team) -> list[Prompt]:
     """Register many texts, all of them or none; prompts in the order of `drafts`."""
-    problems = [row for n, draft in enumerate(drafts) for row in _problems(draft, row=n)]
-    if problems:
+    found = problems(drafts=drafts)
+    if found:
         raise InvalidPrompt(
-            f"{problems[0]['message']}"
-            + (f" ({len(problems)} problems in {len(drafts)} prompts.)" if len(drafts) > 1 else ""),
-            rows=problems,
+            f"{found[0]['message']}"
+            + (f" ({len(found)} problems in {len(drafts)} prompts.)" if len(drafts) > 1 else ""),
+            rows=found,
         )
     with transaction.atomic():
         lines = _lines(drafts)
-        found = [_found_or_new(draft, lines=lines, author=author, team=team) for draft in drafts]
-        new = list({id(prompt): prompt for prompt in found if prompt.pk is None}.values())
+        rows = [_found_or_new(draft, lines=lines, author=author, team=team) for draft in drafts]
+        new = list({id(prompt): prompt for prompt in rows if prompt.pk is None}.values())
         try:
             with transaction.atomic():
                 Prompt.objects.bulk_create(new, batch_size=500)
@@ -87,7 +86,12 @@ def register_all(*, drafts: Sequence[Draft], author: Principal, team: Team) -> l
         Tagging.objects.bulk_create(
             [Tagging(prompt=prompt, tag=tag) for prompt in new for tag in prompt.tags]
         )
-        return found
+        return rows
+
+
+def problems(*, drafts: Sequence[Draft]) -> list[errors.Row]:
+    """What keeps these drafts from being registered, whatever is registered already; nothing where they fit."""
+    return [row for n, draft in enumerate(drafts) for row in _problems(draft, row=n)]
 
 
 type _Lines = dict[tuple[str, str], dict[int, Prompt]]
@@ -148,8 +152,7 @@ def _found_or_new(draft: Draft, *, lines: _Lines, author: Principal, team: Team)
 
 def variables(text: str) -> list[str]:
     """The names of the `{placeholders}` in a text, once each, in order: `{x}`, `{{x}}` and `${x:default}`."""
-    found = (match[1] or match[2] for match in _VARIABLE.finditer(text))
-    return list(dict.fromkeys(name.strip() for name in found))
+    return placeholders.names(text)
 
 
 def rendered(*, text: str, values: Mapping[str, str]) -> str:
@@ -157,12 +160,7 @@ def rendered(*, text: str, values: Mapping[str, str]) -> str:
 
     What is filled in is not read for placeholders again.
     """
-
-    def filled(match: re.Match[str]) -> str:
-        name = (match[1] or match[2]).strip()
-        return values.get(name, match[0])
-
-    return _VARIABLE.sub(filled, text)
+    return placeholders.filled(text=text, values=values)
 
 
 def visible_to(*, caller: Caller) -> QuerySet[Prompt]:

@@ -1,0 +1,43 @@
+"""Placeholders of a text: `{x}`, `{{x}}` and `${x:default}`."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_PLACEHOLDER = re.compile(
+    r"\$\{([^{}:]{1,64})(?::[^{}]*)?\}|\{\{?\s*([A-Za-z_][\w.-]{0,63})\s*\}?\}"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placeholder:
+    """One place to be filled in: the variable's name, and where it stands (offsets, the end excluded)."""
+
+    name: str
+    start: int
+    end: int
+
+
+def standing(text: str) -> list[Placeholder]:
+    """Every placeholder of a text, in order."""
+    return [
+        Placeholder(name=_name(match), start=match.start(), end=match.end())
+        for match in _PLACEHOLDER.finditer(text)
+    ]
+
+
+def names(text: str) -> list[str]:
+    """The names of a text's placeholders, once each, in order."""
+    return list(dict.fromkeys(_name(match) for match in _PLACEHOLDER.finditer(text)))
+
+
+def filled(*, text: str, values: Mapping[str, str]) -> str:
+    """A text with the placeholders that `values` names filled in; the others stand as they are.
+
+    What is filled in is not read for placeholders again.
+    """
+    return _PLACEHOLDER.sub(lambda match: values.get(_name(match), match[0]), text)
+
+
+def _name(match: re.Match[str]) -> str:
+    return (match[1] or match[2]).strip()

@@ -1,0 +1,194 @@
+"""JSON Schema on outputs: as the draft has it, in bounded time, and nothing fetched."""
+
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mintmark.core import json_places, schema_budget, schemas
+
+_SCALARS = (
+    st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["", "a", "ab", "b", 1.0, 0.5])
+)
+_VALUES = st.recursive(
+    _SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+_SCHEMAS = st.recursive(
+    st.one_of(
+        st.booleans(),
+        st.fixed_dictionaries({"type": st.sampled_from(["object", "array", "string", "integer", "null"])}),
+        st.fixed_dictionaries({"enum": st.lists(_VALUES, min_size=1, max_size=3)}),
+        st.fixed_dictionaries({"const": _VALUES}),
+        st.fixed_dictionaries({"pattern": st.sampled_from(["^a", "b$", "a.?b"])}),
+        st.fixed_dictionaries({"maximum": st.integers(-1, 2)}),
+        st.fixed_dictionaries({"uniqueItems": st.just(True)}),
+        st.fixed_dictionaries({"required": st.lists(st.sampled_from("abc"), unique=True, max_size=2)}),
+        st.just({"$ref": "#/$defs/x"}),
+    ),
+    lambda inner: st.one_of(
+        st.fixed_dictionaries({"items": inner}),
+        st.fixed_dictionaries({"anyOf": st.lists(inner, min_size=1, max_size=2)}),
+        st.fixed_dictionaries({"oneOf": st.lists(inner, min_size=1, max_size=2)}),
+        st.fixed_dictionaries({"not": inner}),
+        st.fixed_dictionaries({"if": inner, "then": inner}),
+        st.fixed_dictionaries(
+            {"properties": st.dictionaries(st.sampled_from("abc"), inner, max_size=2)},
+            optional={
+                "additionalProperties": inner,
+                "patternProperties": st.dictionaries(st.sampled_from(["^a", "[bc]"]), inner, max_size=2),
+            },
+        ),
+    ),
+    max_leaves=5,
+)  # fmt: skip
+
+
+@given(_SCHEMAS, _VALUES)
+def test_a_value_keeps_a_schema_exactly_where_jsonschema_says_so(schema: Any, value: Any) -> None:
+    if isinstance(schema, dict):
+        schema = schema | {
+            "$defs": {"x": {"type": ["integer", "array"], "items": {"$ref": "#/$defs/x"}}}
+        }
+    expected = jsonschema.Draft202012Validator(schema).is_valid(value)
+    assert schemas.compiled(schema).check(json.dumps(value)).holds is expected
+
+
+ORDERS = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "$id": "https://example.org/orders",
+    "type": "object",
+    "required": ["items"],
+    "properties": {"items": {"type": "array", "items": {"$ref": "#/$defs/item"}}},
+    "additionalProperties": False,
+    "$defs": {"item": {"type": "object", "properties": {"n": {"type": "integer", "maximum": 5}}}},
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "says", "found"),
+    [
+        ('{"items": [{"n": 1}, {"n": 7}]}', "at /items/1/n it does not keep “maximum”: 5", "7"),
+        ('{"items": [], "more": "x"}', "at /more it does not keep “additionalProperties”", '"x"'),
+        (' {"items": 1, "items": "y"} ', "at /items it does not keep “type”", '"y"'),
+        ('{"a": NaN}', "it is not JSON: NaN", "{"),
+        ("[1, 2", "it is not JSON: Expecting ',' delimiter (line 1, column 5)", "2"),
+        ("", "it is not JSON", ""),
+        ("9" * 5_000, "it is not JSON", "9"),
+        ("1e999", "it is not JSON: 1e999 is beyond", "1"),
+    ],
+)
+def test_what_fails_is_told_with_its_place(text: str, says: str, found: str) -> None:
+    told = schemas.compiled(ORDERS).check(text)
+    assert told.holds is False
+    assert told.why.startswith(says)
+    assert told.span is not None
+    assert text[slice(*told.span)] == found
+
+
+@given(_VALUES, st.data())
+def test_a_value_is_found_in_its_text(value: Any, data: Any) -> None:
+    text = json.dumps(value, indent=data.draw(st.sampled_from([None, 1])))
+    path: list[str | int] = []
+    while isinstance(value, dict | list) and value and data.draw(st.booleans()):
+        keys: list[Any] = list(value) if isinstance(value, dict) else list(range(len(value)))
+        path.append(data.draw(st.sampled_from(keys)))
+        value = value[path[-1]]
+    span = json_places.span(text, path)
+    assert span is not None
+    assert json.loads(text[slice(*span)]) == value
+
+
+def test_a_path_that_leads_nowhere_has_no_place() -> None:
+    for path in (["b"], [0], ["a", 5], ["a", "x"]):
+        assert json_places.span('{"a": [1]}', path) is None
+
+
+@pytest.mark.parametrize(
+    ("schema", "says"),
+    [
+        ({"$ref": "https://example.org/s.json"}, "points to 'https://example.org/s.json'"),
+        ({"$ref": "file:///etc/passwd"}, "only places in the schema itself"),
+        ({"$ref": "other.json#/x"}, "only places in the schema itself"),
+        ({"$ref": "#/$defs/none"}, "no schema at"),
+        ({"$ref": "#/enum/0", "enum": [7]}, "no schema at"),
+        ({"$ref": "#/properties", "properties": {"maxLength": {}}}, "no schema at"),
+        ({"$ref": "#/x", "x": {"maxLength": "y"}}, "no schema at"),
+        ({"$dynamicRef": "#x"}, "its cost has no bound"),
+        ({"unevaluatedProperties": False}, "its cost has no bound"),
+        ({"$schema": "http://json-schema.org/draft-07/schema#"}, "only https://json-schema.org/draft/2020-12"),
+        ({"not": {"$schema": "https://json-schema.org/draft/2020-12/schema"}}, "at the top"),
+        ({"$defs": {"x": {"$id": "https://example.org"}}}, "one document"),
+        ({"pattern": "(?=a)"}, "perl operator"),
+        ({"patternProperties": {"(": {}}}, "missing )"),
+        ({"type": "strin"}, "The schema is none at /type"),
+        ({"patternProperties": {f"[^a]{{900}}{n}": True for n in range(100)}}, "too large"),
+        ({"properties": {f"p{n}": True for n in range(1_000)}}, "too large"),
+        ({"enum": ["x" * 70_000]}, "characters as JSON"),
+        ({"x": float("nan")}, "not JSON"),
+    ],
+)  # fmt: skip
+def test_a_schema_that_can_not_be_used_is_refused_and_says_why(schema: Any, says: str) -> None:
+    with pytest.raises(schemas.InvalidSchema, match=says.replace("(", r"\(").replace(")", r"\)")):
+        schemas.compiled(schema)
+
+
+def test_a_schema_nested_without_end_is_refused() -> None:
+    schema: Any = {}
+    for _ in range(500):
+        schema = {"not": schema}
+    with pytest.raises(schemas.InvalidSchema, match="nested"):
+        schemas.compiled(schema)
+
+
+def test_names_of_properties_are_no_keywords() -> None:
+    schema = {"properties": {"$ref": {"type": "string"}, "pattern": {"type": "integer"}}}
+    assert schemas.compiled(schema).check('{"$ref": "x", "pattern": 3}').holds is True
+
+
+def _chain(keyword: str) -> dict[str, Any]:
+    """A schema of thirty levels, each of which asks twice for the next."""
+    levels = {
+        f"a{n}": {keyword: [{"$ref": f"#/$defs/a{n + 1}"}, {"$ref": f"#/$defs/a{n + 1}"}]}
+        for n in range(30)
+    }
+    return {"$ref": "#/$defs/a0", "$defs": levels | {"a30": {"type": "integer"}}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        (_chain("allOf"), 1),
+        (_chain("anyOf"), "x"),
+        ({"$ref": "#"}, 1),
+        ({"items": {"enum": list(range(5_000))}}, list(range(60_000))),
+        ({"anyOf": [{"items": {"type": "string"}}] * 450}, [1] * 60_000),
+        ({"pattern": "[ab]*a[ab]{900}c"}, "ab" * 200_000),
+        ({"items": {"properties": {f"b{n}": True for n in range(900)}}}, [{"a": 1}] * 30_000),
+    ],
+)
+def test_a_schema_that_works_without_end_is_undecided(
+    schema: Any, value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A tenth of what is allowed; benchmarks.clauses.bounds tries the whole of it.
+    monkeypatch.setattr(schema_budget, "MOST_WORK", schema_budget.MOST_WORK // 10)
+    told = schemas.compiled(schema).check(json.dumps(value))
+    assert told.holds is None
+    assert "more work" in told.why
+
+
+def test_a_value_nested_too_deep_does_not_keep_a_schema() -> None:
+    for depth in (65, 100_000):
+        told = schemas.compiled(True).check("[" * depth + "]" * depth)
+        assert (told.holds, told.why) == (False, "it is JSON nested deeper than 64")
+
+
+def test_numbers_that_can_not_be_divided_are_undecided() -> None:
+    told = schemas.compiled({"multipleOf": 0.1}).check("9" * 4_000)
+    assert told.holds is None
