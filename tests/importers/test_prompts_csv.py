@@ -104,10 +104,36 @@ def test_a_dry_run_stores_nothing(file: Path, operator: Caller) -> None:
     assert not Prompt.objects.exists()
 
 
+def test_the_codex_that_binds_everybody_remarks_on_what_came_in_and_refuses_nothing(
+    file: Path, operator: Caller
+) -> None:
+    token = "ghp_" + "a1B2" * 9
+    report = _load(
+        file, operator, f"Leak,Log in with {token} now,FALSE,TEXT", "Ask,Ask {name},FALSE,TEXT", "A,one,FALSE,TEXT"
+    )  # fmt: skip
+    assert report.registered == 3
+    assert report.clauses is not None
+    assert (report.clauses.codex, report.clauses.checked) == ("default@1", 3)
+    leak, ask = report.clauses.remarks
+    assert (leak.line, leak.prompt, leak.clause) == (2, "prompts-chat/leak@1", "no-secrets")
+    assert leak.excerpt == "Log in with [a GitHub token] now"
+    assert (ask.line, ask.clause, ask.severity) == (3, "no-unfilled-variables", "warn")
+    assert token not in str(report.as_json())
+    again = _load(file, operator)
+    assert again.clauses is not None
+    assert (again.clauses.checked, again.clauses.remarks) == (0, [])
+
+
 @pytest.mark.data
 def test_every_row_of_the_real_list_is_accounted_for(real_data: Path, operator: Caller) -> None:
     report = _load(real_data / "prompts_chat.csv", operator)
     assert report.registered == 1512
     assert report.registered + report.read["repeated_rows"] + len(report.refused) == 1529
     assert max(len(text) for text in Prompt.objects.values_list("text", flat=True)) == 144_260
+    assert report.clauses is not None
+    assert report.clauses.checked == 1512
+    assert {remark.clause for remark in report.clauses.remarks} == {"no-unfilled-variables"}
+    assert len(report.clauses.remarks) == 463
+    (hidden,) = report.refused
+    assert hidden["value"] == "ZERO WIDTH SPACE"
     assert not _load(real_data / "prompts_chat.csv", operator).changed

@@ -1,0 +1,201 @@
+"""Runners (how an assistant is reached), runs of rituals, their frames, and one row for each case in each frame.
+
+A case's row is written the moment its result is there, so whoever dies midway leaves what was paid for. None of these
+tables holds a prompt's text or a key; outputs are redacted, and forgotten after a time.
+"""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models.functions import Now
+
+from mintmark.accounts.models import Principal
+from mintmark.registry.models import Assistant, Prompt, Ritual
+
+
+class Runner(models.Model):
+    """How an assistant is reached, and what a run of it may take. Prices are in micro-units of `currency` for 1,000
+    tokens. The key is not here: `key_name` names the environment variable that holds it."""
+
+    class Kind(models.TextChoices):
+        OPENAI = "openai", "an endpoint that speaks OpenAI's chat completions"
+        TRANSCRIPT = "transcript", "replies that were written down before"
+        REHEARSAL = "rehearsal", "a rehearsal: no language model, made-up replies"
+
+    assistant = models.OneToOneField(Assistant, on_delete=models.PROTECT, related_name="runner")
+    kind = models.CharField(max_length=16, choices=Kind)
+    base_url = models.CharField(max_length=500, blank=True)
+    model = models.CharField(max_length=200, blank=True)
+    key_name = models.CharField(max_length=200, blank=True)
+    timeout_seconds = models.FloatField(default=60.0)
+    attempts = models.PositiveSmallIntegerField(default=4)
+    at_once = models.PositiveSmallIntegerField(default=4)
+    per_minute = models.PositiveIntegerField(default=0, help_text="calls a minute; 0: no limit")
+    price_in_micro = models.PositiveBigIntegerField(default=0)
+    price_out_micro = models.PositiveBigIntegerField(default=0)
+    currency = models.CharField(max_length=8, default="USD")
+    cost_cap_micro = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="what one run may cost at most"
+    )
+    judge = models.ForeignKey(
+        "self", on_delete=models.PROTECT, related_name="judged", null=True, blank=True
+    )
+    transcript = models.JSONField(default=dict, blank=True)
+    configured_by = models.ForeignKey(Principal, on_delete=models.PROTECT, related_name="+")
+    configured_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(timeout_seconds__gt=0, timeout_seconds__lte=3_600),
+                name="runner_timeout",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(attempts__gte=1, attempts__lte=10), name="runner_attempts"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(at_once__gte=1, at_once__lte=64), name="runner_at_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.assistant}: {self.get_kind_display()}"
+
+
+class RitualRun(models.Model):
+    """One prompt, run by one assistant under one ritual, in a plain frame and perturbed ones.
+
+    `spent_micro` is what finished calls cost, `lost_micro` the most that calls may have cost whose reply never came.
+    Who holds the lease until `lease_until` works on it; once that is past, another may take it.
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "waits for a worker"
+        RUNNING = "running", "is being run"
+        DONE = "done", "every case has its result"
+        INCOMPLETE = "incomplete", "stopped before every case had its result"
+        CANCELLED = "cancelled", "cancelled"
+
+    ritual = models.ForeignKey(Ritual, on_delete=models.PROTECT, related_name="runs")
+    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="ritual_runs")
+    assistant = models.ForeignKey(Assistant, on_delete=models.PROTECT, related_name="ritual_runs")
+    started_by = models.ForeignKey(Principal, on_delete=models.PROTECT, related_name="+")
+    key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - unique where given
+    seed = models.PositiveBigIntegerField()
+    perturbed = models.PositiveSmallIntegerField(help_text="dreamframes beside the plain frame")
+    runner_kind = models.CharField(max_length=16, choices=Runner.Kind)
+    model = models.CharField(max_length=200, blank=True)
+    currency = models.CharField(max_length=8)
+    codex_ids = models.JSONField(default=list)
+    cost_cap_micro = models.PositiveBigIntegerField(null=True, blank=True)
+    spent_micro = models.PositiveBigIntegerField(default=0)
+    lost_micro = models.PositiveBigIntegerField(default=0)
+    calls = models.PositiveIntegerField(default=0)
+    state = models.CharField(max_length=16, choices=State, default=State.QUEUED)
+    reason = models.CharField(max_length=400, blank=True)
+    lease_holder = models.CharField(max_length=100, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["started_by", "key"],
+                name="ritual_run_key_once",
+                condition=models.Q(key__isnull=False),
+            ),
+            # Two workers at one endpoint would each keep half of its limits.
+            models.UniqueConstraint(
+                fields=["assistant"],
+                name="ritual_run_one_at_a_time",
+                condition=models.Q(state="running"),
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["state", "id"], name="ritual_run_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"run {self.pk}: {self.prompt} by {self.assistant}, {self.ritual}"
+
+    @property
+    def is_ended(self) -> bool:
+        return self.state in (self.State.DONE, self.State.INCOMPLETE, self.State.CANCELLED)
+
+
+class Dreamframe(models.Model):
+    """One context of a run, and what came of it: frame 0 is the plain one. `score` is the weighted mean of its cases,
+    once each has its result. `recorded` says what became of that as evidence."""
+
+    run = models.ForeignKey(RitualRun, on_delete=models.CASCADE, related_name="frames")
+    number = models.PositiveSmallIntegerField()
+    context = models.JSONField(help_text="as core.perturbations.Frame says it")
+    score = models.FloatField(null=True, blank=True)
+    recorded = models.CharField(max_length=400, blank=True)
+    recorded_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run", "number"], name="dreamframe_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"frame {self.number} of run {self.run_id}"
+
+
+class CaseRun(models.Model):
+    """One case in one frame. `assertions`, `clauses` and `recall` say how the output was judged; `output` is redacted,
+    cut, and emptied once its time is over (`forgotten_at`). `asked` is the SHA-256 of the messages that were sent."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        CALLING = "calling"
+        DONE = "done"
+        FAILED = "failed"
+
+    run = models.ForeignKey(RitualRun, on_delete=models.CASCADE, related_name="case_runs")
+    frame = models.PositiveSmallIntegerField()
+    number = models.PositiveSmallIntegerField(help_text="the case's place in the ritual, from 0")
+    case_id = models.CharField(max_length=100)
+    weight = models.FloatField()
+    state = models.CharField(max_length=8, choices=State, default=State.WAITING)
+    reserved_micro = models.PositiveBigIntegerField(default=0)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    asked = models.CharField(max_length=64, blank=True)
+    score = models.FloatField(null=True, blank=True)
+    passed = models.BooleanField(null=True, blank=True)
+    output = models.TextField(blank=True)
+    assertions = models.JSONField(default=list)
+    clauses = models.JSONField(default=list)
+    recall = models.JSONField(default=list)
+    tokens_in = models.PositiveIntegerField(default=0)
+    tokens_out = models.PositiveIntegerField(default=0)
+    cost_micro = models.PositiveBigIntegerField(default=0)
+    latency_ms = models.FloatField(null=True, blank=True)
+    error = models.CharField(max_length=40, blank=True, help_text="why it failed, as a code")
+    error_says = models.CharField(max_length=200, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    forgotten_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run", "frame", "number"], name="case_run_once"),
+            models.CheckConstraint(
+                condition=models.Q(score__isnull=True) | models.Q(score__gte=0, score__lte=1),
+                name="case_run_score_in_unit",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["run", "state", "frame", "number"], name="case_run_state"),
+            models.Index(
+                fields=["finished_at"],
+                name="case_run_to_forget",
+                condition=models.Q(forgotten_at__isnull=True, finished_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"case {self.case_id} in frame {self.frame} of run {self.run_id}"

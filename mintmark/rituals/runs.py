@@ -1,0 +1,270 @@
+"""Runs of rituals: start, cancel, resume, see how far they are."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.db.models import F, QuerySet, Sum
+
+from mintmark.accounts.callers import Caller
+from mintmark.core import errors, perturbations
+from mintmark.registry import assistants, entitlements
+from mintmark.registry.models import Assistant, Prompt, Ritual
+
+from . import asking, bindings, configurations, definitions
+from . import frames as framing
+from .definitions import Definition
+from .models import CaseRun, RitualRun, Runner
+
+MOST_CALLS = 20_000
+"""Cases times frames of one run."""
+
+_SHOWN = 5
+
+
+class InvalidRun(errors.Refusal):
+    """A run can't be started or resumed as asked; the message says why."""
+
+    code = "invalid_run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a run is. Cases are counted over all frames; `score` is that of the plain frame, once it has one."""
+
+    state: str
+    reason: str
+    cases: int
+    done: int
+    failed: int
+    calling: int
+    frames: int
+    frames_done: int
+    score: float | None
+    spent_micro: int
+    lost_micro: int
+    cost_cap_micro: int | None
+    currency: str
+
+    @property
+    def share(self) -> float:
+        """Of the cases that have ended, one way or the other."""
+        return (self.done + self.failed) / self.cases if self.cases else 1.0
+
+
+def start(
+    *,
+    caller: Caller,
+    prompt: Prompt,
+    assistant: Assistant,
+    ritual: Ritual,
+    now: datetime,
+    frames: int = 0,
+    seed: int = 0,
+    cost_cap_micro: int | None = None,
+    key: str | None = None,
+) -> RitualRun:
+    """Have a worker run a prompt with an assistant under a ritual: a plain frame, and so many perturbed ones.
+
+    It takes a person who operates the assistant's team; what is measured enters the log under his name.
+    `cost_cap_micro` can only lower the runner's own cap. With a `key`, asking again gives the run that is there.
+    """
+    caller.require_scope("evidence")
+    _require_person(caller, assistant)
+    if key is not None and (there := _asked_before(caller, key)) is not None:
+        return _same(there, prompt, assistant, ritual, frames, seed)
+    definition = definitions.of(ritual)
+    runner = configurations.of(assistant=assistant)
+    _check(prompt, assistant, definition, runner, frames=frames, seed=seed, key=key)
+    try:
+        with transaction.atomic():
+            run = RitualRun.objects.create(
+                ritual=ritual,
+                prompt=prompt,
+                assistant=assistant,
+                started_by=caller.principal,
+                key=key,
+                seed=seed,
+                perturbed=frames,
+                runner_kind=runner.kind,
+                model=runner.model,
+                currency=runner.currency,
+                codex_ids=bindings.pinned(
+                    prompt=prompt, assistant=assistant, definition=definition
+                ),
+                cost_cap_micro=_cap(runner, cost_cap_micro),
+                created_at=now,
+            )
+            framing.lay_out(run=run, definition=definition)
+    except IntegrityError:  # the same key came twice at once
+        there = _asked_before(caller, key) if key is not None else None
+        if there is None:
+            raise
+        return _same(there, prompt, assistant, ritual, frames, seed)
+    return run
+
+
+def cancel(*, caller: Caller, run: RitualRun, now: datetime) -> RitualRun:
+    """End a run at once: no further call begins, and calls under way are broken off. What is done stays. A run that
+    has ended stays as it is."""
+    caller.require_scope("evidence")
+    assistants.require_operator(caller=caller, team_id=run.assistant.team_id)
+    with transaction.atomic():
+        under_way = RitualRun.objects.filter(
+            pk=run.pk, state__in=(RitualRun.State.QUEUED, RitualRun.State.RUNNING)
+        )
+        if under_way.update(
+            state=RitualRun.State.CANCELLED,
+            reason=f"cancelled by {caller.principal}"[:400],
+            lease_holder="",
+            lease_until=None,
+            ended_at=now,
+        ):
+            put_back(run_id=run.pk)
+    run.refresh_from_db()
+    return run
+
+
+def resume(
+    *, caller: Caller, run: RitualRun, now: datetime, cost_cap_micro: int | None = None
+) -> RitualRun:
+    """Have a worker go on with a run that stopped short: what is done is not asked again, what failed is.
+
+    `cost_cap_micro` replaces the run's cap. A run that is under way stays as it is; one that is done is `InvalidRun`.
+    """
+    caller.require_scope("evidence")
+    _require_person(caller, run.assistant)
+    runner = configurations.of(assistant=run.assistant)
+    if (runner.kind, runner.model) != (run.runner_kind, run.model):
+        raise InvalidRun(
+            f"Run {run.pk} began with the model {run.model or run.runner_kind!r}, and {run.assistant} has another now: "
+            "start a new run."
+        )
+    with transaction.atomic():
+        stopped = RitualRun.objects.filter(
+            pk=run.pk, state__in=(RitualRun.State.INCOMPLETE, RitualRun.State.CANCELLED)
+        )
+        cap = run.cost_cap_micro if cost_cap_micro is None else _cap(runner, cost_cap_micro)
+        if stopped.update(
+            state=RitualRun.State.QUEUED, reason="", ended_at=None, cost_cap_micro=cap
+        ):
+            CaseRun.objects.filter(run=run, state=CaseRun.State.FAILED).update(
+                state=CaseRun.State.WAITING, error="", error_says="", finished_at=None
+            )
+    run.refresh_from_db()
+    if run.state == RitualRun.State.DONE:
+        raise InvalidRun(f"Run {run.pk} is done: every case has its result. Start a new run.")
+    return run
+
+
+def progress(run: RitualRun) -> Progress:
+    """How far a run is now."""
+    run = RitualRun.objects.get(pk=run.pk)
+    states = Counter(CaseRun.objects.filter(run=run).values_list("state", flat=True))
+    scores = dict(run.frames.values_list("number", "score"))
+    return Progress(
+        state=run.state,
+        reason=run.reason,
+        cases=states.total(),
+        done=states[CaseRun.State.DONE],
+        failed=states[CaseRun.State.FAILED],
+        calling=states[CaseRun.State.CALLING],
+        frames=len(scores),
+        frames_done=sum(score is not None for score in scores.values()),
+        score=scores.get(0),
+        spent_micro=run.spent_micro,
+        lost_micro=run.lost_micro,
+        cost_cap_micro=run.cost_cap_micro,
+        currency=run.currency,
+    )
+
+
+def visible_to(*, caller: Caller) -> QuerySet[RitualRun]:
+    """The runs of assistants of the caller's teams, with their outputs; every one to an admin. Newest first."""
+    found = RitualRun.objects.select_related("prompt", "assistant", "ritual", "started_by")
+    if not caller.is_admin:
+        found = found.filter(assistant__team__in=caller.team_ids)
+    return found.order_by("-id")
+
+
+def put_back(*, run_id: int) -> None:
+    """Let the cases whose reply never came wait again; what they may have cost counts as lost."""
+    calling = CaseRun.objects.filter(run=run_id, state=CaseRun.State.CALLING)
+    lost = calling.aggregate(micro=Sum("reserved_micro"))["micro"] or 0
+    if calling.update(state=CaseRun.State.WAITING, reserved_micro=0):
+        RitualRun.objects.filter(pk=run_id).update(lost_micro=F("lost_micro") + lost)
+
+
+def _require_person(caller: Caller, assistant: Assistant) -> None:
+    assistants.require_operator(caller=caller, team_id=assistant.team_id)
+    if caller.principal.user_id is None:
+        raise errors.Forbidden("A person starts runs: what they measure is recorded in his name.")
+
+
+def _check(
+    prompt: Prompt,
+    assistant: Assistant,
+    definition: Definition,
+    runner: Runner,
+    *,
+    frames: int,
+    seed: int,
+    key: str | None,
+) -> None:
+    """Refuse what could not be run to its end."""
+    require_served(prompt=prompt, assistant=assistant)
+    if not 0 <= frames <= perturbations.MOST_FRAMES or not 0 <= seed <= perturbations.MOST_SEED:
+        raise InvalidRun(
+            f"{frames} dreamframes with the seed {seed}: ask for 0 to {perturbations.MOST_FRAMES} frames, and a seed "
+            f"from 0 to {perturbations.MOST_SEED}."
+        )
+    if key is not None and (not 1 <= len(key) <= 200 or not key.isprintable()):
+        raise InvalidRun("A key is 1 to 200 printable characters.")
+    calls = len(definition.cases) * (1 + frames)
+    if calls > MOST_CALLS:
+        raise InvalidRun(f"That is {calls:,} calls; one run makes at most {MOST_CALLS:,}.")
+    if definition.needs_judge and runner.judge is None:
+        raise InvalidRun(f"{definition.name} has rubrics, and {assistant} has no judge.")
+    open_ones = asking.unfilled(prompt=prompt, definition=definition)
+    if open_ones:
+        shown = "; ".join(
+            f"{case}: {', '.join(names[:_SHOWN])}"
+            for case, names in list(open_ones.items())[:_SHOWN]
+        )
+        raise InvalidRun(f"Cases leave variables of {prompt.reference} open ({shown}).")
+    _, forgotten = asking.remembered(assistant_id=assistant.pk, definition=definition)
+    if forgotten:
+        raise InvalidRun(
+            f"{assistant} remembers nothing under {', '.join(forgotten[:_SHOWN])}, which cases cite."
+        )
+
+
+def require_served(*, prompt: Prompt, assistant: Assistant) -> None:
+    """Refuse unless the assistant's team may use the prompt now, and nobody withdrew it."""
+    served = entitlements.served_to(team_ids={assistant.team_id})
+    if not Prompt.objects.filter(served, pk=prompt.pk, tombstone__isnull=True).exists():
+        raise errors.Forbidden(
+            f"Team {assistant.team} may not use {prompt.reference}, or it was withdrawn."
+        )
+
+
+def _cap(runner: Runner, wanted: int | None) -> int | None:
+    if wanted is not None and wanted < 0:
+        raise InvalidRun("A cost cap is 0 or more.")
+    caps = [cap for cap in (runner.cost_cap_micro, wanted) if cap is not None]
+    return min(caps, default=None)
+
+
+def _asked_before(caller: Caller, key: str) -> RitualRun | None:
+    return RitualRun.objects.filter(started_by=caller.principal, key=key).first()
+
+
+def _same(
+    there: RitualRun, prompt: Prompt, assistant: Assistant, ritual: Ritual, frames: int, seed: int
+) -> RitualRun:
+    asked = (prompt.pk, assistant.pk, ritual.pk, frames, seed)
+    was = (there.prompt_id, there.assistant_id, there.ritual_id, there.perturbed, there.seed)
+    if asked != was:
+        raise errors.KeyReused(f"The key {there.key!r} started run {there.pk}, of something else.")
+    return there
