@@ -42,7 +42,14 @@ def issue(
     note: str = "",
     expires_at: datetime | None = None,
 ) -> Issued:
-    """Make a key for `principal`; the secret is 256 random bits behind a visible prefix."""
+    """Make a key for `principal`; the secret is 256 random bits behind a visible prefix.
+
+    `Forbidden` for somebody of another installation, who is named here and never acts.
+    """
+    if principal.kind == Principal.Kind.FOREIGN:
+        raise errors.Forbidden(
+            f"{principal} is of another installation, and holds no key of this one."
+        )
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown or not scopes:
         raise UnknownScope(f"Scopes {unknown or 'none'}: choose from {', '.join(SCOPES)}.")

@@ -56,11 +56,13 @@ class Membership(models.Model):
 
 
 class Principal(models.Model):
-    """Whoever can act and be named in a book: a person, or an assistant (which `registry` describes)."""
+    """Whoever can be named in a book: a person, or an assistant (which `registry` describes), who can both act; or
+    somebody of another installation to whom something is owed here."""
 
     class Kind(models.TextChoices):
         PERSON = "person"
         ASSISTANT = "assistant"
+        FOREIGN = "foreign"
 
     kind = models.CharField(max_length=16, choices=Kind)
     name = models.CharField(max_length=200)
@@ -75,7 +77,8 @@ class Principal(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=models.Q(kind="person", user__isnull=False)
-                | models.Q(kind="assistant", user__isnull=True),
+                | models.Q(kind="assistant", user__isnull=True)
+                | models.Q(kind="foreign", user__isnull=True, team__isnull=True),
                 name="principal_kind",
             ),
         ]

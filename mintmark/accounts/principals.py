@@ -22,6 +22,13 @@ def for_assistant(*, name: str, team: Team | None) -> Principal:
     return Principal.objects.create(kind=Principal.Kind.ASSISTANT, name=name, team=team)
 
 
+def from_elsewhere(*, name: str) -> Principal:
+    """A new principal for somebody of another installation: in no team, without a key, and nobody signs in as him."""
+    return Principal.objects.create(
+        kind=Principal.Kind.FOREIGN, name=name[: Principal._meta.get_field("name").max_length]
+    )
+
+
 def named(*, reference: str) -> Principal:
     """The principal of a person's sign-in name, of an assistant's name, or with this id.
 

@@ -1,4 +1,5 @@
-"""JSON out: written in one pass by the declared shape, with an ETag of its bytes. And CSV out, for tables."""
+"""JSON out: written in one pass by the declared shape, with an ETag of its bytes. And files out: CSV for tables, signed
+envelopes byte for byte."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -15,6 +16,9 @@ from mintmark.core import tables
 
 MEDIA_TYPE = "application/json"
 CSV = "text/csv"
+ENVELOPE = "application/vnd.dsse.envelope.v1+json"
+"""A signed file, as DSSE names it."""
+_PUBLIC_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,14 @@ class File:
     version: str
     columns: Sequence[str]
     rows: Iterable[Sequence[object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """A signed file to download, exactly as it was signed."""
+
+    name: str
+    raw: bytes
 
 
 @cache
@@ -67,6 +79,18 @@ def file_answer(request: HttpRequest, file: File) -> HttpResponseBase:
     )
     response["Content-Disposition"] = f'attachment; filename="{file.name}"'
     return _conditional(request, response, of=file.version.encode())
+
+
+def envelope_answer(request: HttpRequest, envelope: Envelope, *, is_public: bool) -> HttpResponse:
+    """A signed file, or a 304 to a caller who has it already. A public one may be kept by anybody for a minute."""
+    response = HttpResponse(envelope.raw, content_type=ENVELOPE)
+    response["Content-Disposition"] = f'attachment; filename="{envelope.name}"'
+    conditional = _conditional(request, response, of=envelope.raw)
+    if is_public:
+        conditional["Cache-Control"] = f"public, max-age={_PUBLIC_SECONDS}"
+        del conditional["Vary"]
+    assert isinstance(conditional, HttpResponse)
+    return conditional
 
 
 def write_answer(raw: bytes, *, status: int, location: str | None = None) -> HttpResponse:

@@ -2,7 +2,7 @@
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
@@ -20,8 +20,10 @@ from pydantic import TypeAdapter
 from mintmark.core import errors
 
 from . import (
+    answers,
     assistants,
     bodies,
+    bundle_imports,
     codices,
     entitlements,
     evidence,
@@ -45,7 +47,10 @@ from . import (
     rituals,
     routes,
     trust,
+    vault_keys,
+    vaults,
     wallets,
+    withdrawals,
 )
 
 _log = logging.getLogger(__name__)
@@ -53,7 +58,8 @@ _log = logging.getLogger(__name__)
 PREFIX = "/api/v1/"
 
 DESCRIPTION = """\
-Evidence in, reputation and trust out; prompts bought, put to work, forked and rated for tokens.
+Evidence in, reputation and trust out; prompts bought, put to work, forked and rated for tokens; signed bundles of them
+out and in.
 
 Callers hold a bearer key (`Authorization: Bearer mm_…`) or a session of the pages with its CSRF token. Errors are
 RFC 9457 problem details with a stable `code`. Lists are paged by `cursor`. Reads carry an `ETag`. Every score says
@@ -92,7 +98,8 @@ api = Api(
 )
 for module in (
     evidence, prompts, reputation, assistants, trust, rituals, codices, labels, listings, prompt_sets, purchases,
-    purchase_requests, wallets, injections, mandates, forks, foresight, ratings, entitlements, keys, house,
+    purchase_requests, wallets, injections, mandates, forks, foresight, ratings, entitlements, vaults, bundle_imports,
+    vault_keys, withdrawals, keys, house,
 ):  # fmt: skip
     api.add_router("", module.routes.router)
 
@@ -161,14 +168,16 @@ for kind, handler in _HANDLERS.items():
     api.add_exception_handler(kind, handler)
 
 
-def _pass(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """What every request goes through before and after its endpoint."""
+def _pass(
+    view: Callable[..., HttpResponseBase], *, takes: Collection[str]
+) -> Callable[..., HttpResponseBase]:
+    """What every request goes through before and after its endpoint, which takes bodies of these types."""
 
     @csrf_exempt  # the session's credentials check the token themselves: keys need none
     @login_not_required  # the endpoint's credentials answer 401; a redirect to a form would mislead a program
     @functools.wraps(view)
     def passed(request: HttpRequest, **values: Any) -> HttpResponseBase:
-        refusal = _malformed(request)
+        refusal = _malformed(request, takes=takes)
         if refusal is not None:
             return problems.answer(refusal)
         asked = str(request.method)
@@ -197,13 +206,13 @@ def _without_body(response: HttpResponseBase) -> HttpResponseBase:
     return response
 
 
-def _malformed(request: HttpRequest) -> errors.Refusal | None:
+def _malformed(request: HttpRequest, *, takes: Collection[str]) -> errors.Refusal | None:
     if "\0" in request.path or any("\0" in text for pair in request.GET.items() for text in pair):
         return refusals.InvalidRequest("The address holds U+0000, which no name here contains.")
     has_body = request.META.get("CONTENT_LENGTH") not in (None, "", "0")
-    if has_body and request.content_type != "application/json":
+    if has_body and request.content_type not in takes:
         return refusals.UnsupportedMediaType(
-            f"The body is {str(request.content_type)[:80] or 'of no stated type'}; send application/json."
+            f"The body is {str(request.content_type)[:80] or 'of no stated type'}; send {' or '.join(takes)}."
         )
     return None
 
@@ -220,8 +229,10 @@ def _hung() -> list[URLPattern]:
         for pattern in api.urls[0]
         if isinstance(pattern, URLPattern) and pattern.name != "api-root"
     ]
+    uploads = {endpoint.path for endpoint in routes.ENDPOINTS if endpoint.takes_file}
     for pattern in patterns:
-        pattern.callback = _pass(pattern.callback)
+        takes = routes.FILE_TYPES if f"/{pattern.pattern}" in uploads else (answers.MEDIA_TYPE,)
+        pattern.callback = _pass(pattern.callback, takes=takes)
     return [
         *patterns,
         path("docs", reference.page, name="docs"),

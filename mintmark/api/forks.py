@@ -9,7 +9,6 @@ from pydantic import Field
 from mintmark.market import forks, lineage
 from mintmark.market.forks import ForkDraft
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
-from mintmark.market.models import RoyaltyTerm
 from mintmark.registry.models import Prompt
 
 from . import bodies, lookups, permissions, prompts, refusals, shapes
@@ -24,9 +23,11 @@ routes = Routes(tag="forks")
 
 
 class RoyaltyShape(TypedDict):
-    """What a sale owes to `holder` for `ancestor`, of what the fee and nearer generations leave."""
+    """What a sale owes to `holder` for `ancestor`, of what the fee and nearer generations leave; of an ancestor that is
+    another installation's, `reference` alone is known."""
 
-    ancestor: shapes.PromptNamed
+    ancestor: shapes.PromptNamed | None
+    reference: str
     holder: str
     rate_bp: BasisPoints
 
@@ -129,9 +130,10 @@ def diff(
     }
 
 
-def _royalty(term: RoyaltyTerm) -> RoyaltyShape:
+def _royalty(term: lineage.Owed) -> RoyaltyShape:
     return {
-        "ancestor": shapes.prompt(term.ancestor),
+        "ancestor": shapes.prompt(term.ancestor) if term.ancestor is not None else None,
+        "reference": term.reference,
         "holder": term.holder.name,
         "rate_bp": term.rate_bp,
     }

@@ -133,11 +133,13 @@ class MetricsShape(TypedDict):
 
 
 class ShareShape(TypedDict):
-    """A part of the price: `role` is fee, royalty (for `ancestor`) or seller; the parts add up to the price."""
+    """A part of the price: `role` is fee, royalty (for `ancestor`; null where that is another installation's, whose
+    `reference` alone is known) or seller; the parts add up to the price."""
 
     role: Literal["fee", "royalty", "seller"]
     holder: str | None
     ancestor: shapes.PromptNamed | None
+    reference: str
     rate_bp: BasisPoints
     amount: Tokens
 
@@ -416,6 +418,7 @@ def _share(share: Share) -> ShareShape:
         "role": share.role,  # type: ignore[typeddict-item]  # one of the three
         "holder": share.holder.name if share.holder is not None else None,
         "ancestor": shapes.prompt(share.ancestor) if share.ancestor is not None else None,
+        "reference": share.reference,
         "rate_bp": share.rate_bp,
         "amount": amounts.shown(share.amount_micro),
     }

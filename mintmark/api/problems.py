@@ -6,7 +6,7 @@ from typing import Any, NotRequired, TypedDict
 
 from django.http import HttpResponse
 
-from mintmark.core import errors
+from mintmark.core import bundles, canonical_json, dsse, errors, folders, revocations
 
 from . import refusals
 
@@ -26,6 +26,7 @@ CATALOGUE: dict[str, Entry] = {
     "invalid_json": Entry(400, "The body is not JSON"),
     "invalid_cursor": Entry(400, "The cursor is not one of this list"),
     "not_authenticated": Entry(401, "A key or a session is needed"),
+    "anothers_key": Entry(403, "A key that speaks for another installation signed it"),
     "csrf_failed": Entry(403, "The CSRF token is missing or wrong"),
     "forbidden": Entry(403, "The caller may not do this"),
     "gate_closed": Entry(403, "A gate stands between the prompt and the assistant"),
@@ -37,20 +38,39 @@ CATALOGUE: dict[str, Entry] = {
     "already_decided": Entry(409, "The request was decided before"),
     "already_listed": Entry(409, "The prompt stands on the market already"),
     "already_owned": Entry(409, "The team may use the prompt already"),
+    "import_decided": Entry(409, "The file was taken in or refused before"),
     "insufficient_funds": Entry(409, "The wallet holds too little; nothing was moved"),
+    "key_known": Entry(409, "The key is known here already"),
     "key_reused": Entry(409, "The key was used before, for something else"),
+    "line_taken": Entry(409, "Lines of the bundle belong to other teams here"),
     "no_account": Entry(409, "An account was never opened"),
     "price_changed": Entry(409, "It is not offered at this price now; nothing was charged"),
     "revision_taken": Entry(409, "The revision is registered with another text"),
+    "stale_list": Entry(409, "A newer revocation list of this issuer is known"),
     "body_too_large": Entry(413, "The body is too large"),
-    "unsupported_media_type": Entry(415, "The body must be JSON"),
+    "unsupported_media_type": Entry(415, "The body is of a type that is not taken here"),
+    "bad_signature": Entry(
+        422, "A signature does not hold: the file was changed, or another key signed it"
+    ),
+    "below_threshold": Entry(422, "Too few trusted keys signed it"),
+    "digest_mismatch": Entry(422, "A text is not the one that its digest names"),
+    "duplicate_key": Entry(422, "A key stands twice in one object"),
+    "duplicate_name": Entry(422, "A name stands twice in the bundle"),
+    "duplicate_signature": Entry(422, "One key signed it twice"),
+    "extra_file": Entry(422, "The folder holds a file that was not signed"),
+    "integer_too_large": Entry(422, "An integer is beyond what JSON keeps exactly"),
     "invalid_amount": Entry(422, "This is no amount of tokens that can be moved"),
     "invalid_assistant": Entry(422, "The assistant can't be registered as asked"),
+    "invalid_base64": Entry(422, "A part of the envelope is no base64"),
     "invalid_codex": Entry(422, "The codex can't be registered as asked"),
+    "invalid_comparison": Entry(422, "The comparison can't be made or read as asked"),
     "invalid_evidence": Entry(422, "The evidence is refused; nothing was recorded"),
+    "invalid_export": Entry(422, "A bundle can't be made of this"),
     "invalid_fork": Entry(422, "The fork can't be made as asked"),
     "invalid_injection": Entry(422, "The injection can't be made as asked"),
     "invalid_key": Entry(422, "The idempotency key can't be kept"),
+    "invalid_key_id": Entry(422, "The id of a signing key is no key"),
+    "invalid_key_terms": Entry(422, "A key's name, note or expiry can't be kept"),
     "invalid_label": Entry(422, "The label can't be moved as asked"),
     "invalid_listing": Entry(422, "The prompt can't be offered on these terms"),
     "invalid_mandate": Entry(422, "These limits can't be kept"),
@@ -61,14 +81,52 @@ CATALOGUE: dict[str, Entry] = {
     "invalid_reason": Entry(422, "This is kept with its reason, which is missing or can't be kept"),
     "invalid_request": Entry(422, "The request does not have the declared shape"),
     "invalid_ritual": Entry(422, "The ritual can't be registered as asked"),
+    "invalid_runs": Entry(422, "Foreign reputation can't count as so many runs"),
+    "invalid_utf8": Entry(422, "It is not UTF-8"),
+    "key_expired": Entry(422, "A key that signed it has expired"),
+    "key_not_ascii": Entry(422, "A key of an object is not ASCII"),
+    "key_revoked": Entry(422, "A revoked key signed it"),
+    "lineage_cycle": Entry(422, "A prompt of the bundle descends from itself"),
+    "missing_file": Entry(422, "The folder lacks a file that was signed"),
+    "not_a_bundle": Entry(422, "What was signed is no bundle"),
+    "not_a_folder": Entry(422, "What was signed is no folder"),
+    "not_a_key": Entry(422, "It is no Ed25519 key"),
+    "not_a_revocation_list": Entry(422, "What was signed is no revocation list"),
+    "not_an_envelope": Entry(422, "It is no DSSE envelope"),
+    "not_an_integer": Entry(422, "A number is no integer"),
+    "not_canonical": Entry(422, "It is not spelled as it was signed"),
+    "nul_character": Entry(422, "A text holds U+0000"),
+    "path_in_name": Entry(422, "A name leads out of its place"),
+    "payload_type": Entry(422, "The envelope holds something of another kind"),
     "refused": Entry(422, "This is not done"),
+    "too_deep": Entry(422, "It is nested too deeply"),
+    "too_large": Entry(422, "It is larger than is taken"),
     "too_little_evidence": Entry(422, "There is too little evidence for this"),
+    "too_many_prompts": Entry(422, "It has more prompts than are taken"),
+    "too_many_royalties": Entry(422, "A sale of a prompt would owe more royalties than are taken"),
+    "too_many_values": Entry(422, "It has more values than are taken"),
     "unknown_licence": Entry(422, "The licence is not known here"),
+    "unknown_parent": Entry(422, "A prompt of the bundle descends from one that is not told"),
     "unknown_scope": Entry(422, "The scope does not exist"),
+    "unknown_signer": Entry(422, "Nobody who is trusted here signed it"),
+    "unknown_version": Entry(422, "It is of a version that is not read here"),
+    "withdrawn": Entry(422, "Its issuer withdrew a prompt of the bundle"),
     "internal_error": Entry(500, "The server made a mistake"),
+    "vault_altered": Entry(500, "What is kept of a bundle is not what was signed"),
     "not_folded": Entry(503, "The scores do not include the event yet"),
     "log_from_another_cluster": Entry(503, "The log can't be appended to here"),
+    "unreadable_key": Entry(503, "A private key of this installation can't be opened"),
 }
+
+# What is wrong with a signed file: of no concern to endpoints that neither take nor make one.
+OF_FILES = frozenset(
+    (
+        *canonical_json.BadJson.codes, *dsse.BadEnvelope.codes, *bundles.BadBundle.codes, *folders.BadFolder.codes,
+        *revocations.BadRevocations.codes, "below_threshold", "import_decided", "invalid_export", "invalid_key_terms",
+        "invalid_runs", "key_expired", "key_known", "key_revoked", "line_taken", "not_a_key", "stale_list",
+        "too_many_royalties", "unknown_signer", "unreadable_key", "vault_altered", "withdrawn", "anothers_key",
+    )
+) - {"invalid_json", "licence_forbids"}  # fmt: skip
 
 
 class Row(TypedDict):
@@ -89,7 +147,8 @@ class Place(TypedDict):
 
 
 class Problem(TypedDict):
-    """RFC 9457 problem details. `code` is stable; `detail` is for people and says what to do."""
+    """RFC 9457 problem details. `code` is stable; `detail` is for people and says what to do. `bundle_import` is the
+    import that keeps the refusal of a file."""
 
     type: str
     title: str
@@ -98,6 +157,7 @@ class Problem(TypedDict):
     code: str
     rows: NotRequired[list[Row]]
     places: NotRequired[list[Place]]
+    bundle_import: NotRequired[int]
 
 
 def of(refusal: errors.Refusal) -> dict[str, Any]:
@@ -114,6 +174,8 @@ def of(refusal: errors.Refusal) -> dict[str, Any]:
         problem["rows"] = list(refusal.rows)
     if isinstance(refusal, refusals.InvalidRequest) and refusal.places:
         problem["places"] = list(refusal.places)
+    if isinstance(refusal, refusals.FileRefused):
+        problem["bundle_import"] = refusal.bundle_import
     return problem
 
 

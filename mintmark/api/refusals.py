@@ -1,9 +1,9 @@
-"""What this door itself refuses, before a verb is called."""
+"""What this door itself refuses, before a verb is called; and how it refuses a file that a verb has looked at."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from mintmark.core import errors
+from mintmark.core import bundles, canonical_json, dsse, errors, trust_roots
 
 
 class NotAuthenticated(errors.Refusal):
@@ -62,6 +62,21 @@ class InvalidRequest(errors.Refusal):
     def __init__(self, message: str, *, places: Sequence["Place"] = ()) -> None:
         super().__init__(message)
         self.places = tuple(places)
+
+
+class FileRefused(errors.OneOf):
+    """A file that was brought and is not taken in; `bundle_import` is what is kept of that, the refusal alone."""
+
+    codes = frozenset(
+        (
+            *canonical_json.BadJson.codes, *dsse.BadEnvelope.codes, *bundles.BadBundle.codes,
+            trust_roots.KeyRevoked.code, trust_roots.KeyExpired.code, trust_roots.BelowThreshold.code, "invalid_prompt",
+        )
+    )  # fmt: skip
+
+    def __init__(self, code: str, message: str, *, bundle_import: int) -> None:
+        super().__init__(code, message)
+        self.bundle_import = bundle_import
 
 
 class Place(dict[str, Any]):

@@ -1,11 +1,11 @@
 """How an endpoint is declared: its scope, the shapes of what goes in and out, and the statuses it may answer.
 
-An endpoint that is not declared here does not exist, and none can be declared without a scope.
+An endpoint that is not declared here does not exist, and none can be declared without saying its scope.
 """
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -29,7 +29,7 @@ type KeyTaken = Literal["", "optional", "required"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """What was declared; the table of authorisations in the tests is held against these. A `keyed` one is refused
-    without an `Idempotency-Key`."""
+    without an `Idempotency-Key`; one without a scope is open to everybody."""
 
     method: str
     path: str
@@ -37,9 +37,13 @@ class Endpoint:
     name: str
     keyed: bool = False
     takes_body: bool = False
+    takes_file: bool = False
 
 
 ENDPOINTS: list[Endpoint] = []
+
+# What a file may be called that is sent as it is.
+FILE_TYPES = (answers.ENVELOPE, answers.MEDIA_TYPE, "application/octet-stream")
 
 # The shapes of bodies, by name, for the schema.
 BODY_SHAPES: dict[str, Any] = {}
@@ -49,9 +53,10 @@ class Routes:
     """The endpoints of one noun. A view takes the request and what the path, the query and the body say; what it
     returns has the declared shape, which mypy checks and pydantic writes."""
 
-    def __init__(self, *, tag: str) -> None:
+    def __init__(self, *, tag: str, handles_files: bool = False) -> None:
         self.router = Router(tags=[tag])
         self._tag = tag
+        self._codes = problems.CATALOGUE.keys() - (() if handles_files else problems.OF_FILES)
 
     def get[T](
         self, path: str, *, scope: str, answer: type[T], refuses: Iterable[int] = ()
@@ -77,10 +82,58 @@ class Routes:
             def run(request: credentials.Request, **values: Any) -> HttpResponseBase:
                 return answers.file_answer(request, view(request, **values))
 
-            self._add("GET", path, view, run, scope, None, 200, refuses, body=None, is_file=True)
+            self._add(
+                "GET", path, view, run, scope, None, 200, refuses, body=None, media=answers.CSV
+            )
             return view
 
         return declare
+
+    def envelope(
+        self, path: str, *, scope: str, refuses: Iterable[int] = ()
+    ) -> Callable[[Callable[..., answers.Envelope]], Callable[..., answers.Envelope]]:
+        """Declare a read that answers a signed file, byte for byte. Without a scope it is open to everybody."""
+
+        def declare(view: Callable[..., answers.Envelope]) -> Callable[..., answers.Envelope]:
+            def run(request: HttpRequest, **values: Any) -> HttpResponse:
+                return answers.envelope_answer(
+                    request, view(request, **values), is_public=not scope
+                )
+
+            self._add(
+                "GET", path, view, run, scope, None, 200, refuses, body=None, media=answers.ENVELOPE
+            )
+            return view
+
+        return declare
+
+    def upload[T](
+        self, path: str, *, scope: str, answer: type[T], refuses: Iterable[int] = ()
+    ) -> Callable[[Callable[..., answers.Created[T]]], Callable[..., answers.Created[T]]]:
+        """Declare a write that takes a file as it is, given to the view as `raw`. The same file again is known by its
+        bytes, so it takes no `Idempotency-Key`."""
+
+        def declare(view: Callable[..., answers.Created[T]]) -> Callable[..., answers.Created[T]]:
+            def run(request: credentials.Request, **values: Any) -> HttpResponse:
+                made = view(request, raw=request.body, **values)
+                response = answers.write_answer(
+                    answers.write(made.body, shape=answer), status=201, location=made.location
+                )
+                return replays.marked(response) if made.is_replay else response
+
+            statuses = {409, *refuses}
+            self._add(
+                "POST", path, view, run, scope, answer, 201, statuses, body=None, takes_file=True
+            )
+            return view
+
+        return declare
+
+    def act[T](
+        self, path: str, *, scope: str, body: Any, answer: type[T], refuses: Iterable[int] = ()
+    ) -> Callable[[Callable[..., T]], Callable[..., T]]:
+        """Declare a decision that, sent twice, changes nothing the second time, and so takes no key."""
+        return self._setting("POST", path, scope=scope, body=body, answer=answer, refuses=refuses)
 
     def post[T](
         self,
@@ -148,17 +201,7 @@ class Routes:
         self, path: str, *, scope: str, body: Any, answer: type[T], refuses: Iterable[int] = ()
     ) -> Callable[[Callable[..., T]], Callable[..., T]]:
         """Declare a write that sets something: sent twice, it changes nothing the second time."""
-        parser: TypeAdapter[Any] = TypeAdapter(body)
-
-        def declare(view: Callable[..., T]) -> Callable[..., T]:
-            def run(request: credentials.Request, **values: Any) -> HttpResponse:
-                made = view(request, body=bodies.parse(parser, request.body), **values)
-                return answers.write_answer(answers.write(made, shape=answer), status=200)
-
-            self._add("PUT", path, view, run, scope, answer, 200, refuses, body=body)
-            return view
-
-        return declare
+        return self._setting("PUT", path, scope=scope, body=body, answer=answer, refuses=refuses)
 
     def delete(
         self, path: str, *, scope: str, refuses: Iterable[int] = ()
@@ -186,6 +229,28 @@ class Routes:
 
         return declare
 
+    def _setting[T](
+        self,
+        method: str,
+        path: str,
+        *,
+        scope: str,
+        body: Any,
+        answer: type[T],
+        refuses: Iterable[int],
+    ) -> Callable[[Callable[..., T]], Callable[..., T]]:
+        parser: TypeAdapter[Any] = TypeAdapter(body)
+
+        def declare(view: Callable[..., T]) -> Callable[..., T]:
+            def run(request: credentials.Request, **values: Any) -> HttpResponse:
+                made = view(request, body=bodies.parse(parser, request.body), **values)
+                return answers.write_answer(answers.write(made, shape=answer), status=200)
+
+            self._add(method, path, view, run, scope, answer, 200, refuses, body=body)
+            return view
+
+        return declare
+
     def _add(
         self,
         method: str,
@@ -199,9 +264,10 @@ class Routes:
         *,
         body: Any,
         key: KeyTaken = "",
-        is_file: bool = False,
+        media: str = "",
+        takes_file: bool = False,
     ) -> None:
-        if scope not in SCOPES:
+        if scope and scope not in SCOPES:
             raise ValueError(f"{path} asks for the scope {scope!r}, which does not exist")
         name = f"{self._tag}.{view.__name__}"
         ENDPOINTS.append(
@@ -212,22 +278,32 @@ class Routes:
                 name=name,
                 keyed=key == "required",
                 takes_body=body is not None,
+                takes_file=takes_file,
             )
         )
         # What the view gets beside what the path and the query say.
-        given = {"body", "key"} if key == "required" else {"body"}
+        given = {"body", "raw"} | ({"key"} if key == "required" else set())
         summary, _, rest = inspect.cleandoc(view.__doc__ or "").partition("\n\n")
         self.router.api_operation(
             [method],
             path,
-            auth=credentials.holding(scope),
+            auth=credentials.holding(scope) if scope else None,
             response={status: answer},
             operation_id=name,
             url_name=name,
             summary=" ".join(summary.split()).rstrip("."),
-            description=f"{rest}\n\nTakes the scope `{scope}`.".strip(),
+            description=f"{rest}\n\nTakes {f'the scope `{scope}`' if scope else 'no key'}.".strip(),
             openapi_extra=_declared(
-                method, path, status, refuses, scope=scope, body=body, key=key, is_file=is_file
+                method,
+                path,
+                status,
+                refuses,
+                codes=self._codes,
+                scope=scope,
+                body=body,
+                key=key,
+                media=media,
+                takes_file=takes_file,
             ),
         )(_taking_only_what_is_declared(view, run, but=given))
 
@@ -265,14 +341,16 @@ def _declared(
     status: int,
     refuses: Iterable[int],
     *,
+    codes: Set[str],
     scope: str,
     body: Any,
     key: KeyTaken,
-    is_file: bool,
+    media: str,
+    takes_file: bool,
 ) -> dict[str, Any]:
     """What the schema says beside the parameters: every status, the headers, the body's shape."""
     statuses = {401, 403, 422, 500, *refuses}
-    extra: dict[str, Any] = {"x-scope": scope, "responses": {}}
+    extra: dict[str, Any] = {"x-scope": scope or "none", "responses": {}}
     if "{" in path:
         statuses.add(404)
     if method == "GET":
@@ -281,8 +359,12 @@ def _declared(
         extra["parameters"] = [
             _parameter("If-None-Match", "an ETag that the caller holds an answer of")
         ]
-    if is_file:
-        extra["responses"][status]["content"] = {answers.CSV: {"schema": {"type": "string"}}}
+    if media:
+        extra["responses"][status]["content"] = {media: {"schema": {"type": "string"}}}
+    if takes_file:
+        statuses |= {400, 413, 415}
+        file = {"schema": {"type": "string", "format": "binary"}}
+        extra["requestBody"] = {"required": True, "content": dict.fromkeys(FILE_TYPES, file)}
     if body is not None:
         statuses |= {400, 413, 415}
         shape = TypeAdapter(body).json_schema(ref_template=REF)
@@ -305,9 +387,13 @@ def _declared(
             )
         ]
     for refused in sorted(statuses):
-        codes = [c for c, entry in problems.CATALOGUE.items() if entry.status == refused]
+        meant = [
+            f"`{code}`: {entry.title}"
+            for code, entry in problems.CATALOGUE.items()
+            if entry.status == refused and code in codes
+        ]
         extra["responses"][str(refused)] = {
-            "description": "; ".join(f"`{c}`: {problems.CATALOGUE[c].title}" for c in codes),
+            "description": "; ".join(meant),
             "content": {problems.MEDIA_TYPE: {"schema": {"$ref": REF.format(model="Problem")}}},
         }
     return extra

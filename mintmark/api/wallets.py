@@ -41,7 +41,7 @@ class EntryShape(TypedDict):
 
     id: int
     transfer: int
-    cause: Literal["grant", "mint", "gift", "purchase", "release", "refund"]
+    cause: Literal["grant", "mint", "gift", "purchase", "release", "refund", "settlement"]
     memo: str
     amount: Tokens
     balance: Tokens

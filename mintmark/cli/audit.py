@@ -31,12 +31,14 @@ def audit(context: click.Context, *, heads: tuple[str, ...], as_json: bool) -> N
     from mintmark.market import audit as market
     from mintmark.tokens import audit as tokens
     from mintmark.trust import audit as trust
+    from mintmark.vault import audit as vault
 
     # From the lowest floor up.
     findings = [
         *_remembered(heads),
         *tokens.audit(progress=output.step),
         *trust.audit(now=datetime.now(UTC), progress=output.step),
+        *vault.audit(progress=output.step),
         *market.audit(progress=output.step),
     ]
     if as_json:

@@ -158,7 +158,7 @@ def _load_market(
 ) -> int:
     from mintmark.trust import projector
 
-    from .living_example import fleet, trading
+    from .living_example import bundles, fleet, trading
 
     say("A simulated market: the fleet's teams list, buy, fork, put to work and rate")
     with output.progress("simulated trade") as progress:
@@ -173,6 +173,8 @@ def _load_market(
     projector.advance(now=now)
     added = f"  {traded.listings} listings, {traded.purchases} purchases, {traded.events} events"
     say(added if traded.purchases else "  there already")
+    if signed := bundles.keep(now=now):
+        say(f"  {signed} signed bundles: the receipts of sets, and one set to carry elsewhere")
     return traded.events
 
 

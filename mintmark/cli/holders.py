@@ -1,4 +1,4 @@
-"""Who is meant by a name on the command line: a person or an assistant."""
+"""Who is meant by a name on the command line: a person, an assistant or a team."""
 
 from typing import TYPE_CHECKING
 
@@ -6,7 +6,7 @@ from mintmark.core import errors
 
 if TYPE_CHECKING:
     from mintmark.accounts.callers import Caller
-    from mintmark.accounts.models import Principal
+    from mintmark.accounts.models import Principal, Team
 
 
 def named(*, holder: str) -> "Principal":
@@ -32,6 +32,16 @@ def named(*, holder: str) -> "Principal":
     if assistant is not None:
         return assistant.principal
     raise errors.NotFound(f"Nobody is called {name!r}: neither a person nor an assistant.")
+
+
+def team(*, name: str) -> "Team":
+    """The team with this name."""
+    from mintmark.accounts.models import Team
+
+    found = Team.objects.filter(name=name).first()
+    if found is None:
+        raise errors.NotFound(f"No team {name!r}: see `mintmark team list`.")
+    return found
 
 
 def acting(*, person: str | None = None) -> "Caller":

@@ -1,5 +1,6 @@
 """`mintmark import`."""
 
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,8 +10,9 @@ import click
 from . import exits, installation, output
 
 if TYPE_CHECKING:
-    from mintmark.importers.reports import Report
+    from mintmark.importers.reports import Clauses, Report
 
+_SHOWN = 10
 _dry_run = click.option(
     "--dry-run", is_flag=True, help="Do all of it, take it back, and report what it would do."
 )
@@ -95,6 +97,45 @@ def prompts_csv(
     _finish(report, context=context, as_json=as_json)
 
 
+@imports.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--team", default="promptfoo", show_default=True, help="To whom all of it belongs.")
+@click.option("--name", default="", help="The ritual's name. [default: the file's description]")
+@click.option("--tag", default="", help="The ritual's task. [default: made of its name]")
+@_dry_run
+@output.json_option
+@click.pass_context
+def promptfoo(
+    context: click.Context,
+    *,
+    file: Path,
+    team: str,
+    name: str,
+    tag: str,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """What promptfoo measured, or its tests: FILE is results.json, or YAML with tests.
+
+    Results become prompts, assistants, a ritual and outcomes; tests become a ritual.
+    """
+    installation.open_database()
+    from mintmark.importers import promptfoo as importer
+
+    from . import console
+
+    report = importer.load(
+        file=file,
+        caller=console.caller(),
+        now=datetime.now(UTC),
+        team=team,
+        name=name,
+        tag=tag,
+        dry_run=dry_run,
+    )
+    _finish(report, context=context, as_json=as_json)
+
+
 def _finish(report: "Report", *, context: click.Context, as_json: bool) -> None:
     folded = 0 if report.dry_run else _fold()
     if as_json:
@@ -135,6 +176,8 @@ def _print(report: "Report") -> None:
         )
     for note in report.notes:
         output.say(note)
+    if report.clauses is not None and report.clauses.checked:
+        _print_clauses(report.clauses)
     if not report.changed:
         output.say("Nothing changed." if not report.dry_run else "Nothing would change.")
     elif report.dry_run:
@@ -142,3 +185,19 @@ def _print(report: "Report") -> None:
     if report.refused:
         click.echo(f"! {len(report.refused)} refused:", err=True)
         output.print_rows(report.refused)
+
+
+def _print_clauses(clauses: "Clauses") -> None:
+    broken = Counter((remark.clause, remark.severity) for remark in clauses.remarks)
+    found = ", ".join(
+        f"{count:,} do not keep {clause} ({'blocks' if severity == 'block' else 'warns'})"
+        for (clause, severity), count in broken.most_common()
+    )
+    output.say(
+        f"Codex {clauses.codex}: {clauses.checked:,} texts checked; {found or 'all keep it'}."
+    )
+    blocking = [remark for remark in clauses.remarks if remark.severity == "block"]
+    for remark in blocking[:_SHOWN]:
+        output.say(f"  line {remark.line}, {remark.prompt}: {remark.says}: {remark.excerpt}")
+    if len(blocking) > _SHOWN:
+        output.say(f"  and {len(blocking) - _SHOWN:,} more; --json has all of them.")

@@ -3,17 +3,15 @@
 So `mintmark --help` is quick, and `backtest` and `simulate` need neither Django nor a database.
 """
 
-import importlib
 import os
 import sys
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from mintmark.core import errors
 
-from . import exits, output
+from . import exits, lazy, output
 from .installation import NotReady
 
 COMMANDS = {
@@ -28,6 +26,10 @@ COMMANDS = {
         "Fold recorded evidence into scores, settle warranties, score listings, as it comes.",
     ),
     "import": ("imports:imports", "Bring in prompts and evidence from files."),
+    "ritual": (
+        "rituals:ritual",
+        "Define rituals, say how assistants are reached, run prompts.",
+    ),
     "calibrate": (
         "calibrate:calibrate",
         "Learn the priors from the log, and put them in force as a new policy.",
@@ -41,6 +43,10 @@ COMMANDS = {
         "Show a wallet with its newest entries, or all that tokens are in.",
     ),
     "market": ("market:market", "See what is traded; settle, revoke, withdraw for good."),
+    "vault": (
+        "vault:vault",
+        "Carry prompts to other installations and back, in signed bundles.",
+    ),
     "backtest": (
         "backtest:backtest",
         "Predict the scores in FILE from what came before, beside plain means.",
@@ -53,32 +59,8 @@ COMMANDS = {
 """Every command: where it is, and its first line of help."""
 
 
-class _Door(click.Group):
-    """Loads a command when it is called, and turns whatever it raises into a message and an exit
-    code.
-    """
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(f".{module}", __package__), name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name][1]) for name in COMMANDS])
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        commands = [
-            CompletionItem(name, help=help)
-            for name, (_, help) in COMMANDS.items()
-            if name.startswith(incomplete)
-        ]
-        return commands + click.Command.shell_complete(self, ctx, incomplete)
+class _Door(lazy.Group):
+    """Turns whatever a command raises into a message and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -98,7 +80,7 @@ class _Door(click.Group):
             ctx.exit(exits.READER_GONE)
 
 
-@click.group(cls=_Door, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Door, places=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="mintmark")
 def main() -> None:
     """Evidence-based reputation and trust for the prompts that a fleet of LLM assistants runs on.

@@ -170,15 +170,12 @@ def revoke(*, prompt: str, team: str, reason: str, as_json: bool) -> None:
     What was paid stays paid; whoever should get tokens back is given them.
     """
     installation.open_database()
-    from mintmark.accounts.models import Team
     from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
     from mintmark.market.models import Injection
     from mintmark.registry import entitlements, prompts
 
     found = prompts.named(reference=prompt)
-    where = Team.objects.filter(name=team).first()
-    if where is None:
-        raise errors.NotFound(f"No team {team!r}: see `mintmark team list`.")
+    where = holders.team(name=team)
     held = entitlements.live(prompt=found, team_ids=frozenset({where.pk})).first()
     if held is None:
         raise errors.NotFound(f"Team {where} was not given {found.reference}: there is no right.")

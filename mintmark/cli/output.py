@@ -43,6 +43,11 @@ def exact(micro: int) -> str:
     return money.shown(micro).replace(",", "")
 
 
+def inert(text: str) -> str:
+    """A text of others for a terminal: what does not print is named, as ⟨U+001B⟩."""
+    return "".join(at if at.isprintable() else f"⟨U+{ord(at):04X}⟩" for at in text)
+
+
 def print_table(
     *,
     columns: Sequence[str],

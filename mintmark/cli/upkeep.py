@@ -1,4 +1,5 @@
-"""The market's upkeep beside a worker: about once a minute, settle the warranties that are due and score the listings.
+"""The market's upkeep beside a worker: about once a minute, settle the warranties that are due, score the listings, and
+sign the receipts of sets that were bought.
 
 In a thread of its own: scoring thousands of listings takes longer than evidence may wait to be folded.
 """
@@ -36,18 +37,25 @@ def score() -> int:
     return SymbolicPromptTokenMarketplace().refresh(now=datetime.now(UTC))
 
 
+def issue() -> int:
+    """Sign the receipts of sets that were bought lately and have none; how many were made."""
+    from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
+
+    return SymbolicPromptTokenMarketplace().issue_due(now=datetime.now(UTC))
+
+
 def _keep_up(stop: threading.Event) -> None:
     from django.db import connection
 
     pause, failed = FIRST_SECONDS, 0
     while not stop.wait(pause):
-        failed = 0 if all([_done(settle), _done(score)]) else failed + 1
+        failed = 0 if all([_done(settle), _done(score), _done(issue)]) else failed + 1
         pause = min(SECONDS, RETRY_SECONDS * 2 ** min(failed, 10)) if failed else SECONDS
     connection.close()
 
 
 def _done(step: Callable[[], int]) -> bool:
-    """Whether a step could be done. What fails ends neither the other step nor the worker: the database may be
+    """Whether a step could be done. What fails ends neither another step nor the worker: the database may be
     restarting, and what was settled is not settled twice."""
     from django.db import close_old_connections, connection
 

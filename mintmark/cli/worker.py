@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import click
 
-from . import exits, installation, output, upkeep
+from . import exits, installation, measuring, output, upkeep
 
 POLL_SECONDS = 0.2
 _LONGEST_POLL_SECONDS = 1.0
@@ -27,10 +27,11 @@ _PATIENCE_SECONDS = 5.0
 def worker(context: click.Context, *, once: bool, with_parent: bool, as_json: bool) -> None:
     """Fold recorded evidence into scores, settle warranties, score listings, as it comes.
 
-    Once a minute it settles the warranties that are due and scores the listings, once an hour it
-    seals both books. On SQLite evidence is folded as it is recorded, and this does the rest. Any
-    number of workers may run: one of them folds, the others stand by. SIGTERM and Ctrl-C end it
-    between two slices, each of which is a transaction of its own.
+    Once a minute it settles the warranties that are due, scores the listings and signs the receipts
+    of sets that were bought, once an hour it seals both books. On SQLite evidence is folded as it
+    is recorded, and this does the rest. All the while it runs the rituals that wait. Any number of
+    workers may run: one of them folds, the others stand by. SIGTERM and Ctrl-C end it between two
+    slices, each of which is a transaction of its own.
     """
     installation.open_database()
     from django.db import connection
@@ -49,9 +50,10 @@ def worker(context: click.Context, *, once: bool, with_parent: bool, as_json: bo
         signal.signal(name, lambda *_: stop.set())
     if with_parent:
         _end_with(parent=os.getppid(), stop=stop)
-    trade = upkeep.start(stop=stop)
+    beside = [upkeep.start(stop=stop), *measuring.start(stop=stop)]
     folded = _run(stop, folds=connection.vendor == "postgresql")
-    trade.join(timeout=_PATIENCE_SECONDS)
+    for thread in beside:
+        thread.join(timeout=_PATIENCE_SECONDS)
     if as_json:
         output.print_json({"folded": folded})
     context.exit(exits.DONE)

@@ -7,6 +7,7 @@ trust, which is `core.trust_roots`.
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import pydantic
@@ -24,35 +25,49 @@ VERSION = "1.0"
 MILLION = 1_000_000
 MOST_PROMPTS = 10_000
 
-LIMITS = Limits(size=16 << 20, depth=16, values=1_000_000)
-"""What is taken where nobody says otherwise: 16 MiB."""
+LIMITS = Limits(size=16 << 20, depth=16, values=600_000)
+"""What is taken where nobody says otherwise: 16 MiB, and of values what so much told densely has."""
 _OF_ENVELOPE = 1_000
 
-_DIGEST = r"^[0-9a-f]{64}$"
-_REFERENCE = r"^[a-z0-9][a-z0-9_-]{0,63}/\w[\w .:/()&,'+-]{0,199}@[1-9][0-9]{0,8}$"
-_MOMENT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$"
+_DIGEST = r"\A[0-9a-f]{64}\Z"
+_REFERENCE = (
+    r"\A[a-z0-9][a-z0-9_-]{0,63}/\w(?:[\w .:/()&,'+-]{0,198}[\w.:/()&,'+-])?@[1-9][0-9]{0,8}\Z"
+)
+_MOMENT = r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z\Z"
+
+
+def _is_real(moment: str) -> str:
+    datetime.fromisoformat(moment)
+    return moment
+
 
 Digest = Annotated[str, Field(pattern=_DIGEST)]
 Reference = Annotated[str, Field(pattern=_REFERENCE)]
-Moment = Annotated[str, Field(pattern=_MOMENT)]
+Moment = Annotated[str, Field(pattern=_MOMENT), pydantic.AfterValidator(_is_real)]
 Ppm = Annotated[int, Field(ge=0, le=MILLION)]
 Count = Annotated[int, Field(ge=0, le=canonical_json.SAFE)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Line = Annotated[str, Field(max_length=400)]
+type Many[T] = Annotated[tuple[T, ...], pydantic.FailFast()]
+"""An array; the first wrong row is enough to refuse it, however many there are."""
 
 
-class BadBundle(errors.Refusal):
-    """A file that is no bundle, or one that contradicts itself. `code` says which."""
+class BadBundle(errors.OneOf):
+    """A file that is no bundle, or one that contradicts itself or its licences. `code` says which."""
 
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code  # type: ignore[misc]
+    codes = frozenset(
+        ("not_canonical", "payload_type", "not_a_bundle", "unknown_version", "too_many_prompts", "path_in_name",
+         "digest_mismatch", "duplicate_name", "unknown_parent", "lineage_cycle", "licence_forbids")
+    )  # fmt: skip
 
 
 class _Shape(pydantic.BaseModel):
     """Fields that are not known are let pass: a later minor version may add some."""
 
-    model_config = pydantic.ConfigDict(strict=True, frozen=True, extra="ignore")
+    # The other engine takes joiners for letters, and keeps 25 MB of tables.
+    model_config = pydantic.ConfigDict(
+        strict=True, frozen=True, extra="ignore", regex_engine="python-re"
+    )
 
 
 class Reputation(_Shape):
@@ -98,16 +113,16 @@ class Prompt(_Shape):
     text: Annotated[str, Field(min_length=1, max_length=500_000)]
     title: Annotated[str, Field(max_length=200)]
     licence: Annotated[str, Field(max_length=64)]
-    variables: tuple[Name, ...]
-    tags: tuple[Annotated[str, Field(min_length=1, max_length=100)], ...]
+    variables: Many[Name]
+    tags: Many[Annotated[str, Field(min_length=1, max_length=100)]]
     parent: Reference | None
     derivation: Literal["root", "revision", "fork"]
     mutation_note: Annotated[str, Field(max_length=200)]
     author: Name
     rights: Literal["author", "passed_on", "bought"]
-    royalties: tuple[Royalty, ...]
+    royalties: Many[Royalty]
     reputation: Reputation
-    events: tuple[Event, ...] | None
+    events: Many[Event] | None
 
 
 class Ancestor(_Shape):
@@ -131,7 +146,7 @@ class PromptSet(_Shape):
 class Issuer(_Shape):
     """The installation (a random id that stays) and the team that tells all this."""
 
-    installation: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    installation: Annotated[str, Field(pattern=r"\A[0-9a-f]{32}\Z")]
     name: Name
     team: Line
 
@@ -150,15 +165,15 @@ class Bundle(_Shape):
     """The predicate. `as_of`: the time of the newest thing told; `policy` and the seals: under which scores stand, and
     the heads of the issuer's books."""
 
-    version: Annotated[str, Field(pattern=r"^[0-9]{1,4}\.[0-9]{1,4}$")]
+    version: Annotated[str, Field(pattern=r"\A[0-9]{1,4}\.[0-9]{1,4}\Z")]
     purpose: Literal["export", "receipt"]
     prompt_set: PromptSet
     issuer: Issuer
     as_of: Moment
     policy: Count
     evidence_seal: Line
-    prompts: Annotated[tuple[Prompt, ...], Field(min_length=1)]
-    ancestors: tuple[Ancestor, ...]
+    prompts: Annotated[Many[Prompt], Field(min_length=1)]
+    ancestors: Many[Ancestor]
     receipt: Receipt | None
 
 
@@ -189,10 +204,12 @@ def statement(bundle: Bundle) -> dict[str, Any]:
 
 
 def sealed(bundle: Bundle, *, keys: Iterable[Ed25519PrivateKey]) -> Envelope:
-    """A bundle signed by each of these keys; the same bundle and keys give the same bytes."""
-    return dsse.signed(
-        payload_type=PAYLOAD_TYPE, payload=canonical_json.dumps(statement(bundle)), keys=keys
-    )
+    """A bundle signed by each of these keys; the same bundle and keys give the same bytes. `BadJson` (`nul_character`)
+    where a string of it holds U+0000."""
+    # Its shape lets through nothing else that has no canonical spelling.
+    payload = canonical_json.respelled(statement(bundle))
+    canonical_json.check_no_nul(payload.decode())
+    return dsse.signed(payload_type=PAYLOAD_TYPE, payload=payload, keys=keys)
 
 
 def opened(raw: bytes, *, limits: Limits = LIMITS, most_prompts: int = MOST_PROMPTS) -> Opened:
@@ -203,6 +220,9 @@ def opened(raw: bytes, *, limits: Limits = LIMITS, most_prompts: int = MOST_PROM
     `unknown_parent`, `lineage_cycle`.
     """
     canonical_json.check_size(raw, limits=limits)
+    if not raw.isascii():
+        canonical_json.decoded(raw)
+        raise BadBundle("not_canonical", "A bundle is written in ASCII; this file is not.")
     envelope = dsse.opened(raw, limits=Limits(size=limits.size, depth=4, values=_OF_ENVELOPE))
     if envelope.to_bytes() != raw:
         raise BadBundle(
@@ -210,6 +230,7 @@ def opened(raw: bytes, *, limits: Limits = LIMITS, most_prompts: int = MOST_PROM
             "The file is not spelled as it was written: a bundle is canonical JSON (RFC 8785) in standard base64 and "
             "nothing more, not even a last line end. Take the file as its issuer gave it out.",
         )
+    del raw  # what follows takes as much again
     if envelope.payload_type != PAYLOAD_TYPE:
         raise BadBundle(
             "payload_type",
@@ -226,9 +247,10 @@ def read(
     """What a payload says, as JSON and as a bundle; whoever calls this has checked who signed it."""
     told = canonical_json.parsed(payload, limits=limits)
     bundle = _shaped(told, payload, most_prompts=most_prompts)
-    if canonical_json.respelled(told) != payload:
+    if not canonical_json.is_spelled(told, payload):
         raise BadBundle("not_canonical", "What was signed is not canonical JSON (RFC 8785).")
-    _check_subjects(told["subject"], bundle.prompts)
+    _check_names(bundle)
+    _check_subjects(told.get("subject"), bundle.prompts)
     _check_lineage(bundle)
     return told, bundle
 
@@ -263,6 +285,17 @@ def _shaped(told: Any, payload: bytes, *, most_prompts: int) -> Bundle:
         raise BadBundle("not_a_bundle", f"{place[:120]}: {first['msg'][:200]}.") from None
 
 
+def _check_names(bundle: Bundle) -> None:
+    nodes: tuple[Prompt | Ancestor, ...] = (*bundle.prompts, *bundle.ancestors)
+    for node in nodes:
+        if any(part in ("", ".", "..") for part in node.name.split("/")):
+            raise BadBundle("path_in_name", f"The name {node.name[:80]!r} is a way to elsewhere.")
+    if (bundle.receipt is None) != (bundle.purpose == "export"):
+        raise BadBundle(
+            "not_a_bundle", f"It is {bundle.purpose}, and a receipt alone says what was paid."
+        )
+
+
 def _check_subjects(subjects: Any, prompts: Sequence[Prompt]) -> None:
     expected = [{"name": prompt.name, "digest": {"sha256": prompt.digest}} for prompt in prompts]
     if subjects != expected:
@@ -270,8 +303,6 @@ def _check_subjects(subjects: Any, prompts: Sequence[Prompt]) -> None:
             "digest_mismatch", "Its subjects are not its prompts: names and digests, in one order."
         )
     for prompt in prompts:
-        if any(part in ("", ".", "..") for part in prompt.name.split("/")):
-            raise BadBundle("path_in_name", f"The name {prompt.name[:80]!r} is a way to elsewhere.")
         digest = hashlib.sha256(prompt.text.encode()).hexdigest()
         if digest != prompt.digest:
             raise BadBundle(

@@ -6,7 +6,7 @@ them the standard library's sorted, compact, unescaped form is exactly RFC 8785.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -16,17 +16,23 @@ from mintmark.core import errors
 
 SAFE = 2**53 - 1
 """The largest integer that every reader of JSON keeps exactly (RFC 7493)."""
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+# No database of ours keeps U+0000 and readers in C end there. Bare it is no JSON; an even run of backslashes is text.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _LONGEST_INTEGER = 17
+_FOUR_BYTES = 0xF0
+_LONG = 1 << 16
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-class BadJson(errors.Refusal):
+class BadJson(errors.OneOf):
     """Bytes that are no JSON as it is kept here, or more of it than is taken. `code` says which."""
 
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code  # type: ignore[misc]
+    codes = frozenset(
+        ("too_large", "too_deep", "too_many_values", "invalid_utf8", "invalid_json", "key_not_ascii", "duplicate_key",
+         "nul_character", "not_an_integer", "integer_too_large")
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,30 +45,26 @@ class Limits:
 
 
 def dumps(value: Any) -> bytes:
-    """The one spelling of a value. A fraction, an integer beyond 2⁵³ − 1, a key that is not ASCII or half a surrogate
-    pair is a ValueError."""
+    """The one spelling of a value. A fraction, an integer beyond 2⁵³ − 1, a key that is not ASCII, U+0000 or half a
+    surrogate pair is a ValueError."""
     _check(value)
     return respelled(value)
 
 
 def respelled(value: Any) -> bytes:
     """The same for what `parsed` returned, which needs no look at every part again."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return text.encode()
+    return _ENCODER.encode(value).encode()
 
 
 def parsed(raw: bytes, *, limits: Limits) -> Any:
     """The value that these bytes spell, in whatever spelling; time and memory are bounded by `limits`.
 
-    Refused with `BadJson`: `too_large`, `too_deep`, `too_many_values`, `invalid_utf8`, `invalid_json`, `invalid_key`,
-    `duplicate_key`, `not_an_integer` (NaN, infinities and fractions), `integer_too_large`.
+    Refused with `BadJson`: `too_large`, `too_deep`, `too_many_values`, `invalid_utf8`, `invalid_json`, `key_not_ascii`,
+    `duplicate_key`, `nul_character`, `not_an_integer` (NaN, infinities and fractions), `integer_too_large`.
     """
     check_size(raw, limits=limits)
     _measure(raw, limits=limits)
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError as bad:
-        raise BadJson("invalid_utf8", f"Byte {bad.start} is not UTF-8.") from None
+    text = decoded(raw)
     if text.startswith("\ufeff"):
         raise BadJson("invalid_json", "It begins with a byte order mark: save it without one.")
     try:
@@ -75,6 +77,7 @@ def parsed(raw: bytes, *, limits: Limits) -> Any:
         )
         if _SURROGATE.search(text):
             respelled(value)
+        check_no_nul(text)
         return value
     except UnicodeEncodeError:
         raise BadJson(
@@ -84,6 +87,33 @@ def parsed(raw: bytes, *, limits: Limits) -> Any:
         raise BadJson("invalid_json", f"It is no JSON: {bad.msg} at character {bad.pos}.") from None
     except RecursionError:
         raise BadJson("too_deep", "It is nested too deeply.") from None
+
+
+def is_spelled(value: Any, raw: bytes) -> bool:
+    """Whether `raw`, of which `parsed` made `value`, is its one spelling."""
+    if not _is_wide(raw):
+        return respelled(value) == raw
+    at = 0
+    for piece in _pieces(value):
+        some = piece.encode()
+        if not raw.startswith(some, at):
+            return False
+        at += len(some)
+    return at == len(raw)
+
+
+def decoded(raw: bytes) -> str:
+    """The text that these bytes are."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as bad:
+        raise BadJson("invalid_utf8", f"Byte {bad.start} is not UTF-8.") from None
+
+
+def check_no_nul(text: str) -> None:
+    """Refuse JSON in which a string holds U+0000, which is escaped there."""
+    if "\\u0000" in text and _NUL.search(text):
+        raise BadJson("nul_character", "A string holds the character U+0000.")
 
 
 def check_size(raw: bytes, *, limits: Limits) -> None:
@@ -97,6 +127,8 @@ def _measure(raw: bytes, *, limits: Limits) -> None:
     inside, depth, values, escaped = False, 0, 0, False
     for start in range(0, len(raw), _CHUNK):
         chunk = raw[start : start + _CHUNK]
+        if inside and not escaped and b'"' not in chunk and b"\\" not in chunk:
+            continue  # one long string, such as a payload
         if escaped:
             chunk = b" " + chunk[1:]
         bare = chunk.replace(b"\\\\", b"  ")
@@ -117,6 +149,36 @@ def _measure(raw: bytes, *, limits: Limits) -> None:
             raise BadJson("too_many_values", f"It has more than {limits.values:,} values.")
 
 
+def _is_wide(raw: bytes) -> bool:
+    """Whether a long string holds a character of four bytes, so that Python takes four for each of its characters."""
+    codes = np.frombuffer(raw, dtype=np.uint8)
+    if codes.max(initial=0) < _FOUR_BYTES:
+        return False
+    quotes = np.flatnonzero(np.frombuffer(raw.replace(b'\\"', b"  "), dtype=np.uint8) == 0x22)
+    return int(np.diff(quotes).max(initial=0)) > _LONG
+
+
+def _pieces(value: Any) -> Iterator[str]:
+    """The one spelling, a little at a time."""
+    if isinstance(value, dict):
+        for n, key in enumerate(sorted(value)):
+            yield ("," if n else "{") + _ENCODER.encode(key) + ":"
+            yield from _pieces(value[key])
+        yield "}" if value else "{}"
+    elif isinstance(value, list):
+        for n, one in enumerate(value):
+            yield "," if n else "["
+            yield from _pieces(one)
+        yield "]" if value else "[]"
+    elif isinstance(value, str) and len(value) > _LONG:
+        yield '"'
+        for at in range(0, len(value), _LONG):
+            yield _ENCODER.encode(value[at : at + _LONG])[1:-1]
+        yield '"'
+    else:
+        yield _ENCODER.encode(value)
+
+
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
@@ -125,7 +187,7 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         raise BadJson("duplicate_key", f"The key {twice[:60]!r} stands twice in one object.")
     if not "".join(found).isascii():
         odd = next(key for key in found if not key.isascii())
-        raise BadJson("invalid_key", f"The key {odd[:60]!r} is not ASCII.")
+        raise BadJson("key_not_ascii", f"The key {odd[:60]!r} is not ASCII.")
     return found
 
 
@@ -145,13 +207,16 @@ def _check(value: Any) -> None:
         at = waiting.pop()
         if isinstance(at, dict):
             for key in at:
-                if not isinstance(key, str) or not key.isascii():
-                    raise ValueError(f"the key {key!r} is not ASCII")
+                if not isinstance(key, str) or not key.isascii() or "\0" in key:
+                    raise ValueError(f"the key {key!r} is not ASCII without U+0000")
             waiting.extend(at.values())
         elif isinstance(at, list | tuple):
             waiting.extend(at)
+        elif isinstance(at, str):
+            if "\0" in at:
+                raise ValueError("a string holds the character U+0000")
         elif isinstance(at, int):
             if abs(at) > SAFE:
                 raise ValueError(f"the integer {at} is beyond 2⁵³ − 1")
-        elif at is not None and not isinstance(at, str):
+        elif at is not None:
             raise ValueError(f"{at!r} is no string, integer, boolean, null, list or object")

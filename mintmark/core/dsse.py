@@ -7,7 +7,7 @@ payload can pass for one of another type.
 import base64
 import binascii
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -19,21 +19,35 @@ from mintmark.core.canonical_json import Limits
 
 _SIGNATURE_BYTES = 64
 _KEY_DIGITS = 64
+_HEAD = b'{"payload":"'
 MOST_SIGNATURES = 32
 
+# The points of small order, in every encoding (the sign apart): whoever likes can make signatures that hold under them.
+_SMALL_ORDER = frozenset(
+    (
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    )
+)
 
-class BadEnvelope(errors.Refusal):
+
+class BadEnvelope(errors.OneOf):
     """Bytes that are no envelope, or one whose signatures do not hold. `code` says which."""
 
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code  # type: ignore[misc]
+    codes = frozenset(
+        ("not_an_envelope", "invalid_base64", "invalid_key_id", "duplicate_signature", "bad_signature")
+    )  # fmt: skip
 
 
 class BadKey(errors.Refusal):
-    """What was given is no Ed25519 key."""
+    """What was given is no Ed25519 key, or one under which anybody can sign."""
 
-    code = "invalid_key"
+    code = "not_a_key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +79,9 @@ class Envelope:
 
     def to_bytes(self) -> bytes:
         """The file: canonical JSON."""
-        return canonical_json.dumps(self.to_json())
+        rest = canonical_json.dumps(replace(self, payload=b"").to_json())
+        # The payload comes first, is most of it, and needs no escapes.
+        return _HEAD + base64.b64encode(self.payload) + rest.removeprefix(_HEAD)
 
 
 def pae(payload_type: str, payload: bytes) -> bytes:
@@ -129,14 +145,13 @@ def verified(envelope: Envelope) -> frozenset[str]:
     message = pae(envelope.payload_type, envelope.payload)
     found: set[str] = set()
     for one in envelope.signatures:
-        if not _is_key_id(one.key_id):
-            raise BadEnvelope(
-                "invalid_key_id",
-                f"The key id {one.key_id[:80]!r} is no Ed25519 key in 64 lower-case hex digits.",
-            )
+        try:
+            key = public_key(one.key_id)
+        except BadKey as bad:
+            raise BadEnvelope("invalid_key_id", bad.message) from None
         if one.key_id in found:
             raise BadEnvelope("duplicate_signature", f"The key {one.key_id[:16]}… signed it twice.")
-        if not _holds(public_key(one.key_id), one.value, message):
+        if not _holds(key, one.value, message):
             raise BadEnvelope(
                 "bad_signature",
                 f"The signature of {one.key_id[:16]}… is not over these bytes: they were changed, or another key "
@@ -166,6 +181,8 @@ def public_key(text: str) -> Ed25519PublicKey:
     """The key of a key id; `BadKey` for anything else."""
     if not _is_key_id(text):
         raise BadKey(f"{text[:80]!r} is no Ed25519 key in 64 lower-case hex digits.")
+    if text[:-2] + f"{int(text[-2:], 16) & 0x7F:02x}" in _SMALL_ORDER:
+        raise BadKey(f"{text[:16]}… is a point of small order: anybody can sign under it.")
     return Ed25519PublicKey.from_public_bytes(bytes.fromhex(text))
 
 
@@ -180,7 +197,7 @@ def read_public_key(raw: bytes) -> Ed25519PublicKey:
         raise BadKey("It holds neither a key id (64 hex digits) nor a public key in PEM.") from None
     if not isinstance(key, Ed25519PublicKey):
         raise BadKey("It holds a public key of another kind than Ed25519.")
-    return key
+    return public_key(key_id(key))
 
 
 def public_pem(text: str) -> str:

@@ -3,7 +3,7 @@
 Facts from the licences' own summaries (choosealicense.com and creativecommons.org); not legal advice.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mintmark.core import errors
 
@@ -19,18 +19,23 @@ class UnknownLicence(errors.Refusal):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """Whether changed texts may be passed on, whether they may be sold, whether they keep the licence."""
+    """Whether changed texts may be passed on, whether they may be sold, whether they keep the licence; and whether the
+    text itself, unchanged, may be passed on, and sold."""
 
     allows_forks: bool
     allows_sale_of_forks: bool
     forks_keep_it: bool
+    allows_passing_on: bool = True
+    allows_sale: bool = True
 
 
 _FREE = Terms(allows_forks=True, allows_sale_of_forks=True, forks_keep_it=False)
 _SHARE_ALIKE = Terms(allows_forks=True, allows_sale_of_forks=True, forks_keep_it=True)
-_NO_SALE = Terms(allows_forks=True, allows_sale_of_forks=False, forks_keep_it=False)
-_NO_SALE_SHARE_ALIKE = Terms(allows_forks=True, allows_sale_of_forks=False, forks_keep_it=True)
 _NO_FORKS = Terms(allows_forks=False, allows_sale_of_forks=False, forks_keep_it=True)
+_NO_SALE = replace(_FREE, allows_sale_of_forks=False, allows_sale=False)
+_NO_SALE_SHARE_ALIKE = replace(_SHARE_ALIKE, allows_sale_of_forks=False, allows_sale=False)
+_NO_SALE_NO_FORKS = replace(_NO_FORKS, allows_sale=False)
+_NOTHING = replace(_NO_SALE_NO_FORKS, allows_passing_on=False)
 
 KNOWN: dict[str, Terms] = {
     "Apache-2.0": _FREE,
@@ -38,7 +43,7 @@ KNOWN: dict[str, Terms] = {
     "BSD-3-Clause": _FREE,
     "CC-BY-4.0": _FREE,
     "CC-BY-NC-4.0": _NO_SALE,
-    "CC-BY-NC-ND-4.0": _NO_FORKS,
+    "CC-BY-NC-ND-4.0": _NO_SALE_NO_FORKS,
     "CC-BY-NC-SA-4.0": _NO_SALE_SHARE_ALIKE,
     "CC-BY-ND-4.0": _NO_FORKS,
     "CC-BY-SA-4.0": _SHARE_ALIKE,
@@ -49,7 +54,7 @@ KNOWN: dict[str, Terms] = {
     "MIT": _FREE,
     "MPL-2.0": _SHARE_ALIKE,
     "Unlicense": _FREE,
-    PROPRIETARY: _NO_FORKS,
+    PROPRIETARY: _NOTHING,
 }
 
 

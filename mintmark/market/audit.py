@@ -10,13 +10,24 @@ from mintmark.database import findings
 from mintmark.database.findings import Finding
 from mintmark.registry import entitlements
 from mintmark.registry.models import Entitlement, Prompt
+from mintmark.tokens import house
 from mintmark.tokens.models import Account, Entry, Transfer
+from mintmark.vault.models import ForeignPrompt
 
-from .models import Injection, PromptTokenListing, Purchase, RoyaltyTerm, Warranty
+from .models import (
+    ForeignHolder,
+    ForeignRoyalty,
+    Injection,
+    PromptTokenListing,
+    Purchase,
+    RoyaltyTerm,
+    Warranty,
+)
 
 APPEND_ONLY = (
     "market_purchase", "market_royaltyterm", "market_prompttokenlisting", "market_promptset",
-    "market_promptsetitem", "market_warranty", "market_injection", "registry_entitlement", "registry_tombstone",
+    "market_promptsetitem", "market_warranty", "market_injection", "market_foreignholder", "market_foreignroyalty",
+    "registry_entitlement", "registry_tombstone",
 )  # fmt: skip
 
 
@@ -31,6 +42,7 @@ def audit(*, progress: Callable[[str], None] = lambda _: None) -> list[Finding]:
         _warranties_are_settled_once,
         _escrow_holds_what_waits,
         _royalties_are_within_the_whole,
+        _owed_abroad,
         _nothing_dead_is_served,
     ):
         finding = check()
@@ -192,6 +204,39 @@ def _royalties_are_within_the_whole() -> Finding:
             f"royalty {pk} is not between a fork and its parent"
             for pk in wrong.values_list("pk", flat=True)
         ),
+    )
+
+
+def _owed_abroad() -> Finding:
+    """What is owed abroad is owed for what came from there, to somebody of there; only treasurers pay it out."""
+
+    def broken() -> Iterator[str]:
+        came = ForeignPrompt.objects.filter(registered=True).values("prompt")
+        for pk in ForeignRoyalty.objects.exclude(prompt__in=came).values_list("pk", flat=True):
+            yield f"foreign royalty {pk} is of a prompt that came with no bundle"
+        holders = ForeignHolder.objects.values("principal")
+        for pk in ForeignRoyalty.objects.exclude(holder__in=holders).values_list("pk", flat=True):
+            yield f"foreign royalty {pk} is owed to somebody of here"
+        wallets = set(ForeignHolder.objects.values_list("principal", flat=True))
+        for pk in wallets - set(
+            Account.objects.filter(pk__in=wallets).values_list("pk", flat=True)
+        ):
+            yield f"principal {pk} of another installation has no wallet"
+        settled = Entry.objects.filter(transfer__cause=Transfer.Cause.SETTLEMENT)
+        for transfer, account, amount in settled.values_list("transfer", "account", "amount_micro"):
+            expected = account in wallets if amount < 0 else account == house.ISSUANCE
+            if not expected:
+                yield f"transfer {transfer} settled what nobody of another installation was owed"
+        spent = Entry.objects.filter(account__in=wallets, amount_micro__lt=0)
+        odd = spent.exclude(transfer__cause=Transfer.Cause.SETTLEMENT)
+        for transfer in odd.values_list("transfer", flat=True):
+            yield f"transfer {transfer} spent what is owed to somebody of another installation"
+
+    return Finding(
+        code="owed_abroad",
+        says="what is owed abroad is owed for what came from there, and leaves wallets by settlements alone",
+        checked=ForeignRoyalty.objects.count(),
+        broken=findings.first(broken()),
     )
 
 

@@ -6,7 +6,7 @@
 -- his purchases are counted one after the other.
 --
 -- `parties` are whom the price goes to, as text: the seller, and after him each `holder:rate` of a royalty, nearest
--- generation first. The caller may have read them long ago. `escrows` is null where no warranty was given.
+-- generation first, of one generation those of other installations last. The caller may have read them long ago. `escrows` is null where no warranty was given.
 CREATE OR REPLACE FUNCTION market_buy(
     the_key text, the_digest bytea, the_memo text, the_buyer bigint, the_team bigint, the_time timestamptz,
     accounts bigint[], amounts bigint[],
@@ -40,7 +40,10 @@ BEGIN
         WHERE id = one.listing AND prompt_id = one.prompt AND withdrawn_at IS NULL
         AND token_cost * 1000000 = one.price;
         WHILE ancestor IS NOT NULL LOOP
-            SELECT parent_id, agreed || coalesce(' ' || holder_id || ':' || rate_bp, '') INTO ancestor, agreed
+            SELECT parent_id, agreed || coalesce(' ' || holder_id || ':' || rate_bp, '') || coalesce((
+                SELECT string_agg(' ' || abroad.holder_id || ':' || abroad.rate_bp, '' ORDER BY abroad.generation)
+                FROM market_foreignroyalty AS abroad WHERE abroad.prompt_id = prompt.id
+            ), '') INTO ancestor, agreed
             FROM registry_prompt AS prompt LEFT JOIN market_royaltyterm AS term ON term.prompt_id = prompt.id
             WHERE prompt.id = ancestor;
         END LOOP;

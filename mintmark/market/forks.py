@@ -92,8 +92,26 @@ def fork(*, caller: Caller, parent: Prompt, draft: ForkDraft, team: Team, now: d
             author=caller.principal,
             team=team,
         )
-        _freeze(child, parent=parent, team=team, now=now)
+        freeze(child, now=now)
     return child
+
+
+def freeze(child: Prompt, *, now: datetime) -> None:
+    """Keep what sales of a prompt just registered owe the seller of its parent, if that is another team's."""
+    parent = child.parent
+    if parent is None or parent.team_id == child.team_id:
+        return
+    listing = lineage.listing_for(prompt=parent, team_id=child.team_id)
+    if listing is not None and listing.royalty_bp:
+        RoyaltyTerm.objects.get_or_create(
+            prompt=child,
+            defaults={
+                "ancestor": parent,
+                "holder": listing.seller,
+                "rate_bp": listing.royalty_bp,
+                "agreed_at": now,
+            },
+        )
 
 
 def why_not(*, caller: Caller, parent: Prompt, team: Team | None) -> list[str]:
@@ -111,7 +129,7 @@ def why_not(*, caller: Caller, parent: Prompt, team: Team | None) -> list[str]:
         )
     team_id = team.pk if team is not None else None
     if (
-        parent.team_id != team_id
+        lineage.is_of_others(prompt=parent, team_id=team_id)
         and not lineage.terms_of(prompt=parent, team_id=team_id).allows_forks
     ):
         licence = lineage.licence_of(prompt=parent, team_id=team_id)
@@ -151,22 +169,6 @@ def diff(*, before: str, after: str, context: int = 3) -> list[DiffLine]:
     return [DiffLine(kind="@", text="") if line.kind == "@" else line for line in shown]
 
 
-def _freeze(child: Prompt, *, parent: Prompt, team: Team, now: datetime) -> None:
-    if parent.team_id == team.pk:
-        return
-    listing = lineage.listing_for(prompt=parent, team_id=team.pk)
-    if listing is not None and listing.royalty_bp:
-        RoyaltyTerm.objects.get_or_create(
-            prompt=child,
-            defaults={
-                "ancestor": parent,
-                "holder": listing.seller,
-                "rate_bp": listing.royalty_bp,
-                "agreed_at": now,
-            },
-        )
-
-
 def _made_before(*, parent: Prompt, draft: ForkDraft, team: Team) -> Prompt | None:
     """The newest of the line, if it is this fork: asking twice for one fork registers one."""
     line = Prompt.objects.filter(namespace=draft.namespace, name=draft.name)
@@ -177,7 +179,7 @@ def _made_before(*, parent: Prompt, draft: ForkDraft, team: Team) -> Prompt | No
 
 
 def _licence(*, parent: Prompt, draft: ForkDraft, team: Team) -> str:
-    if parent.team_id == team.pk:
+    if not lineage.is_of_others(prompt=parent, team_id=team.pk):
         return draft.licence or parent.licence
     theirs = lineage.licence_of(prompt=parent, team_id=team.pk)
     allowed = lineage.terms_of(prompt=parent, team_id=team.pk)

@@ -5,11 +5,15 @@ from datetime import datetime
 from decimal import Decimal
 
 from mintmark.accounts.callers import Caller
-from mintmark.accounts.models import Team
+from mintmark.accounts.models import Principal, Team
 from mintmark.registry.models import Assistant, Entitlement, Prompt, Tombstone
+from mintmark.tokens.book import Posted
 from mintmark.trust.intake import Receipt as EvidenceReceipt
+from mintmark.vault.models import BundleImport, PromptMarketplaceVault, RevocationList
 
 from . import (
+    bundles,
+    foreign,
     forks,
     injections,
     listings,
@@ -24,6 +28,7 @@ from . import (
     shares,
     warranties,
 )
+from .foreign import Debt
 from .forks import ForkDraft
 from .injections import Served
 from .listings import Offer
@@ -230,3 +235,71 @@ class SymbolicPromptTokenMarketplace:
     def refresh(self, *, now: datetime) -> int:
         """Bring the stored scores of all listings up to date; how many changed."""
         return metrics.refresh(policy=self.policy, now=now)
+
+    def export(
+        self,
+        *,
+        caller: Caller,
+        team: Team,
+        now: datetime,
+        prompts: Sequence[Prompt] = (),
+        prompt_set: PromptSet | None = None,
+        name: str = "",
+        title: str = "",
+        description: str = "",
+        with_events: bool = False,
+        owner_assistant: Assistant | None = None,
+    ) -> PromptMarketplaceVault:
+        """Sign a bundle of what a team may tell elsewhere."""
+        return bundles.export(
+            caller=caller, prompts=prompts, prompt_set=prompt_set, team=team, name=name, title=title,
+            description=description, with_events=with_events, owner_assistant=owner_assistant, now=now,
+        )  # fmt: skip
+
+    def receipt(
+        self, *, caller: Caller | None, transfer: int, now: datetime
+    ) -> PromptMarketplaceVault | None:
+        """The signed bundle of what was bought in one transfer, for the team that bought."""
+        return bundles.receipt(caller=caller, transfer=transfer, now=now)
+
+    def issue_due(self, *, now: datetime) -> int:
+        """Make the receipts of sets that were bought lately; how many."""
+        return bundles.issue_due(now=now)
+
+    def accept(
+        self,
+        *,
+        caller: Caller,
+        one: BundleImport,
+        now: datetime,
+        reason: str = "",
+        runs: int | None = None,
+        namespace: str | None = None,
+    ) -> BundleImport:
+        """Take in a bundle that waits in quarantine, with what sales of its prompts owe abroad."""
+        return bundles.accept(
+            caller=caller, one=one, reason=reason, runs=runs, namespace=namespace, now=now
+        )
+
+    def owed_abroad(self) -> list[Debt]:
+        """Whoever of another installation is owed something here."""
+        return foreign.owed_abroad()
+
+    def pay_abroad(
+        self,
+        *,
+        caller: Caller,
+        holder: Principal,
+        amount_micro: int,
+        reason: str,
+        key: str,
+        now: datetime,
+    ) -> Posted:
+        """Keep that somebody of another installation was paid outside."""
+        return foreign.pay_abroad(
+            caller=caller, holder=holder, amount_micro=amount_micro, reason=reason, key=key, now=now
+        )
+
+    def take_withdrawals(self, *, caller: Caller, raw: bytes, now: datetime) -> RevocationList:
+        """Take in what another installation withdrew, and let it act at once."""
+        return bundles.take_withdrawals(caller=caller, raw=raw, now=now)

@@ -153,6 +153,57 @@ class RoyaltyTerm(models.Model):
         return f"{self.prompt_id} owes {self.holder_id} {self.rate_bp} bp"
 
 
+class ForeignHolder(models.Model):
+    """Somebody of another installation to whom sales here owe something: append-only. His principal has a wallet.
+
+    `installation` is the other installation's id, `holder` what it calls him; both together are who he is.
+    """
+
+    principal = models.OneToOneField(
+        Principal, on_delete=models.PROTECT, primary_key=True, related_name="foreign_holder"
+    )
+    installation = models.CharField(max_length=32)
+    holder = models.CharField(max_length=200)
+    issuer_name = models.CharField(max_length=200, help_text="what the installation called itself")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["installation", "holder"], name="foreign_holder_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.holder} @ {self.issuer_name}"
+
+
+class ForeignRoyalty(models.Model):
+    """What a prompt that came from elsewhere owes a holder there, as its bundle said: append-only.
+
+    `generation` counts from 0, the nearest; each takes its rate of what the nearer ones and the royalties owed here
+    leave. `ancestor` is the reference there of what it is for.
+    """
+
+    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="foreign_royalties")
+    generation = models.PositiveIntegerField()
+    holder = models.ForeignKey(
+        Principal, on_delete=models.PROTECT, related_name="foreign_royalties"
+    )
+    ancestor = models.CharField(max_length=300)
+    rate_bp = models.PositiveIntegerField()
+    agreed_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "foreign royalties"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["prompt", "generation"], name="foreign_royalty_once"),
+            models.CheckConstraint(
+                condition=models.Q(rate_bp__gte=1, rate_bp__lte=5_000), name="foreign_royalty_rate"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.prompt_id} owes {self.holder_id} {self.rate_bp} bp"
+
+
 class Purchase(models.Model):
     """One prompt bought by one team: append-only. Those of a set share their transfer.
 

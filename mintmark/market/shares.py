@@ -14,14 +14,16 @@ from .policy import MarketPolicy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """One part of a price: `role` is fee, royalty or seller; a royalty names the ancestor that it is for and its rate
-    in hundredths of a percent of what the nearer generations leave; the fee has no holder."""
+    """One part of a price: `role` is fee, royalty or seller; a royalty names the ancestor that it is for (`reference`;
+    `ancestor` None where that is another installation's) and its rate in hundredths of a percent of what the nearer
+    generations leave; the fee has no holder."""
 
     role: str
     holder: Principal | None
     ancestor: Prompt | None
     rate_bp: int
     amount_micro: int
+    reference: str = ""
 
 
 def of(*, policy: MarketPolicy, listing: PromptTokenListing) -> list[Share]:
@@ -43,6 +45,7 @@ def of(*, policy: MarketPolicy, listing: PromptTokenListing) -> list[Share]:
             ancestor=term.ancestor,
             rate_bp=term.rate_bp,
             amount_micro=amount,
+            reference=term.reference,
         )
         for term, amount in zip(owed, parted.royalties_micro, strict=True)
     ]

@@ -41,8 +41,31 @@ class RatingMeans:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ForeignPrior:
+    """What another installation (`issuer`) told of a prompt when it came here; no evidence of here.
+
+    There its score was `trust` (whose `runs` are those measured there), and `average` what an average prompt scored on
+    the same task. Here it counts as `runs` runs, of which age has left `runs_left`, `lift` above the average of here.
+    """
+
+    issuer: str
+    accepted_at: datetime
+    runs: float
+    runs_left: float
+    lift: float
+    trust: Estimate
+    average: float
+    task: str
+    approvals: int
+    ratings: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reputation:
-    """A prompt's reputation as of now. The amounts of `contributions` add up to `trust.value`."""
+    """A prompt's reputation as of now. The amounts of `contributions` add up to `trust.value`.
+
+    `foreign` is what it came with, if it came from elsewhere: a part of what the outcomes' contribution inherited.
+    """
 
     prompt: Prompt
     policy: int
@@ -59,6 +82,18 @@ class Reputation:
     rating: RatingMeans
     rating_tags: Mapping[str, int]
     inherited_from: Prompt | None
+    foreign: ForeignPrior | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """A reputation in short: trust, what an average prompt scores on the same task, the home (None where there is
+    none), and the prompt's own runs, approvals and live ratings by source."""
+
+    trust: Estimate
+    average: float
+    home: Ritual | None
+    counted: Mapping[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)

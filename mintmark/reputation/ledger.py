@@ -8,13 +8,14 @@ from django.db.models import Count, Q, QuerySet
 
 from mintmark.core import kinds, scores
 from mintmark.core.reputation_policy import ReputationPolicy
+from mintmark.core.reputation_state import SOURCES
 from mintmark.evidence import log
 from mintmark.evidence.models import Event
 from mintmark.registry import prompts as registry_prompts
 from mintmark.registry.ancestry import Ancestry
 from mintmark.registry.models import Prompt, Ritual
 
-from . import gains, policies
+from . import foreign, gains, policies
 from .answers import (
     Contribution,
     Estimate,
@@ -25,6 +26,7 @@ from .answers import (
     RatingMeans,
     Reputation,
     Snapshot,
+    Summary,
 )
 from .models import LiveRating, Policy, PromptReputationScore, Standing
 from .records import Records
@@ -85,7 +87,10 @@ class PromptReputationLedger:
                 count=int(told.ratings),
             ),
             rating_tags=standing.rating_tags if standing else {},
-            inherited_from=_ancestor_with_evidence(prompt) if standing is None else None,
+            inherited_from=_inherited_from(prompt) if standing is None else None,
+            foreign=foreign.of(
+                prompt=prompt, half_life_days=records.policy.half_life_measured_days, now=now
+            ),
         )
 
     def estimates(self, *, prompts: Sequence[Prompt], now: datetime) -> dict[int, Estimate]:
@@ -102,6 +107,31 @@ class PromptReputationLedger:
                 low=float(told.low[i]),
                 high=float(told.high[i]),
                 runs=float(told.n[i] - told.kappa[i]),
+            )
+            for i, prompt in enumerate(prompts)
+        }
+
+    def summaries(self, *, prompts: Sequence[Prompt], now: datetime) -> dict[int, Summary]:
+        """The reputations of many prompts at `now` in short, by prompt id; each as `reputation` has it."""
+        if not prompts:
+            return {}
+        _, records = self._open()
+        at = records.locate(_ids(prompts), changes=False)
+        self._assume_home(records, prompts, at.tolist())
+        state = records.state()
+        told = scores.scores(records.policy, state, at, now_days=_days(now))
+        rituals = Ritual.objects.in_bulk(np.unique(homes := records.homes(at)).tolist())
+        return {
+            prompt.pk: Summary(
+                trust=Estimate(
+                    value=float(told.trust_score[i]),
+                    low=float(told.low[i]),
+                    high=float(told.high[i]),
+                    runs=float(told.n[i] - told.kappa[i]),
+                ),
+                average=float(told.prior[i]),
+                home=rituals.get(int(homes[i])),
+                counted=dict(zip(SOURCES, state.prompts.counted[at[i]].tolist(), strict=True)),
             )
             for i, prompt in enumerate(prompts)
         }
@@ -236,7 +266,7 @@ class PromptReputationLedger:
         unknown = [
             (prompt, at)
             for prompt, at in zip(prompts, positions, strict=True)
-            if state.home[at] < 0 and not state.started[at]
+            if state.home[at] < 0 and not (state.started[at] and state.counted[at].any())
         ]
         if not unknown:
             return
@@ -263,10 +293,13 @@ def _rank(standing: Standing | None) -> tuple[int | None, int]:
     return better + 1, peers.count()
 
 
-def _ancestor_with_evidence(prompt: Prompt) -> Prompt | None:
+def _inherited_from(prompt: Prompt) -> Prompt | None:
+    """The nearest ancestor with evidence or with a reputation from elsewhere; None where the prompt has one itself."""
+    if foreign.counts(prompt=prompt):
+        return None
     at = prompt.parent
     for _ in range(1000):
-        if at is None or Standing.objects.filter(prompt=at).exists():
+        if at is None or Standing.objects.filter(prompt=at).exists() or foreign.counts(prompt=at):
             return at
         at = at.parent
     return None

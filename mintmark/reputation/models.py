@@ -102,6 +102,34 @@ class PromptReputationScore(models.Model):
         return f"{self.prompt_id}: {self.trust_score:.2f}"
 
 
+class ForeignReputation(models.Model):
+    """What another installation told of a prompt when it came here, as a prior: append-only, never evidence.
+
+    It counts as `runs` (0: not at all) whose scores lie `lift` above what an average prompt scores, as of
+    `accepted_at`; `told` is the summary as it was told, `issuer` who told it.
+    """
+
+    prompt = models.OneToOneField(
+        Prompt, on_delete=models.PROTECT, primary_key=True, related_name="foreign_reputation"
+    )
+    runs = models.FloatField()
+    lift = models.FloatField()
+    told = models.JSONField()
+    issuer = models.CharField(max_length=200)
+    accepted_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(runs__gte=0, lift__gte=-1, lift__lte=1),
+                name="foreign_reputation_within",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.prompt_id}: {self.lift:+.2f} from {self.issuer}"
+
+
 class Standing(models.Model):
     """A prompt's reputation as of its last event: one row a prompt with evidence, for lists and ranks.
 

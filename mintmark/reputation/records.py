@@ -1,6 +1,6 @@
 """The rows of the reputation kernel: loaded as the log or a reader touches them, folded, read into scores."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from mintmark.evidence import log
 from mintmark.registry.ancestry import Ancestry, tasks
 from mintmark.registry.models import Ritual
 
+from . import foreign
 from .state import Block, Rows, matrix
 
 Floats = NDArray[np.float64]
@@ -22,7 +23,10 @@ _OPINION = sorted(kinds.OPINION)
 
 
 class _Prompts(Rows):
-    """Rows of prompts. In memory `home` and `parent` are positions; stored, `home` is an id and `parent` −1."""
+    """Rows of prompts. In memory `home` and `parent` are positions; stored, `home` is an id and `parent` −1.
+
+    A row that was not stored begins with what another installation told of its prompt, if one did.
+    """
 
     def __init__(self, *, policy: ReputationPolicy, rituals: Rows, stored: bool) -> None:
         self._rituals = rituals
@@ -33,6 +37,14 @@ class _Prompts(Rows):
             lambda n: reputation_state.State.untouched(policy=policy, prompts=n).prompts,
             stored=stored,
         )
+
+    def put(self, first: Ints, second: Ints, stored: Mapping[tuple[int, int], bytes]) -> None:
+        start = len(self)
+        super().put(first, second, stored)
+        new = np.array([(prompt, 0) not in stored for prompt in first.tolist()], dtype=np.bool_)
+        if new.any():
+            at = start + np.flatnonzero(new)
+            foreign.seed(first[new], at, reputation_state.Prompts(*self._arrays))
 
     def _unpack(self, at: Ints, numbers: Floats) -> None:
         super()._unpack(at, numbers)

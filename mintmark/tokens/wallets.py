@@ -130,6 +130,39 @@ def mint(
     return book.post(order=order, now=now)
 
 
+def settle(
+    *,
+    caller: Caller,
+    holder: Principal,
+    amount_micro: int,
+    reason: str,
+    key: str,
+    now: datetime,
+) -> Posted:
+    """Take tokens of somebody of another installation, who was paid for them outside, out of circulation.
+
+    It takes the role 'treasurer', everywhere. Raises `book.InsufficientFunds` beyond what he is owed.
+    """
+    caller.require_scope("market")
+    if not caller.has_role(Role.TREASURER, team_id=None):
+        raise errors.Forbidden("Settling what is owed takes the role 'treasurer'.")
+    if holder.kind != Principal.Kind.FOREIGN:
+        raise errors.Forbidden(f"{holder} is of this installation, and spends his tokens himself.")
+    _check_amount(amount_micro)
+    _check_memo(reason)
+    if not reason.strip():
+        raise InvalidMemo("Say how it was settled, such as by which payment, in a few words.")
+    order = Order(
+        key=f"settle:{caller.principal.pk}:{key}",
+        asked=f"settle {holder.pk} {amount_micro} {reason}",
+        cause=Transfer.Cause.SETTLEMENT,
+        actor=caller.principal.pk,
+        legs=[Leg(holder.pk, -amount_micro), Leg(house.ISSUANCE, amount_micro)],
+        memo=reason,
+    )
+    return book.post(order=order, now=now)
+
+
 def _operates(caller: Caller, principal: Principal) -> bool:
     is_assistant = principal.kind == Principal.Kind.ASSISTANT
     return is_assistant and caller.has_role(Role.OPERATOR, team_id=principal.team_id)

@@ -4,7 +4,10 @@ A private key is sealed with AES-256-GCM under a key derived (HKDF-SHA256) from 
 secret key; its id is bound in, so that rows can't be swapped. Or it stays in a file, and only the path is kept.
 """
 
+import hashlib
+import hmac
 import os
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -27,6 +30,7 @@ from .models import SigningKey, TrustedKey
 
 _NONCE_BYTES = 12
 _LABEL_LENGTH = 200
+_PSEUDONYM_DIGITS = 16
 
 
 class UnreadableKey(errors.Refusal):
@@ -56,7 +60,7 @@ def generate(
     note: str = "",
 ) -> SigningKey:
     """A new key that signs from now on for a team (its authors may) or for the installation (an admin)."""
-    _require_keeper(caller, team)
+    require_keeper(caller, team)
     _check_terms(note=note, expires_at=expires_at, now=now)
     return _kept(
         Ed25519PrivateKey.generate(), team=team, note=note, expires_at=expires_at,
@@ -93,7 +97,7 @@ def from_file(
 
 def rotate(*, caller: Caller, key: SigningKey, now: datetime) -> SigningKey:
     """A new key in place of this one, which signs no more; what it signed stays good."""
-    _require_keeper(caller, key.team)
+    require_keeper(caller, key.team)
     with transaction.atomic():
         made = generate(caller=caller, team=key.team, now=now, note=key.note)
         SigningKey.objects.filter(pk=key.pk, retired_at__isnull=True).update(retired_at=now)
@@ -102,7 +106,7 @@ def rotate(*, caller: Caller, key: SigningKey, now: datetime) -> SigningKey:
 
 def revoke(*, caller: Caller, key: SigningKey, reason: str, now: datetime) -> SigningKey:
     """Let nothing that this key signed count any more, from now on; the first reason stays."""
-    _require_keeper(caller, key.team)
+    require_keeper(caller, key.team)
     entitlements.check_reason(reason)
     SigningKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(
         revoked_at=now, revocation_reason=reason
@@ -194,6 +198,32 @@ def roots() -> list[Root]:
     return [*others, *own]
 
 
+def pseudonyms(*, digests: Iterable[str]) -> Callable[[int], str]:
+    """Names for principals in the bundle of these texts: 16 hex digits, HMAC-SHA256 under a key of the vault key.
+
+    The same texts give the same names; those of another bundle have nothing in common with them.
+    """
+    of_bundle = hmac.digest(
+        _derived(b"mintmark pseudonyms v1"), "\n".join(sorted(digests)).encode(), hashlib.sha256
+    )
+
+    def named(principal: int) -> str:
+        told = hmac.digest(of_bundle, str(principal).encode(), hashlib.sha256)
+        return told.hex()[:_PSEUDONYM_DIGITS]
+
+    return named
+
+
+def require_keeper(caller: Caller, team: Team | None) -> None:
+    """Refuse unless the caller may make, use and revoke the keys of a team (its authors may) or of the installation."""
+    caller.require_scope("market")
+    if not caller.has_role(Role.AUTHOR, team_id=team.pk if team else None):
+        raise errors.Forbidden(
+            f"Keys of {'team ' + team.name if team else 'the installation'} take "
+            f"{'its role author' if team else 'the role author everywhere, or an admin'}."
+        )
+
+
 def _live(now: datetime) -> QuerySet[SigningKey]:
     return SigningKey.objects.filter(
         Q(expires_at__isnull=True) | Q(expires_at__gt=now),
@@ -273,18 +303,14 @@ def _unsealed(key: SigningKey) -> Ed25519PrivateKey:
 
 
 def _vault_key() -> bytes:
+    return _derived(b"mintmark vault v1")
+
+
+def _derived(purpose: bytes) -> bytes:
+    """32 bytes for one purpose, of the vault key (HKDF-SHA256)."""
     secret = settings.VAULT_KEY or settings.SECRET_KEY
-    derive = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=b"mintmark vault v1")
+    derive = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=purpose)
     return derive.derive(secret.encode())
-
-
-def _require_keeper(caller: Caller, team: Team | None) -> None:
-    caller.require_scope("market")
-    if not caller.has_role(Role.AUTHOR, team_id=team.pk if team else None):
-        raise errors.Forbidden(
-            f"Keys of {'team ' + team.name if team else 'the installation'} take "
-            f"{'its role author' if team else 'the role author everywhere, or an admin'}."
-        )
 
 
 def _require_admin(caller: Caller) -> None:

@@ -55,15 +55,6 @@ class Typed:
         return list(dict.fromkeys((*self.changes, *self.more_changes.replace(",", " ").split())))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Owed:
-    """What each sale of the fork will owe: `rate_bp` of what the fee and the nearer generations leave."""
-
-    holder: str
-    ancestor: Prompt
-    rate_bp: int
-
-
 @doors.form
 def page(request: HttpRequest, prompt_id: int) -> HttpResponseBase:
     """`/prompts/<id>/fork`; what an edit would do as a fragment while one types; the registration itself."""
@@ -140,16 +131,20 @@ def _form(parent: Prompt, team: Team, *, teams: Sequence[Team], caller: Caller) 
     }
 
 
-def _owed(parent: Prompt, team: Team) -> list[Owed]:
+def _owed(parent: Prompt, team: Team) -> list[lineage.Owed]:
     """What a sale of the fork would owe, nearest generation first, if it were made now."""
     found = []
     listing = lineage.listing_for(prompt=parent, team_id=team.pk)
     if parent.team_id != team.pk and listing is not None and listing.royalty_bp:
-        found.append(Owed(holder=listing.seller.name, ancestor=parent, rate_bp=listing.royalty_bp))
-    return found + [
-        Owed(holder=term.holder.name, ancestor=term.ancestor, rate_bp=term.rate_bp)
-        for term in lineage.royalties_of(prompt=parent)
-    ]
+        found.append(
+            lineage.Owed(
+                holder=listing.seller,
+                ancestor=parent,
+                reference=parent.reference,
+                rate_bp=listing.royalty_bp,
+            )
+        )
+    return found + lineage.royalties_of(prompt=parent)
 
 
 def _ways(parent: Prompt, *, caller: Caller) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from mintmark.core import errors
 from mintmark.market import receipts
 from mintmark.market.models import Injection, Purchase, Warranty
 from mintmark.tokens.models import Account, Entry, Transfer
+from mintmark.vault import vaults
+from mintmark.vault.models import PromptMarketplaceVault
 
 from . import doors
 
@@ -55,6 +57,7 @@ def _shown(bought: Sequence[Purchase], *, caller: Caller) -> dict[str, Any]:
     at_work = _at_work(bought)
     return {
         "transfer": Transfer.objects.get(pk=first.transfer_id),
+        "vault": _vault(first.transfer_id, caller=caller),
         "first": first,
         "is_ours": first.team_id in caller.team_ids,
         "lines": [
@@ -68,6 +71,11 @@ def _shown(bought: Sequence[Purchase], *, caller: Caller) -> dict[str, Any]:
         "total_micro": sum(one.price_micro for one in bought),
         "movements": _movements(first.transfer_id, caller=caller),
     }
+
+
+def _vault(transfer: int, *, caller: Caller) -> PromptMarketplaceVault | None:
+    """The signed bundle of a purchase, if it was made and the caller may see it."""
+    return vaults.visible_to(caller=caller).filter(receipt_of=transfer).first()
 
 
 def _at_work(bought: Sequence[Purchase]) -> dict[int, list[Injection]]:

@@ -45,6 +45,7 @@ class Ways:
     listing: PromptTokenListing | None
     may_use: bool
     may_list: bool
+    may_export: bool
     is_own: bool
     entombed: str | None
 
@@ -117,6 +118,8 @@ def _ways(prompt: Prompt, *, caller: Caller) -> Ways:
         listing=listing,
         may_use=not entombed and Prompt.objects.filter(served, pk=prompt.pk).exists(),
         may_list=is_author and listing is None and not prompt.is_open and not entombed,
+        may_export=not entombed
+        and caller.has_role(Role.AUTHOR, Role.OPERATOR, team_id=prompt.team_id),
         is_own=prompt.team_id in caller.team_ids,
         entombed=prompt.tombstone.reason if entombed else None,
     )

@@ -14,11 +14,11 @@ from mintmark.accounts.models import Role, Team
 from mintmark.core import errors
 from mintmark.market import prompt_sets
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
-from mintmark.market.models import PromptSet, PromptTokenListing
+from mintmark.market.models import PromptSet, PromptTokenListing, Purchase
 from mintmark.registry.models import Prompt
 from mintmark.reputation.ledger import PromptReputationLedger
 
-from . import buying, doors, parameters
+from . import buying, doors, parameters, vaults
 
 SETS_A_PAGE = 30
 CANDIDATES_SHOWN = 200
@@ -77,6 +77,7 @@ def one(request: HttpRequest, name: str) -> HttpResponseBase:
         "rows": [(line, trust[line.prompt.pk]) for line in quote.lines],
         "teams": teams,
         "team": team,
+        "may_export": _exporting_team(found, caller=caller),
         "may_withdraw": caller.has_role(Role.AUTHOR, team_id=found.team_id),
     }
     return render(request, "web/set.html", context)
@@ -119,6 +120,13 @@ def withdraw(request: HttpRequest, name: str) -> HttpResponseBase:
     )
     messages.success(request, f"The set {found.title} is off the market. Its listings stand.")
     return redirect("set", found.name)
+
+
+def _exporting_team(found: PromptSet, *, caller: Caller) -> Team | None:
+    """The team for which the caller may tell a set elsewhere: the one that put it together, or one that bought it."""
+    bought = Purchase.objects.filter(prompt_set=found).values_list("team", flat=True)
+    teams = vaults.teams_of(caller, Role.AUTHOR, Role.OPERATOR)
+    return next((t for t in teams if t.pk == found.team_id or t.pk in set(bought)), None)
 
 
 def _curating_teams(caller: Caller) -> list[Team]:

@@ -18,15 +18,18 @@ from django.utils import timezone
 from mintmark.accounts import keys
 from mintmark.accounts.models import User
 from mintmark.api import door, routes
+from mintmark.core import dsse
 from mintmark.market.models import Purchase
 from mintmark.registry import prompts
+from tests.bundles import bodies
 
-from .world import CLAUSE, PREFIX, Caller, World
+from .world import CLAUSE, PREFIX, Caller, World, from_elsewhere, withdrawals
 
 assert door.api  # the endpoints are declared when the door is built
 
 # operator and author belong to the team `mint`, as does scout; stranger (operator and author there) and outsider to the
 # team `rival`; auditor, admin and treasurer to no team. scout and outsider are assistants with keys of their own.
+KEY_OF_OTHERS = dsse.key_id(bodies.TEAM)
 CAST = ("operator", "author", "auditor", "admin", "stranger", "scout", "outsider", "treasurer")
 
 
@@ -341,6 +344,108 @@ TABLE = [
         (403, 200, 403, 200, 403, 403, 403, 403),
         lambda w: {"reason": "it leaks"},
     ),
+    read("vaults.listed", lambda w: "/vaults"),
+    Row(  # another team's bundle does not exist, for auditors neither
+        "vaults.shown",
+        lambda w: f"/vaults/{w.vault.pk}",
+        (200, 200, 404, 200, 404, 200, 404, 404),
+    ),
+    Row(
+        "vaults.file",
+        lambda w: f"/vaults/{w.vault.pk}/file",
+        (200, 200, 404, 200, 404, 200, 404, 404),
+    ),
+    Row(
+        "vaults.exported",
+        lambda w: "/vaults",
+        (201, 201, 403, 201, 403, 403, 403, 403),
+        lambda w: {"prompts": [w.fork.pk], "prompt_set": "starter", "team": "mint", "name": "all"},
+    ),
+    Row(  # a text that is another team's
+        "vaults.exported",
+        lambda w: "/vaults",
+        (403, 403, 403, 403, 403, 403, 403, 403),
+        lambda w: {"prompts": [w.prompt.pk], "team": "rival"},
+    ),
+    Row(
+        "vaults.receipt",
+        lambda w: f"/purchases/{w.bought()}/bundle",
+        (404, 404, 404, 200, 200, 404, 200, 404),
+    ),
+    Row(
+        "bundle_imports.brought",
+        lambda w: "/bundle-imports?team=mint",
+        (403, 201, 403, 201, 403, 403, 403, 403),
+        lambda w: from_elsewhere("acme/other@1"),
+    ),
+    read("bundle_imports.listed", lambda w: "/bundle-imports"),
+    Row(
+        "bundle_imports.shown",
+        lambda w: f"/bundle-imports/{w.waiting.pk}",
+        (200, 200, 200, 200, 404, 200, 404, 404),
+    ),
+    Row(
+        "bundle_imports.accepted",
+        lambda w: f"/bundle-imports/{w.waiting.pk}/accept",
+        (403, 200, 403, 200, 404, 403, 404, 404),
+        lambda w: {"reason": "we know them", "runs": 5, "namespace": "acme"},
+    ),
+    Row(  # to let its reputation weigh more than this installation is set to
+        "bundle_imports.accepted",
+        lambda w: f"/bundle-imports/{w.waiting.pk}/accept",
+        (403, 403, 403, 200, 404, 403, 404, 404),
+        lambda w: {"reason": "we know them", "runs": 500},
+    ),
+    Row(
+        "bundle_imports.refused",
+        lambda w: f"/bundle-imports/{w.waiting.pk}/refuse",
+        (403, 200, 403, 200, 404, 403, 404, 404),
+        lambda w: {"reason": "nobody asked for it"},
+    ),
+    read("vault_keys.listed", lambda w: "/vault/keys"),
+    Row(
+        "vault_keys.made",
+        lambda w: "/vault/keys",
+        (403, 201, 403, 201, 403, 403, 403, 403),
+        lambda w: {"team": "mint", "note": "for exports"},
+    ),
+    Row(  # for the installation
+        "vault_keys.made",
+        lambda w: "/vault/keys",
+        (403, 403, 403, 201, 403, 403, 403, 403),
+        lambda w: {"team": None},
+    ),
+    Row(
+        "vault_keys.rotated",
+        lambda w: f"/vault/keys/{w.signing_key.key_id}/rotate",
+        (403, 201, 403, 201, 404, 403, 404, 404),
+    ),
+    Row(
+        "vault_keys.revoked",
+        lambda w: f"/vault/keys/{w.signing_key.key_id}/revoke",
+        (403, 200, 403, 200, 404, 403, 404, 404),
+        lambda w: {"reason": "it was in a backup"},
+    ),
+    read("vault_keys.trusted", lambda w: "/vault/trusted-keys"),
+    Row(
+        "vault_keys.trust",
+        lambda w: "/vault/trusted-keys",
+        (403, 403, 403, 201, 403, 403, 403, 403),
+        lambda w: {"key": KEY_OF_OTHERS, "name": "Acme, team", "reason": "compared by telephone"},
+    ),
+    Row(
+        "vault_keys.distrusted",
+        lambda w: f"/vault/trusted-keys/{w.trusted_key.key_id}/revoke",
+        (403, 403, 403, 200, 403, 403, 403, 403),
+        lambda w: {"reason": "they lost it"},
+    ),
+    read("withdrawals.issued", lambda w: "/vault/withdrawals"),
+    Row(
+        "withdrawals.taken",
+        lambda w: "/vault/withdrawals",
+        (403, 403, 403, 201, 403, 403, 403, 403),
+        lambda w: withdrawals(),
+    ),
     read("keys.listed", lambda w: "/keys"),
     Row("keys.issued", lambda w: "/keys", (201,) * len(CAST), lambda w: {"scopes": ["read"]}),
     Row(  # a key for an assistant
@@ -360,10 +465,11 @@ TABLE = [
     read("house.error", lambda w: "/errors/forbidden"),
 ]
 # What is open to everybody, without a key.
-OPEN = ("/openapi.json", "/docs")
+OPEN = ("/openapi.json", "/docs", "/vault/withdrawals")
 
 ENDPOINTS = {endpoint.name: endpoint for endpoint in routes.ENDPOINTS}
 WRITES = [row for row in TABLE if ENDPOINTS[row.name].method != "GET"]
+GUARDED = [row for row in TABLE if ENDPOINTS[row.name].scope]
 
 
 def _unlisted(world: World) -> int:
@@ -445,7 +551,7 @@ def test_without_a_live_key_there_is_nothing(world: World) -> None:
     revoked = keys.issue(principal=admin, scopes=["admin"])
     keys.revoke(key=revoked.key, now=now)
     expired = keys.issue(principal=admin, scopes=["admin"], expires_at=now)
-    for row in TABLE:
+    for row in GUARDED:
         method, path, body = ENDPOINTS[row.name].method, row.path(world), row.body(world)
         for secret in (None, revoked.secret, expired.secret, "mm_00000000_guess", "", "ключ"):
             response = Caller(secret).send(method, path, body)
@@ -454,7 +560,7 @@ def test_without_a_live_key_there_is_nothing(world: World) -> None:
 
 
 def test_a_key_without_the_scope_is_refused_whatever_its_holder_may(world: World) -> None:
-    for row in TABLE:
+    for row in GUARDED:
         wanted = ENDPOINTS[row.name].scope
         others = tuple(scope for scope in keys.SCOPES if scope not in (wanted, "admin"))
         assert _tried(world, row, world.as_("admin", scopes=others)) == 403, row.name
@@ -490,5 +596,9 @@ def test_a_dead_key_is_refused_though_a_session_stands_beside_it(world: World) -
 
 
 @pytest.mark.parametrize("path", OPEN)
-def test_what_describes_the_door_is_open(db: None, path: str) -> None:
+def test_what_describes_the_door_and_what_was_withdrawn_is_open(db: None, path: str) -> None:
     assert Client().get(PREFIX + path).status_code == 200
+
+
+def test_nothing_else_is_open() -> None:
+    assert {e.path for e in routes.ENDPOINTS if not e.scope} == {"/vault/withdrawals"}

@@ -150,7 +150,8 @@ def test_a_limit_is_a_whole_number_within_bounds(world: World) -> None:
 @pytest.mark.parametrize(
     "path",
     ["/prompts", "/standings", "/keys", "/assistants", "/policies", "/market/listings", "/market/sets", "/purchases",
-     "/purchase-requests", "/wallets/me/entries", "/market/listings?order=price"],
+     "/purchase-requests", "/wallets/me/entries", "/market/listings?order=price", "/vaults", "/bundle-imports",
+     "/vault/keys", "/vault/trusted-keys"],
 )  # fmt: skip
 def test_a_cursor_that_no_list_gave_is_refused(world: World, path: str) -> None:
     caller = world.as_("admin")

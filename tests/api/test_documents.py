@@ -5,6 +5,7 @@ import json
 import pkgutil
 import re
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ import mintmark
 from mintmark.api import door, openapi, problems, routes
 from mintmark.core import errors
 from mintmark.registry import prompts
+from tests.bundles import bodies
 
+from . import world as worlds
 from .world import PREFIX, World
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,22 +79,33 @@ def test_a_write_that_needs_a_key_says_so() -> None:
     assert "purchases.bought" in needed
 
 
+def _codes(refusals: Iterable[type[errors.Refusal]]) -> set[str]:
+    """The codes of these, all of them where one has many."""
+    return {
+        code
+        for refusal in refusals
+        if refusal is not errors.OneOf
+        for code in (refusal.codes if issubclass(refusal, errors.OneOf) else (refusal.code,))
+    }
+
+
 def _passes_this_door(refusal: type[errors.Refusal]) -> bool:
     """Whether a refusal comes from this floor or one below: those of other doors never get here."""
     return refusal.__module__.split(".")[1] in (
-        "api", "market", "trust", "reputation", "evidence", "registry", "tokens", "accounts", "database", "core",
+        "api", "market", "vault", "trust", "reputation", "evidence", "registry", "tokens", "accounts", "database",
+        "core",
     )  # fmt: skip
 
 
 def test_every_refusal_that_passes_this_door_has_a_status() -> None:
-    codes = {refusal.code for refusal in _refusals() if _passes_this_door(refusal)}
+    codes = _codes(refusal for refusal in _refusals() if _passes_this_door(refusal))
     assert codes == problems.CATALOGUE.keys()
 
 
 def test_every_refusal_has_a_line_in_the_docs() -> None:
     told = set(re.findall(r"^\| `(\w+)` \|", ERRORS, flags=re.MULTILINE))
-    members = {"type", "code", "detail", "rows", "places"}
-    assert told - members == {refusal.code for refusal in _refusals()}
+    members = {"type", "code", "detail", "rows", "places", "bundle_import"}
+    assert told - members == _codes(_refusals())
 
 
 def test_the_docs_say_the_status_of_every_code() -> None:
@@ -103,7 +117,11 @@ def test_the_docs_say_the_status_of_every_code() -> None:
 
 
 def test_no_two_refusals_share_a_code() -> None:
-    refusals = {refusal for refusal in _refusals() if _passes_this_door(refusal)}
+    refusals = {
+        refusal
+        for refusal in _refusals()
+        if _passes_this_door(refusal) and not issubclass(refusal, errors.OneOf)
+    }
     assert len({refusal.code for refusal in refusals}) == len(refusals)
 
 
@@ -117,6 +135,8 @@ def test_every_endpoint_is_in_the_guide() -> None:
     assert not missing
 
 
+# The signature is over other bytes.
+CHANGED = bodies.enveloped(b"{}", signed=b"[]")
 # A command as one would type it, and the answer below it, in which "…" stands for anything.
 EXAMPLES = re.findall(r"```sh\n(curl .*?)\n```\n\n```json\n(.*?)\n```", GUIDE, flags=re.DOTALL)
 
@@ -154,18 +174,22 @@ def test_every_example_of_the_guide_answers_as_it_says(folded_world: World) -> N
         "SCOUT": str(world.scout.pk),
         "RITUAL": str(world.ritual.pk),
         "EVENT": str(world.event),
+        "IMPORT": str(world.waiting.pk),
     }
+    files = {"@triage.json": worlds.from_elsewhere(), "@changed.json": CHANGED}
     assert len(EXAMPLES) == GUIDE.count("curl ")
     client = Client()
     for command, answer in EXAMPLES:
         typed = re.sub(r"\$(\w+)", lambda name: variables[name[1]], command)
-        method, body, headers, url = "GET", "", {}, ""
+        method, body, headers, url = "GET", b"", {}, ""
         words = iter(shlex.split(typed.replace("\\\n", " "))[1:])
         for word in words:
             if word == "-X":
                 method = next(words)
             elif word == "-d":
-                body, method = next(words), "POST" if method == "GET" else method
+                body, method = next(words).encode(), "POST" if method == "GET" else method
+            elif word == "--data-binary":
+                body, method = files[next(words)], "POST"
             elif word == "-H":
                 name, _, text = next(words).partition(": ")
                 headers[name] = text

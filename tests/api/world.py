@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from mintmark.accounts import callers, keys, principals
 from mintmark.accounts.models import Membership, Principal, Role, Team, User
-from mintmark.core import money
+from mintmark.core import dsse, money, revocations
 from mintmark.market.listings import Offer, WarrantyTerms
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.market.models import Injection, PromptSet, PromptTokenListing, PurchaseRequest
@@ -19,9 +19,15 @@ from mintmark.registry import assistants, codices, entitlements, labels, prompts
 from mintmark.registry.models import Assistant, Codex, Entitlement, Prompt, Ritual
 from mintmark.tokens import wallets
 from mintmark.trust import intake, projector
+from mintmark.vault import imports
+from mintmark.vault import keys as vault_keys
+from mintmark.vault.models import BundleImport, PromptMarketplaceVault, SigningKey, TrustedKey
+from tests.bundles import bodies
 
 PREFIX = "/api/v1"
-CLAUSE = {"id": "no-hype", "text": "No superlatives.", "severity": "warn", "applies_to": "output"}
+CLAUSE = {
+    "id": "no-hype", "text": "No superlatives.", "severity": "warn", "applies_to": "output", "check": {"kind": "judge"},
+}  # fmt: skip
 
 
 @dataclass
@@ -29,7 +35,8 @@ class World:
     """What stands before each test; `secrets` are bearer keys by the name of their holder.
 
     `prompt` (with a warranty) and `fork` are private to `mint` and on the market, alone and together as a set; `scout`
-    runs `prompt`; `outsider` asked for it beyond its mandate; `rival` may use `open_prompt`, as everybody may.
+    runs `prompt`; `outsider` asked for it beyond its mandate; `rival` may use `open_prompt`, as everybody may. `vault`
+    is an export of `mint`, `waiting` a bundle from elsewhere in its quarantine, signed by `trusted_key`.
     """
 
     mint: Team
@@ -49,6 +56,10 @@ class World:
     injection: Injection
     entitlement: Entitlement
     request: PurchaseRequest
+    vault: PromptMarketplaceVault
+    waiting: BundleImport
+    signing_key: SigningKey
+    trusted_key: TrustedKey
     secrets: dict[str, str] = field(default_factory=dict)
 
     def as_(self, who: str, *, scopes: tuple[str, ...] = ("admin",)) -> "Caller":
@@ -213,12 +224,43 @@ def built() -> World:
         caller=_acting(outsider.principal), listing=listing.pk, price_micro=listing.price_micro, key="asked", now=now
     )  # fmt: skip
     assert isinstance(request, PurchaseRequest)
+    signing_key = vault_keys.generate(caller=seller, team=mint, now=now)
+    trusted_key = vault_keys.trust(
+        caller=_acting(people["admin"]), key_id=dsse.key_id(bodies.HOUSE), name="Acme", reason="by telephone", now=now
+    )  # fmt: skip
+    vault = market.export(
+        caller=seller, team=mint, prompts=[prompt, open_prompt], name="two", now=now
+    )
+    waiting = imports.receive(caller=seller, team=mint, raw=from_elsewhere(), now=now)
     return World(
         mint=mint, rival=rival, scout=scout, outsider=outsider, prompt=prompt, fork=fork,
         open_prompt=open_prompt, ritual=ritual, codex=codex, event=receipt.event, people=people, listing=listing,
         listing_of_fork=listing_of_fork, prompt_set=prompt_set, injection=injection, entitlement=entitlement,
-        request=request,
+        request=request, vault=vault, waiting=waiting, signing_key=signing_key, trusted_key=trusted_key,
     )  # fmt: skip
+
+
+def from_elsewhere(line: str = "acme/memo@1", **changes: Any) -> bytes:
+    """A bundle of another installation, with one text."""
+    return bodies.sealed(
+        [bodies.prompt(line, text="Sum up {memo} in a line.", variables=["memo"])], **changes
+    )
+
+
+def withdrawals(*, sequence: int = 1, name: str = "acme/memo@1") -> bytes:
+    """What that installation withdrew: its text."""
+    told = bodies.prompt(name, text="Sum up {memo} in a line.")
+    listed = revocations.listed(
+        issuer=revocations.Issuer(installation=bodies.INSTALLATION, name="Mintmark of Acme"),
+        revoked=[
+            revocations.Revoked(
+                digest=told["digest"], name=name, reason="it leaks", at=bodies.MOMENT
+            )
+        ],
+        revoked_keys=[],
+    )
+    grown = listed.model_copy(update={"sequence": sequence})
+    return revocations.sealed(grown, keys=[bodies.HOUSE]).to_bytes()
 
 
 def folded() -> World:

@@ -12,7 +12,8 @@ from django.test import TestCase
 from mintmark.accounts import callers
 from mintmark.accounts.models import Role, Team, User
 from mintmark.cli import console
-from mintmark.cli.living_example import acts, fleet, loading, simulation, trading
+from mintmark.cli.living_example import acts, bundles, fleet, loading, simulation, trading
+from mintmark.core import bundles as core_bundles
 from mintmark.core import money
 from mintmark.database import settled
 from mintmark.evidence.models import Event
@@ -37,6 +38,8 @@ from mintmark.tokens import audit as tokens_audit
 from mintmark.tokens import book
 from mintmark.tokens.models import Account, Entry, Transfer
 from mintmark.trust import projector
+from mintmark.vault import vaults
+from mintmark.vault.models import PromptMarketplaceVault
 from tests.cast import person
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -107,6 +110,21 @@ class TestPlayed(TestCase):
         # Nothing is dated to the machine's own clock, and nothing before what it rests on.
         for bought in Purchase.objects.select_related("listing"):
             assert NOW - timedelta(days=30) < bought.listing.listed_at < bought.bought_at < NOW
+
+    def test_each_set_that_was_bought_has_its_receipt_and_one_is_made_to_be_carried(self) -> None:
+        assert bundles.keep(now=NOW) == 3
+        assert bundles.keep(now=NOW + timedelta(days=1)) == 0
+        kept = list(PromptMarketplaceVault.objects.order_by("purpose", "id"))
+        assert [(one.purpose, one.team.name) for one in kept] == [
+            ("export", "support"),
+            ("receipt", "platform"),
+            ("receipt", "studio"),
+        ]
+        assert all(vaults.verify(one) for one in kept)
+        told = core_bundles.opened(vaults.file_of(kept[0])).bundle
+        assert told.prompt_set.name == bundles.EXPORTED
+        assert all(prompt.events for prompt in told.prompts)
+        assert "Simulated" in told.prompt_set.description
 
     def test_what_was_shared_stays_shared_and_everything_traded_says_that_it_is_simulated(
         self,

@@ -8,11 +8,12 @@ from django.db import OperationalError
 from mintmark.cli import upkeep
 
 
-def test_a_database_that_restarts_ends_neither_the_upkeep_nor_its_other_step(
+def test_a_database_that_restarts_ends_neither_the_upkeep_nor_its_other_steps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settled: list[str] = []
     scored: list[str] = []
+    issued: list[str] = []
 
     def settle() -> int:
         settled.append("tried")
@@ -24,8 +25,13 @@ def test_a_database_that_restarts_ends_neither_the_upkeep_nor_its_other_step(
         scored.append("done")
         return 0
 
+    def issue() -> int:
+        issued.append("done")
+        return 0
+
     monkeypatch.setattr(upkeep, "settle", settle)
     monkeypatch.setattr(upkeep, "score", score)
+    monkeypatch.setattr(upkeep, "issue", issue)
     for name in ("FIRST_SECONDS", "RETRY_SECONDS", "SECONDS"):
         monkeypatch.setattr(upkeep, name, 0.01)
     stop = threading.Event()
@@ -36,4 +42,4 @@ def test_a_database_that_restarts_ends_neither_the_upkeep_nor_its_other_step(
     stop.set()
     thread.join(timeout=10)
     assert not thread.is_alive()
-    assert len(scored) == len(settled)
+    assert len(issued) == len(scored) == len(settled)

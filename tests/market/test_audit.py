@@ -8,7 +8,10 @@ from django.db import connection
 
 from mintmark.market import audit
 from mintmark.market.listings import WarrantyTerms
+from mintmark.registry.models import Prompt
+from tests.bundles import bodies
 from tests.tampering import past_the_triggers
+from tests.vault import abroad
 
 from .stall import Stall
 
@@ -17,7 +20,14 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def traded(stall: Stall) -> Stall:
-    """A prompt sold to two teams under warranty, one refunded, a fork sold with its royalty."""
+    """A prompt sold to two teams under warranty, one refunded, a fork sold with its royalty; one from elsewhere too."""
+    abroad.trusted(stall)
+    owed = {"ancestor": "north/old@1", "holder": "Ann", "rate_bp": 1_000}
+    abroad.accepted(
+        stall, abroad.file(bodies.prompt("north/a@1", text="From elsewhere.", royalties=[owed]))
+    )
+    came = Prompt.objects.get(text="From elsewhere.")
+    stall.bought(stall.listed(came, by=stall.cast.buyer), by=stall.third)
     terms = WarrantyTerms(ritual=stall.cast.triage, floor=0.6, runs=20, days=14)
     listing = stall.listed(royalty_bp=1_000, warranty=terms)
     stall.bought(listing)
@@ -102,6 +112,18 @@ TAMPERING: dict[str, tuple[str, Callable[[], None]]] = {
     "a royalty points elsewhere": (
         "royalties",
         lambda: _run("UPDATE market_royaltyterm SET ancestor_id = prompt_id"),
+    ),
+    "a royalty abroad comes home": (
+        "owed_abroad",
+        lambda: _run(
+            "UPDATE market_foreignroyalty SET holder_id = (SELECT min(id) FROM accounts_principal)"
+        ),
+    ),
+    "a royalty abroad is made up": (
+        "owed_abroad",
+        lambda: _run(
+            "UPDATE market_foreignroyalty SET prompt_id = (SELECT min(id) FROM registry_prompt)"
+        ),
     ),
 }
 

@@ -12,6 +12,7 @@ def main() -> None:
     from tests.web.fair import Fair
     from tests.web.holdings import Holdings
     from tests.web.scene import Scene
+    from tests.web.strongroom import Strongroom
 
     scene = Scene()
     cast = scene.cast
@@ -28,7 +29,9 @@ def main() -> None:
         *[cast.outcome(score=n / 40, assistant=ranger.pk) for n in range(40)],
         now=now,
     )
-    Fair(Holdings(scene))
+    holdings = Holdings(scene)
+    Fair(holdings)
+    Strongroom(holdings)
 
 
 if __name__ == "__main__":

@@ -57,6 +57,20 @@ PATHS = {
     "rate, not yet": "/prompts/67/rate",
     "fork": "/prompts/65/fork",
     "fork forbidden": "/prompts/66/fork",
+    "came from elsewhere": "/prompts/95/reputation",
+    "vault": "/vaults",
+    "vault narrowed": "/vaults?purpose=import",
+    "bundle made": "/vaults/1",
+    "bundle of a receipt": "/vaults/2",
+    "bundle taken in": "/vaults/3",
+    "new bundle": "/vaults/new",
+    "take in": "/vaults/take-in",
+    "import taken in": "/vaults/imports/1",
+    "quarantine": "/vaults/imports/2",
+    "quarantine, unknown key": "/vaults/imports/3",
+    "import refused": "/vaults/imports/4",
+    "keys": "/vaults/keys",
+    "verify": "/vaults/verify",
     "bad parameter": "/?task=abc",
     "not found": "/prompts/999999/reputation",
 }
@@ -345,6 +359,38 @@ def test_without_a_script_everything_can_still_be_done(browser: Browser, site: S
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/sign-in")
     context.close()
+
+
+def test_a_bundle_is_made_carried_taken_in_and_refused_without_a_script(
+    browser: Browser, site: Site, session: list[dict[str, object]]
+) -> None:
+    context = _context(browser, site, session, scripts=False)
+    page = context.new_page()
+    page.goto("/vaults/new")
+    page.get_by_label("buyers/notes@1").check()
+    page.get_by_role("textbox", name="Name").fill("notes")
+    page.get_by_role("button", name="Look at what it will tell").click()
+    expect(page.get_by_role("heading", name="What it tells whoever gets the file")).to_be_visible()
+    page.get_by_role("button", name="Sign 1 prompt for team buyers").click()
+    expect(page.get_by_role("status")).to_contain_text("notes is signed and kept")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the bundle").click()
+    page.goto("/vaults/take-in")
+    page.get_by_label("The bundle").set_input_files(download.value.path())
+    page.get_by_role("button", name="Check it").click()
+    expect(page.get_by_text("known here")).to_be_visible()
+    page.get_by_label("Why", exact=True).last.fill("it is ours anyway")
+    page.get_by_role("button", name="Refuse it").click()
+    expect(page.get_by_role("status")).to_contain_text("It was refused")
+    context.close()
+
+
+def test_the_quarantine_is_walked_by_key(page: Page) -> None:
+    page.goto("/vaults")
+    page.keyboard.press("j")
+    expect(page.get_by_role("link", name="Inspect import 3")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/vaults/imports/3")
 
 
 def test_charts_print_and_controls_do_not(page: Page) -> None:

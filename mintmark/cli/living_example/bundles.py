@@ -1,0 +1,36 @@
+"""The bundles of the simulated market: the receipt of each set that was bought, and one set to be carried elsewhere.
+
+Told once the market's evidence is folded, so that they say what the scores are.
+"""
+
+from datetime import datetime
+
+from mintmark.accounts import callers
+from mintmark.accounts.models import Team, User
+from mintmark.market import prompt_sets
+from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
+from mintmark.market.models import Purchase
+from mintmark.vault.models import PromptMarketplaceVault
+
+EXPORTED = "careful-letters"
+_TEAM, _WHO = "support", "ana"
+
+
+def keep(*, now: datetime) -> int:
+    """Make the bundles that are not there yet; how many were made."""
+    market = SymbolicPromptTokenMarketplace()
+    sold = Purchase.objects.filter(prompt_set__isnull=False, transfer__vault__isnull=True)
+    made = 0
+    for transfer in sold.order_by("transfer").values_list("transfer", flat=True).distinct():
+        made += market.receipt(caller=None, transfer=transfer, now=now) is not None
+    exports = PromptMarketplaceVault.objects.filter(purpose=PromptMarketplaceVault.Purpose.EXPORT)
+    if not exports.filter(name=EXPORTED).exists():
+        market.export(
+            caller=callers.from_user(user=User.objects.get(username=_WHO)),
+            team=Team.objects.get(name=_TEAM),
+            prompt_set=prompt_sets.named(reference=EXPORTED),
+            with_events=True,
+            now=now,
+        )
+        made += 1
+    return made

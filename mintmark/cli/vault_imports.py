@@ -1,0 +1,146 @@
+"""`mintmark vault import`, `accept` and `refuse`: files from elsewhere."""
+
+from datetime import UTC, datetime
+
+import click
+
+from . import exits, holders, installation, output, vault_files, vault_quarantine
+
+_RUNS_HELP = (
+    "As how many measured runs its reputation counts at most. [default: MINTMARK_FOREIGN_RUNS]"
+)
+_NAMESPACE_HELP = "Put its lines under this namespace."
+
+
+@click.command(name="import")
+@click.argument("file")
+@click.option("--team", required=True, help="The team whose prompts they become.")
+@click.option(
+    "--accept", "at_once", is_flag=True, help="Take it in at once, if there is nothing to look at."
+)
+@click.option("--reason", default="", help="With --accept: why.")
+@click.option(
+    "--runs", type=click.IntRange(0), help=f"With --accept: {_RUNS_HELP[0].lower()}{_RUNS_HELP[1:]}"
+)
+@click.option(
+    "--namespace", help=f"With --accept: {_NAMESPACE_HELP[0].lower()}{_NAMESPACE_HELP[1:]}"
+)
+@output.json_option
+@click.pass_context
+def import_(
+    context: click.Context,
+    *,
+    file: str,
+    team: str,
+    at_once: bool,
+    reason: str,
+    runs: int | None,
+    namespace: str | None,
+    as_json: bool,
+) -> None:
+    """Bring a bundle's FILE: it is checked, and waits in quarantine.
+
+    Nothing of it is used until it is accepted. With --accept that is done at once where nothing was
+    found that somebody should look at first; else it waits. FILE may be - for standard input. The
+    exit code is 1 if the file is refused, or was to be accepted and waits.
+    """
+    if not at_once and (reason or runs is not None or namespace):
+        raise click.BadParameter(
+            "this is for taking it in: say --accept as well", param_hint="--accept"
+        )
+    installation.open_database()
+    from django.conf import settings
+
+    from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
+    from mintmark.vault import imports
+    from mintmark.vault.models import BundleImport
+
+    caller, now = holders.acting(), datetime.now(UTC)
+    raw = vault_files.read(file, most=settings.VAULT_MAX_BYTES)
+    output.step("Checking")
+    row = imports.receive(caller=caller, team=holders.team(name=team), raw=raw, now=now)
+    if at_once and row.state == BundleImport.State.WAITING and not row.findings:
+        output.step("Taking in")
+        row = SymbolicPromptTokenMarketplace().accept(
+            caller=caller, one=row, reason=reason, runs=runs, namespace=namespace, now=now
+        )
+    if as_json:
+        output.print_json(vault_quarantine.brief(row))
+    else:
+        vault_quarantine.say(row)
+        if row.state == BundleImport.State.WAITING:
+            output.say(
+                f"`mintmark vault show --import {row.pk} --texts` shows it; then `mintmark vault accept` or `refuse`."
+            )
+    is_done = row.state == (BundleImport.State.ACCEPTED if at_once else BundleImport.State.WAITING)
+    if row.state == BundleImport.State.REFUSED or (at_once and not is_done):
+        context.exit(exits.PROBLEM)
+
+
+@click.command()
+@click.argument("number", metavar="IMPORT", type=click.IntRange(1))
+@click.option(
+    "--reason",
+    default="",
+    help="Why; kept. Needed where an unknown key signed, or a text hides characters.",
+)
+@click.option("--runs", type=click.IntRange(0), help=_RUNS_HELP)
+@click.option("--namespace", help=_NAMESPACE_HELP)
+@output.json_option
+@click.pass_context
+def accept(
+    context: click.Context,
+    *,
+    number: int,
+    reason: str,
+    runs: int | None,
+    namespace: str | None,
+    as_json: bool,
+) -> None:
+    """Take in what waits in quarantine, all of it or nothing.
+
+    The file is checked anew, with the keys as they are trusted now; the exit code is 1 if it is
+    refused by that.
+    """
+    installation.open_database()
+    from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
+    from mintmark.vault import imports
+    from mintmark.vault.models import BundleImport
+
+    caller = holders.acting()
+    row = SymbolicPromptTokenMarketplace().accept(
+        caller=caller,
+        one=imports.named(caller=caller, pk=number),
+        reason=reason,
+        runs=runs,
+        namespace=namespace,
+        now=datetime.now(UTC),
+    )
+    if as_json:
+        output.print_json(vault_quarantine.brief(row))
+    else:
+        vault_quarantine.say(row)
+    if row.state == BundleImport.State.REFUSED:
+        context.exit(exits.PROBLEM)
+
+
+@click.command()
+@click.argument("number", metavar="IMPORT", type=click.IntRange(1))
+@click.option("--reason", required=True, help="Why; all that is kept of it.")
+@output.json_option
+def refuse(*, number: int, reason: str, as_json: bool) -> None:
+    """Refuse what waits in quarantine; the reason alone is kept."""
+    installation.open_database()
+    from mintmark.vault import imports
+
+    caller = holders.acting()
+    row = imports.refuse(
+        caller=caller,
+        one=imports.named(caller=caller, pk=number),
+        reason=reason,
+        now=datetime.now(UTC),
+    )
+    if as_json:
+        output.print_json(vault_quarantine.brief(row))
+    else:
+        vault_quarantine.say(row)

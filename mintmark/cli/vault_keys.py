@@ -1,0 +1,290 @@
+"""`mintmark vault keys`."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mintmark.core import dsse, errors
+
+from . import holders, installation, output, vault_files
+
+if TYPE_CHECKING:
+    from mintmark.accounts.models import Team
+    from mintmark.vault.models import SigningKey, TrustedKey
+
+_SHORTEST_PREFIX = 8
+_MOST_KEY_BYTES = 10_000
+_KEY_DIGITS = 64
+
+_team = click.option("--team", help="The team that it signs for; without one, the installation.")
+_note = click.option("--note", default="", help="What it is for.")
+_days = click.option("--days", type=click.IntRange(1, 36_500), help="It counts for so many days.")
+
+
+@click.group()
+def keys() -> None:
+    """The keys that sign here, and those of others that count here."""
+
+
+@keys.command(name="list")
+@output.json_option
+def list_(*, as_json: bool) -> None:
+    """List the keys that sign here, newest first; never a private half."""
+    installation.open_database()
+    from mintmark.vault import keys as signing
+
+    rows = [_signing(row) for row in signing.shown_to(caller=holders.acting())]
+    if as_json:
+        output.print_json(rows)
+        return
+    output.print_table(
+        columns=["key", "signs for", "note", "made", "expires", "state"],
+        rows=[
+            [
+                row["key_id"],
+                f"team {row['team']}" if row["team"] else "the installation",
+                row["note"],
+                f"{row['made_at']:%Y-%m-%d}",
+                f"{row['expires_at']:%Y-%m-%d}" if row["expires_at"] else "",
+                row["state"],
+            ]
+            for row in rows
+        ],
+        empty="No key yet: the installation makes one with its first bundle, or `mintmark vault keys generate`.",
+    )
+
+
+@keys.command()
+@_team
+@_note
+@_days
+@output.json_option
+def generate(*, team: str | None, note: str, days: int | None, as_json: bool) -> None:
+    """Make a key that signs from now on; its private half is kept sealed."""
+    installation.open_database()
+    from mintmark.vault import keys as signing
+
+    now = datetime.now(UTC)
+    row = signing.generate(
+        caller=holders.acting(), team=_named_team(team), now=now, expires_at=_until(days, now=now), note=note
+    )  # fmt: skip
+    _say(row, as_json=as_json)
+
+
+@keys.command(name="add-file")
+@click.argument("file", type=click.Path(path_type=Path))
+@_team
+@_note
+@_days
+@output.json_option
+def add_file(*, file: Path, team: str | None, note: str, days: int | None, as_json: bool) -> None:
+    """Let the private key in a PEM file sign; only its path is kept.
+
+    The server and the worker read FILE each time that something is signed, and need the right to.
+    """
+    installation.open_database()
+    from mintmark.vault import keys as signing
+
+    now = datetime.now(UTC)
+    row = signing.from_file(
+        caller=holders.acting(), team=_named_team(team), path=str(file.absolute()), now=now,
+        expires_at=_until(days, now=now), note=note,
+    )  # fmt: skip
+    _say(row, as_json=as_json)
+
+
+@keys.command()
+@click.argument("key")
+@output.json_option
+def rotate(*, key: str, as_json: bool) -> None:
+    """Make a new key in the place of KEY, which signs no more; what it signed stays good.
+
+    KEY may be the first digits of it.
+    """
+    installation.open_database()
+    from mintmark.vault import keys as signing
+
+    row = signing.rotate(caller=holders.acting(), key=_own(key), now=datetime.now(UTC))
+    _say(row, as_json=as_json)
+
+
+@keys.command()
+@click.argument("key")
+@click.option("--reason", required=True, help="Why; others read it in the revocation list.")
+@output.json_option
+def revoke(*, key: str, reason: str, as_json: bool) -> None:
+    """Let nothing that KEY signed count any more; a second time changes nothing.
+
+    Others learn it from `mintmark vault revoke issue`, or fetch it from the server.
+    """
+    installation.open_database()
+    from mintmark.vault import keys as signing
+
+    row = signing.revoke(
+        caller=holders.acting(), key=_own(key), reason=reason, now=datetime.now(UTC)
+    )
+    _say(row, as_json=as_json)
+
+
+@keys.command()
+@click.argument("key")
+@click.option("--name", required=True, help="Whose it is.")
+@click.option("--reason", required=True, help="Why it counts from now on; kept.")
+@_days
+@output.json_option
+def trust(*, key: str, name: str, reason: str, days: int | None, as_json: bool) -> None:
+    """Let a KEY of others count here: 64 hex digits, or a file with them or in PEM.
+
+    Compare it first with whoever says that it is his, by another way than the one that it came.
+    """
+    installation.open_database()
+    from mintmark.vault import keys as signing
+
+    now = datetime.now(UTC)
+    is_id = len(key) == _KEY_DIGITS and not Path(key).exists()
+    raw = key.lower().encode() if is_id else vault_files.read(key, most=_MOST_KEY_BYTES)
+    row = signing.trust(
+        caller=holders.acting(), key_id=dsse.key_id(dsse.read_public_key(raw)), name=name, reason=reason, now=now,
+        expires_at=_until(days, now=now),
+    )  # fmt: skip
+    if as_json:
+        output.print_json(_trusted(row))
+    else:
+        output.say(f"{row.key_id} counts from now on, as that of {row.name}.")
+
+
+@keys.command()
+@click.argument("key")
+@click.option("--reason", required=True, help="Why; kept.")
+@output.json_option
+def distrust(*, key: str, reason: str, as_json: bool) -> None:
+    """Let nothing that KEY, of others, signs count any more; a second time changes nothing."""
+    installation.open_database()
+    from mintmark.vault import keys as signing
+    from mintmark.vault.models import TrustedKey
+
+    found = list(TrustedKey.objects.filter(key_id__startswith=_prefix(key))[:2])
+    if len(found) != 1:
+        raise errors.NotFound(
+            f"{_how_many(found)} begins with {key!r}: see `mintmark vault keys trusted`."
+        )
+    row = signing.distrust(
+        caller=holders.acting(), key=found[0], reason=reason, now=datetime.now(UTC)
+    )
+    if as_json:
+        output.print_json(_trusted(row))
+    else:
+        output.say(
+            f"{row.key_id} of {row.name} counts no more since {row.revoked_at:%Y-%m-%d %H:%M}."
+        )
+
+
+@keys.command()
+@output.json_option
+def trusted(*, as_json: bool) -> None:
+    """List the keys of others whose signatures count here, or once did, newest first."""
+    installation.open_database()
+    from mintmark.vault.models import TrustedKey
+
+    rows = [
+        _trusted(row) for row in TrustedKey.objects.select_related("trusted_by").order_by("-id")
+    ]
+    if as_json:
+        output.print_json(rows)
+        return
+    output.print_table(
+        columns=["key", "of", "since", "by", "why", "state"],
+        rows=[
+            [
+                row["key_id"],
+                row["name"],
+                f"{row['trusted_at']:%Y-%m-%d}",
+                row["trusted_by"],
+                row["reason"],
+                row["state"],
+            ]
+            for row in rows
+        ],
+        empty="No key of others counts here yet: `mintmark vault keys trust` lets one.",
+    )
+
+
+def _own(key: str) -> "SigningKey":
+    """The key that signs here and begins so."""
+    from mintmark.vault import keys as signing
+
+    found = list(
+        signing.shown_to(caller=holders.acting()).filter(key_id__startswith=_prefix(key))[:2]
+    )
+    if len(found) != 1:
+        raise errors.NotFound(
+            f"{_how_many(found)} begins with {key!r}: see `mintmark vault keys list`."
+        )
+    return found[0]
+
+
+def _prefix(key: str) -> str:
+    prefix = key.rstrip("…").lower()
+    if len(prefix) < _SHORTEST_PREFIX:
+        raise errors.NotFound(
+            f"{key!r} is too short: name at least {_SHORTEST_PREFIX} digits of the key."
+        )
+    return prefix
+
+
+def _how_many(found: list[Any]) -> str:
+    return "More than one key" if found else "No key"
+
+
+def _named_team(team: str | None) -> "Team | None":
+    return holders.team(name=team) if team is not None else None
+
+
+def _until(days: int | None, *, now: datetime) -> datetime | None:
+    return now + timedelta(days=days) if days else None
+
+
+def _say(row: "SigningKey", *, as_json: bool) -> None:
+    shown = _signing(row)
+    if as_json:
+        output.print_json(shown)
+        return
+    whom = f"team {shown['team']}" if shown["team"] else "the installation"
+    output.say(f"{row.key_id} of {whom}: {shown['state']}.")
+
+
+def _signing(row: "SigningKey") -> dict[str, Any]:
+    states = {"revoked": row.revoked_at, "retired": row.retired_at}
+    return {
+        "key_id": row.key_id,
+        "team": row.team.name if row.team is not None else None,
+        "note": row.note,
+        "file": row.file or None,
+        "made_by": row.made_by.name if row.made_by is not None else None,
+        "made_at": row.made_at,
+        "expires_at": row.expires_at,
+        "state": next(
+            (state for state, at in states.items() if at is not None), _age(row.expires_at, "signs")
+        ),
+        "revocation_reason": row.revocation_reason,
+        "pem": dsse.public_pem(row.key_id),
+    }
+
+
+def _trusted(row: "TrustedKey") -> dict[str, Any]:
+    return {
+        "key_id": row.key_id,
+        "name": row.name,
+        "reason": row.reason,
+        "trusted_by": row.trusted_by.name,
+        "trusted_at": row.trusted_at,
+        "expires_at": row.expires_at,
+        "state": "revoked" if row.revoked_at is not None else _age(row.expires_at, "trusted"),
+        "revocation_reason": row.revocation_reason,
+    }
+
+
+def _age(expires_at: datetime | None, live: str) -> str:
+    return "expired" if expires_at is not None and expires_at <= datetime.now(UTC) else live

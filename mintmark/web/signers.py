@@ -1,0 +1,56 @@
+"""Who signed a bundle, as a page says it: the key in groups that two people can compare, its name here, its state."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import batched
+
+from mintmark.core.trust_roots import Root
+
+GOOD, EXPIRED, REVOKED, UNKNOWN = "good", "expired", "revoked", "unknown"
+_GROUP = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signer:
+    """A key that signed: `name` is empty where nobody here knows it; `state` is as of now."""
+
+    key_id: str
+    name: str
+    state: str
+    root: Root | None
+
+    @property
+    def groups(self) -> list[str]:
+        return grouped(self.key_id)
+
+
+def told(*, key_ids: Iterable[str], roots: Mapping[str, Root], now: datetime) -> list[Signer]:
+    """The keys of a bundle: those whose signatures count first."""
+    found = [
+        Signer(
+            key_id=key_id,
+            name=root.name if root is not None else "",
+            state=_state(root, now=now),
+            root=root,
+        )
+        for key_id in sorted(key_ids)
+        for root in [roots.get(key_id)]
+    ]
+    order = (GOOD, REVOKED, EXPIRED, UNKNOWN)
+    return sorted(found, key=lambda one: order.index(one.state))
+
+
+def grouped(key_id: str) -> list[str]:
+    """A key id in eight groups of eight digits, as one reads it out."""
+    return ["".join(digits) for digits in batched(key_id, _GROUP)]
+
+
+def _state(root: Root | None, *, now: datetime) -> str:
+    if root is None:
+        return UNKNOWN
+    if root.revoked_at is not None:
+        return REVOKED
+    if root.expires_at is not None and root.expires_at <= now:
+        return EXPIRED
+    return GOOD

@@ -1,0 +1,11 @@
+"""Fixtures of the vault's tests."""
+
+import pytest
+
+from tests.market.stall import Stall
+
+
+@pytest.fixture
+def stall(db: None) -> Stall:
+    """The cast at the market, each with a wallet."""
+    return Stall()
