@@ -60,6 +60,7 @@ class Cast:
         tags: Sequence[str] = ("task:triage",),
         is_open: bool = True,
         by: User | None = None,
+        licence: str = "",
     ) -> Prompt:
         """A new prompt of the seller (or of `by`)."""
         author = self.as_(by or self.seller).principal
@@ -71,6 +72,7 @@ class Cast:
             parent=parent,
             forked_by=forked_by,
             tags=tags,
+            licence=licence,
             is_open=is_open,
         )
         assert author.team is not None

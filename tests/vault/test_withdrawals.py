@@ -76,7 +76,7 @@ def arrived(
     line: str = "from/afar",
 ) -> Prompt:
     """A prompt that came here with a bundle of another installation, whose key is trusted."""
-    prompt = stall.cast.written(line, f"From {line}: weigh {{coin}}.", is_open=False)
+    prompt = stall.cast.written(line, f"From {line}: weigh {{coin}}.", is_open=False, licence="MIT")
     bundle = bundles.opened(vaults.file_of(exported(stall, [prompt]))).bundle
     theirs = bundle.model_copy(
         update={"issuer": bundles.Issuer(installation=issuer.installation, name=issuer.name, team="")}

@@ -239,7 +239,6 @@ def test_two_clicks_on_a_buying_button_buy_once(page: Page) -> None:
     page.get_by_role("link", name="Buy acme/password-6@1 for 6.5 tokens").click()
     page.get_by_role("button", name="Buy for 6.5 tokens").dblclick()
     page.wait_for_url("**/market/receipts/*")
-    expect(page.get_by_role("status")).to_contain_text("Bought for 6.5 tokens")
     expect(page.get_by_role("row", name="buyer −6.5")).to_have_count(1)
     expect(page.get_by_role("link", name="Inject acme/password-6@1")).to_be_visible()
 
