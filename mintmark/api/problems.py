@@ -6,7 +6,7 @@ from typing import Any, NotRequired, TypedDict
 
 from django.http import HttpResponse
 
-from mintmark.core import bundles, canonical_json, dsse, errors, folders, revocations
+from mintmark.core import bundles, canonical_json, dsse, envelopes, errors, folders, revocations
 
 from . import refusals
 
@@ -121,12 +121,13 @@ CATALOGUE: dict[str, Entry] = {
 # What is wrong with a signed file: of no concern to endpoints that neither take nor make one.
 OF_FILES = frozenset(
     (
-        *canonical_json.BadJson.codes, *dsse.BadEnvelope.codes, *bundles.BadBundle.codes, *folders.BadFolder.codes,
-        *revocations.BadRevocations.codes, "below_threshold", "import_decided", "invalid_export", "invalid_key_terms",
-        "invalid_runs", "key_expired", "key_known", "key_revoked", "line_taken", "not_a_key", "stale_list",
-        "too_many_royalties", "unknown_signer", "unreadable_key", "vault_altered", "withdrawn", "anothers_key",
+        *canonical_json.BadJson.codes, *dsse.BadEnvelope.codes, *envelopes.BadFile.codes, *bundles.BadBundle.codes,
+        *folders.BadFolder.codes, *revocations.BadRevocations.codes, "anothers_key", "below_threshold",
+        "import_decided", "invalid_export", "invalid_key_terms", "invalid_runs", "key_expired", "key_known",
+        "key_revoked", "line_taken", "not_a_key", "stale_list", "too_many_royalties", "unknown_signer",
+        "unreadable_key", "vault_altered", "withdrawn",
     )
-) - {"invalid_json", "licence_forbids"}  # fmt: skip
+) - {"invalid_json"}  # fmt: skip
 
 
 class Row(TypedDict):

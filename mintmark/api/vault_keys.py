@@ -195,20 +195,10 @@ def signers(found: Mapping[str, Root | None], *, now: datetime) -> list[SignerSh
         {
             "key_id": key_id,
             "name": root.name if root is not None else None,
-            "state": _state(root, now=now),
+            "state": root.state(now=now) if root is not None else "unknown",
         }
         for key_id, root in found.items()
     ]
-
-
-def _state(
-    root: Root | None, *, now: datetime
-) -> Literal["trusted", "expired", "revoked", "unknown"]:
-    if root is None:
-        return "unknown"
-    if root.revoked_at is not None:
-        return "revoked"
-    return "expired" if root.expires_at is not None and root.expires_at <= now else "trusted"
 
 
 def _named(caller: Caller, key_id: str) -> SigningKey:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mintmark.core import canonical_json, errors
 
-from .vault_verify import UnreadableBundle
+from . import vault_verify
 
 STREAM = "-"
 
@@ -19,14 +19,10 @@ class Unwritable(errors.Refusal):
 
 def read(file: str, *, most: int) -> bytes:
     """The bytes of a file, at most `most`; `UnreadableBundle`, or `BadJson` (`too_large`) for a longer one."""
-    try:
-        if file == STREAM:
-            raw = sys.stdin.buffer.read(most + 1)
-        else:
-            with open(file, "rb") as stream:
-                raw = stream.read(most + 1)
-    except OSError as failed:
-        raise UnreadableBundle(f"{file!r} can't be read: {failed.strerror}.") from failed
+    if file == STREAM:
+        raw = sys.stdin.buffer.read(most + 1)
+    else:
+        raw = vault_verify.read(Path(file), most=most)
     if len(raw) > most:
         raise canonical_json.BadJson(
             "too_large", f"It has more than {most:,} bytes: see MINTMARK_VAULT_MAX_BYTES."

@@ -256,7 +256,6 @@ def _say(row: "SigningKey", *, as_json: bool) -> None:
 
 
 def _signing(row: "SigningKey") -> dict[str, Any]:
-    states = {"revoked": row.revoked_at, "retired": row.retired_at}
     return {
         "key_id": row.key_id,
         "team": row.team.name if row.team is not None else None,
@@ -265,9 +264,7 @@ def _signing(row: "SigningKey") -> dict[str, Any]:
         "made_by": row.made_by.name if row.made_by is not None else None,
         "made_at": row.made_at,
         "expires_at": row.expires_at,
-        "state": next(
-            (state for state, at in states.items() if at is not None), _age(row.expires_at, "signs")
-        ),
+        "state": row.state(now=datetime.now(UTC)),
         "revocation_reason": row.revocation_reason,
         "pem": dsse.public_pem(row.key_id),
     }
@@ -281,10 +278,6 @@ def _trusted(row: "TrustedKey") -> dict[str, Any]:
         "trusted_by": row.trusted_by.name,
         "trusted_at": row.trusted_at,
         "expires_at": row.expires_at,
-        "state": "revoked" if row.revoked_at is not None else _age(row.expires_at, "trusted"),
+        "state": row.state(now=datetime.now(UTC)),
         "revocation_reason": row.revocation_reason,
     }
-
-
-def _age(expires_at: datetime | None, live: str) -> str:
-    return "expired" if expires_at is not None and expires_at <= datetime.now(UTC) else live

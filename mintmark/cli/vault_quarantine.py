@@ -78,7 +78,7 @@ def signers(found: Mapping[str, "Root | None"]) -> list[dict[str, Any]]:
         {
             "key_id": key_id,
             "name": root.name if root is not None else None,
-            "state": _state(root, now=now),
+            "state": root.state(now=now) if root is not None else "unknown",
         }
         for key_id, root in found.items()
     ]
@@ -88,14 +88,6 @@ def named(signer: Mapping[str, Any]) -> str:
     """A signer in a line."""
     who = output.inert(signer["name"]) if signer["name"] is not None else "nobody who is known here"
     return f"{signer['key_id']}, {who} ({signer['state']})"
-
-
-def _state(root: "Root | None", *, now: datetime) -> str:
-    if root is None:
-        return "unknown"
-    if root.revoked_at is not None:
-        return "revoked"
-    return "expired" if root.expires_at is not None and root.expires_at <= now else "trusted"
 
 
 def _as_json(found: "Inspection", *, with_texts: bool) -> dict[str, Any]:

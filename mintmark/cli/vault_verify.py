@@ -120,7 +120,7 @@ def _checked(file: Path, *, roots: list[Root], threshold: int, max_bytes: int) -
         ).bundle
     else:
         opened = bundles.opened(
-            _read(file, most=max_bytes), limits=limits, most_prompts=most_prompts
+            read(file, most=max_bytes), limits=limits, most_prompts=most_prompts
         )
         key_ids, bundle = opened.key_ids, opened.bundle
     verdict = trust_roots.judge(
@@ -178,15 +178,15 @@ def _print(checked: Checked) -> None:
     for key_id in checked.verdict.unknown:
         click.echo(f"  signed by {key_id}, which was not given as trusted")
     issuer = bundle.issuer
-    who = f"{_shown(issuer.name)} ({issuer.installation})"
+    who = f"{output.inert(issuer.name)} ({issuer.installation})"
     click.echo(
-        f"It says that {who} issued it for team {_shown(issuer.team)}, as of {bundle.as_of}."
+        f"It says that {who} issued it for team {output.inert(issuer.team)}, as of {bundle.as_of}."
     )
     title = bundle.prompt_set.title or bundle.prompt_set.name
-    click.echo(f"{'A receipt' if bundle.receipt else 'An export'}: {_shown(title)}")
+    click.echo(f"{'A receipt' if bundle.receipt else 'An export'}: {output.inert(title)}")
     if (paid := bundle.receipt) is not None:
         click.echo(
-            f"  bought by {_shown(paid.buyer)} for team {_shown(paid.team)} on {paid.bought_at} for "
+            f"  bought by {output.inert(paid.buyer)} for team {output.inert(paid.team)} on {paid.bought_at} for "
             f"{output.exact(paid.price_micro)} tokens (transfer {paid.transfer})"
         )
     output.print_table(
@@ -195,7 +195,7 @@ def _print(checked: Checked) -> None:
             [
                 prompt.name,
                 prompt.digest,
-                _shown(prompt.licence),
+                output.inert(prompt.licence),
                 prompt.rights.replace("_", " "),
                 f"{prompt.reputation.trust_ppm / bundles.MILLION:.3f}",
                 f"{prompt.reputation.outcomes:,}",
@@ -225,12 +225,12 @@ def _root(name: str) -> Root:
     if len(name) == _KEY_DIGITS and not os.path.exists(name):
         raw = name.lower().encode()
     else:
-        raw = _read(Path(name), most=_MOST_KEY_BYTES)
+        raw = read(Path(name), most=_MOST_KEY_BYTES)
     key_id = dsse.key_id(dsse.read_public_key(raw))
     return Root(key_id=key_id, name=name, expires_at=None, revoked_at=None)
 
 
-def _read(file: Path, *, most: int) -> bytes:
+def read(file: Path, *, most: int) -> bytes:
     """The content of a file, and of a longer one one byte more than `most`."""
     try:
         with file.open("rb") as stream:
@@ -251,15 +251,10 @@ def _files(folder: Path, *, max_bytes: int) -> dict[str, bytes]:
                 raise UnreadableBundle(f"{shown!r} is no file and no folder: take it out.")
             if path.is_dir():
                 continue
-            found[shown] = _read(path, most=room)
+            found[shown] = read(path, most=room)
             room -= len(found[shown])
             if room < 0 or len(found) > _MOST_FILES:
                 raise UnreadableBundle(
                     f"{str(folder)!r} holds more than a bundle of {max_bytes:,} bytes can: see --max-bytes."
                 )
     return found
-
-
-def _shown(text: str) -> str:
-    """A text for a terminal: what does not print is named."""
-    return "".join(c if c.isprintable() else f"⟨U+{ord(c):04X}⟩" for c in text)

@@ -14,9 +14,10 @@ import pydantic
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import Field
 
-from mintmark.core import canonical_json, dsse, errors
+from mintmark.core import canonical_json, dsse, envelopes, errors, shapes
 from mintmark.core.canonical_json import Limits
 from mintmark.core.dsse import Envelope
+from mintmark.core.shapes import Shape
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT = "https://in-toto.io/Statement/v1"
@@ -27,7 +28,6 @@ MOST_PROMPTS = 10_000
 
 LIMITS = Limits(size=16 << 20, depth=16, values=600_000)
 """What is taken where nobody says otherwise: 16 MiB, and of values what so much told densely has."""
-_OF_ENVELOPE = 1_000
 
 _DIGEST = r"\A[0-9a-f]{64}\Z"
 _REFERENCE = (
@@ -53,24 +53,15 @@ type Many[T] = Annotated[tuple[T, ...], pydantic.FailFast()]
 
 
 class BadBundle(errors.OneOf):
-    """A file that is no bundle, or one that contradicts itself or its licences. `code` says which."""
+    """What was signed is no bundle, or one that contradicts itself. `code` says which."""
 
     codes = frozenset(
-        ("not_canonical", "payload_type", "not_a_bundle", "unknown_version", "too_many_prompts", "path_in_name",
-         "digest_mismatch", "duplicate_name", "unknown_parent", "lineage_cycle", "licence_forbids")
+        ("not_canonical", "not_a_bundle", "unknown_version", "too_many_prompts", "path_in_name", "digest_mismatch",
+         "duplicate_name", "unknown_parent", "lineage_cycle")
     )  # fmt: skip
 
 
-class _Shape(pydantic.BaseModel):
-    """Fields that are not known are let pass: a later minor version may add some."""
-
-    # The other engine takes joiners for letters, and keeps 25 MB of tables.
-    model_config = pydantic.ConfigDict(
-        strict=True, frozen=True, extra="ignore", regex_engine="python-re"
-    )
-
-
-class Reputation(_Shape):
+class Reputation(Shape):
     """How a prompt did where it comes from, scores in millionths. `average_ppm` is what an average prompt scored
     there on the same task; the counts are of runs, approvals and live ratings of its own."""
 
@@ -85,7 +76,7 @@ class Reputation(_Shape):
     ratings: Count
 
 
-class Event(_Shape):
+class Event(Shape):
     """One piece of evidence; who gave it and on which assistant are pseudonyms that hold within one bundle."""
 
     kind: Name
@@ -97,7 +88,7 @@ class Event(_Shape):
     actor: Name
 
 
-class Royalty(_Shape):
+class Royalty(Shape):
     """What a sale owes to a holder at the issuer, in hundredths of a percent of what nearer generations leave."""
 
     ancestor: Reference
@@ -105,7 +96,7 @@ class Royalty(_Shape):
     rate_bp: Annotated[int, Field(ge=1, le=5_000)]
 
 
-class Prompt(_Shape):
+class Prompt(Shape):
     """One text. `rights` says who tells it: its author's team, one that may pass it on, or one that bought it."""
 
     name: Reference
@@ -125,7 +116,7 @@ class Prompt(_Shape):
     events: Many[Event] | None
 
 
-class Ancestor(_Shape):
+class Ancestor(Shape):
     """A prompt from which others descend and whose text is not told here."""
 
     name: Reference
@@ -137,13 +128,13 @@ class Ancestor(_Shape):
     licence: Annotated[str, Field(max_length=64)]
 
 
-class PromptSet(_Shape):
+class PromptSet(Shape):
     name: Name
     title: Annotated[str, Field(max_length=200)]
     description: Annotated[str, Field(max_length=4_000)]
 
 
-class Issuer(_Shape):
+class Issuer(Shape):
     """The installation (a random id that stays) and the team that tells all this."""
 
     installation: Annotated[str, Field(pattern=r"\A[0-9a-f]{32}\Z")]
@@ -151,7 +142,7 @@ class Issuer(_Shape):
     team: Line
 
 
-class Receipt(_Shape):
+class Receipt(Shape):
     """What was paid, in micro-tokens of the issuer."""
 
     transfer: Count
@@ -161,7 +152,7 @@ class Receipt(_Shape):
     bought_at: Moment
 
 
-class Bundle(_Shape):
+class Bundle(Shape):
     """The predicate. `as_of`: the time of the newest thing told; `policy` and the seals: under which scores stand, and
     the heads of the issuer's books."""
 
@@ -177,7 +168,7 @@ class Bundle(_Shape):
     receipt: Receipt | None
 
 
-class _Statement(_Shape):
+class _Statement(Shape):
     predicate: Bundle
 
 
@@ -215,28 +206,14 @@ def sealed(bundle: Bundle, *, keys: Iterable[Ed25519PrivateKey]) -> Envelope:
 def opened(raw: bytes, *, limits: Limits = LIMITS, most_prompts: int = MOST_PROMPTS) -> Opened:
     """Read a bundle, in this order: its size, its envelope, every signature over the raw payload, then what was signed.
 
-    Refused with `canonical_json.BadJson`, `dsse.BadEnvelope` or `BadBundle`: `not_canonical`, `payload_type`,
+    Refused with `canonical_json.BadJson`, `dsse.BadEnvelope`, `envelopes.BadFile` or `BadBundle`: `not_canonical`,
     `not_a_bundle`, `unknown_version`, `too_many_prompts`, `path_in_name`, `digest_mismatch`, `duplicate_name`,
     `unknown_parent`, `lineage_cycle`.
     """
-    canonical_json.check_size(raw, limits=limits)
-    if not raw.isascii():
-        canonical_json.decoded(raw)
-        raise BadBundle("not_canonical", "A bundle is written in ASCII; this file is not.")
-    envelope = dsse.opened(raw, limits=Limits(size=limits.size, depth=4, values=_OF_ENVELOPE))
-    if envelope.to_bytes() != raw:
-        raise BadBundle(
-            "not_canonical",
-            "The file is not spelled as it was written: a bundle is canonical JSON (RFC 8785) in standard base64 and "
-            "nothing more, not even a last line end. Take the file as its issuer gave it out.",
-        )
+    envelope, key_ids = envelopes.opened(
+        raw, payload_type=PAYLOAD_TYPE, most_bytes=limits.size, what="bundle"
+    )
     del raw  # what follows takes as much again
-    if envelope.payload_type != PAYLOAD_TYPE:
-        raise BadBundle(
-            "payload_type",
-            f"It holds {envelope.payload_type[:80]!r}, and a bundle holds {PAYLOAD_TYPE}.",
-        )
-    key_ids = dsse.verified(envelope)
     told, bundle = read(envelope.payload, limits=limits, most_prompts=most_prompts)
     return Opened(bundle=bundle, statement=told, envelope=envelope, key_ids=key_ids)
 
@@ -268,7 +245,7 @@ def _shaped(told: Any, payload: bytes, *, most_prompts: int) -> Bundle:
     if kind != PREDICATE or not isinstance(predicate, dict):
         raise BadBundle("not_a_bundle", f"What was signed is no {PREDICATE}, but {kind[:80]!r}.")
     said = predicate.get("version")
-    if isinstance(said, str) and said.partition(".")[0] != VERSION.partition(".")[0]:
+    if shapes.is_another_major(said, version=VERSION):
         raise BadBundle(
             "unknown_version", f"It is a bundle of version {said[:20]!r}; {VERSION} is read here."
         )
@@ -278,11 +255,9 @@ def _shaped(told: Any, payload: bytes, *, most_prompts: int) -> Bundle:
             "too_many_prompts", f"It has {len(rows):,} prompts, and {most_prompts:,} are taken."
         )
     try:
-        return _Statement.model_validate_json(payload).predicate
-    except pydantic.ValidationError as wrong:
-        first = wrong.errors(include_input=False, include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise BadBundle("not_a_bundle", f"{place[:120]}: {first['msg'][:200]}.") from None
+        return shapes.read(_Statement, payload).predicate
+    except shapes.Misshapen as wrong:
+        raise BadBundle("not_a_bundle", str(wrong)) from None
 
 
 def _check_names(bundle: Bundle) -> None:

@@ -21,6 +21,8 @@ _SIGNATURE_BYTES = 64
 _KEY_DIGITS = 64
 _HEAD = b'{"payload":"'
 MOST_SIGNATURES = 32
+# What an envelope of so many signatures has, and room for what other tools add.
+_DEPTH, _VALUES = 4, 1_000
 
 # The points of small order, in every encoding (the sign apart): whoever likes can make signatures that hold under them.
 _SMALL_ORDER = frozenset(
@@ -112,11 +114,12 @@ def countersigned(envelope: Envelope, *, key: Ed25519PrivateKey) -> Envelope:
     )
 
 
-def opened(raw: bytes, *, limits: Limits) -> Envelope:
+def opened(raw: bytes, *, most_bytes: int) -> Envelope:
     """The envelope that these bytes spell, in any spelling and either base64 alphabet; no signature is checked.
 
     Raises `canonical_json.BadJson` or `BadEnvelope` (`not_an_envelope`, `invalid_base64`).
     """
+    limits = Limits(size=most_bytes, depth=_DEPTH, values=_VALUES)
     value = canonical_json.parsed(raw, limits=limits)
     if not isinstance(value, dict):
         raise BadEnvelope("not_an_envelope", "It is no DSSE envelope: no JSON object.")

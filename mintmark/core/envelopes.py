@@ -1,10 +1,7 @@
 """Files of one spelling: canonical envelopes (RFC 8785, standard base64) of one payload type, all signatures good."""
 
 from mintmark.core import canonical_json, dsse, errors
-from mintmark.core.canonical_json import Limits
 from mintmark.core.dsse import Envelope
-
-_OF_ENVELOPE = 1_000
 
 
 class BadFile(errors.OneOf):
@@ -14,14 +11,16 @@ class BadFile(errors.OneOf):
 
 
 def opened(
-    raw: bytes, *, payload_type: str, limits: Limits, what: str
+    raw: bytes, *, payload_type: str, most_bytes: int, what: str
 ) -> tuple[Envelope, frozenset[str]]:
     """The envelope that these bytes are, and the ids of the keys that signed it; `what` it should hold, in words.
 
     Refused with `canonical_json.BadJson`, `dsse.BadEnvelope` or `BadFile`, in the order of docs/bundle-format.md.
     """
-    canonical_json.check_size(raw, limits=limits)
-    envelope = dsse.opened(raw, limits=Limits(size=limits.size, depth=4, values=_OF_ENVELOPE))
+    if len(raw) <= most_bytes and not raw.isascii():
+        canonical_json.decoded(raw)
+        raise BadFile("not_canonical", f"A {what} is written in ASCII; this file is not.")
+    envelope = dsse.opened(raw, most_bytes=most_bytes)
     if envelope.to_bytes() != raw:
         raise BadFile(
             "not_canonical",

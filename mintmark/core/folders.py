@@ -7,12 +7,12 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
-import pydantic
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import Field
 
-from mintmark.core import bundles, canonical_json, dsse, envelopes, errors
+from mintmark.core import bundles, canonical_json, dsse, envelopes, errors, shapes
 from mintmark.core.canonical_json import Limits
+from mintmark.core.shapes import Shape
 
 MANIFEST = "MANIFEST.dsse.json"
 BUNDLE = "bundle.json"
@@ -33,27 +33,21 @@ class BadFolder(errors.OneOf):
     )  # fmt: skip
 
 
-class _Shape(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(
-        strict=True, frozen=True, extra="ignore", regex_engine="python-re"
-    )
-
-
-class _Digest(_Shape):
+class _Digest(Shape):
     sha256: bundles.Digest
 
 
-class _File(_Shape):
+class _File(Shape):
     name: Annotated[str, Field(min_length=1, max_length=400)]
     digest: _Digest
 
 
-class _Predicate(_Shape):
+class _Predicate(Shape):
     version: Annotated[str, Field(pattern=r"\A[0-9]{1,4}\.[0-9]{1,4}\Z")]
     kind: Literal["skill", "dotprompt"]
 
 
-class _Statement(_Shape):
+class _Statement(Shape):
     subject: bundles.Many[_File]
     predicate: _Predicate
 
@@ -91,7 +85,7 @@ def check(
     if MANIFEST not in files:
         raise BadFolder("missing_file", f"There is no {MANIFEST}, so nobody signed this folder.")
     envelope, key_ids = envelopes.opened(
-        files[MANIFEST], payload_type=bundles.PAYLOAD_TYPE, limits=limits, what="manifest"
+        files[MANIFEST], payload_type=bundles.PAYLOAD_TYPE, most_bytes=limits.size, what="manifest"
     )
     digests = _read(envelope.payload, limits=limits)
     for path in digests:
@@ -122,19 +116,15 @@ def _read(payload: bytes, *, limits: Limits) -> dict[str, str]:
     kind = str(told.get("predicateType"))
     predicate = told.get("predicate")
     version = predicate.get("version") if isinstance(predicate, dict) else None
-    family, major = PREDICATE.rpartition(":")[0], VERSION.partition(".")[0]
-    if (kind != PREDICATE and kind.rpartition(":")[0] == family) or (
-        kind == PREDICATE and isinstance(version, str) and version.partition(".")[0] != major
-    ):
+    is_kin = kind.rpartition(":")[0] == PREDICATE.rpartition(":")[0]
+    if is_kin and (kind != PREDICATE or shapes.is_another_major(version, version=VERSION)):
         raise BadFolder("unknown_version", f"The folder is of another version than {VERSION}.")
     if kind != PREDICATE:
         raise BadFolder("not_a_folder", f"What was signed is no {PREDICATE}, but {kind[:80]!r}.")
     try:
-        statement = _Statement.model_validate_json(payload)
-    except pydantic.ValidationError as wrong:
-        first = wrong.errors(include_input=False, include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise BadFolder("not_a_folder", f"{place[:120]}: {first['msg'][:200]}.") from None
+        statement = shapes.read(_Statement, payload)
+    except shapes.Misshapen as wrong:
+        raise BadFolder("not_a_folder", str(wrong)) from None
     if canonical_json.respelled(told) != payload:
         raise BadFolder("not_canonical", "What was signed is not canonical JSON (RFC 8785).")
     digests: dict[str, str] = {}

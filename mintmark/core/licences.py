@@ -66,3 +66,8 @@ def terms(licence: str) -> Terms:
             f"The licence {licence[:64]!r} is not known here: choose one of {', '.join(KNOWN)}."
         )
     return found
+
+
+def allowed(licence: str) -> Terms:
+    """What `licence` allows; of one that is not known here, use alone."""
+    return KNOWN.get(licence, KNOWN[PROPRIETARY])

@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
-import pydantic
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import Field
 
-from mintmark.core import bundles, canonical_json, dsse, envelopes, errors
+from mintmark.core import bundles, canonical_json, dsse, envelopes, errors, shapes
 from mintmark.core.canonical_json import Limits
 from mintmark.core.dsse import Envelope
+from mintmark.core.shapes import Shape
 
 PAYLOAD_TYPE = "application/vnd.mintmark.revocations+json"
 VERSION = "1.0"
@@ -27,22 +27,14 @@ class BadRevocations(errors.OneOf):
     codes = frozenset(("not_canonical", "not_a_revocation_list", "unknown_version"))
 
 
-class _Shape(pydantic.BaseModel):
-    """Fields that are not known are let pass: a later minor version may add some."""
-
-    model_config = pydantic.ConfigDict(
-        strict=True, frozen=True, extra="ignore", regex_engine="python-re"
-    )
-
-
-class Issuer(_Shape):
+class Issuer(Shape):
     """The installation, by its id and by the name that it goes by."""
 
     installation: Annotated[str, Field(pattern=r"\A[0-9a-f]{32}\Z")]
     name: bundles.Name
 
 
-class Revoked(_Shape):
+class Revoked(Shape):
     """A prompt that must not be used any more."""
 
     digest: bundles.Digest
@@ -51,7 +43,7 @@ class Revoked(_Shape):
     at: bundles.Moment
 
 
-class RevokedKey(_Shape):
+class RevokedKey(Shape):
     """A key whose signatures count no more."""
 
     key_id: bundles.Digest
@@ -59,7 +51,7 @@ class RevokedKey(_Shape):
     at: bundles.Moment
 
 
-class Revocations(_Shape):
+class Revocations(Shape):
     """The payload. `sequence` is the number of things revoked, `as_of` the time of the newest of them."""
 
     version: Annotated[str, Field(pattern=r"\A[0-9]{1,4}\.[0-9]{1,4}\Z")]
@@ -107,25 +99,21 @@ def opened(raw: bytes, *, limits: Limits = LIMITS) -> Opened:
     Refused with `canonical_json.BadJson`, `dsse.BadEnvelope`, `envelopes.BadFile` or `BadRevocations`.
     """
     envelope, key_ids = envelopes.opened(
-        raw, payload_type=PAYLOAD_TYPE, limits=limits, what="revocation list"
+        raw, payload_type=PAYLOAD_TYPE, most_bytes=limits.size, what="revocation list"
     )
     told = canonical_json.parsed(envelope.payload, limits=limits)
     if not isinstance(told, dict):
         raise BadRevocations("not_a_revocation_list", "What was signed is no JSON object.")
     said = told.get("version")
-    if isinstance(said, str) and said.partition(".")[0] != VERSION.partition(".")[0]:
+    if shapes.is_another_major(said, version=VERSION):
         raise BadRevocations(
             "unknown_version",
             f"It is a revocation list of version {said[:20]!r}; {VERSION} is read here.",
         )
     try:
-        read = Revocations.model_validate_json(envelope.payload)
-    except pydantic.ValidationError as wrong:
-        first = wrong.errors(include_input=False, include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise BadRevocations(
-            "not_a_revocation_list", f"{place[:120]}: {first['msg'][:200]}."
-        ) from None
+        read = shapes.read(Revocations, envelope.payload)
+    except shapes.Misshapen as wrong:
+        raise BadRevocations("not_a_revocation_list", str(wrong)) from None
     if canonical_json.respelled(told) != envelope.payload:
         raise BadRevocations("not_canonical", "What was signed is not canonical JSON (RFC 8785).")
     if read.sequence < len(read.revoked) + len(read.revoked_keys):

@@ -3,8 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from mintmark.core import errors
+
+type State = Literal["trusted", "expired", "revoked"]
 
 
 class KeyRevoked(errors.Refusal):
@@ -34,6 +37,17 @@ class Root:
     expires_at: datetime | None
     revoked_at: datetime | None
 
+    def state(self, *, now: datetime) -> State:
+        """What its signatures are worth now."""
+        return state(expires_at=self.expires_at, revoked_at=self.revoked_at, now=now)
+
+
+def state(*, expires_at: datetime | None, revoked_at: datetime | None, now: datetime) -> State:
+    """What a key is good for now; one that was revoked and has expired was revoked."""
+    if revoked_at is not None:
+        return "revoked"
+    return "expired" if expires_at is not None and expires_at <= now else "trusted"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
@@ -62,7 +76,7 @@ def judge(
             raise KeyRevoked(
                 f"{root.name} ({root.key_id[:16]}…) signed it, a key that was revoked on {root.revoked_at:%Y-%m-%d}."
             )
-    expired = [r for r in known.values() if r.expires_at is not None and r.expires_at <= now]
+    expired = [root for root in known.values() if root.state(now=now) == "expired"]
     trusted = tuple(root for root in known.values() if root not in expired)
     if len(trusted) < threshold:
         if expired:

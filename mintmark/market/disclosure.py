@@ -30,7 +30,7 @@ def rights(*, prompts: Sequence[Prompt], team: Team) -> dict[int, Rights]:
             kind, why = InvalidExport, f"{prompt.reference} was withdrawn for good."
         elif prompt.pk not in served:
             kind, why = errors.Forbidden, f"{prompt.reference} is not the team's to use: buy it."
-        elif not is_own and not _allows_passing_on(licence[prompt.pk]):
+        elif not is_own and not licences.allowed(licence[prompt.pk]).allows_passing_on:
             kind = LicenceForbids
             why = f"The licence of {prompt.reference} ({licence[prompt.pk]}) does not let the team pass it on."
         else:
@@ -51,7 +51,9 @@ def rights_of_buyer(*, prompts: Sequence[Prompt], team: Team) -> dict[int, Right
     """By which right what a team bought is told to it: to pass on where the licence lets it, else as bought."""
     licence = lineage.licences_of(prompts=prompts, team_id=team.pk)
     return {
-        prompt.pk: "passed_on" if _allows_passing_on(licence[prompt.pk]) else "bought"
+        prompt.pk: "passed_on"
+        if licences.allowed(licence[prompt.pk]).allows_passing_on
+        else "bought"
         for prompt in prompts
     }
 
@@ -95,7 +97,3 @@ def _known(ids: Sequence[int], *, team: Team) -> tuple[set[int], set[int], set[i
         foreign = ForeignPrompt.objects.filter(prompt__in=part, registered=True)
         theirs.update(foreign.values_list("prompt", flat=True))
     return served, dead, theirs
-
-
-def _allows_passing_on(licence: str) -> bool:
-    return licences.KNOWN.get(licence, licences.KNOWN[licences.PROPRIETARY]).allows_passing_on

@@ -35,7 +35,7 @@ def agree(*, vault: PromptMarketplaceVault, now: datetime) -> list[ForeignRoyalt
     What a sale owes for a parent that is here too is not kept twice. A prompt that came as a fork of another team's of
     here owes that team what its forks owe. Doing it again changes nothing.
     """
-    bundle = bundles.opened(vaults.file_of(vault), limits=vaults.limits()).bundle
+    bundle = vaults.opened(vault).bundle
     told = {prompt.name: prompt for prompt in bundle.prompts}
     came = ForeignPrompt.objects.filter(vault=vault, registered=True)
     made = []

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from mintmark.core import placeholders
 from mintmark.core.clauses import Verdict
-from mintmark.registry import codices, entitlements, prompts
+from mintmark.registry import codices, entitlements
 from mintmark.registry.models import Assistant, Prompt
 from mintmark.trust.tracker import AssistantTrustTracker
 
@@ -64,7 +65,7 @@ def _entitlement(prompt: Prompt, assistant: Assistant) -> Gate:
 
 
 def _contract(prompt: Prompt, assistant: Assistant, variables: Mapping[str, str]) -> Gate:
-    text = prompts.rendered(text=prompt.text, values=variables)
+    text = placeholders.filled(text=prompt.text, values=variables)
     verdicts = codices.of_prompt(prompt=prompt, assistant=assistant, text=text)
     blocking = [verdict for verdict in verdicts if verdict.blocks]
     warnings = sum(verdict.holds is not True and not verdict.blocks for verdict in verdicts)

@@ -10,8 +10,8 @@ from django.db.models import QuerySet
 
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Principal
-from mintmark.core import errors
-from mintmark.registry import assistants, entitlements, prompts
+from mintmark.core import errors, placeholders
+from mintmark.registry import assistants, entitlements
 from mintmark.registry.models import Assistant, Prompt
 
 from . import gates
@@ -124,7 +124,7 @@ def context(*, assistant: Assistant) -> list[Served]:
         Served(
             injection=one,
             prompt=one.prompt,
-            text=prompts.rendered(text=one.prompt.text, values=one.variables),
+            text=placeholders.filled(text=one.prompt.text, values=one.variables),
             open_variables=tuple(v for v in one.prompt.variables if v not in one.variables),
         )
         for one in found

@@ -76,8 +76,7 @@ def listings_for(
 
 def terms_of(*, prompt: Prompt, team_id: int | None = None) -> Terms:
     """What the licence of a prompt allows; an identifier that is not known here allows no fork."""
-    licence = licence_of(prompt=prompt, team_id=team_id)
-    return licences.KNOWN.get(licence, licences.KNOWN[licences.PROPRIETARY])
+    return licences.allowed(licence_of(prompt=prompt, team_id=team_id))
 
 
 def require_sale_allowed(*, prompt: Prompt) -> None:
@@ -94,15 +93,12 @@ def require_sale_allowed(*, prompt: Prompt) -> None:
             )
 
 
-def foreign_ancestors(*, prompt: Prompt) -> Iterator[Prompt]:
+def foreign_ancestors(*, prompt: Prompt) -> list[Prompt]:
     """The ancestors that others wrote, nearest first."""
-    at = prompt.parent
-    for _ in range(_DEEPEST):
-        if at is None:
-            return
-        if is_of_others(prompt=at, team_id=prompt.team_id):
-            yield at
-        at = at.parent
+    above = list(_line(prompt.pk, _parents([prompt])))[1:]
+    found = Prompt.objects.defer("text", "wording").in_bulk(above)
+    came = _from_elsewhere(above)
+    return [found[pk] for pk in above if pk in came or found[pk].team_id != prompt.team_id]
 
 
 def is_of_others(*, prompt: Prompt, team_id: int | None) -> bool:
@@ -112,7 +108,12 @@ def is_of_others(*, prompt: Prompt, team_id: int | None) -> bool:
 
 def came_from_elsewhere(*, prompt: Prompt) -> bool:
     """Whether a bundle brought it here."""
-    return ForeignPrompt.objects.filter(prompt=prompt, registered=True).exists()
+    return bool(_from_elsewhere([prompt.pk]))
+
+
+def _from_elsewhere(ids: Sequence[int]) -> set[int]:
+    came = ForeignPrompt.objects.filter(prompt__in=ids, registered=True)
+    return set(came.values_list("prompt", flat=True))
 
 
 def royalties_of(*, prompt: Prompt) -> list[Owed]:
@@ -144,6 +145,12 @@ def royalties(*, prompts: Sequence[Prompt]) -> dict[int, list[Owed]]:
         prompt.pk: [owed for pk in _line(prompt.pk, parents) for owed in found[pk]]
         for prompt in prompts
     }
+
+
+def generations_above(*, prompts: Sequence[Prompt]) -> dict[int, int]:
+    """How many generations each prompt descends from, by prompt id."""
+    parents = _parents(prompts)
+    return {prompt.pk: sum(1 for _ in _line(prompt.pk, parents)) - 1 for prompt in prompts}
 
 
 def _parents(prompts: Sequence[Prompt]) -> dict[int, int | None]:

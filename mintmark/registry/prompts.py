@@ -141,26 +141,15 @@ def _found_or_new(draft: Draft, *, lines: _Lines, author: Principal, team: Team)
         forked_by=draft.forked_by,
         author=author,
         team=team,
-        variables=list(draft.variables) if draft.variables is not None else variables(draft.text),
+        variables=list(draft.variables)
+        if draft.variables is not None
+        else placeholders.names(draft.text),
         tags=list(dict.fromkeys(draft.tags)),
         licence=draft.licence,
         wording=wording.features(draft.text).tobytes(),
         wording_version=wording.VERSION,
     )
     return line[revision]
-
-
-def variables(text: str) -> list[str]:
-    """The names of the `{placeholders}` in a text, once each, in order: `{x}`, `{{x}}` and `${x:default}`."""
-    return placeholders.names(text)
-
-
-def rendered(*, text: str, values: Mapping[str, str]) -> str:
-    """A text with the placeholders that `values` names filled in; the others stand as they are.
-
-    What is filled in is not read for placeholders again.
-    """
-    return placeholders.filled(text=text, values=values)
 
 
 def visible_to(*, caller: Caller) -> QuerySet[Prompt]:

@@ -9,7 +9,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from mintmark.core import bundles, reputation_state
+from mintmark.core import ageing, bundles, reputation_state
 from mintmark.evidence import log
 from mintmark.registry.models import Prompt
 
@@ -53,12 +53,12 @@ def of(*, prompt: Prompt, half_life_days: float, now: datetime) -> ForeignPrior 
     row = ForeignReputation.objects.filter(prompt=prompt).first()
     if row is None:
         return None
-    elapsed = max(0.0, (now - row.accepted_at).total_seconds() / 86_400)
+    elapsed = (now - row.accepted_at).total_seconds() / 86_400
     return ForeignPrior(
         issuer=row.issuer,
         accepted_at=row.accepted_at,
         runs=row.runs,
-        runs_left=row.runs * 0.5 ** (elapsed / half_life_days),
+        runs_left=row.runs * ageing.remaining(elapsed, half_life_days),
         lift=row.lift,
         trust=Estimate(
             value=row.told["trust_ppm"] / bundles.MILLION,

@@ -4,8 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
-from mintmark.core import paraphrasing, perturbations
-from mintmark.registry import prompts
+from mintmark.core import paraphrasing, perturbations, placeholders
 from mintmark.registry.models import MemoryEntry, Prompt
 
 from .definitions import Case, Definition, Example
@@ -30,7 +29,7 @@ def ask(
     question. What is remembered and the inputs stand in the frame's order, and are worded as it says.
     """
     fills = {name: _filled(value, name, case, frame) for name, value in case.variables.items()}
-    text = prompts.rendered(text=prompt.text, values=fills)
+    text = placeholders.filled(text=prompt.text, values=fills)
     remembered = _ordered(case.memory, frame.memory_order, frame, case, "memory")
     told = [text] if case.input else []
     if remembered:
@@ -72,7 +71,7 @@ def remembered(*, assistant_id: int, definition: Definition) -> tuple[dict[str, 
 
 def unfilled(*, prompt: Prompt, definition: Definition) -> dict[str, list[str]]:
     """The prompt's variables that a case leaves open, by case."""
-    named = prompts.variables(prompt.text)
+    named = placeholders.names(prompt.text)
     return {
         case.id: lacking
         for case in definition.cases

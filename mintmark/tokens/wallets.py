@@ -111,13 +111,9 @@ def mint(
     *, caller: Caller, to: Principal, amount_micro: int, reason: str, key: str, now: datetime
 ) -> Posted:
     """Issue new tokens to a wallet, for a reason that is kept. It takes the role 'treasurer', everywhere."""
-    caller.require_scope("market")
-    if not caller.has_role(Role.TREASURER, team_id=None):
-        raise errors.Forbidden("Issuing tokens takes the role 'treasurer' for the installation.")
+    _require_treasurer(caller)
     _check_amount(amount_micro)
-    _check_memo(reason)
-    if not reason.strip():
-        raise InvalidMemo("Tokens are issued for a reason: say which, in a few words.")
+    _check_reason(reason)
     opened(principal=to, now=now)
     order = Order(
         key=f"mint:{caller.principal.pk}:{key}",
@@ -143,15 +139,11 @@ def settle(
 
     It takes the role 'treasurer', everywhere. Raises `book.InsufficientFunds` beyond what he is owed.
     """
-    caller.require_scope("market")
-    if not caller.has_role(Role.TREASURER, team_id=None):
-        raise errors.Forbidden("Settling what is owed takes the role 'treasurer'.")
+    _require_treasurer(caller)
     if holder.kind != Principal.Kind.FOREIGN:
         raise errors.Forbidden(f"{holder} is of this installation, and spends his tokens himself.")
     _check_amount(amount_micro)
-    _check_memo(reason)
-    if not reason.strip():
-        raise InvalidMemo("Say how it was settled, such as by which payment, in a few words.")
+    _check_reason(reason)
     order = Order(
         key=f"settle:{caller.principal.pk}:{key}",
         asked=f"settle {holder.pk} {amount_micro} {reason}",
@@ -161,6 +153,20 @@ def settle(
         memo=reason,
     )
     return book.post(order=order, now=now)
+
+
+def _require_treasurer(caller: Caller) -> None:
+    caller.require_scope("market")
+    if not caller.has_role(Role.TREASURER, team_id=None):
+        raise errors.Forbidden(
+            "Issuing tokens, and taking them back, takes the role 'treasurer' for the installation."
+        )
+
+
+def _check_reason(reason: str) -> None:
+    _check_memo(reason)
+    if not reason.strip():
+        raise InvalidMemo("Say why, in a few words: it stands in the book for ever.")
 
 
 def _operates(caller: Caller, principal: Principal) -> bool:

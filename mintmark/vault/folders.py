@@ -10,7 +10,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from mintmark.core import bundles, folders
+from mintmark.core import folders
 from mintmark.core.bundles import Bundle, Prompt
 from mintmark.core.folders import Kind
 
@@ -29,9 +29,8 @@ def as_files(
 
     Names are of a-z, 0-9 and hyphens, so that every file system takes them. `core.folders.check` verifies it.
     """
-    raw = vaults.file_of(vault)
-    bundle = bundles.opened(raw, limits=vaults.limits()).bundle
-    return folders.sealed({**_texts(bundle, kind=kind), folders.BUNDLE: raw}, kind=kind, keys=keys)
+    files = _texts(vaults.opened(vault).bundle, kind=kind)
+    return folders.sealed({**files, folders.BUNDLE: vaults.file_of(vault)}, kind=kind, keys=keys)
 
 
 def slugs(prompts: Sequence[Prompt]) -> list[str]:

@@ -200,8 +200,7 @@ def _check_terms(bundle: bundles.Bundle) -> None:
             )
         if prompt.rights == "author":
             continue
-        terms = licences.KNOWN.get(prompt.licence, licences.KNOWN[licences.PROPRIETARY])
-        if not terms.allows_passing_on:
+        if not licences.allowed(prompt.licence).allows_passing_on:
             raise NotImportable(
                 "licence_forbids",
                 f"{prompt.name} was {prompt.rights.replace('_', ' ')}, and its licence "

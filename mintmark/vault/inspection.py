@@ -8,7 +8,6 @@ from typing import Any
 from mintmark.accounts.models import Team
 from mintmark.core import bundles, dsse, screening, unicode
 from mintmark.core.bundles import Bundle
-from mintmark.core.canonical_json import Limits
 from mintmark.core.screening import Mark
 from mintmark.core.trust_roots import Root, Verdict
 from mintmark.core.unicode import Place
@@ -186,7 +185,7 @@ def _other_key(bundle: Bundle, key_ids: frozenset[str]) -> str:
     if newest is None:
         return ""
     raw = newest.vault.symbolic_signature.encode()
-    envelope = dsse.opened(raw, limits=Limits(size=len(raw), depth=4, values=1_000))
+    envelope = dsse.opened(raw, most_bytes=len(raw))
     before = {one.key_id for one in envelope.signatures}
     if before & key_ids:
         return ""

@@ -1,10 +1,12 @@
 """What is kept of bundles and keys: those issued, those that came in, who signs, who is trusted, what was revoked."""
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.db import models
 
 from mintmark.accounts.models import Principal, Team
+from mintmark.core import trust_roots
 from mintmark.registry.models import Assistant, Prompt
 from mintmark.tokens.models import Transfer
 
@@ -59,6 +61,13 @@ class SigningKey(models.Model):
     def __str__(self) -> str:
         return f"{self.key_id[:16]}…"
 
+    def state(self, *, now: datetime) -> str:
+        """What it is good for now: it `signs`, or is `retired`, `expired` or `revoked`."""
+        found = trust_roots.state(expires_at=self.expires_at, revoked_at=self.revoked_at, now=now)
+        if self.retired_at is not None and found != "revoked":
+            return "retired"
+        return "signs" if found == "trusted" else found
+
 
 class TrustedKey(models.Model):
     """A key of others whose signatures count here, since an admin said so, until it expires or is revoked."""
@@ -74,6 +83,10 @@ class TrustedKey(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def state(self, *, now: datetime) -> trust_roots.State:
+        """What its signatures are worth now."""
+        return trust_roots.state(expires_at=self.expires_at, revoked_at=self.revoked_at, now=now)
 
 
 class PromptMarketplaceVault(models.Model):

@@ -21,8 +21,6 @@ from mintmark.tokens.models import Transfer
 from . import keys
 from .models import PromptMarketplaceVault
 
-_ENVELOPE = {"depth": 4, "values": 1_000}
-
 
 class VaultAltered(errors.Refusal):
     """What is kept of a bundle is not what was signed: somebody got past the triggers."""
@@ -115,6 +113,16 @@ def file_of(vault: PromptMarketplaceVault) -> bytes:
     return vault.symbolic_signature.encode()
 
 
+def opened(vault: PromptMarketplaceVault) -> Opened:
+    """What a vault's file says, its signatures checked, however large a file may be that comes in now; `VaultAltered`
+    where the row says something else."""
+    raw = file_of(vault)
+    found = bundles.opened(raw, limits=replace(bundles.LIMITS, size=len(raw)))
+    if found.statement != vault.exported_json or hashlib.sha256(raw).hexdigest() != vault.digest:
+        raise VaultAltered(f"vault {vault.pk}: what is kept of it is not what its file says")
+    return found
+
+
 def handed_out(*, caller: Caller, vault: PromptMarketplaceVault) -> bytes:
     """The file for a caller: while each of its texts is still served to the vault's team, and no longer."""
     named(caller=caller, pk=vault.pk)
@@ -177,7 +185,7 @@ def verify(vault: PromptMarketplaceVault) -> frozenset[str]:
     if hashlib.sha256(raw).hexdigest() != vault.digest:
         raise VaultAltered(f"vault {vault.pk}: the digest is not that of its file")
     try:
-        envelope = dsse.opened(raw, limits=Limits(size=len(raw), **_ENVELOPE))
+        envelope = dsse.opened(raw, most_bytes=len(raw))
         payload = canonical_json.dumps(vault.exported_json)
         if envelope.payload_type != bundles.PAYLOAD_TYPE:
             raise VaultAltered(f"vault {vault.pk}: its envelope holds no bundle")

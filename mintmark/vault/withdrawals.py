@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
 from mintmark.accounts.callers import Caller
 from mintmark.core import errors, revocations
@@ -40,9 +41,6 @@ class AnothersKey(errors.Refusal):
 def issued(*, now: datetime) -> bytes:
     """This installation's list, signed by its key: every prompt that it told and then withdrew for good, every key of
     its own that it revoked. The same content gives the same bytes, while the key is the same."""
-    told = Tombstone.objects.filter(
-        prompt__vaults__purpose__in=[_Purpose.EXPORT, _Purpose.RECEIPT]
-    ).distinct()
     withdrawn = [
         revocations.Revoked(
             digest=one.prompt.digest,
@@ -50,7 +48,7 @@ def issued(*, now: datetime) -> bytes:
             reason=one.reason,
             at=telling.moment(one.set_at),
         )
-        for one in told.select_related("prompt")
+        for one in told().select_related("prompt")
     ]
     gone = [
         revocations.RevokedKey(
@@ -69,6 +67,12 @@ def issued(*, now: datetime) -> bytes:
         revoked_keys=gone,
     )
     return revocations.sealed(listed, keys=keys.signing(team=None, now=now)).to_bytes()
+
+
+def told() -> QuerySet[Tombstone]:
+    """What was told elsewhere from here and then withdrawn for good."""
+    purposes = [_Purpose.EXPORT, _Purpose.RECEIPT]
+    return Tombstone.objects.filter(prompt__vaults__purpose__in=purposes).distinct()
 
 
 def take(*, caller: Caller, raw: bytes, now: datetime) -> RevocationList:

@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from mintmark.accounts.callers import Caller
-from mintmark.accounts.models import Role, Team
+from mintmark.accounts.models import Role
 from mintmark.core import bundles, errors
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.registry.models import Prompt
@@ -23,7 +23,6 @@ from . import vaults as shelf
 
 PROMPTS_A_PAGE = 25
 ANCESTORS_SHOWN = 50
-_HOUSE = "house"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +62,10 @@ def countersign(request: HttpRequest, vault_id: int) -> HttpResponseBase:
     caller, now = doors.caller(request), timezone.now()
     vault = vaults.named(caller=caller, pk=vault_id)
     raw = vaults.countersign(
-        caller=caller, vault_or_raw=vault, team=_vouching(request.POST.get("as", "")), now=now
+        caller=caller,
+        vault_or_raw=vault,
+        team=shelf.signing_for(request.POST.get("as", "")),
+        now=now,
     )
     name = f"{shelf.stem(vault)}-countersigned.json"
     return shelf.attached(raw, name=name, kind="application/json")
@@ -110,12 +112,12 @@ def _checked(vault: PromptMarketplaceVault, *, start: int, now: datetime) -> dic
     """What the file says, read as any reader would, and what its signatures are worth now; `altered` says why it does
     not hold any more."""
     try:
-        key_ids = vaults.verify(vault)
-        bundle = bundles.opened(vaults.file_of(vault), limits=vaults.limits()).bundle
+        opened = vaults.opened(vault)
     except errors.Refusal as refusal:
         return {"altered": refusal.message}
+    bundle = opened.bundle
     try:
-        vaults.require_trusted(key_ids=key_ids, now=now)
+        vaults.require_trusted(key_ids=opened.key_ids, now=now)
         worthless = ""
     except errors.Refusal as refusal:
         worthless = refusal.message
@@ -125,7 +127,7 @@ def _checked(vault: PromptMarketplaceVault, *, start: int, now: datetime) -> dic
         "bundle": bundle,
         "as_of": datetime.fromisoformat(bundle.as_of),
         "is_ours": bundle.issuer.installation == identity.installation(),
-        "signers": signers.told(key_ids=key_ids, roots=shelf.roots(), now=now),
+        "signers": signers.told(key_ids=opened.key_ids, roots=shelf.roots(), now=now),
         "worthless": worthless,
         "told": told(part, here=_here(vault, part)),
         "ancestors": bundle.ancestors[:ANCESTORS_SHOWN],
@@ -169,18 +171,7 @@ def _ways(vault: PromptMarketplaceVault, *, caller: Caller) -> dict[str, Any]:
 def _vouchers(caller: Caller) -> list[tuple[str, str]]:
     """As whom a caller may countersign: his teams, and the installation."""
     own = [(str(team.pk), f"team {team.name}") for team in shelf.teams_of(caller, Role.AUTHOR)]
-    house = [(_HOUSE, "this installation")] if caller.has_role(Role.AUTHOR, team_id=None) else []
-    return [*own, *house]
-
-
-def _vouching(given: str) -> Team | None:
-    if given == _HOUSE:
-        return None
-    found = (
-        Team.objects.filter(pk=int(given)).first()
-        if given.isascii() and given.isdigit() and len(given) < 19
-        else None
+    house = (
+        [(shelf.HOUSE, "this installation")] if caller.has_role(Role.AUTHOR, team_id=None) else []
     )
-    if found is None:
-        raise errors.NotFound("Choose as whom to sign: one of your teams, or the installation.")
-    return found
+    return [*own, *house]

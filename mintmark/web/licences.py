@@ -23,7 +23,7 @@ def choices(*, only: str = "") -> list[tuple[str, str]]:
 
 def allowed_by(identifier: str) -> str:
     """What a licence allows a buyer; one that is not known here allows use alone."""
-    return words(licences.KNOWN.get(identifier, licences.KNOWN[licences.PROPRIETARY]))
+    return words(licences.allowed(identifier))
 
 
 def words(terms: Terms) -> str:

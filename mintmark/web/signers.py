@@ -7,7 +7,8 @@ from itertools import batched
 
 from mintmark.core.trust_roots import Root
 
-GOOD, EXPIRED, REVOKED, UNKNOWN = "good", "expired", "revoked", "unknown"
+UNKNOWN = "unknown"
+_ORDER = ("trusted", "revoked", "expired", UNKNOWN)
 _GROUP = 8
 
 
@@ -31,26 +32,15 @@ def told(*, key_ids: Iterable[str], roots: Mapping[str, Root], now: datetime) ->
         Signer(
             key_id=key_id,
             name=root.name if root is not None else "",
-            state=_state(root, now=now),
+            state=root.state(now=now) if root is not None else UNKNOWN,
             root=root,
         )
         for key_id in sorted(key_ids)
         for root in [roots.get(key_id)]
     ]
-    order = (GOOD, REVOKED, EXPIRED, UNKNOWN)
-    return sorted(found, key=lambda one: order.index(one.state))
+    return sorted(found, key=lambda one: _ORDER.index(one.state))
 
 
 def grouped(key_id: str) -> list[str]:
     """A key id in eight groups of eight digits, as one reads it out."""
     return ["".join(digits) for digits in batched(key_id, _GROUP)]
-
-
-def _state(root: Root | None, *, now: datetime) -> str:
-    if root is None:
-        return UNKNOWN
-    if root.revoked_at is not None:
-        return REVOKED
-    if root.expires_at is not None and root.expires_at <= now:
-        return EXPIRED
-    return GOOD

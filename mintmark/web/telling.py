@@ -159,27 +159,20 @@ def _named(typed: Typed) -> Typed:
 def _lines(chosen: Sequence[Prompt], *, team: Team, now: datetime) -> list[Line]:
     obstacles = bundles.what_stands_in_the_way(prompts=chosen, team=team)
     trust = PromptReputationLedger().estimates(prompts=list(chosen), now=now)
+    licence = lineage.licences_of(prompts=chosen, team_id=team.pk)
+    above = lineage.generations_above(prompts=chosen)
+    royalties = lineage.royalties(prompts=chosen)
     return [
         Line(
             prompt=prompt,
-            licence=lineage.licence_of(prompt=prompt, team_id=team.pk),
+            licence=licence[prompt.pk],
             trust=trust[prompt.pk],
-            ancestors=_generations_above(prompt),
-            holders=tuple(
-                dict.fromkeys(o.holder.name for o in lineage.royalties_of(prompt=prompt))
-            ),
+            ancestors=above[prompt.pk],
+            holders=tuple(dict.fromkeys(owed.holder.name for owed in royalties[prompt.pk])),
             obstacle=obstacles.get(prompt.pk, ""),
         )
         for prompt in chosen
     ]
-
-
-def _generations_above(prompt: Prompt) -> int:
-    count, above = 0, prompt.parent_id
-    while above is not None and count < 1_000:
-        count += 1
-        above = Prompt.objects.values_list("parent", flat=True).get(pk=above)
-    return count
 
 
 def _foreseen(lines: Sequence[Line], typed: Typed) -> dict[str, Any]:
@@ -203,10 +196,11 @@ def _choices(typed: Typed, chosen: Sequence[Prompt], *, team: Team) -> dict[str,
     listed = {prompt.pk for prompt in chosen}
     shown = [*chosen, *(row for row in rows[:CANDIDATES_SHOWN] if row.pk not in listed)]
     obstacles = bundles.what_stands_in_the_way(prompts=shown, team=team)
+    licence = lineage.licences_of(prompts=shown, team_id=team.pk)
     candidates = [
         Candidate(
             prompt=prompt,
-            licence=lineage.licence_of(prompt=prompt, team_id=team.pk),
+            licence=licence[prompt.pk],
             is_own=prompt.team_id == team.pk,
             is_chosen=prompt.pk in listed,
             obstacle=obstacles.get(prompt.pk, ""),

@@ -15,9 +15,8 @@ from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Role, Team
 from mintmark.core import dsse, errors, revocations
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
-from mintmark.registry.models import Tombstone
 from mintmark.vault import identity, keys, withdrawals
-from mintmark.vault.models import PromptMarketplaceVault, RevocationList, SigningKey, TrustedKey
+from mintmark.vault.models import RevocationList, SigningKey, TrustedKey
 
 from . import doors, parameters, refused, signers
 from . import vaults as shelf
@@ -25,7 +24,6 @@ from . import vaults as shelf
 MAKE, ROTATE, REVOKE, TRUST, DISTRUST, TAKE = (
     "make", "rotate", "revoke", "trust", "distrust", "take",
 )  # fmt: skip
-_HOUSE = "house"
 LISTS_SHOWN = 20
 
 
@@ -75,7 +73,7 @@ def _done(request: HttpRequest, done: str, *, caller: Caller, now: datetime) -> 
     if done == MAKE:
         made = keys.generate(
             caller=caller,
-            team=_team(given.get("for", "")),
+            team=shelf.signing_for(given.get("for", "")),
             now=now,
             expires_at=_expiry(given.get("expires", "")),
             note=given.get("note", "").strip(),
@@ -122,49 +120,34 @@ def _taken(request: HttpRequest, *, caller: Caller, now: datetime) -> str:
 
 def _shown(caller: Caller, *, now: datetime) -> dict[str, Any]:
     own = list(keys.shown_to(caller=caller))
-    told = Tombstone.objects.filter(
-        prompt__vaults__purpose__in=[
-            PromptMarketplaceVault.Purpose.EXPORT,
-            PromptMarketplaceVault.Purpose.RECEIPT,
-        ]
-    )
     return {
         "installation": identity.installation(),
         "own": [
             (
                 key,
                 signers.grouped(key.key_id),
-                _state(key, now=now),
+                key.state(now=now),
                 dsse.public_pem(key.key_id),
                 _keeps(caller, key.team),
             )
             for key in own
         ],
         "others": [
-            (key, signers.grouped(key.key_id), _state(key, now=now))
+            (key, signers.grouped(key.key_id), key.state(now=now))
             for key in TrustedKey.objects.select_related("trusted_by").order_by("-id")
         ],
         "keepers": [
-            *([(_HOUSE, "this installation")] if _keeps(caller, None) else []),
+            *([(shelf.HOUSE, "this installation")] if _keeps(caller, None) else []),
             *((str(team.pk), f"team {team.name}") for team in shelf.teams_of(caller, Role.AUTHOR)),
         ],
         "is_admin": caller.is_admin,
-        "withdrawn": told.values("prompt").distinct().count(),
+        "withdrawn": withdrawals.told().count(),
         "revoked": SigningKey.objects.filter(revoked_at__isnull=False).count(),
         "lists": RevocationList.objects.select_related("brought_by")
         .defer("envelope")
         .annotate(shown_issuer=Left("issuer", Value(8), output_field=TextField()))
         .order_by("-id")[:LISTS_SHOWN],
     }
-
-
-def _state(key: SigningKey | TrustedKey, *, now: datetime) -> str:
-    """What a key is good for now: `good`, `retired`, `expired`, `revoked`."""
-    if key.revoked_at is not None:
-        return "revoked"
-    if key.expires_at is not None and key.expires_at <= now:
-        return "expired"
-    return "retired" if getattr(key, "retired_at", None) is not None else "good"
 
 
 def _keeps(caller: Caller, team: Team | None) -> bool:
@@ -176,16 +159,6 @@ def _own(request: HttpRequest, caller: Caller) -> SigningKey:
     found = keys.shown_to(caller=caller).filter(pk=number).first()
     if found is None:
         raise errors.NotFound(f"There is no key {number} that signs here.")
-    return found
-
-
-def _team(given: str) -> Team | None:
-    if given == _HOUSE:
-        return None
-    is_number = given.isascii() and given.isdigit() and len(given) < 19
-    found = Team.objects.filter(pk=int(given)).first() if is_number else None
-    if found is None:
-        raise errors.NotFound("Say for whom the key signs: a team, or the installation.")
     return found
 
 

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Role, Team
+from mintmark.core import errors
 from mintmark.core.trust_roots import Root
 from mintmark.vault import folders, imports, keys, vaults
 from mintmark.vault.models import BundleImport, PromptMarketplaceVault
@@ -27,6 +28,7 @@ VAULTS_A_PAGE = 20
 REFUSED_SHOWN = 5
 WAITING_SHOWN = 20
 KINDS = ("skill", "dotprompt")
+HOUSE = "house"
 _PURPOSES = PromptMarketplaceVault.Purpose.values
 # Signatures stand last in an envelope, in canonical JSON: 32 of them at most, 180 characters each.
 _TAIL = 6_500
@@ -117,6 +119,17 @@ def stem(vault: PromptMarketplaceVault) -> str:
 def teams_of(caller: Caller, *roles: Role) -> list[Team]:
     """The teams in which a caller has one of these roles, by name."""
     return [t for t in Team.objects.order_by("name") if caller.has_role(*roles, team_id=t.pk)]
+
+
+def signing_for(given: str) -> Team | None:
+    """For whom a form says that a key signs: a team by its id, None for the installation (`HOUSE`)."""
+    if given == HOUSE:
+        return None
+    is_number = given.isascii() and given.isdigit() and len(given) < 19
+    found = Team.objects.filter(pk=int(given)).first() if is_number else None
+    if found is None:
+        raise errors.NotFound("Say for whom to sign: a team, or the installation.")
+    return found
 
 
 def roots() -> dict[str, Root]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintmark.core import bundles, canonical_json, dsse, errors, trust_roots
+from mintmark.core import bundles, canonical_json, dsse, envelopes, errors, trust_roots
 from mintmark.core.bundles import Bundle
 from tests.bundles import bodies, make
 from tests.bundles.bodies import HOUSE, TEAM
@@ -95,7 +95,12 @@ def test_a_bad_bundle_is_refused_with_its_code(name: str) -> None:
 
 def test_every_code_has_a_file() -> None:
     told = {case.code for case in BAD.values()} | {code for code, _ in make.large().values()}
-    codes = bundles.BadBundle.codes | dsse.BadEnvelope.codes | canonical_json.BadJson.codes
+    codes = (
+        bundles.BadBundle.codes
+        | envelopes.BadFile.codes
+        | dsse.BadEnvelope.codes
+        | canonical_json.BadJson.codes
+    )
     assert not codes - told
 
 

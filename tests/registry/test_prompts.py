@@ -5,7 +5,7 @@ from django.db import DatabaseError, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintmark.core import errors, unicode
+from mintmark.core import errors, placeholders, unicode
 from mintmark.registry import ancestry, prompts
 from mintmark.registry.models import Derivation, Entitlement, Prompt
 from tests.cast import Cast
@@ -120,7 +120,7 @@ def test_a_zero_width_space_is_found_wherever_it_stands(text: str, at: int) -> N
 
 
 def test_variables_are_found_once_in_order() -> None:
-    assert prompts.variables("{a} {{ b }} ${c:one} {a} {not a name} ${d}") == ["a", "b", "c", "d"]
+    assert placeholders.names("{a} {{ b }} ${c:one} {a} {not a name} ${d}") == ["a", "b", "c", "d"]
 
 
 def test_a_text_is_read_by_its_team_and_by_whom_it_was_granted(cast: Cast) -> None:

@@ -16,7 +16,7 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mintmark.core import bundles, canonical_json, dsse, errors
+from mintmark.core import bundles, canonical_json, dsse, envelopes, errors
 from mintmark.vault import identity, imports
 from mintmark.vault.models import BundleImport, TrustedKey
 from tests.bundles import bodies, make
@@ -153,7 +153,11 @@ def test_reading_refuses_or_takes_a_file_as_it_stands(raw: bytes) -> None:
         _holds(raw, opened)
         return
     assert (
-        said.code in canonical_json.BadJson.codes | dsse.BadEnvelope.codes | bundles.BadBundle.codes
+        said.code
+        in canonical_json.BadJson.codes
+        | dsse.BadEnvelope.codes
+        | envelopes.BadFile.codes
+        | bundles.BadBundle.codes
     )
     assert len(said.message) < 500
 

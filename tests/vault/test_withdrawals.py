@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from mintmark.core import bundles, canonical_json, dsse, errors, revocations, trust_roots
+from mintmark.core import bundles, canonical_json, dsse, envelopes, errors, revocations, trust_roots
 from mintmark.core.revocations import Issuer, Revoked, RevokedKey
 from mintmark.market.models import Injection, PromptTokenListing
 from mintmark.registry.models import Prompt, Tombstone
@@ -239,7 +239,7 @@ def test_a_bundle_is_no_list_and_a_list_no_bundle(stall: Stall) -> None:
     with pytest.raises(errors.Refusal) as refused:
         taken(stall, vaults.file_of(exported(stall, [stall.prompt])))
     assert refused.value.code == "payload_type"
-    with pytest.raises(bundles.BadBundle, match="a bundle holds"):
+    with pytest.raises(envelopes.BadFile, match="a bundle holds"):
         bundles.opened(withdrawals.issued(now=stall.now))
 
 

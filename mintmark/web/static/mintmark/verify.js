@@ -46,12 +46,12 @@ function signer(id, given) {
   const isKnown = given.includes(id);
   return make(
     "li",
-    { className: isKnown ? "good" : "unknown" },
+    { className: isKnown ? "trusted" : "unknown" },
     paragraph(
       "",
       make("strong", { textContent: isKnown ? "A key that you gave" : "A key that you did not give" }),
       " ",
-      make("span", { className: `state ${isKnown ? "good" : "unknown"}`, textContent: isKnown ? "counts" : "unknown" }),
+      make("span", { className: `state ${isKnown ? "trusted" : "unknown"}`, textContent: isKnown ? "counts" : "unknown" }),
     ),
     paragraph("", groups(id)),
   );
