@@ -188,11 +188,13 @@ def _waiting(
     usual = settings.FOREIGN_RUNS if looked.verdict is not None and looked.verdict.is_known else 0
     after = start + PROMPTS_A_PAGE
     policy = ReputationPolicy.from_json(policies.in_force().reputation)
+    signed_by = signers.told(key_ids=looked.signers, roots=shelf.roots(), now=now)
     return {
         "looked": looked,
         "bundle": looked.bundle,
         "as_of": datetime.fromisoformat(looked.bundle.as_of),
-        "signers": signers.told(key_ids=looked.signers, roots=shelf.roots(), now=now),
+        "signers": signed_by,
+        "has_strangers": any(one.root is None for one in signed_by),
         "findings": _findings(looked),
         "texts": _texts(
             shown,

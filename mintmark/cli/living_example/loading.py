@@ -19,7 +19,7 @@ from . import simulation
 from .fleet import Fleet
 from .simulation import Deed, Report
 
-SIMULATED = "Simulated by `mintmark demo`: no language model is behind it."
+SIMULATED = "Simulated for the demo: no language model is behind it."
 SOURCE = "mintmark demo (simulated)"
 
 
