@@ -17,6 +17,7 @@ import pytest
 from django.db import connection
 
 from mintmark.database import settled
+from mintmark.registry import codices
 from tests import browser
 
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
@@ -106,20 +107,25 @@ def _a_test_sees_its_own_evidence(
 
 @pytest.fixture(scope="session")
 def emptied_past_the_triggers() -> Iterator[None]:
-    """Let a database that was committed to be emptied, though triggers guard its books."""
+    """Let a database that was committed to be emptied, though triggers guard its books.
+
+    What every installation starts with is put back, so that the next test finds it.
+    """
     flush = connection.ops.execute_sql_flush
 
-    def past_the_triggers(statements: Sequence[str]) -> Any:
+    def past_the_triggers(statements: Sequence[str]) -> None:
         if connection.vendor == "postgresql":
             replica = "SET session_replication_role = "
-            return flush([replica + "replica", *statements, replica + "DEFAULT"])
-        connection.ensure_connection()
-        enabled = sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER
-        connection.connection.setconfig(enabled, False)
-        try:
-            return flush(statements)
-        finally:
-            connection.connection.setconfig(enabled, True)
+            flush([replica + "replica", *statements, replica + "DEFAULT"])
+        else:
+            connection.ensure_connection()
+            enabled = sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER
+            connection.connection.setconfig(enabled, False)
+            try:
+                flush(statements)
+            finally:
+                connection.connection.setconfig(enabled, True)
+        codices.default()
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connection.ops, "execute_sql_flush", past_the_triggers)

@@ -15,11 +15,11 @@ pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
 @contextmanager
 def _running(**changed: Any) -> Iterator[psycopg.Connection]:
-    """A transaction that has written and has not ended."""
+    """A transaction that may write and has not ended; like DROP DATABASE it holds no lock on a table."""
     parameters = connection.get_connection_params() | changed
     names = ("dbname", "host", "port", "user", "password")
     with psycopg.connect(**{name: parameters[name] for name in names}) as other:
-        other.execute("CREATE TEMPORARY TABLE held (n int)")
+        other.execute("SELECT pg_current_xact_id()")
         yield other
         other.rollback()
 
@@ -55,3 +55,11 @@ def test_one_that_runs_in_another_database_of_the_cluster_holds_up_nothing() -> 
         assert _newest_is_settled()
         with _running():
             assert not _newest_is_settled()
+
+
+def test_who_may_not_see_what_others_do_sees_what_is_settled_all_the_same() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE ROLE stranger")
+        cursor.execute("SET LOCAL ROLE stranger")
+    with _running(dbname="postgres"):
+        assert _newest_is_settled()
