@@ -116,10 +116,15 @@ def check_no_nul(text: str) -> None:
         raise BadJson("nul_character", "A string holds the character U+0000.")
 
 
+def too_large(size: int, *, limits: Limits) -> BadJson:
+    """The refusal of a file of so many bytes."""
+    return BadJson("too_large", f"It has {size:,} bytes, and {limits.size:,} are taken.")
+
+
 def check_size(raw: bytes, *, limits: Limits) -> None:
     """Refuse what is longer than is taken."""
     if len(raw) > limits.size:
-        raise BadJson("too_large", f"It has {len(raw):,} bytes, and {limits.size:,} are taken.")
+        raise too_large(len(raw), limits=limits)
 
 
 def _measure(raw: bytes, *, limits: Limits) -> None:

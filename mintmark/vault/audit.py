@@ -15,7 +15,8 @@ from .models import BundleImport, PromptMarketplaceVault, RevocationList
 
 APPEND_ONLY = (
     "vault_identity", "vault_promptmarketplacevault", "vault_promptmarketplacevault_prompt_set",
-    "vault_foreignprompt", "vault_revocationlist", "vault_trustedkey", "vault_signingkey", "vault_bundleimport",
+    "vault_bundlesignature", "vault_foreignprompt", "vault_revocationlist", "vault_trustedkey", "vault_signingkey",
+    "vault_bundleimport",
 )  # fmt: skip
 
 _AT_ONCE = 20
@@ -56,9 +57,12 @@ def _signatures_hold(progress: Callable[[str], None]) -> Finding:
     def broken() -> Iterator[str]:
         for n, vault in enumerate(_vaults(), start=1):
             try:
-                vaults.verify(vault)
+                signed = vaults.verify(vault)
             except vaults.VaultAltered as altered:
                 yield str(altered)
+            else:
+                if signed != set(vault.signatures.values_list("key_id", flat=True)):
+                    yield f"vault {vault.pk}: the keys noted as its signers are not those that signed it"
             said = _said(vault, "prompt_set", "name")
             if said != vault.name:
                 yield f"vault {vault.pk} is called {vault.name!r}, and its bundle {said!r}"

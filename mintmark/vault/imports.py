@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Role, Team
-from mintmark.core import bundles, errors, licences, trust_roots
+from mintmark.core import bundles, canonical_json, errors, licences, trust_roots
 from mintmark.core.bundles import Opened
 from mintmark.core.trust_roots import Verdict
 from mintmark.registry import entitlements, prompts
@@ -52,24 +52,27 @@ def receive(*, caller: Caller, team: Team, raw: bytes, now: datetime) -> BundleI
     row = BundleImport(
         team=team, brought_by=caller.principal, brought_at=now, digest=digest, size=len(raw)
     )
-    before = BundleImport.objects.filter(team=team, digest=digest).order_by("-id")
-    known = before.exclude(state=BundleImport.State.REFUSED).first()
+    known = _known(row)
     if known is not None:
         return known
     try:
         opened, verdict = _checked(raw, now=now)
     except errors.Refusal as refusal:
-        code, reason = _said(refusal)
-        again = before.filter(code=code, reason=reason).first()
-        if again is not None:
-            return again
-        row.state, row.code, row.reason = BundleImport.State.REFUSED, code, reason
-        row.decided_at = now
-    else:
-        row.state, row.envelope = BundleImport.State.WAITING, raw.decode("ascii")
-        row.findings = list(_inspected(opened, verdict, team=team).findings)
-    row.save(force_insert=True)
-    return row
+        return _kept(_refused(row, refusal))
+    row.state, row.envelope = BundleImport.State.WAITING, raw.decode("ascii")
+    row.findings = list(_inspected(opened, verdict, team=team).findings)
+    return _kept(row)
+
+
+def refuse_unread(
+    *, caller: Caller, team: Team, digest: str, size: int, now: datetime
+) -> BundleImport:
+    """Keep the refusal of a file that is larger than is taken, of which nobody read more than its SHA-256."""
+    _require_author(caller, team)
+    row = BundleImport(
+        team=team, brought_by=caller.principal, brought_at=now, digest=digest, size=size
+    )
+    return _kept(_refused(row, canonical_json.too_large(size, limits=vaults.limits())))
 
 
 def visible_to(*, caller: Caller) -> QuerySet[BundleImport]:
@@ -157,6 +160,33 @@ def accept(
         row.decided_by, row.decided_at = caller.principal, now
         row.save()
     return row
+
+
+def _refused(row: BundleImport, refusal: errors.Refusal) -> BundleImport:
+    row.state, row.decided_at = BundleImport.State.REFUSED, row.brought_at
+    row.code, row.reason = _said(refusal)
+    return row
+
+
+def _kept(row: BundleImport) -> BundleImport:
+    """The row as it is kept: the one of whoever brought the same file in this moment, if somebody did."""
+    with transaction.atomic():
+        # One file after another for a team, without holding up who only refers to the team.
+        Team.objects.select_for_update(no_key=True).get(pk=row.team_id)
+        found = _known(row)
+        if found is None and row.state == BundleImport.State.REFUSED:
+            same = BundleImport.objects.filter(team=row.team, digest=row.digest)
+            found = same.filter(code=row.code, reason=row.reason).order_by("-id").first()
+        if found is not None:
+            return found
+        row.save(force_insert=True)
+    return row
+
+
+def _known(row: BundleImport) -> BundleImport | None:
+    """The import of the same file for the same team that waits or was taken in."""
+    same = BundleImport.objects.filter(team=row.team, digest=row.digest)
+    return same.exclude(state=BundleImport.State.REFUSED).order_by("-id").first()
 
 
 def _checked(raw: bytes, *, now: datetime) -> tuple[Opened, Verdict]:

@@ -6,7 +6,7 @@ from itertools import batched, islice
 from typing import Any
 
 from mintmark.accounts.models import Team
-from mintmark.core import bundles, dsse, screening, unicode
+from mintmark.core import bundles, screening, unicode
 from mintmark.core.bundles import Bundle
 from mintmark.core.screening import Mark
 from mintmark.core.trust_roots import Root, Verdict
@@ -15,7 +15,7 @@ from mintmark.registry import entitlements
 from mintmark.registry.models import Prompt, Tombstone
 
 from . import identity, keys
-from .models import ForeignPrompt, SigningKey
+from .models import BundleSignature, ForeignPrompt, SigningKey
 
 SHOWN = 50
 """How many hidden characters, and how many marks, of one text are named."""
@@ -176,18 +176,11 @@ def _other_key(bundle: Bundle, key_ids: frozenset[str]) -> str:
             if own & key_ids
             else "it says that this installation issued it, whose keys did not sign it"
         )
-    newest = (
-        ForeignPrompt.objects.filter(issuer=issuer.installation)
-        .select_related("vault")
-        .order_by("-id")
-        .first()
-    )
+    newest = ForeignPrompt.objects.filter(issuer=issuer.installation).order_by("-id").first()
     if newest is None:
         return ""
-    raw = newest.vault.symbolic_signature.encode()
-    envelope = dsse.opened(raw, most_bytes=len(raw))
-    before = {one.key_id for one in envelope.signatures}
-    if before & key_ids:
+    signed = BundleSignature.objects.filter(vault=newest.vault_id)
+    if signed.filter(key_id__in=key_ids).exists():
         return ""
     return f"bundles of {issuer.name} ({issuer.installation[:8]}…) were signed by other keys before"
 

@@ -130,6 +130,23 @@ class PromptMarketplaceVault(models.Model):
         return f"{self.name} ({self.digest[:12]}…)"
 
 
+class BundleSignature(models.Model):
+    """A key that signed a bundle kept here: append-only, so that a question by key needs to read no envelope."""
+
+    vault = models.ForeignKey(
+        PromptMarketplaceVault, on_delete=models.PROTECT, related_name="signatures"
+    )
+    key_id = models.CharField(max_length=64)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["key_id", "vault"], name="bundle_signature_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key_id[:16]}… of vault {self.vault_id}"
+
+
 class BundleImport(models.Model):
     """A file that somebody brought. What was refused leaves its digest, its size and why; nothing of what it held."""
 
@@ -166,6 +183,11 @@ class BundleImport(models.Model):
                 | models.Q(state="accepted", vault__isnull=False, envelope="")
                 | models.Q(state="refused", vault__isnull=True, envelope="", findings=[]),
                 name="import_keeps_what_it_may",
+            ),
+            models.UniqueConstraint(
+                fields=["team", "digest"],
+                condition=~models.Q(state="refused"),
+                name="import_once_for_a_team",
             ),
         ]
         indexes: ClassVar = [models.Index(fields=["team", "-id"], name="import_of_team")]

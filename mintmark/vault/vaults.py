@@ -19,7 +19,7 @@ from mintmark.registry.models import Assistant, Prompt
 from mintmark.tokens.models import Transfer
 
 from . import keys
-from .models import PromptMarketplaceVault
+from .models import BundleSignature, PromptMarketplaceVault
 
 
 class VaultAltered(errors.Refusal):
@@ -164,11 +164,16 @@ def countersign(
     return countersigned
 
 
-def require_trusted(*, key_ids: frozenset[str], now: datetime) -> trust_roots.Verdict:
-    """Refuse what was not signed by as many trusted keys as it takes here: `UnknownSigner`, and what
-    `trust_roots.judge` refuses."""
+def require_trusted(
+    *, key_ids: frozenset[str], now: datetime, threshold: int | None = None
+) -> trust_roots.Verdict:
+    """Refuse what was not signed by as many trusted keys as it takes (`threshold`; else: as the settings say):
+    `UnknownSigner`, and what `trust_roots.judge` refuses."""
     verdict = trust_roots.judge(
-        key_ids=key_ids, roots=keys.roots(), threshold=settings.VAULT_THRESHOLD, now=now
+        key_ids=key_ids,
+        roots=keys.roots(),
+        threshold=settings.VAULT_THRESHOLD if threshold is None else threshold,
+        now=now,
     )
     if not verdict.is_known:
         raise UnknownSigner(
@@ -230,6 +235,9 @@ def _kept(
             # Raw: `created_at` would be the machine's time, and the caller has said which time it is.
             row.save_base(raw=True, force_insert=True)
             row.prompt_set.add(*prompts)
+            BundleSignature.objects.bulk_create(
+                BundleSignature(vault=row, key_id=key_id) for key_id in sorted(opened.key_ids)
+            )
     except IntegrityError:  # somebody else kept it just now
         same = there.filter(digest=digest).first()
         if same is None and receipt_of is not None:

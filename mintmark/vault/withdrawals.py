@@ -16,12 +16,17 @@ from mintmark.registry.models import Prompt, Tombstone
 
 from . import identity, keys, telling, vaults
 from .models import (
+    BundleSignature,
     ForeignPrompt,
     PromptMarketplaceVault,
     RevocationList,
     SigningKey,
     TrustedKey,
 )
+
+ENOUGH = 1
+"""Trusted keys that a list takes, however many a bundle takes: it lets nothing in, and what it takes away is its
+issuer's alone. A stolen key can thus withdraw, which is on record; it can't keep its owner from withdrawing."""
 
 _Purpose = PromptMarketplaceVault.Purpose
 
@@ -86,7 +91,7 @@ def take(*, caller: Caller, raw: bytes, now: datetime) -> RevocationList:
     if not caller.is_admin:
         raise errors.Forbidden("What others withdrew is for an admin to take in.")
     opened = revocations.opened(raw)
-    verdict = vaults.require_trusted(key_ids=opened.key_ids, now=now)
+    verdict = vaults.require_trusted(key_ids=opened.key_ids, now=now, threshold=ENOUGH)
     issuer = opened.revocations.issuer
     signers = [
         root.key_id
@@ -200,10 +205,8 @@ def _theirs(said: Revocations, *, before: datetime | None = None) -> list[Prompt
 
 def _speaks_for(key_id: str, *, issuer: str) -> bool:
     """Whether a trusted key may speak for an installation: one that signed its bundles here, or none at all yet."""
-    signed = PromptMarketplaceVault.objects.filter(
-        purpose=_Purpose.IMPORT, symbolic_signature__contains=f'"keyid":"{key_id}"'
-    )
-    came = ForeignPrompt.objects.filter(vault__in=signed)
+    signed = BundleSignature.objects.filter(key_id=key_id, vault__purpose=_Purpose.IMPORT)
+    came = ForeignPrompt.objects.filter(vault__in=signed.values("vault"))
     issuers = set(came.values_list("issuer", flat=True).distinct())
     return not issuers or issuer in issuers
 

@@ -1,5 +1,6 @@
 """Quarantine: the page that takes a file in, and the one where a person looks at what it holds and decides."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ from django.utils import timezone
 
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Role
-from mintmark.core import bundles, canonical_json, errors
+from mintmark.core import bundles, errors
 from mintmark.core.reputation_policy import ReputationPolicy
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.registry.models import Prompt
@@ -137,9 +138,11 @@ def _brought(request: HttpRequest, *, caller: Caller, now: datetime) -> BundleIm
     if upload is None:
         raise errors.NotFound("No file came with it: choose one first.")
     if (upload.size or 0) > settings.VAULT_MAX_BYTES:
-        raise canonical_json.BadJson(
-            "too_large",
-            f"It has {upload.size:,} bytes, and {settings.VAULT_MAX_BYTES:,} are taken. Nothing of it was kept.",
+        digest = hashlib.sha256()
+        for part in upload.chunks():
+            digest.update(part)
+        return imports.refuse_unread(
+            caller=caller, team=team, digest=digest.hexdigest(), size=upload.size or 0, now=now
         )
     return imports.receive(caller=caller, team=team, raw=upload.read(), now=now)
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, TextField, Value
-from django.db.models.functions import Length, Right
+from django.db.models import Count
+from django.db.models.functions import Length
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
@@ -30,9 +30,6 @@ WAITING_SHOWN = 20
 KINDS = ("skill", "dotprompt")
 HOUSE = "house"
 _PURPOSES = PromptMarketplaceVault.Purpose.values
-# Signatures stand last in an envelope, in canonical JSON: 32 of them at most, 180 characters each.
-_TAIL = 6_500
-_KEY_ID = re.compile(r'"keyid":"([0-9a-f]{64})"')
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 
 
@@ -143,10 +140,7 @@ def _kept(caller: Caller, *, purpose: str, before: int | None, now: datetime) ->
         rows = rows.filter(purpose=purpose)
     if before is not None:
         rows = rows.filter(pk__lt=before)
-    rows = rows.annotate(
-        size=Length("symbolic_signature"),
-        tail=Right("symbolic_signature", Value(_TAIL), output_field=TextField()),
-    )
+    rows = rows.annotate(size=Length("symbolic_signature")).prefetch_related("signatures")
     found = list(rows[: VAULTS_A_PAGE + 1])
     shown, known = found[:VAULTS_A_PAGE], roots()
     counted = dict(
@@ -158,7 +152,9 @@ def _kept(caller: Caller, *, purpose: str, before: int | None, now: datetime) ->
         "kept": [
             Kept(
                 vault=row,
-                signers=signers.told(key_ids=_KEY_ID.findall(row.tail), roots=known, now=now),
+                signers=signers.told(
+                    key_ids=[one.key_id for one in row.signatures.all()], roots=known, now=now
+                ),
                 size=row.size,
                 prompts=counted[row.pk],
             )

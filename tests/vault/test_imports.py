@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import DatabaseError, IntegrityError, transaction
 
 from mintmark.accounts.models import Role
 from mintmark.core import dsse, errors, licences
@@ -12,7 +13,12 @@ from mintmark.registry import entitlements
 from mintmark.registry.models import Prompt
 from mintmark.vault import imports, keys, placing, vaults
 from mintmark.vault.imports import ImportDecided, InvalidRuns
-from mintmark.vault.models import BundleImport, ForeignPrompt, PromptMarketplaceVault
+from mintmark.vault.models import (
+    BundleImport,
+    BundleSignature,
+    ForeignPrompt,
+    PromptMarketplaceVault,
+)
 from tests.bundles import bodies
 from tests.bundles.bodies import HOUSE, STRANGER, TEAM
 from tests.cast import person
@@ -60,6 +66,41 @@ def test_the_same_file_again_is_the_same_import(stall: Stall) -> None:
     assert abroad.received(stall, abroad.file(told())) == taken
     assert abroad.accepted(stall, row) == taken
     assert BundleImport.objects.count() == 1
+
+
+@pytest.mark.parametrize("raw", [abroad.file(told()), b"{}"], ids=["good", "bad"])
+def test_a_file_that_somebody_brings_in_the_same_moment_is_one_import(
+    stall: Stall, monkeypatch: pytest.MonkeyPatch, raw: bytes
+) -> None:
+    abroad.trusted(stall)
+    check, others = imports._checked, []
+
+    def checked_while_another_is_quicker(*given: Any, **asked: Any) -> Any:
+        if not others:
+            others.append(None)
+            others[0] = abroad.received(stall, raw)
+        return check(*given, **asked)
+
+    monkeypatch.setattr(imports, "_checked", checked_while_another_is_quicker)
+    assert abroad.received(stall, raw) == others[0]
+    assert BundleImport.objects.count() == 1
+
+
+def test_the_database_takes_no_second_import_of_a_file_that_waits(stall: Stall) -> None:
+    abroad.trusted(stall)
+    row = abroad.received(stall, abroad.file(told()))
+    row.pk = None
+    with pytest.raises(IntegrityError, match=r"(?i)unique"), transaction.atomic():
+        row.save(force_insert=True)
+
+
+def test_who_signed_what_is_kept_stands_in_rows_of_its_own(stall: Stall) -> None:
+    abroad.trusted(stall)
+    row = abroad.accepted(stall, abroad.file(told(), by=[HOUSE, TEAM]))
+    signed = BundleSignature.objects.filter(vault=row.vault)
+    assert {one.key_id for one in signed} == {dsse.key_id(HOUSE), dsse.key_id(TEAM)}
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        signed.delete()
 
 
 def test_an_unknown_key_waits_for_a_person_to_look(stall: Stall) -> None:

@@ -220,11 +220,16 @@ def test_nobody_who_is_not_trusted_withdraws_anything(stall: Stall) -> None:
     assert not RevocationList.objects.exists()
 
 
-def test_fewer_signatures_than_it_takes_are_too_few(stall: Stall, settings: Any) -> None:
-    settings.VAULT_THRESHOLD = 2
+def test_one_trusted_signature_is_enough_to_withdraw_however_many_a_bundle_takes(
+    stall: Stall, settings: Any
+) -> None:
     trusted(stall)
+    prompt = arrived(stall)
+    settings.VAULT_THRESHOLD = 2
     with pytest.raises(trust_roots.BelowThreshold):
-        taken(stall, listed(arrived(stall)))
+        vaults.require_trusted(key_ids=frozenset({dsse.key_id(THEIRS)}), now=stall.now)
+    taken(stall, listed(prompt))
+    assert Tombstone.objects.filter(prompt=prompt).exists()
 
 
 def test_taking_a_list_in_takes_an_admin(stall: Stall) -> None:

@@ -153,6 +153,17 @@ def test_a_form_from_elsewhere_is_refused_kindly(scene: Scene) -> None:
     assert "This form is out of date" in answer.content.decode()
 
 
+def test_a_body_beyond_what_is_taken_is_refused_before_it_is_read(
+    scene: Scene, reader: Client, settings: Any
+) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000
+    answer = reader.post("/theme", {"theme": "x" * 1_001})
+    assert answer.status_code == 413
+    assert "1,000 are taken at most" in answer.content.decode()
+    unsized = reader.get("/", headers={"Transfer-Encoding": "chunked"})
+    assert unsized.status_code == 411
+
+
 def test_what_breaks_says_what_was_kept(
     scene: Scene, reader: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
