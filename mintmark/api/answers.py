@@ -18,6 +18,7 @@ MEDIA_TYPE = "application/json"
 CSV = "text/csv"
 ENVELOPE = "application/vnd.dsse.envelope.v1+json"
 """A signed file, as DSSE names it."""
+ZIP = "application/zip"
 _PUBLIC_SECONDS = 60
 
 
@@ -45,10 +46,11 @@ class File:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """A signed file to download, exactly as it was signed."""
+    """A signed file to download, exactly as it was signed (or a zip of such files)."""
 
     name: str
     raw: bytes
+    media: str = ENVELOPE
 
 
 @cache
@@ -83,7 +85,7 @@ def file_answer(request: HttpRequest, file: File) -> HttpResponseBase:
 
 def envelope_answer(request: HttpRequest, envelope: Envelope, *, is_public: bool) -> HttpResponse:
     """A signed file, or a 304 to a caller who has it already. A public one may be kept by anybody for a minute."""
-    response = HttpResponse(envelope.raw, content_type=ENVELOPE)
+    response = HttpResponse(envelope.raw, content_type=envelope.media)
     response["Content-Disposition"] = f'attachment; filename="{envelope.name}"'
     conditional = _conditional(request, response, of=envelope.raw)
     if is_public:

@@ -47,6 +47,7 @@ from . import (
     rituals,
     routes,
     trust,
+    vault_debts,
     vault_keys,
     vaults,
     wallets,
@@ -99,7 +100,7 @@ api = Api(
 for module in (
     evidence, prompts, reputation, assistants, trust, rituals, codices, labels, listings, prompt_sets, purchases,
     purchase_requests, wallets, injections, mandates, forks, foresight, ratings, entitlements, vaults, bundle_imports,
-    vault_keys, withdrawals, keys, house,
+    vault_keys, vault_debts, withdrawals, keys, house,
 ):  # fmt: skip
     api.add_router("", module.routes.router)
 

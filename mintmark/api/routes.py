@@ -90,7 +90,7 @@ class Routes:
         return declare
 
     def envelope(
-        self, path: str, *, scope: str, refuses: Iterable[int] = ()
+        self, path: str, *, scope: str, refuses: Iterable[int] = (), media: str = answers.ENVELOPE
     ) -> Callable[[Callable[..., answers.Envelope]], Callable[..., answers.Envelope]]:
         """Declare a read that answers a signed file, byte for byte. Without a scope it is open to everybody."""
 
@@ -100,9 +100,7 @@ class Routes:
                     request, view(request, **values), is_public=not scope
                 )
 
-            self._add(
-                "GET", path, view, run, scope, None, 200, refuses, body=None, media=answers.ENVELOPE
-            )
+            self._add("GET", path, view, run, scope, None, 200, refuses, body=None, media=media)
             return view
 
         return declare

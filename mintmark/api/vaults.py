@@ -1,5 +1,6 @@
 """`/vaults`: signed bundles of prompts, made here, bought here or taken in here; and their files."""
 
+import hashlib
 import re
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self, TypedDict
@@ -10,14 +11,15 @@ from ninja import Query
 from pydantic import Field, model_validator
 
 from mintmark.core import bundles, errors
+from mintmark.core.folders import Kind
 from mintmark.market import prompt_sets
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.registry import assistants, prompts
 from mintmark.registry.models import Prompt
-from mintmark.vault import inspection, vaults
+from mintmark.vault import folders, inspection, vaults
 from mintmark.vault.models import PromptMarketplaceVault
 
-from . import paging, permissions, shapes, vault_keys
+from . import answers, paging, permissions, shapes, vault_keys
 from .answers import Created, Envelope
 from .bodies import Body, Id, Reference
 from .credentials import Request
@@ -98,6 +100,20 @@ class NewVault(Body):
         return self
 
 
+class Countersignature(Body):
+    """Whose signature to add: a team's or (null) the installation's."""
+
+    team: Reference | None
+
+
+class CountersignedShape(TypedDict):
+    """The bundle with the signature added: `file` is its whole text, to be stored as it is, to the byte."""
+
+    file: str
+    digest: str
+    signers: list[SignerShape]
+
+
 @routes.get("/vaults", scope="read", answer=VaultPage, refuses=(400,))
 def listed(
     request: Request,
@@ -128,6 +144,50 @@ def file(request: Request, vault_id: Id) -> Envelope:
     """Download a bundle's file, byte for byte as it was signed, while its team may use every text in it."""
     row = vaults.named(caller=request.auth, pk=vault_id)
     return _envelope(row, vaults.handed_out(caller=request.auth, vault=row))
+
+
+@routes.envelope("/vaults/{int:vault_id}/folder", scope="read", refuses=(503,), media=answers.ZIP)
+def folder(
+    request: Request,
+    vault_id: Id,
+    kind: Annotated[Kind, Query("skill", description="how each text is written for other tools")],
+) -> Envelope:
+    """Download a bundle as a folder that other tools read (`SKILL.md` or `.prompt` files, and a signature), in a zip.
+
+    Under the conditions of its file. What came from elsewhere is signed anew, which takes the role author.
+    """
+    row = vaults.named(caller=request.auth, pk=vault_id)
+    raw = folders.handed_out(caller=request.auth, vault=row, kind=kind, now=timezone.now())
+    return Envelope(name=f"{_stem(row)}-{kind}.zip", raw=raw, media=answers.ZIP)
+
+
+@routes.ask(
+    "/vaults/{int:vault_id}/countersign",
+    scope="market",
+    body=Countersignature,
+    answer=CountersignedShape,
+    refuses=(503,),
+)
+def countersigned(request: Request, vault_id: Id, body: Countersignature) -> CountersignedShape:
+    """Sign a bundle beside those who signed it: to vouch for it. The file is handed out and not kept.
+
+    It takes a keeper of the keys (author in the team; for the installation, an admin) and a bundle that is signed by
+    whom it takes here.
+    """
+    now = timezone.now()
+    named = body.team is not None
+    raw = vaults.countersign(
+        caller=request.auth,
+        vault_or_raw=vaults.named(caller=request.auth, pk=vault_id),
+        team=permissions.team_of(request.auth, name=body.team) if named else None,
+        now=now,
+    )
+    key_ids = bundles.opened(raw, limits=vaults.limits()).key_ids
+    return {
+        "file": raw.decode("ascii"),
+        "digest": hashlib.sha256(raw).hexdigest(),
+        "signers": vault_keys.signers(inspection.signers(key_ids), now=now),
+    }
 
 
 @routes.post("/vaults", scope="market", body=NewVault, answer=VaultDetail, refuses=(404, 503))
@@ -170,8 +230,12 @@ def receipt(request: Request, transfer: Id) -> Envelope:
 
 
 def _envelope(row: PromptMarketplaceVault, raw: bytes) -> Envelope:
+    return Envelope(name=f"{_stem(row)}.json", raw=raw)
+
+
+def _stem(row: PromptMarketplaceVault) -> str:
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", row.name)[:_NAME_LENGTH].strip("-.") or "bundle"
-    return Envelope(name=f"{name}-{row.digest[:12]}.json", raw=raw)
+    return f"{name}-{row.digest[:12]}"
 
 
 def _detail(row: PromptMarketplaceVault) -> VaultDetail:

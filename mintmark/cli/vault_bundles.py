@@ -270,7 +270,7 @@ def _hand_out(
         own = keys.signing(team=signs, now=datetime.now(UTC))
         vault_files.write_folder(
             target,
-            folders.as_files(kept, kind="skill" if folder == "skill" else "dotprompt", keys=own),
+            folders.as_files(kept, kind="skill" if folder == "skill" else "dotprompt", by=own),
         )
     elif target is not None:
         vault_files.write(target, raw)

@@ -26,7 +26,7 @@ def owed(*, as_json: bool) -> None:
     installation.open_database()
     from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 
-    debts = SymbolicPromptTokenMarketplace().owed_abroad()
+    debts = SymbolicPromptTokenMarketplace().owed_abroad(caller=holders.acting())
     rows = [
         {
             "id": debt.holder.pk,

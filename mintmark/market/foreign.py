@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 
 from mintmark.accounts import principals
 from mintmark.accounts.callers import Caller
-from mintmark.accounts.models import Principal
+from mintmark.accounts.models import Principal, Role
 from mintmark.core import bundles, errors
 from mintmark.registry.models import Prompt
 from mintmark.tokens import book, wallets
@@ -67,8 +67,13 @@ def holder(*, issuer: bundles.Issuer, name: str, now: datetime) -> Principal:
     return known.principal
 
 
-def owed_abroad() -> list[Debt]:
-    """Whoever of another installation is owed something here, the largest sum first."""
+def owed_abroad(*, caller: Caller) -> list[Debt]:
+    """Whoever of another installation is owed something here, the largest sum first. It takes a treasurer or an
+    auditor."""
+    if not caller.has_role(Role.TREASURER, Role.AUDITOR, team_id=None):
+        raise errors.Forbidden(
+            "What is owed abroad is for a treasurer or an auditor of the installation to see."
+        )
     holders = {one.pk: one for one in ForeignHolder.objects.select_related("principal")}
     held = book.balances(list(holders))
     debts = [Debt(holder=holders[pk], balance_micro=sum_) for pk, sum_ in held.items() if sum_]

@@ -281,9 +281,9 @@ class SymbolicPromptTokenMarketplace:
             caller=caller, one=one, reason=reason, runs=runs, namespace=namespace, now=now
         )
 
-    def owed_abroad(self) -> list[Debt]:
+    def owed_abroad(self, *, caller: Caller) -> list[Debt]:
         """Whoever of another installation is owed something here."""
-        return foreign.owed_abroad()
+        return foreign.owed_abroad(caller=caller)
 
     def pay_abroad(
         self,

@@ -1,28 +1,33 @@
 """Bundles as folders: one `SKILL.md` or one `.prompt` file a prompt, the bundle itself, and a detached signature."""
 
 import hashlib
+import io
 import json
 import re
 import unicodedata
+import zipfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from mintmark.accounts.callers import Caller
 from mintmark.core import folders
 from mintmark.core.bundles import Bundle, Prompt
 from mintmark.core.folders import Kind
 
-from . import vaults
+from . import keys, vaults
 from .models import PromptMarketplaceVault
 
 _SLUG_LENGTH = 48
 _DESCRIPTION_LENGTH = 1_024
+_EARLIEST = (1980, 1, 1, 0, 0, 0)
 
 
 def as_files(
-    vault: PromptMarketplaceVault, *, kind: Kind, keys: Iterable[Ed25519PrivateKey]
+    vault: PromptMarketplaceVault, *, kind: Kind, by: Iterable[Ed25519PrivateKey]
 ) -> dict[str, bytes]:
     """The files of a vault by path, each prompt in one of its own: `skills/NAME/SKILL.md` or `prompts/NAME.prompt`,
     YAML front matter and then the text, byte for byte; `bundle.json`; and what signs them all.
@@ -30,7 +35,21 @@ def as_files(
     Names are of a-z, 0-9 and hyphens, so that every file system takes them. `core.folders.check` verifies it.
     """
     files = _texts(vaults.opened(vault).bundle, kind=kind)
-    return folders.sealed({**files, folders.BUNDLE: vaults.file_of(vault)}, kind=kind, keys=keys)
+    return folders.sealed({**files, folders.BUNDLE: vaults.file_of(vault)}, kind=kind, keys=by)
+
+
+def handed_out(
+    *, caller: Caller, vault: PromptMarketplaceVault, kind: Kind, now: datetime
+) -> bytes:
+    """The folder of a vault for a caller, as a zip (the same files give the same bytes), under the conditions of
+    `vaults.handed_out`. What came from elsewhere is signed by the team, which vouches for it: that takes a keeper of
+    its keys."""
+    vaults.handed_out(caller=caller, vault=vault)
+    if vault.purpose == PromptMarketplaceVault.Purpose.IMPORT:
+        keys.require_keeper(caller, vault.team)
+    is_receipt = vault.purpose == PromptMarketplaceVault.Purpose.RECEIPT
+    signing = keys.signing(team=None if is_receipt else vault.team, now=now)
+    return _zipped(as_files(vault, kind=kind, by=signing))
 
 
 def slugs(prompts: Sequence[Prompt]) -> list[str]:
@@ -43,6 +62,15 @@ def slugs(prompts: Sequence[Prompt]) -> list[str]:
         else f"{slug}-{hashlib.sha256(prompt.name.encode()).hexdigest()[:12]}"
         for slug, prompt in zip(plain, prompts, strict=True)
     ]
+
+
+def _zipped(files: Mapping[str, bytes]) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(files):
+            entry = zipfile.ZipInfo(path, date_time=_EARLIEST)
+            archive.writestr(entry, files[path], compress_type=zipfile.ZIP_DEFLATED)
+    return made.getvalue()
 
 
 def _texts(bundle: Bundle, *, kind: Kind) -> dict[str, bytes]:

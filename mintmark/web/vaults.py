@@ -1,9 +1,6 @@
 """The page of vaults: bundles that one's teams keep, what waits in quarantine, and the files themselves."""
 
-import io
 import re
-import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,7 +27,6 @@ WAITING_SHOWN = 20
 KINDS = ("skill", "dotprompt")
 HOUSE = "house"
 _PURPOSES = PromptMarketplaceVault.Purpose.values
-_EARLIEST = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,27 +72,10 @@ def folder(request: HttpRequest, vault_id: int) -> HttpResponseBase:
     caller, now = doors.caller(request), timezone.now()
     kind = parameters.choice(request.GET, "kind", allowed=KINDS, default=KINDS[0])
     vault = vaults.named(caller=caller, pk=vault_id)
-    vaults.handed_out(caller=caller, vault=vault)
-    if vault.purpose == PromptMarketplaceVault.Purpose.IMPORT:
-        # Its issuer's keys are not here: whoever signs the folder vouches for it.
-        keys.require_keeper(caller, vault.team)
-    is_receipt = vault.purpose == PromptMarketplaceVault.Purpose.RECEIPT
-    files = folders.as_files(
-        vault,
-        kind="dotprompt" if kind == "dotprompt" else "skill",
-        keys=keys.signing(team=None if is_receipt else vault.team, now=now),
+    archive = folders.handed_out(
+        caller=caller, vault=vault, kind="dotprompt" if kind == "dotprompt" else "skill", now=now
     )
-    return attached(zipped(files), name=f"{stem(vault)}-{kind}.zip", kind="application/zip")
-
-
-def zipped(files: Mapping[str, bytes]) -> bytes:
-    """Files by path as a zip; the same files give the same bytes."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(files):
-            entry = zipfile.ZipInfo(path, date_time=_EARLIEST)
-            archive.writestr(entry, files[path], compress_type=zipfile.ZIP_DEFLATED)
-    return made.getvalue()
+    return attached(archive, name=f"{stem(vault)}-{kind}.zip", kind="application/zip")
 
 
 def attached(content: bytes, *, name: str, kind: str) -> HttpResponse:

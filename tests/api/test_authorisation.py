@@ -356,6 +356,23 @@ TABLE = [
         (200, 200, 404, 200, 404, 200, 404, 404),
     ),
     Row(
+        "vaults.folder",
+        lambda w: f"/vaults/{w.vault.pk}/folder?kind=dotprompt",
+        (200, 200, 404, 200, 404, 200, 404, 404),
+    ),
+    Row(
+        "vaults.countersigned",
+        lambda w: f"/vaults/{w.vault.pk}/countersign",
+        (403, 200, 404, 200, 404, 403, 404, 404),
+        lambda w: {"team": "mint"},
+    ),
+    Row(  # for the installation
+        "vaults.countersigned",
+        lambda w: f"/vaults/{w.vault.pk}/countersign",
+        (403, 403, 404, 200, 404, 403, 404, 404),
+        lambda w: {"team": None},
+    ),
+    Row(
         "vaults.exported",
         lambda w: "/vaults",
         (201, 201, 403, 201, 403, 403, 403, 403),
@@ -438,6 +455,17 @@ TABLE = [
         lambda w: f"/vault/trusted-keys/{w.trusted_key.key_id}/revoke",
         (403, 403, 403, 200, 403, 403, 403, 403),
         lambda w: {"reason": "they lost it"},
+    ),
+    Row(
+        "vault_debts.listed",
+        lambda w: "/vault/debts",
+        (403, 403, 200, 200, 403, 403, 403, 200),
+    ),
+    Row(
+        "vault_debts.paid",
+        lambda w: f"/vault/debts/{w.owed()}/payments",
+        (403, 403, 403, 201, 403, 403, 403, 201),
+        lambda w: {"amount": "2", "reason": "bank transfer 17"},
     ),
     read("withdrawals.issued", lambda w: "/vault/withdrawals"),
     Row(

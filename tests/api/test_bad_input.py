@@ -70,9 +70,10 @@ def stored() -> dict[str, int]:
 
 @pytest.mark.parametrize("name", WITH_BODY)
 def test_broken_json_is_refused_by_name(world: World, name: str) -> None:
-    row, caller, before = WITH_BODY[name], world.as_("admin"), stored()
+    row, caller = WITH_BODY[name], world.as_("admin")
+    path, before = row.path(world), stored()
     for what, body in BROKEN.items():
-        response = caller.send(ENDPOINTS[name].method, row.path(world), body)
+        response = caller.send(ENDPOINTS[name].method, path, body)
         # A score that is no number is a matter of its row, for those who read rows.
         no_number = name == "evidence.recorded" and what in ("not a number", "an infinity")
         code = "invalid_evidence" if no_number else "invalid_json"
@@ -82,9 +83,10 @@ def test_broken_json_is_refused_by_name(world: World, name: str) -> None:
 
 @pytest.mark.parametrize("name", WITH_BODY)
 def test_a_body_of_another_shape_is_refused_with_the_place(world: World, name: str) -> None:
-    row, caller, before = WITH_BODY[name], world.as_("admin"), stored()
+    row, caller = WITH_BODY[name], world.as_("admin")
+    path, before = row.path(world), stored()
     for body in MISSHAPEN.values():
-        response = caller.send(ENDPOINTS[name].method, row.path(world), body)
+        response = caller.send(ENDPOINTS[name].method, path, body)
         code = json.loads(response.content)["code"]
         assert code in ("invalid_request", "invalid_evidence")
         found = problem(response, 422, code)

@@ -1,6 +1,8 @@
 """Bundles over HTTP: made, fetched byte for byte, brought, looked at, taken in; keys; what was withdrawn."""
 
 import hashlib
+import io
+import zipfile
 from typing import Any
 
 import pytest
@@ -63,6 +65,45 @@ def test_the_same_export_again_is_the_same_bundle(world: World) -> None:
         "POST", "/vaults", {"prompts": [world.fork.pk], "team": "mint"}, Idempotency_Key="e"
     )
     assert replayed.status_code == 201
+
+
+def test_a_bundle_is_handed_out_as_a_folder_the_same_each_time(world: World) -> None:
+    caller = world.as_("operator")
+    first = caller.get(f"/vaults/{world.vault.pk}/folder")
+    again = caller.get(f"/vaults/{world.vault.pk}/folder?kind=skill")
+    assert first["Content-Type"] == "application/zip"
+    assert first.content == again.content
+    with zipfile.ZipFile(io.BytesIO(first.content)) as archive:
+        names = set(archive.namelist())
+        assert archive.read("bundle.json") == vaults.file_of(world.vault)
+    assert {"MANIFEST.dsse.json", "skills/mint-summary-1/SKILL.md"} <= names
+    unknown = caller.get(f"/vaults/{world.vault.pk}/folder?kind=exe")
+    problem(unknown, 422, "invalid_request")
+
+
+def test_a_countersigned_file_verifies_and_names_who_vouches(world: World) -> None:
+    signed = world.as_("admin").send(
+        "POST", f"/vaults/{world.vault.pk}/countersign", {"team": "mint"}
+    )
+    body = signed.json()
+    opened = bundles.opened(body["file"].encode())
+    assert opened.key_ids == {one["key_id"] for one in body["signers"]}
+    assert hashlib.sha256(body["file"].encode()).hexdigest() == body["digest"]
+
+
+def test_what_is_owed_abroad_is_listed_and_paid_once(world: World) -> None:
+    holder, caller = world.owed(), world.as_("treasurer")
+    (debt,) = caller.get("/vault/debts").json()["items"]
+    assert (debt["id"], debt["holder"], debt["owed"]) == (holder, "Ann", "3")
+    path, payment = f"/vault/debts/{holder}/payments", {"amount": "2.5", "reason": "transfer 17"}
+    first = caller.send("POST", path, payment, Idempotency_Key="p")
+    again = caller.send("POST", path, payment, Idempotency_Key="p")
+    assert first.json() == again.json()
+    assert caller.get("/vault/debts").json()["items"][0]["owed"] == "0.5"
+    beyond = caller.send("POST", path, payment, Idempotency_Key="q")
+    problem(beyond, problems.CATALOGUE["insufficient_funds"].status, "insufficient_funds")
+    own = f"/vault/debts/{world.people['author'].pk}/payments"
+    assert caller.send("POST", own, payment, Idempotency_Key="r").status_code == 404
 
 
 def test_a_set_is_exported_with_its_words_for_an_assistant_of_the_team(world: World) -> None:

@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from mintmark.accounts import callers, keys, principals
 from mintmark.accounts.models import Membership, Principal, Role, Team, User
-from mintmark.core import dsse, money, revocations
+from mintmark.core import bundles, dsse, money, revocations
+from mintmark.market import foreign
 from mintmark.market.listings import Offer, WarrantyTerms
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.market.models import Injection, PromptSet, PromptTokenListing, PurchaseRequest
@@ -91,6 +92,16 @@ class World:
             caller=self.acting("stranger"), to=self.outsider.principal, amount_micro=money.micro(tokens), memo="",
             key=f"fund {tokens}", now=timezone.now(),
         )  # fmt: skip
+
+    def owed(self) -> int:
+        """The id of somebody of another installation who is owed three tokens."""
+        now = timezone.now()
+        issuer = bundles.Issuer(installation=bodies.INSTALLATION, name="Mintmark of Acme", team="")
+        holder = foreign.holder(issuer=issuer, name="Ann", now=now)
+        wallets.mint(
+            caller=self.acting("treasurer"), to=holder, amount_micro=3_000_000, reason="a sale", key="owed", now=now
+        )  # fmt: skip
+        return holder.pk
 
     def used(self, prompt: Prompt) -> None:
         """Record that `outsider` used a prompt."""

@@ -32,7 +32,7 @@ def written(stall: Stall, name: str, **changes: Any) -> Prompt:
 
 def files(stall: Stall, *prompts: Prompt, kind: folders.Kind = "skill") -> dict[str, bytes]:
     vault = exported(stall, prompts or [stall.prompt])
-    return as_files(vault, kind=kind, keys=[KEY])
+    return as_files(vault, kind=kind, by=[KEY])
 
 
 def front(content: bytes) -> tuple[dict[str, Any], str]:
