@@ -1,17 +1,21 @@
 """`/codices`: rule sets in plain words."""
 
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Annotated, Any, Literal, Self, TypedDict
+
+from pydantic import Field, model_validator
 
 from mintmark.accounts.models import Role
+from mintmark.core import clauses
 from mintmark.registry import codices
 from mintmark.registry.models import Codex
 
-from . import lookups, paging, permissions
+from . import lookups, paging, permissions, verdicts
 from .answers import Created
 from .bodies import Body, Id, Reference
 from .credentials import Request
 from .routes import Routes
+from .verdicts import VerdictShape
 
 routes = Routes(tag="codices")
 
@@ -39,6 +43,48 @@ class NewCodex(Body):
     name: str
     clauses: list[dict[str, Any]]
     description: str = ""
+
+
+class Question(Body):
+    """A text to check: with the codex named, or with the clauses given, which are not stored. `variables` are the
+    placeholders that a prompt's text has to hold."""
+
+    text: Annotated[str, Field(max_length=clauses.LONGEST_SUBJECT)]
+    codex: Id | Reference | None = None
+    clauses: list[dict[str, Any]] | None = None
+    applies_to: Literal["prompt", "output"] = "prompt"
+    variables: Annotated[list[str], Field(max_length=200)] = []
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.codex is None) == (self.clauses is None):
+            raise ValueError("Name a `codex`, or give `clauses`; not both")
+        return self
+
+
+class CheckedShape(TypedDict):
+    """What each clause that applies says, in their order; `blocks` where one stands in the way."""
+
+    blocks: bool
+    verdicts: list[VerdictShape]
+
+
+@routes.ask("/codices/check", scope="read", body=Question, answer=CheckedShape, refuses=(404,))
+def checked(request: Request, body: Question) -> CheckedShape:
+    """Check a text with a codex, or with clauses that are not registered yet; nothing is stored.
+
+    Clauses of the kind `judge` stay undecided here: a ritual's judge decides them.
+    """
+    if body.codex is not None:
+        codex = codices.named(reference=str(body.codex))
+        name, rules = str(codex), codex.clauses
+    else:
+        name, rules = "", codices.valid(clauses=body.clauses or [])
+    if body.applies_to == "prompt":
+        found = clauses.of_text(clauses=rules, text=body.text, variables=body.variables, codex=name)
+    else:
+        found = clauses.of_output(clauses=rules, text=body.text, codex=name)
+    return {"blocks": any(one.blocks for one in found), "verdicts": verdicts.told(found)}
 
 
 @routes.get("/codices", scope="read", answer=CodexPage, refuses=(400,))

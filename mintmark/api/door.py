@@ -25,6 +25,7 @@ from . import (
     bodies,
     bundle_imports,
     codices,
+    contracts,
     entitlements,
     evidence,
     foresight,
@@ -35,6 +36,7 @@ from . import (
     labels,
     listings,
     mandates,
+    memories,
     problems,
     prompt_sets,
     prompts,
@@ -46,6 +48,8 @@ from . import (
     reputation,
     rituals,
     routes,
+    runners,
+    runs,
     trust,
     vault_debts,
     vault_keys,
@@ -98,8 +102,9 @@ api = Api(
     docs_url=None,
 )
 for module in (
-    evidence, prompts, reputation, assistants, trust, rituals, codices, labels, listings, prompt_sets, purchases,
-    purchase_requests, wallets, injections, mandates, forks, foresight, ratings, entitlements, vaults, bundle_imports,
+    evidence, prompts, reputation, assistants, trust, rituals, codices, contracts, memories, runners, runs,
+    labels, listings, prompt_sets, purchases, purchase_requests, wallets, injections, mandates, forks, foresight,
+    ratings, entitlements, vaults, bundle_imports,
     vault_keys, vault_debts, withdrawals, keys, house,
 ):  # fmt: skip
     api.add_router("", module.routes.router)

@@ -16,12 +16,13 @@ from mintmark.market.models import Injection
 from mintmark.registry import assistants, prompts
 from mintmark.registry.models import Assistant, Prompt
 
-from . import clock, lookups, paging, permissions, shapes
+from . import clock, lookups, paging, permissions, shapes, verdicts
 from .answers import Created
 from .bodies import Body, Id, Reference
 from .credentials import Request
 from .routes import Routes
 from .shapes import AsOf, Policy
+from .verdicts import VerdictShape
 
 routes = Routes(tag="injections")
 
@@ -69,12 +70,13 @@ class InjectionPage(TypedDict):
 
 class GateShape(TypedDict):
     """A gate between a prompt and an assistant: whether it is `open`, in words why, and whether an operator may
-    override it with a reason."""
+    override it with a reason. `verdicts` of the gate `contract` are what every clause says of the text."""
 
     name: str
     open: bool
     says: str
     may_override: bool
+    verdicts: list[VerdictShape]
 
 
 class GatesShape(TypedDict):
@@ -194,6 +196,7 @@ def gates(
                 "open": gate.is_open,
                 "says": gate.says,
                 "may_override": gate.may_override,
+                "verdicts": verdicts.told(gate.verdicts),
             }
             for gate in found
         ],

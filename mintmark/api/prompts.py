@@ -10,14 +10,15 @@ from pydantic import Field
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Team
 from mintmark.core import errors
-from mintmark.registry import assistants, prompts
+from mintmark.registry import assistants, codices, prompts
 from mintmark.registry.models import Assistant, Prompt
 
-from . import paging, permissions
+from . import paging, permissions, verdicts
 from .answers import Created
 from .bodies import MAX_ID, Body, Id, Reference
 from .credentials import Request
 from .routes import Routes
+from .verdicts import VerdictShape
 
 routes = Routes(tag="prompts")
 
@@ -57,6 +58,13 @@ class TextShape(TypedDict):
 class PromptPage(TypedDict):
     items: list[PromptSummary]
     next_cursor: str | None
+
+
+class RegisteredShape(PromptShape):
+    """A prompt as it was registered; `findings` are the clauses of the codex that binds everybody which its text
+    breaks. They refuse nothing here: a blocking one stands in the way of injecting it."""
+
+    findings: list[VerdictShape]
 
 
 class NewPrompt(Body):
@@ -134,8 +142,8 @@ def text(request: Request, prompt_id: Id) -> TextShape:
     return {"id": row.pk, "digest": f"sha256:{row.digest}", "text": row.text}
 
 
-@routes.post("/prompts", scope="registry", body=NewPrompt, answer=PromptShape, refuses=(404,))
-def registered(request: Request, body: NewPrompt) -> Created[PromptShape]:
+@routes.post("/prompts", scope="registry", body=NewPrompt, answer=RegisteredShape, refuses=(404,))
+def registered(request: Request, body: NewPrompt) -> Created[RegisteredShape]:
     """Register a text for ever.
 
     Without `revision` it takes the line's next. The same text under the same revision again returns what is there. It
@@ -163,7 +171,11 @@ def registered(request: Request, body: NewPrompt) -> Created[PromptShape]:
         author=request.auth.principal,
         team=team,
     )
-    return Created(body=shape(row, caller=request.auth), location=f"/api/v1/prompts/{row.pk}")
+    (checked,) = codices.checked(prompts=[row])
+    return Created(
+        body={**shape(row, caller=request.auth), "findings": verdicts.told(checked.broken)},
+        location=f"/api/v1/prompts/{row.pk}",
+    )
 
 
 def _parent(caller: Caller, reference: int | str | None, *, team: Team) -> Prompt | None:

@@ -53,6 +53,12 @@ def register(*, name: str, clauses: Sequence[Mapping[str, Any]], description: st
     return _registered(name=name, clauses=clauses, description=description)
 
 
+def valid(*, clauses: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """These clauses, if they could be registered; `InvalidCodex` naming every bad one. Nothing is stored."""
+    _check(name="to try", clauses=clauses)
+    return [dict(clause) for clause in clauses]
+
+
 def default() -> Codex:
     """The codex that binds every prompt and every output: the newest version of `default`."""
     newest = Codex.objects.filter(name=default_codex.NAME).order_by("-version").first()

@@ -23,7 +23,7 @@ from mintmark.market.models import Purchase
 from mintmark.registry import prompts
 from tests.bundles import bodies
 
-from .world import CLAUSE, PREFIX, Caller, World, from_elsewhere, withdrawals
+from .world import CLAUSE, PREFIX, RITUAL, Caller, World, from_elsewhere, withdrawals
 
 assert door.api  # the endpoints are declared when the door is built
 
@@ -120,6 +120,103 @@ TABLE = [
         lambda w: "/codices",
         (201, 403, 403, 201, 201, 403, 403, 403),
         lambda w: {"name": "new", "clauses": [CLAUSE]},
+    ),
+    Row(
+        "codices.checked",
+        lambda w: "/codices/check",
+        (200,) * len(CAST),
+        lambda w: {"codex": "default", "text": "Say hello."},
+    ),
+    Row(
+        "rituals.checked",
+        lambda w: "/rituals/check",
+        (200,) * len(CAST),
+        lambda w: {"text": RITUAL},
+    ),
+    Row(
+        "rituals.loaded",
+        lambda w: "/rituals/load",
+        (201, 403, 403, 201, 201, 403, 403, 403),
+        lambda w: {"text": RITUAL},
+    ),
+    read("contracts.of_prompt", lambda w: f"/prompts/{w.prompt.pk}/codices"),
+    Row(
+        "contracts.bound",
+        lambda w: f"/prompts/{w.prompt.pk}/codices",
+        (403, 200, 403, 200, 403, 403, 403, 403),
+        lambda w: {"codex": "house"},
+    ),
+    Row(
+        "contracts.released",
+        lambda w: f"/prompts/{w.prompt.pk}/codices/{w.codex.pk}",
+        (403, 204, 403, 204, 403, 403, 403, 403),
+    ),
+    read("contracts.of_assistant", lambda w: f"/assistants/{w.scout.pk}/codices"),
+    Row(  # not even by the assistant itself
+        "contracts.assistant_bound",
+        lambda w: f"/assistants/{w.scout.pk}/codices",
+        (200, 403, 403, 200, 403, 403, 403, 403),
+        lambda w: {"codex": w.codex.pk},
+    ),
+    Row(
+        "contracts.assistant_released",
+        lambda w: f"/assistants/{w.scout.pk}/codices/{w.codex.pk}",
+        (204, 403, 403, 204, 403, 403, 403, 403),
+    ),
+    Row(
+        "memories.listed",
+        lambda w: f"/assistants/{w.scout.pk}/memory",
+        (200, 200, 403, 200, 403, 200, 403, 403),
+    ),
+    Row(
+        "memories.kept",
+        lambda w: f"/assistants/{w.scout.pk}/memory/style",
+        (200, 403, 403, 200, 403, 200, 403, 403),
+        lambda w: {"text": "Answer briefly."},
+    ),
+    Row(
+        "memories.forgotten",
+        lambda w: f"/assistants/{w.scout.pk}/memory/style",
+        (204, 403, 403, 204, 403, 204, 403, 403),
+    ),
+    Row(
+        "runners.shown",
+        lambda w: f"/assistants/{w.reached()}/runner",
+        (200, 200, 404, 200, 404, 200, 404, 404),
+    ),
+    Row(
+        "runners.configured",
+        lambda w: f"/assistants/{w.scout.pk}/runner",
+        (200, 403, 403, 200, 403, 403, 403, 403),
+        lambda w: {"kind": "rehearsal"},
+    ),
+    read("runs.listed", lambda w: "/runs"),
+    Row(  # another team's run does not exist
+        "runs.shown",
+        lambda w: f"/runs/{w.run()}",
+        (200, 200, 404, 200, 404, 200, 404, 404),
+    ),
+    Row(
+        "runs.cases",
+        lambda w: f"/runs/{w.run()}/cases",
+        (200, 200, 404, 200, 404, 200, 404, 404),
+    ),
+    Row(  # what is measured is recorded in a person's name
+        "runs.started",
+        lambda w: "/runs",
+        (201, 403, 403, 201, 403, 403, 403, 403),
+        lambda w: {"ritual": w.runnable().pk, "prompt": w.prompt.pk, "assistant": "scout"},
+    ),
+    Row(
+        "runs.cancelled",
+        lambda w: f"/runs/{w.run()}/cancel",
+        (200, 403, 404, 200, 404, 403, 404, 404),
+    ),
+    Row(
+        "runs.resumed",
+        lambda w: f"/runs/{w.run()}/resume",
+        (200, 403, 404, 200, 404, 403, 404, 404),
+        lambda w: {"cost_cap": "1.5"},
     ),
     read("labels.standing", lambda w: "/labels?line=mint/summary"),
     read("labels.moves", lambda w: "/labels/moves?line=mint/summary"),

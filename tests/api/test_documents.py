@@ -92,8 +92,8 @@ def _codes(refusals: Iterable[type[errors.Refusal]]) -> set[str]:
 def _passes_this_door(refusal: type[errors.Refusal]) -> bool:
     """Whether a refusal comes from this floor or one below: those of other doors never get here."""
     return refusal.__module__.split(".")[1] in (
-        "api", "market", "vault", "trust", "reputation", "evidence", "registry", "tokens", "accounts", "database",
-        "core",
+        "api", "market", "vault", "rituals", "trust", "reputation", "evidence", "registry", "tokens", "accounts",
+        "database", "core",
     )  # fmt: skip
 
 

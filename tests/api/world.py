@@ -18,6 +18,7 @@ from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.market.models import Injection, PromptSet, PromptTokenListing, PurchaseRequest
 from mintmark.registry import assistants, codices, entitlements, labels, prompts, rituals
 from mintmark.registry.models import Assistant, Codex, Entitlement, Prompt, Ritual
+from mintmark.rituals import configurations, definitions, runs
 from mintmark.tokens import wallets
 from mintmark.trust import intake, projector
 from mintmark.vault import imports
@@ -29,6 +30,14 @@ PREFIX = "/api/v1"
 CLAUSE = {
     "id": "no-hype", "text": "No superlatives.", "severity": "warn", "applies_to": "output", "check": {"kind": "judge"},
 }  # fmt: skip
+
+RITUAL = """
+name: length
+tag: task:summarise
+cases:
+  - {id: long, vars: {text: A long text of many words.}, assert: [{type: contains, value: e}]}
+  - {id: short, vars: {text: A word.}, assert: [{type: equals, value: nothing}]}
+"""
 
 
 @dataclass
@@ -102,6 +111,26 @@ class World:
             caller=self.acting("treasurer"), to=holder, amount_micro=3_000_000, reason="a sale", key="owed", now=now
         )  # fmt: skip
         return holder.pk
+
+    def reached(self) -> int:
+        """The id of scout, who is reached as a rehearsal from now on."""
+        configurations.configure(
+            caller=self.acting("operator"), assistant=self.scout, setup=configurations.Setup(kind="rehearsal"),
+            now=timezone.now(),
+        )  # fmt: skip
+        return self.scout.pk
+
+    def runnable(self) -> Ritual:
+        """A ritual of two cases, and scout reached."""
+        self.reached()
+        return definitions.load(text=RITUAL)
+
+    def run(self) -> int:
+        """The id of a run of the prompt by scout, which waits for a worker."""
+        return runs.start(
+            caller=self.acting("operator"), prompt=self.prompt, assistant=self.scout, ritual=self.runnable(),
+            now=timezone.now(), key="run",
+        ).pk  # fmt: skip
 
     def used(self, prompt: Prompt) -> None:
         """Record that `outsider` used a prompt."""

@@ -15,7 +15,7 @@ MOST_TEXT = 200_000
 class InvalidTranscript(errors.Refusal):
     """A transcript can't be used: it is no list of replies."""
 
-    code = "invalid_runner"
+    code = "invalid_transcript"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,67 @@
+"""Contracts: who binds a prompt, or an assistant, to a codex, and who lets it go again."""
+
+from dataclasses import dataclass
+
+from mintmark.accounts.callers import Caller
+from mintmark.core import errors
+
+from . import assistants, codices, prompts
+from .models import Assistant, Codex, CodexContract, Prompt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """The codex that binds everybody, and those of one's own contracts, oldest first."""
+
+    default: Codex
+    contracts: list[Codex]
+
+
+def of_prompt(*, prompt: Prompt) -> Bound:
+    """What binds a prompt, in whoever's hands."""
+    own = Codex.objects.filter(contracts__prompt=prompt).order_by("contracts__id")
+    return Bound(default=codices.default(), contracts=list(own))
+
+
+def of_assistant(*, assistant: Assistant) -> Bound:
+    """What binds whatever an assistant is given, and what it answers."""
+    own = Codex.objects.filter(assistants=assistant).order_by("id")
+    return Bound(default=codices.default(), contracts=list(own))
+
+
+def bind(*, caller: Caller, prompt: Prompt, codex: Codex) -> CodexContract:
+    """Bind a prompt to a codex; again, it changes nothing. It takes an author of the prompt's team."""
+    _require_author(caller, prompt)
+    return codices.bind(prompt=prompt, codex=codex)
+
+
+def release(*, caller: Caller, prompt: Prompt, codex: Codex) -> bool:
+    """End a prompt's contract; whether there was one. What was measured under it stays measured."""
+    _require_author(caller, prompt)
+    return bool(CodexContract.objects.filter(prompt=prompt, codex=codex).delete()[0])
+
+
+def bind_assistant(*, caller: Caller, assistant: Assistant, codex: Codex) -> None:
+    """Bind an assistant to a codex; again, it changes nothing. It takes an operator of its team."""
+    _require_operator(caller, assistant)
+    codices.bind_assistant(assistant=assistant, codex=codex)
+
+
+def release_assistant(*, caller: Caller, assistant: Assistant, codex: Codex) -> None:
+    """End an assistant's contract, if there is one."""
+    _require_operator(caller, assistant)
+    codex.assistants.remove(assistant)
+
+
+def _require_author(caller: Caller, prompt: Prompt) -> None:
+    caller.require_scope("registry")
+    if caller.is_assistant:
+        raise errors.Forbidden("What binds a prompt is for a person to say.")
+    prompts.require_author(caller=caller, team=prompt.team)
+
+
+def _require_operator(caller: Caller, assistant: Assistant) -> None:
+    caller.require_scope("registry")
+    if caller.is_assistant:
+        raise errors.Forbidden("What binds an assistant is for a person to say.")
+    assistants.require_operator(caller=caller, team_id=assistant.team_id)
