@@ -26,6 +26,10 @@ COMMANDS = {
         "Fold recorded evidence into scores, settle warranties, score listings, as it comes.",
     ),
     "import": ("imports:imports", "Bring in prompts and evidence from files."),
+    "compare": (
+        "comparisons:compare",
+        "Compare two prompts for one assistant, and stop whenever you have seen enough.",
+    ),
     "ritual": (
         "rituals:ritual",
         "Define rituals, say how assistants are reached, run prompts.",

@@ -1,4 +1,4 @@
-"""Runs of rituals beside a worker: threads that take runs as they come, and forget outputs whose time is over.
+"""Runs and comparisons beside a worker: threads that take them as they come, and forget outputs whose time is over.
 
 In threads of their own: a run waits for endpoints most of the time, and evidence may not wait for it to be folded.
 """
@@ -38,7 +38,7 @@ def holder() -> str:
 def _take_runs(stop: threading.Event, number: int) -> None:
     from django.db import close_old_connections, connection
 
-    from mintmark.rituals import execution, retention
+    from mintmark.rituals import execution, matching, retention
 
     me = holder()
     # Waits between attempts are to differ from worker to worker: nothing is measured with this.
@@ -52,7 +52,8 @@ def _take_runs(stop: threading.Event, number: int) -> None:
                 retention.forget(now=datetime.now(UTC))
                 forget_at = time.monotonic() + FORGET_SECONDS
             ran = execution.work(holder=me, clock=_now, rng=rng, stop=stop)
-            pause = 0.0 if ran is not None else POLL_SECONDS
+            compared = matching.work(holder=me, clock=_now, rng=rng, stop=stop)
+            pause = 0.0 if ran is not None or compared is not None else POLL_SECONDS
         except Exception as failed:
             # The database may be restarting: the lease lapses, and whoever takes the run next goes on. What the
             # failure says may quote what was asked, so its name alone is told.

@@ -128,3 +128,8 @@ def _console(file: Any) -> Console:
     # A pipe has no width: nothing is cut or folded for one that a reader would not want folded.
     width = None if file.isatty() else _WIDTH_IN_A_PIPE
     return Console(file=file, width=width, highlight=False)
+
+
+def micro(amount: str) -> int:
+    """Micro-units of a currency; "0" for none."""
+    return 0 if amount.strip() == "0" else money.micro(amount)

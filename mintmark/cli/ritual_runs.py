@@ -1,26 +1,15 @@
 """A run of a ritual from the command line: see it through, find it, show it."""
 
-import random
-import secrets
-import signal
-import threading
-import time
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mintmark.core import errors
 
-from . import exits, holders, measuring, output
+from . import errands, exits, holders, output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mintmark.rituals.models import RitualRun
-
-_POLL_SECONDS = 0.5
 
 
 def see_through(run: "RitualRun", *, context: click.Context, queue: bool, as_json: bool) -> None:
@@ -40,44 +29,11 @@ def _work_on(run: "RitualRun") -> bool:
     """Whether somebody ended it from here, by Ctrl-C."""
     from mintmark.rituals import execution, runs
 
-    me = measuring.holder()
-    with _stopped_by_signals() as stop, output.progress("cases") as progress:
-        begun = time.monotonic()
+    def progress() -> tuple[int, int]:
+        told = runs.progress(run)
+        return told.done + told.failed, told.cases
 
-        def watch(_: object = None) -> None:
-            nonlocal begun
-            if time.monotonic() - begun > 0.2:
-                begun = time.monotonic()
-                told = runs.progress(run)
-                progress(told.done + told.failed, told.cases)
-
-        while not run.is_ended and not stop.is_set():
-            ran = execution.work(
-                holder=me,
-                clock=lambda: datetime.now(UTC),
-                rng=random.Random(secrets.randbits(64)),
-                stop=stop,
-                only=run.pk,
-                watch=watch,
-            )
-            if ran is None:  # a worker has it, or another run of the assistant goes first
-                watch()
-                stop.wait(_POLL_SECONDS)
-            run.refresh_from_db()
-        return stop.is_set() and not run.is_ended
-
-
-@contextmanager
-def _stopped_by_signals() -> "Iterator[threading.Event]":
-    stop = threading.Event()
-    before: dict[signal.Signals, Any] = {}
-    for name in (signal.SIGINT, signal.SIGTERM):
-        before[name] = signal.signal(name, lambda *_: stop.set())
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return errands.work_on(run, work=execution.work, what="cases", progress=progress)
 
 
 def show(run: "RitualRun", *, as_json: bool) -> None:

@@ -140,10 +140,10 @@ def runner(
         attempts=attempts,
         at_once=at_once,
         per_minute=per_minute,
-        price_in_micro=_micro(price_in),
-        price_out_micro=_micro(price_out),
+        price_in_micro=output.micro(price_in),
+        price_out_micro=output.micro(price_out),
         currency=currency,
-        cost_cap_micro=None if cost_cap is None else _micro(cost_cap),
+        cost_cap_micro=None if cost_cap is None else output.micro(cost_cap),
         judge=assistants.named(reference=judge) if judge is not None else None,
         transcript=transcript.checked(documents.read(_read(file))) if file is not None else None,
     )
@@ -208,7 +208,7 @@ def run(
         ritual=rituals.named(reference=name),
         frames=frames,
         seed=seed,
-        cost_cap_micro=None if cost_cap is None else _micro(cost_cap),
+        cost_cap_micro=None if cost_cap is None else output.micro(cost_cap),
         key=key,
         now=datetime.now(UTC),
     )
@@ -239,7 +239,7 @@ def resume(
     resumed = runs.resume(
         caller=caller,
         run=ritual_runs.named(number, person=person),
-        cost_cap_micro=None if cost_cap is None else _micro(cost_cap),
+        cost_cap_micro=None if cost_cap is None else output.micro(cost_cap),
         now=datetime.now(UTC),
     )
     ritual_runs.see_through(resumed, context=context, queue=queue, as_json=as_json)
@@ -308,10 +308,3 @@ def _read(file: Path) -> bytes:
             return opened.read(documents.MAX_BYTES + 1)
     except OSError as failed:
         raise documents.InvalidDocument(f"{file} can't be read: {failed.strerror}.") from failed
-
-
-def _micro(amount: str) -> int:
-    """Micro-units of a currency; "0" for none."""
-    from mintmark.core import money
-
-    return 0 if amount.strip() == "0" else money.micro(amount)

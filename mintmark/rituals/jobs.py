@@ -1,4 +1,4 @@
-"""A run made ready to be worked on: what to ask whom, within which limits, at which price."""
+"""Calls made ready to be made: what to ask whom, within which limits, at which price."""
 
 import math
 import random
@@ -8,13 +8,13 @@ from typing import ClassVar
 
 from mintmark.core import errors
 from mintmark.core.perturbations import Frame
-from mintmark.registry.models import Prompt
+from mintmark.registry.models import Assistant, Prompt, Ritual
 
-from . import asking, bindings, configurations, definitions, frames, judging, runs
+from . import asking, bindings, configurations, definitions, judging, runs
 from .bindings import Bound
 from .budgets import Budget
 from .definitions import Case, Definition
-from .models import CaseRun, RitualRun, Runner
+from .models import Errand, Runner
 from .runners import Answering, Ask, CallFailed, Reply
 from .runners.calls import GaveUp, Pace, answered
 
@@ -57,40 +57,38 @@ class CaseFailed(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Everything that a run's cases have in common."""
+    """Everything that an errand's calls for one prompt have in common."""
 
-    run: RitualRun
     prompt: Prompt
     definition: Definition
-    frames: Mapping[int, Frame]
     memory: Mapping[str, str]
     bound: list[Bound]
     clause_rubrics: Mapping[tuple[str, str], str]
     line: Line
     judge: Line | None
     secrets: tuple[str, ...]
+    seed: int
 
-    def case(self, row: CaseRun) -> Case:
-        return self.definition.cases[row.number]
-
-    def ask(self, row: CaseRun) -> Ask:
-        """What is asked for one row."""
+    def ask(self, case: Case, frame: Frame) -> Ask:
+        """What is asked for a case in a frame."""
         return asking.ask(
             prompt=self.prompt,
-            case=self.case(row),
-            frame=self.frames[row.frame],
+            case=case,
+            frame=frame,
             definition=self.definition,
             memory=self.memory,
         )
 
-    def most_micro(self, row: CaseRun, ask: Ask) -> int:
+    def most_micro(self, case: Case, ask: Ask) -> int:
         """The most that one attempt at a case may cost, the judge's calls included."""
         most = self.line.cost_micro(tokens_in=ask.most_tokens_in, tokens_out=ask.max_tokens)
-        return most + sum(self._most_of_judge(rubric) for rubric in self._rubrics(row))
+        return most + sum(self._most_of_judge(rubric) for rubric in self._rubrics(case))
 
-    async def answer(self, row: CaseRun, ask: Ask, *, budget: Budget, rng: random.Random) -> Answer:
-        """The reply to a case, and what the judge says of it; `CaseFailed` where an attempt too many failed, or one
-        more might not fit into the budget."""
+    async def answer(
+        self, case: Case, ask: Ask, *, held_as: int, budget: Budget, rng: random.Random
+    ) -> Answer:
+        """The reply to a case, and what the judge says of it; `held_as` is the number under which the budget holds what
+        it may cost. `CaseFailed` where an attempt too many failed, or one more might not fit into the budget."""
         most = self.line.cost_micro(tokens_in=ask.most_tokens_in, tokens_out=ask.max_tokens)
         try:
             got = await answered(
@@ -99,7 +97,7 @@ class Job:
                 attempts=self.line.setup.attempts,
                 pace=self.line.pace,
                 rng=rng,
-                may_pay_again=lambda: budget.hold(row.pk, most),
+                may_pay_again=lambda: budget.hold(held_as, most),
             )
         except GaveUp as gave_up:
             raise CaseFailed(
@@ -108,10 +106,10 @@ class Job:
         reply = got.reply
         cost = most * got.charged + self._told_cost(self.line, reply, most)
         verdicts = []
-        for rubric in self._rubrics(row):
+        for rubric in self._rubrics(case):
             try:
                 verdict, judged_cost = await self._verdict(
-                    row, rubric, reply.text, budget=budget, rng=rng
+                    rubric, reply.text, held_as=held_as, budget=budget, rng=rng
                 )
             except CaseFailed as failed:
                 raise CaseFailed(
@@ -138,11 +136,11 @@ class Job:
                 await line.runner.close()
 
     async def _verdict(
-        self, row: CaseRun, rubric: str, output: str, *, budget: Budget, rng: random.Random
+        self, rubric: str, output: str, *, held_as: int, budget: Budget, rng: random.Random
     ) -> tuple[tuple[bool, float], int]:
         line = self.judge
         assert line is not None, "a ritual with rubrics starts with a judge alone"
-        asked = judging.ask(rubric=rubric, output=output, seed=self.run.seed)
+        asked = judging.ask(rubric=rubric, output=output, seed=self.seed)
         most = line.cost_micro(tokens_in=asked.most_tokens_in, tokens_out=asked.max_tokens)
         try:
             got = await answered(
@@ -151,7 +149,7 @@ class Job:
                 attempts=line.setup.attempts,
                 pace=line.pace,
                 rng=rng,
-                may_pay_again=lambda: budget.hold(row.pk, most),
+                may_pay_again=lambda: budget.hold(held_as, most),
             )
         except GaveUp as gave_up:
             last = gave_up.last
@@ -165,9 +163,9 @@ class Job:
         cost = most * got.charged + self._told_cost(line, got.reply, most)
         return judging.verdict(got.reply.text), cost
 
-    def _rubrics(self, row: CaseRun) -> list[str]:
+    def _rubrics(self, case: Case) -> list[str]:
         """What the judge is asked of one output: the case's rubrics, then those of clauses."""
-        own = [str(one.value) for one in self.case(row).assertions if one.needs_judge]
+        own = [str(one.value) for one in case.assertions if one.needs_judge]
         return [*own, *self.clause_rubrics.values()]
 
     def _most_of_judge(self, rubric: str) -> int:
@@ -200,27 +198,28 @@ class _Judging:
         await self._runner.close()
 
 
-def prepared(run: RitualRun) -> Job:
-    """A run made ready. A refusal says why it can't go on: the prompt was withdrawn, the key is missing, …"""
-    runs.require_served(prompt=run.prompt, assistant=run.assistant)
-    definition = definitions.of(run.ritual)
-    memory, forgotten = asking.remembered(assistant_id=run.assistant_id, definition=definition)
+def prepared(
+    errand: Errand, *, prompt: Prompt, assistant: Assistant, ritual: Ritual, codex_ids: list[int]
+) -> Job:
+    """The calls of an errand for a prompt made ready. A refusal says why they can't be made: the prompt was withdrawn,
+    the key is missing, …"""
+    runs.require_served(prompt=prompt, assistant=assistant)
+    definition = definitions.of(ritual)
+    memory, forgotten = asking.remembered(assistant_id=assistant.pk, definition=definition)
     if forgotten:
-        raise runs.InvalidRun(f"{run.assistant} no longer remembers {', '.join(forgotten[:5])}.")
-    setup = configurations.of(assistant=run.assistant)
-    if (setup.kind, setup.model) != (run.runner_kind, run.model):
-        raise runs.InvalidRun(f"{run.assistant} has another model now: start a new run.")
-    bound = bindings.of(codex_ids=run.codex_ids)
+        raise runs.InvalidRun(f"{assistant} no longer remembers {', '.join(forgotten[:5])}.")
+    setup = configurations.of(assistant=assistant)
+    if (setup.kind, setup.model) != (errand.runner_kind, errand.model):
+        raise runs.InvalidRun(f"{assistant} has another model now: start anew.")
+    bound = bindings.of(codex_ids=codex_ids)
     rubrics = {(one.codex, id_): asks for one in bound for id_, asks in one.rubrics()}
     judge = setup.judge if definition.needs_judge or rubrics else None
     if definition.needs_judge and judge is None:
-        raise errors.NotFound(f"{run.assistant} no longer has a judge.")
+        raise errors.NotFound(f"{assistant} no longer has a judge.")
     keys = [configurations.key(one) for one in (setup, judge) if one is not None]
     return Job(
-        run=run,
-        prompt=run.prompt,
+        prompt=prompt,
         definition=definition,
-        frames=frames.contexts(run=run),
         memory=memory,
         bound=bound,
         # Without a judge such clauses stay undecided, which is taken neither as kept nor as broken.
@@ -228,6 +227,7 @@ def prepared(run: RitualRun) -> Job:
         line=_line(setup),
         judge=_line(judge) if judge is not None else None,
         secrets=tuple(one for one in keys if one),
+        seed=errand.seed,
     )
 
 

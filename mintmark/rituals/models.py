@@ -1,10 +1,11 @@
-"""Runners (how an assistant is reached), runs of rituals, their frames, and one row for each case in each frame.
+"""Runners (how an assistant is reached), runs of rituals, their frames, and one row for each case in each frame;
+comparisons, and one row for each half of a pair.
 
 A case's row is written the moment its result is there, so whoever dies midway leaves what was paid for. None of these
 tables holds a prompt's text or a key; outputs are redacted, and forgotten after a time.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models.functions import Now
@@ -62,8 +63,8 @@ class Runner(models.Model):
         return f"{self.assistant}: {self.get_kind_display()}"
 
 
-class RitualRun(models.Model):
-    """One prompt, run by one assistant under one ritual, in a plain frame and perturbed ones.
+class Errand(models.Model):
+    """What a worker sees through: a run of a ritual, or a comparison. It is made of pieces, a row each.
 
     `spent_micro` is what finished calls cost, `lost_micro` the most that calls may have cost whose reply never came.
     Who holds the lease until `lease_until` works on it; once that is past, another may take it.
@@ -76,17 +77,12 @@ class RitualRun(models.Model):
         INCOMPLETE = "incomplete", "stopped before every case had its result"
         CANCELLED = "cancelled", "cancelled"
 
-    ritual = models.ForeignKey(Ritual, on_delete=models.PROTECT, related_name="runs")
-    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="ritual_runs")
-    assistant = models.ForeignKey(Assistant, on_delete=models.PROTECT, related_name="ritual_runs")
     started_by = models.ForeignKey(Principal, on_delete=models.PROTECT, related_name="+")
     key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - unique where given
     seed = models.PositiveBigIntegerField()
-    perturbed = models.PositiveSmallIntegerField(help_text="dreamframes beside the plain frame")
     runner_kind = models.CharField(max_length=16, choices=Runner.Kind)
     model = models.CharField(max_length=200, blank=True)
     currency = models.CharField(max_length=8)
-    codex_ids = models.JSONField(default=list)
     cost_cap_micro = models.PositiveBigIntegerField(null=True, blank=True)
     spent_micro = models.PositiveBigIntegerField(default=0)
     lost_micro = models.PositiveBigIntegerField(default=0)
@@ -98,6 +94,51 @@ class RitualRun(models.Model):
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def is_ended(self) -> bool:
+        return self.state in (self.State.DONE, self.State.INCOMPLETE, self.State.CANCELLED)
+
+    @property
+    def pieces(self) -> "models.QuerySet[Any]":
+        """Its calls, a row each."""
+        raise NotImplementedError
+
+
+class Piece(models.Model):
+    """One call of an errand, and what came of it. `asked` is the SHA-256 of the messages that were sent."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        CALLING = "calling"
+        DONE = "done"
+        FAILED = "failed"
+
+    state = models.CharField(max_length=8, choices=State, default=State.WAITING)
+    reserved_micro = models.PositiveBigIntegerField(default=0)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    asked = models.CharField(max_length=64, blank=True)
+    score = models.FloatField(null=True, blank=True)
+    cost_micro = models.PositiveBigIntegerField(default=0)
+    error = models.CharField(max_length=40, blank=True, help_text="why it failed, as a code")
+    error_says = models.CharField(max_length=200, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class RitualRun(Errand):
+    """One prompt, run by one assistant under one ritual, in a plain frame and perturbed ones."""
+
+    ritual = models.ForeignKey(Ritual, on_delete=models.PROTECT, related_name="runs")
+    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="ritual_runs")
+    assistant = models.ForeignKey(Assistant, on_delete=models.PROTECT, related_name="ritual_runs")
+    perturbed = models.PositiveSmallIntegerField(help_text="dreamframes beside the plain frame")
+    codex_ids = models.JSONField(default=list)
 
     class Meta:
         constraints: ClassVar = [
@@ -121,8 +162,8 @@ class RitualRun(models.Model):
         return f"run {self.pk}: {self.prompt} by {self.assistant}, {self.ritual}"
 
     @property
-    def is_ended(self) -> bool:
-        return self.state in (self.State.DONE, self.State.INCOMPLETE, self.State.CANCELLED)
+    def pieces(self) -> "models.QuerySet[CaseRun]":
+        return self.case_runs.all()
 
 
 class Dreamframe(models.Model):
@@ -145,26 +186,15 @@ class Dreamframe(models.Model):
         return f"frame {self.number} of run {self.run_id}"
 
 
-class CaseRun(models.Model):
+class CaseRun(Piece):
     """One case in one frame. `assertions`, `clauses` and `recall` say how the output was judged; `output` is redacted,
-    cut, and emptied once its time is over (`forgotten_at`). `asked` is the SHA-256 of the messages that were sent."""
-
-    class State(models.TextChoices):
-        WAITING = "waiting"
-        CALLING = "calling"
-        DONE = "done"
-        FAILED = "failed"
+    cut, and emptied once its time is over (`forgotten_at`)."""
 
     run = models.ForeignKey(RitualRun, on_delete=models.CASCADE, related_name="case_runs")
     frame = models.PositiveSmallIntegerField()
     number = models.PositiveSmallIntegerField(help_text="the case's place in the ritual, from 0")
     case_id = models.CharField(max_length=100)
     weight = models.FloatField()
-    state = models.CharField(max_length=8, choices=State, default=State.WAITING)
-    reserved_micro = models.PositiveBigIntegerField(default=0)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    asked = models.CharField(max_length=64, blank=True)
-    score = models.FloatField(null=True, blank=True)
     passed = models.BooleanField(null=True, blank=True)
     output = models.TextField(blank=True)
     assertions = models.JSONField(default=list)
@@ -172,11 +202,7 @@ class CaseRun(models.Model):
     recall = models.JSONField(default=list)
     tokens_in = models.PositiveIntegerField(default=0)
     tokens_out = models.PositiveIntegerField(default=0)
-    cost_micro = models.PositiveBigIntegerField(default=0)
     latency_ms = models.FloatField(null=True, blank=True)
-    error = models.CharField(max_length=40, blank=True, help_text="why it failed, as a code")
-    error_says = models.CharField(max_length=200, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
     forgotten_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
@@ -199,3 +225,77 @@ class CaseRun(models.Model):
 
     def __str__(self) -> str:
         return f"case {self.case_id} in frame {self.frame} of run {self.run_id}"
+
+
+class Comparison(Errand):
+    """Two prompts, compared by one assistant on one ritual, pair by pair (`core.sequential`). `packed` is what the
+    pairs counted so far come to; it follows from their rows to the last bit. What is measured here is no evidence:
+    which cases were run depends on what came out."""
+
+    ritual = models.ForeignKey(Ritual, on_delete=models.PROTECT, related_name="comparisons")
+    first = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="+")
+    second = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="+")
+    assistant = models.ForeignKey(Assistant, on_delete=models.PROTECT, related_name="comparisons")
+    alpha = models.FloatField(help_text="the chance that a prompt is called better that is not")
+    margin = models.FloatField(help_text="in points of score: so close are equals")
+    most_pairs = models.PositiveIntegerField()
+    packed = models.BinaryField()
+    counted = models.PositiveIntegerField(default=0, help_text="pairs in `packed`")
+    decision = models.CharField(max_length=8, default="open")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["started_by", "key"],
+                name="comparison_key_once",
+                condition=models.Q(key__isnull=False),
+            ),
+            models.UniqueConstraint(
+                fields=["assistant"],
+                name="comparison_one_at_a_time",
+                condition=models.Q(state="running"),
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(first=models.F("second")), name="comparison_of_two"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(alpha__gt=0, alpha__lt=1, margin__gt=0, margin__lt=1),
+                name="comparison_terms",
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["state", "id"], name="comparison_state")]
+
+    def __str__(self) -> str:
+        return f"comparison {self.pk}: {self.first} and {self.second} by {self.assistant}, {self.ritual}"
+
+    @property
+    def pieces(self) -> "models.QuerySet[PairRun]":
+        return self.pair_runs.all()
+
+
+class PairRun(Piece):
+    """One prompt's half of a pair: the case that was drawn, with what the pair counts (`weight`) and the most that one
+    drawn there could (`bound`)."""
+
+    class Side(models.IntegerChoices):
+        FIRST = 0, "first"
+        SECOND = 1, "second"
+
+    comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="pair_runs")
+    pair = models.PositiveIntegerField(help_text="its place in the order of the draw, from 0")
+    side = models.PositiveSmallIntegerField(choices=Side)
+    number = models.PositiveSmallIntegerField(help_text="the case's place among those that weigh")
+    weight = models.FloatField()
+    bound = models.FloatField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["comparison", "pair", "side"], name="pair_run_once"),
+            models.CheckConstraint(
+                condition=models.Q(score__isnull=True) | models.Q(score__gte=0, score__lte=1),
+                name="pair_run_score_in_unit",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_side_display()} of pair {self.pair} of comparison {self.comparison_id}"

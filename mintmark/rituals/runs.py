@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, F, QuerySet, Sum
+from django.db.models import Count, QuerySet
 
 from mintmark.accounts.callers import Caller
 from mintmark.core import errors, perturbations
 from mintmark.registry import assistants, entitlements
 from mintmark.registry.models import Assistant, Prompt, Ritual
 
-from . import asking, bindings, configurations, definitions
+from . import asking, bindings, configurations, definitions, leases
 from . import frames as framing
 from .definitions import Definition
 from .models import CaseRun, Dreamframe, RitualRun, Runner
@@ -72,7 +72,7 @@ def start(
     `cost_cap_micro` can only lower the runner's own cap. With a `key`, asking again gives the run that is there.
     """
     caller.require_scope("evidence")
-    _require_person(caller, assistant)
+    require_person(caller, assistant)
     if key is not None and (there := _asked_before(caller, key)) is not None:
         return _same(there, prompt, assistant, ritual, frames, seed)
     definition = definitions.of(ritual)
@@ -94,7 +94,7 @@ def start(
                 codex_ids=bindings.pinned(
                     prompt=prompt, assistant=assistant, definition=definition
                 ),
-                cost_cap_micro=_cap(runner, cost_cap_micro),
+                cost_cap_micro=capped(runner, cost_cap_micro),
                 created_at=now,
             )
             framing.lay_out(run=run, definition=definition)
@@ -111,18 +111,7 @@ def cancel(*, caller: Caller, run: RitualRun, now: datetime) -> RitualRun:
     has ended stays as it is."""
     caller.require_scope("evidence")
     assistants.require_operator(caller=caller, team_id=run.assistant.team_id)
-    with transaction.atomic():
-        under_way = RitualRun.objects.filter(
-            pk=run.pk, state__in=(RitualRun.State.QUEUED, RitualRun.State.RUNNING)
-        )
-        if under_way.update(
-            state=RitualRun.State.CANCELLED,
-            reason=f"cancelled by {caller.principal}"[:400],
-            lease_holder="",
-            lease_until=None,
-            ended_at=now,
-        ):
-            put_back(run_id=run.pk)
+    leases.cancel(run, by=str(caller.principal), now=now)
     run.refresh_from_db()
     return run
 
@@ -135,24 +124,15 @@ def resume(
     `cost_cap_micro` replaces the run's cap. A run that is under way stays as it is; one that is done is `InvalidRun`.
     """
     caller.require_scope("evidence")
-    _require_person(caller, run.assistant)
+    require_person(caller, run.assistant)
     runner = configurations.of(assistant=run.assistant)
     if (runner.kind, runner.model) != (run.runner_kind, run.model):
         raise InvalidRun(
             f"Run {run.pk} began with the model {run.model or run.runner_kind!r}, and {run.assistant} has another now: "
             "start a new run."
         )
-    with transaction.atomic():
-        stopped = RitualRun.objects.filter(
-            pk=run.pk, state__in=(RitualRun.State.INCOMPLETE, RitualRun.State.CANCELLED)
-        )
-        cap = run.cost_cap_micro if cost_cap_micro is None else _cap(runner, cost_cap_micro)
-        if stopped.update(
-            state=RitualRun.State.QUEUED, reason="", ended_at=None, cost_cap_micro=cap
-        ):
-            CaseRun.objects.filter(run=run, state=CaseRun.State.FAILED).update(
-                state=CaseRun.State.WAITING, error="", error_says="", finished_at=None
-            )
+    cap = run.cost_cap_micro if cost_cap_micro is None else capped(runner, cost_cap_micro)
+    leases.queue_again(run, cost_cap_micro=cap)
     run.refresh_from_db()
     if run.state == RitualRun.State.DONE:
         raise InvalidRun(f"Run {run.pk} is done: every case has its result. Start a new run.")
@@ -210,15 +190,7 @@ def visible_to(*, caller: Caller) -> QuerySet[RitualRun]:
     return found.order_by("-id")
 
 
-def put_back(*, run_id: int) -> None:
-    """Let the cases whose reply never came wait again; what they may have cost counts as lost."""
-    calling = CaseRun.objects.filter(run=run_id, state=CaseRun.State.CALLING)
-    lost = calling.aggregate(micro=Sum("reserved_micro"))["micro"] or 0
-    if calling.update(state=CaseRun.State.WAITING, reserved_micro=0):
-        RitualRun.objects.filter(pk=run_id).update(lost_micro=F("lost_micro") + lost)
-
-
-def _require_person(caller: Caller, assistant: Assistant) -> None:
+def require_person(caller: Caller, assistant: Assistant) -> None:
     assistants.require_operator(caller=caller, team_id=assistant.team_id)
     if caller.principal.user_id is None:
         raise errors.Forbidden("A person starts runs: what they measure is recorded in his name.")
@@ -235,7 +207,6 @@ def _check(
     key: str | None,
 ) -> None:
     """Refuse what could not be run to its end."""
-    require_served(prompt=prompt, assistant=assistant)
     if not 0 <= frames <= perturbations.MOST_FRAMES or not 0 <= seed <= perturbations.MOST_SEED:
         raise InvalidRun(
             f"{frames} dreamframes with the seed {seed}: ask for 0 to {perturbations.MOST_FRAMES} frames, and a seed "
@@ -246,6 +217,15 @@ def _check(
     calls = len(definition.cases) * (1 + frames)
     if calls > MOST_CALLS:
         raise InvalidRun(f"That is {calls:,} calls; one run makes at most {MOST_CALLS:,}.")
+    require_runnable(prompt=prompt, assistant=assistant, definition=definition, runner=runner)
+
+
+def require_runnable(
+    *, prompt: Prompt, assistant: Assistant, definition: Definition, runner: Runner
+) -> None:
+    """Refuse what an assistant can't be asked: a prompt that its team may not use, variables that cases leave open,
+    memories that it has not, rubrics without a judge."""
+    require_served(prompt=prompt, assistant=assistant)
     if definition.needs_judge and runner.judge is None:
         raise InvalidRun(f"{definition.name} has rubrics, and {assistant} has no judge.")
     open_ones = asking.unfilled(prompt=prompt, definition=definition)
@@ -271,7 +251,8 @@ def require_served(*, prompt: Prompt, assistant: Assistant) -> None:
         )
 
 
-def _cap(runner: Runner, wanted: int | None) -> int | None:
+def capped(runner: Runner, wanted: int | None) -> int | None:
+    """The lower of the runner's own cap and the one that is asked for; `InvalidRun` for one below 0."""
     if wanted is not None and wanted < 0:
         raise InvalidRun("A cost cap is 0 or more.")
     caps = [cap for cap in (runner.cost_cap_micro, wanted) if cap is not None]

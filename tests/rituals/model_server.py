@@ -156,6 +156,8 @@ class _Handler(BaseHTTPRequestHandler):
 def _answer(model: str, body: dict[str, Any]) -> str:
     """Right as often as the model is skilled, decided by what was asked alone; a hot model wanders more."""
     skill = {"skilled": 0.95, "middling": 0.6, "clumsy": 0.15}.get(model, 1.0)
+    if model == "attentive":  # it does what it is told to do carefully, and the rest by halves
+        skill = 0.95 if "carefully" in body["messages"][-1]["content"] else 0.35
     question = json.dumps([body["messages"], body["seed"], body["temperature"]])
     luck = int.from_bytes(hashlib.sha256(question.encode()).digest()[:4]) / 2**32
     remembered = [

@@ -157,3 +157,23 @@ def test_promptfoos_tests_are_imported_by_the_command(tmp_path: Path, scene: Sce
     assert done["read"] == {"tests": 1}
     assert Ritual.objects.get(name="from there").tag == "task:x"
     assert "registered" in call("import", "promptfoo", str(file), "--name", "another").stdout
+
+
+def test_two_prompts_are_compared_watched_stopped_and_gone_on_with(scene: Scene) -> None:
+    _runner(scene, "attentive")
+    careful = scene.prompt_of("Say carefully how urgent this is: {ticket}").reference
+    two = ["--first", careful, "--second", scene.cast.prompt.reference, "--assistant", "scout"]
+    told = answer("compare", "start", "urgency", *two)
+    assert (told["state"], told["decision"]) == ("done", "first")
+    assert told["low"] > 0.0
+    shown = call("compare", "show", str(told["comparison"])).output
+    assert f"{careful} is better, after {told['pairs']} pairs." in shown
+    queued = answer("compare", "start", "urgency", *two, "--most", "7", "--queue")
+    assert (queued["state"], queued["pairs"]) == ("queued", 0)
+    number = str(queued["comparison"])
+    assert answer("compare", "stop", number)["state"] == "cancelled"
+    assert answer("compare", "resume", number)["pairs"] == 7
+    assert answer("compare", "list", "--limit", "1")[0]["comparison"] == queued["comparison"]
+    refused = call("compare", "show", "4711")
+    assert refused.exit_code == exits.BAD_INPUT
+    assert "no comparison 4711" in refused.output

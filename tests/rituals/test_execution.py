@@ -11,7 +11,7 @@ from django.db import connection
 
 from mintmark.evidence.models import Event
 from mintmark.registry import codices
-from mintmark.rituals import definitions, jobs, leases, runs
+from mintmark.rituals import definitions, execution, frames, jobs, leases, runs
 from mintmark.rituals.budgets import Budget
 from mintmark.rituals.models import CaseRun, Dreamframe, RitualRun
 from mintmark.rituals.switchboard import Switchboard
@@ -154,7 +154,7 @@ def test_a_worker_that_lost_its_run_writes_nothing_more(scene: Scene) -> None:
     def lose(_: RitualRun) -> None:
         if not other:
             RitualRun.objects.filter(pk=run.pk).update(lease_until=scene.now - timedelta(days=1))
-            other.append(leases.take(holder="another", now=scene.now))
+            other.append(leases.take(RitualRun, holder="another", now=scene.now))
 
     scene.worked(watch=lose)
     run.refresh_from_db()
@@ -258,11 +258,13 @@ def test_no_failure_tells_a_key_or_what_was_asked(scene: Scene, model: Model) ->
     for name in ("unauthorised", "down", "malformed", "broken-off", "huge"):
         runner = scene.reached(name, attempts=1)
         run = scene.started()
-        job = jobs.prepared(run)
-        row = rows(run)[0]
+        job = execution.prepared(run)
+        case, frame = job.definition.cases[0], frames.contexts(run=run)[0]
         model.by_case.clear()
         budget = Budget(cap_micro=None, spent_micro=0)
-        answer = job.answer(row, job.ask(row), budget=budget, rng=random.Random(1))
+        answer = job.answer(
+            case, job.ask(case, frame), held_as=1, budget=budget, rng=random.Random(1)
+        )
         with Switchboard() as board, pytest.raises(jobs.CaseFailed) as raised:
             board.run(answer, timeout=20)
         told = "".join(traceback.format_exception(raised.value)) + repr(raised.value.__dict__)
@@ -285,7 +287,7 @@ def _everything_written() -> str:
 def test_no_table_of_runs_holds_a_prompts_text(scene: Scene) -> None:
     scene.ran("clumsy")
     tables = [t for t in connection.introspection.table_names() if t.startswith("rituals_")]
-    assert len(tables) == 4
+    assert len(tables) == 6
     with connection.cursor() as cursor:
         for table in tables:
             cursor.execute(f'SELECT * FROM "{table}"')
