@@ -31,6 +31,10 @@ class Caller:
         wanted = {role.value for role in roles} | {Role.ADMIN.value}
         return any(role in wanted and team in (None, team_id) for role, team in self.roles)
 
+    def holds(self, role: Role) -> bool:
+        """Whether `role` is held in some team or everywhere: for what belongs to the whole installation."""
+        return self.is_admin or any(held == role.value for held, _ in self.roles)
+
     def require_scope(self, scope: str) -> None:
         """Refuse unless the key in hand carries `scope`."""
         if scope not in self.scopes and "admin" not in self.scopes:

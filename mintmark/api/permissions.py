@@ -9,9 +9,8 @@ from mintmark.registry.models import Assistant
 
 def require_somewhere(caller: Caller, role: Role) -> None:
     """Refuse unless the caller holds `role` in some team: for what belongs to the whole installation."""
-    if caller.is_admin or any(held == role.value for held, _ in caller.roles):
-        return
-    raise errors.Forbidden(f"This takes the role {role.value!r} in at least one team.")
+    if not caller.holds(role):
+        raise errors.Forbidden(f"This takes the role {role.value!r} in at least one team.")
 
 
 def require_in_team(caller: Caller, *roles: Role, team: Team) -> None:

@@ -11,6 +11,7 @@ def main() -> None:
 
     from tests.web.fair import Fair
     from tests.web.holdings import Holdings
+    from tests.web.laboratory import Laboratory
     from tests.web.scene import Scene
     from tests.web.strongroom import Strongroom
 
@@ -32,6 +33,7 @@ def main() -> None:
     holdings = Holdings(scene)
     Fair(holdings)
     Strongroom(holdings)
+    Laboratory(scene)
 
 
 if __name__ == "__main__":

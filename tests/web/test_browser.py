@@ -71,6 +71,14 @@ PATHS = {
     "import refused": "/vaults/imports/4",
     "keys": "/vaults/keys",
     "verify": "/vaults/verify",
+    "rituals": "/rituals",
+    "ritual": "/rituals/2",
+    "ritual by name alone": "/rituals/1",
+    "new ritual": "/rituals/new",
+    "rule sets": "/codices",
+    "rule set": "/codices/3",
+    "rule set of everybody": "/codices/1",
+    "new rule set": "/codices/new",
     "bad parameter": "/?task=abc",
     "not found": "/prompts/999999/reputation",
 }
@@ -390,6 +398,18 @@ def test_the_quarantine_is_walked_by_key(page: Page) -> None:
     expect(page.get_by_role("link", name="Inspect import 3")).to_be_focused()
     page.keyboard.press("Enter")
     page.wait_for_url("**/vaults/imports/3")
+
+
+def test_a_rule_set_is_tried_on_a_text_without_a_reload(page: Page) -> None:
+    page.goto("/codices/3")
+    page.evaluate("document.body.dataset.here = 'still'")
+    page.get_by_label("Text", exact=True).fill("Be calm: you get your money back.\u200b")
+    page.get_by_label("an output").check()
+    page.get_by_role("button", name="Check this text").click()
+    expect(page.locator("#found mark")).to_have_text("you get your money back")
+    expect(page.locator("#found pre b")).to_have_text("U+200B ZERO WIDTH SPACE")
+    assert page.evaluate("document.body.dataset.here") == "still"
+    assert _violations(page) == []
 
 
 def test_charts_print_and_controls_do_not(page: Page) -> None:

@@ -1,0 +1,73 @@
+"""What runs of a ritual have measured so far: prompts by assistants, with intervals and what they stand on."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mintmark.accounts.callers import Caller
+from mintmark.core import paired_gains
+from mintmark.registry.models import Assistant, Prompt, Ritual
+from mintmark.reputation.answers import Estimate
+from mintmark.rituals import runs
+from mintmark.rituals.definitions import Definition
+from mintmark.rituals.models import RitualRun, Runner
+
+MOST_RUNS = 500
+"""How many of the newest runs are looked at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One prompt by one assistant: its mean score in the plain frames of so many runs. The interval is that of the
+    cases of one run: to ask them again tells nothing of others."""
+
+    prompt: Prompt
+    assistant: Assistant
+    score: Estimate
+    runs: int
+    newest: RitualRun
+    is_rehearsal: bool
+
+
+def of(ritual: Ritual, *, definition: Definition, caller: Caller) -> list[Result]:
+    """The results of the runs that the caller may see, best first."""
+    weights = [case.weight for case in definition.cases]
+    cases = alike(weights)
+    found = runs.visible_to(caller=caller).filter(
+        ritual=ritual, frames__number=0, frames__score__isnull=False
+    )
+    pairs: dict[tuple[int, int, str], list[RitualRun]] = defaultdict(list)
+    scored = found.values_list("id", "frames__score")[:MOST_RUNS]
+    scores = {pk: score for pk, score in scored if score is not None}
+    for run in found[:MOST_RUNS]:
+        pairs[run.prompt_id, run.assistant_id, run.runner_kind].append(run)
+    made = [_result(rows, scores=scores, cases=cases) for rows in pairs.values()]
+    return sorted(made, key=lambda one: -one.score.low)
+
+
+def _result(rows: Sequence[RitualRun], *, scores: Mapping[int, float], cases: float) -> Result:
+    newest = rows[0]
+    mean = sum(scores[run.pk] for run in rows) / len(rows)
+    return Result(
+        prompt=newest.prompt,
+        assistant=newest.assistant,
+        score=of_score(mean, cases=cases),
+        runs=len(rows),
+        newest=newest,
+        is_rehearsal=newest.runner_kind == Runner.Kind.REHEARSAL,
+    )
+
+
+def of_score(score: float, *, cases: float) -> Estimate:
+    """A mean score over so many cases with its 90% interval (Wilson 1927, as if each case were passed or failed: for
+    scores between it is rather too wide)."""
+    low, high = paired_gains.wilson(share=np.array([score]), runs=np.array([cases]))
+    return Estimate(value=score, low=float(low[0]), high=float(high[0]), runs=cases)
+
+
+def alike(weights: Sequence[float]) -> float:
+    """How many cases of equal weight say as much as these (Kish 1965)."""
+    total = sum(weights)
+    return total * total / sum(weight * weight for weight in weights)

@@ -1,0 +1,22 @@
+"""The pages of measuring: how their tests read and use them."""
+
+import re
+from typing import Any
+
+from django.http import HttpResponse
+from django.test import Client
+
+
+def page(client: Client, path: str, *, status: int = 200) -> str:
+    answer = client.get(path)
+    assert answer.status_code == status, answer.content.decode()[:2000]
+    return answer.content.decode()
+
+
+def words(page: str) -> str:
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+    return re.sub(r" ([,.:;)])", r"\1", text)
+
+
+def post(client: Client, path: str, **sent: Any) -> HttpResponse:
+    return client.post(path, sent)  # type: ignore[return-value]
