@@ -44,6 +44,11 @@ def limit(text: str) -> int:
     return 0 if text == "0" else money.micro(text)
 
 
+def capped(text: str | None) -> int | None:
+    """A `Limit` that may be left out, in micro-tokens; None where it is."""
+    return None if text is None else limit(text)
+
+
 def shown(micro: int) -> str:
     """Micro-tokens as `Tokens`: no separators, no zeros at the end."""
     text = f"{money.tokens(micro):f}"

@@ -25,6 +25,7 @@ from . import (
     bodies,
     bundle_imports,
     codices,
+    comparisons,
     contracts,
     entitlements,
     evidence,
@@ -103,8 +104,8 @@ api = Api(
 )
 for module in (
     evidence, prompts, reputation, assistants, trust, rituals, codices, contracts, memories, runners, runs,
-    labels, listings, prompt_sets, purchases, purchase_requests, wallets, injections, mandates, forks, foresight,
-    ratings, entitlements, vaults, bundle_imports,
+    comparisons, labels, listings, prompt_sets, purchases, purchase_requests, wallets, injections, mandates, forks,
+    foresight, ratings, entitlements, vaults, bundle_imports,
     vault_keys, vault_debts, withdrawals, keys, house,
 ):  # fmt: skip
     api.add_router("", module.routes.router)

@@ -189,7 +189,7 @@ def started(request: Request, body: NewRun, key: str) -> Created[RunDetail]:
         now=now,
         frames=body.frames,
         seed=body.seed,
-        cost_cap_micro=_micro(body.cost_cap),
+        cost_cap_micro=amounts.capped(body.cost_cap),
         key=key,
     )
     return Created(
@@ -212,7 +212,7 @@ def resumed(request: Request, run_id: Id, body: Going) -> RunDetail:
         caller=request.auth,
         run=_run(request, run_id),
         now=timezone.now(),
-        cost_cap_micro=_micro(body.cost_cap),
+        cost_cap_micro=amounts.capped(body.cost_cap),
     )
     return _detail(row)
 
@@ -223,10 +223,6 @@ def _run(request: Request, run_id: int) -> RitualRun:
     if found is None:
         raise errors.NotFound(f"There is no run {run_id}, or it is another team's.")
     return found
-
-
-def _micro(amount: str | None) -> int | None:
-    return None if amount is None else amounts.limit(amount)
 
 
 def _detail(row: RitualRun) -> RunDetail:

@@ -21,22 +21,12 @@ from mintmark.registry.models import Assistant, Prompt, Ritual
 
 from . import configurations, definitions, leases, runs
 from .definitions import Case, Definition
-from .models import Comparison, PairRun
+from .models import Comparison, Look, PairRun
 
 AT_ONCE = 10
 """Pairs that are drawn at once: they run side by side, and the next are drawn from what all of them showed."""
 MOST_PAIRS = 10_000
 USUAL_PAIRS = 1_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trail:
-    """What a comparison said after so many pairs."""
-
-    pairs: int
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +204,7 @@ def told(comparison: Comparison) -> Told:
     return Told(
         state=row.state,
         reason=row.reason,
-        verdict=verdicts.verdict(state, alpha=row.alpha, margin=row.margin),
+        verdict=standing(row),
         drawn=halves.count() // 2,
         most_pairs=row.most_pairs,
         failed=halves.filter(state=PairRun.State.FAILED).count(),
@@ -234,17 +224,17 @@ def told(comparison: Comparison) -> Told:
     )
 
 
-def trail(comparison: Comparison) -> list[Trail]:
-    """What a comparison said after each ten pairs and after the last, folded anew from its pairs."""
-    definition = definitions.of(comparison.ritual)
-    state = sequential.begin(weights=[case.weight for case in weighing(definition)])
-    found = []
-    done = finished(comparison, after=0)
-    for start_ in range(0, len(done), AT_ONCE):
-        state = fold(state, done[start_ : start_ + AT_ONCE])
-        said = verdicts.verdict(state, alpha=comparison.alpha, margin=comparison.margin)
-        found.append(Trail(pairs=said.pairs, mean=said.mean, low=said.low, high=said.high))
-    return found
+def standing(comparison: Comparison) -> Verdict:
+    """What the pairs counted so far say."""
+    state = sequential.unpacked(bytes(comparison.packed))
+    return verdicts.verdict(state, alpha=comparison.alpha, margin=comparison.margin)
+
+
+def trail(comparison: Comparison, *, most: int) -> list[Look]:
+    """What a comparison said as its pairs came in: the last of all, and at most so many, evenly chosen."""
+    looks = list(comparison.looks.order_by("pairs"))
+    every = max(1, -(-len(looks) // most))
+    return looks[::-1][::every][::-1]
 
 
 def weighing(definition: Definition) -> list[Case]:

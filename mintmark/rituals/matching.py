@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db import transaction
+
 from mintmark.core import errors, sequential, verdicts
 from mintmark.core.sequential import State
-from mintmark.core.verdicts import Decision
+from mintmark.core.verdicts import Decision, Verdict
 
 from . import comparisons, errands, grading, jobs, leases, runs
 from .definitions import Case
@@ -112,16 +114,19 @@ class _Match(errands.Work[Comparison, PairRun]):
         if not pairs:
             return
         self.state = comparisons.fold(self.state, pairs)
-        self.errand.decision = self._decision()
-        leases.held(self.errand, holder=self.holder).update(
-            packed=sequential.packed(self.state),
-            counted=int(self.state.pairs[0]),
-            decision=self.errand.decision,
-        )
+        said = self._verdict()
+        self.errand.decision = said.decision
+        with transaction.atomic():
+            kept = leases.held(self.errand, holder=self.holder).update(
+                packed=sequential.packed(self.state), counted=said.pairs, decision=said.decision
+            )
+            if kept:
+                self.errand.looks.create(
+                    pairs=said.pairs, mean=said.mean, low=said.low, high=said.high
+                )
 
-    def _decision(self) -> Decision:
-        said = verdicts.verdict(self.state, alpha=self.errand.alpha, margin=self.errand.margin)
-        return said.decision
+    def _verdict(self) -> Verdict:
+        return verdicts.verdict(self.state, alpha=self.errand.alpha, margin=self.errand.margin)
 
     def _is_decided(self) -> bool:
-        return self._decision() is not Decision.OPEN
+        return self._verdict().decision is not Decision.OPEN

@@ -299,3 +299,21 @@ class PairRun(Piece):
 
     def __str__(self) -> str:
         return f"{self.get_side_display()} of pair {self.pair} of comparison {self.comparison_id}"
+
+
+class Look(models.Model):
+    """What a comparison said when so many pairs were counted; all of it follows from its pairs to the last bit."""
+
+    comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="looks")
+    pairs = models.PositiveIntegerField()
+    mean = models.FloatField(help_text="the first prompt's score less the second's")
+    low = models.FloatField()
+    high = models.FloatField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["comparison", "pairs"], name="look_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"comparison {self.comparison_id} after {self.pairs} pairs"

@@ -218,6 +218,34 @@ TABLE = [
         (200, 403, 404, 200, 404, 403, 404, 404),
         lambda w: {"cost_cap": "1.5"},
     ),
+    read("comparisons.listed", lambda w: "/comparisons"),
+    Row(  # another team's comparison does not exist
+        "comparisons.shown",
+        lambda w: f"/comparisons/{w.comparison()}",
+        (200, 200, 404, 200, 404, 200, 404, 404),
+    ),
+    Row(
+        "comparisons.started",
+        lambda w: "/comparisons",
+        (201, 403, 403, 201, 403, 403, 403, 403),
+        lambda w: {
+            "ritual": w.runnable().pk,
+            "first": w.prompt.pk,
+            "second": w.open_prompt.pk,
+            "assistant": "scout",
+        },
+    ),
+    Row(
+        "comparisons.stopped",
+        lambda w: f"/comparisons/{w.comparison()}/stop",
+        (200, 403, 404, 200, 404, 403, 404, 404),
+    ),
+    Row(
+        "comparisons.resumed",
+        lambda w: f"/comparisons/{w.comparison()}/resume",
+        (200, 403, 404, 200, 404, 403, 404, 404),
+        lambda w: {"most_pairs": 20, "cost_cap": None},
+    ),
     read("labels.standing", lambda w: "/labels?line=mint/summary"),
     read("labels.moves", lambda w: "/labels/moves?line=mint/summary"),
     Row(

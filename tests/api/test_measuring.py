@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from mintmark.api import problems
-from mintmark.rituals import execution
+from mintmark.rituals import execution, matching
 from mintmark.trust import projector
 from tests.rituals import model_server
 from tests.rituals.scene import KEY, KEY_NAME, RITUAL
@@ -190,3 +190,67 @@ def test_memories_are_kept_replaced_listed_and_forgotten(world: World) -> None:
     assert [one["key"] for one in operator.get(path).json()["items"]] == ["b"]
     problem(operator.send("PUT", f"{path}/b", {"text": "  "}), 422, "invalid_memory")
     problem(operator.send("PUT", f"{path}/%20b", {"text": "x"}), 422, "invalid_memory")
+
+
+def test_two_prompts_are_compared_over_http(world: World, endpoint: str) -> None:
+    operator = world.as_("operator")
+    runner = {"kind": "openai", "base_url": endpoint, "model": "attentive", "key_name": MINTS_KEY}
+    operator.send("POST", "/rituals/load", {"text": RITUAL})
+    scout = f"/assistants/{world.scout.pk}"
+    for key in ("house-style", "shift"):
+        operator.send("PUT", f"{scout}/memory/{key}", {"text": "Answer briefly."})
+    operator.send("PUT", f"{scout}/runner", runner)
+    careful, plain = (
+        world.as_("author").send("POST", "/prompts", PROMPT | {"name": name, "text": text}).json()
+        for name, text in (
+            ("careful", "Say carefully how urgent this is: {ticket}"),
+            ("plain", "How urgent is this? {ticket}"),
+        )
+    )
+    asked = {
+        "ritual": "urgency@1",
+        "first": careful["id"],
+        "second": plain["reference"],
+        "assistant": "scout",
+        "most_pairs": 200,
+    }
+    started = operator.send("POST", "/comparisons", asked, Idempotency_Key="one")
+    same = operator.send("POST", "/comparisons", asked, Idempotency_Key="one")
+    assert (started.status_code, same["Idempotent-Replayed"]) == (201, "true")
+    assert (started.json()["state"], started.json()["looks"]) == ("queued", [])
+    other = operator.send("POST", "/comparisons", asked | {"seed": 2}, Idempotency_Key="one")
+    problem(other, 409, "key_reused")
+    path = started["Location"].removeprefix("/api/v1")
+    matching.work(
+        holder="worker",
+        clock=lambda: datetime.now(UTC),
+        rng=random.Random(1),
+        stop=threading.Event(),
+    )
+    told = operator.get(path).json()
+    assert (told["state"], told["decision"]) == ("done", "first")
+    assert 0.0 < told["low"] <= told["mean"] <= told["high"]
+    assert told["looks"][-1] == {name: told[name] for name in ("pairs", "mean", "low", "high")}
+    assert sum(case["pairs"] for case in told["cases"]) == told["pairs"] == told["drawn"]
+    (listed,) = operator.get("/comparisons?decision=first").json()["items"]
+    assert listed == {name: told[name] for name in listed}
+    assert operator.get("/comparisons?decision=open").json()["items"] == []
+    for who in ("stranger", "outsider", "auditor"):
+        assert world.as_(who).get(path).status_code == 404
+        assert world.as_(who).get("/comparisons").json()["items"] == []
+
+
+def test_a_comparison_is_stopped_and_goes_on(world: World) -> None:
+    operator, path = world.as_("operator"), f"/comparisons/{world.comparison()}"
+    assert operator.send("POST", f"{path}/stop").json()["state"] == "cancelled"
+    further = {"most_pairs": 2_000, "cost_cap": "0.25"}
+    resumed = operator.send("POST", f"{path}/resume", further).json()
+    assert (resumed["state"], resumed["most_pairs"], resumed["cost_cap"]) == (
+        "queued",
+        2_000,
+        "0.25",
+    )
+    same = dict.fromkeys(("first", "second"), world.prompt.pk)
+    same |= {"ritual": world.runnable().pk, "assistant": world.scout.pk}
+    refused = operator.send("POST", "/comparisons", same, Idempotency_Key="x")
+    problem(refused, 422, "invalid_comparison")

@@ -18,7 +18,7 @@ from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.market.models import Injection, PromptSet, PromptTokenListing, PurchaseRequest
 from mintmark.registry import assistants, codices, entitlements, labels, prompts, rituals
 from mintmark.registry.models import Assistant, Codex, Entitlement, Prompt, Ritual
-from mintmark.rituals import configurations, definitions, runs
+from mintmark.rituals import comparisons, configurations, definitions, runs
 from mintmark.tokens import wallets
 from mintmark.trust import intake, projector
 from mintmark.vault import imports
@@ -130,6 +130,13 @@ class World:
         return runs.start(
             caller=self.acting("operator"), prompt=self.prompt, assistant=self.scout, ritual=self.runnable(),
             now=timezone.now(), key="run",
+        ).pk  # fmt: skip
+
+    def comparison(self) -> int:
+        """The id of a comparison by scout, which waits for a worker."""
+        return comparisons.start(
+            caller=self.acting("operator"), first=self.prompt, second=self.open_prompt, assistant=self.scout,
+            ritual=self.runnable(), now=timezone.now(), key="comparison",
         ).pk  # fmt: skip
 
     def used(self, prompt: Prompt) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 
-from mintmark.core import errors, sequential
+from mintmark.core import errors, sequential, verdicts
 from mintmark.evidence.models import Event
 from mintmark.registry import entitlements
 from mintmark.registry.models import Prompt
@@ -44,10 +44,15 @@ def worked(scene: Scene, *, holder: str = "worker", watch: Any = lambda _: None)
     return ran
 
 
+def unseen(comparison: Comparison) -> sequential.State:
+    """Its state before any pair."""
+    cases = comparisons.weighing(definitions.of(comparison.ritual))
+    return sequential.begin(weights=[case.weight for case in cases])
+
+
 def folded_anew(comparison: Comparison) -> bytes:
     """What the rows of a comparison come to, from the first pair on."""
-    cases = comparisons.weighing(definitions.of(comparison.ritual))
-    state = sequential.begin(weights=[case.weight for case in cases])
+    state = unseen(comparison)
     for pair in comparisons.finished(comparison, after=0):
         state = comparisons.fold(state, [pair])
     return sequential.packed(state)
@@ -65,9 +70,13 @@ def test_the_better_prompt_is_found_and_the_comparison_ends(
     assert told.verdict.pairs == told.drawn == done.counted < 200
     assert len(model.asked) == done.calls == 2 * done.counted
     assert sum(one.pairs for one in told.cases) == done.counted
-    trail = comparisons.trail(done)
+    trail = comparisons.trail(done, most=1_000)
     assert trail[-1].low == told.verdict.low
-    assert [one.pairs for one in trail][:2] == [10, 20]
+    pairs = [one.pairs for one in trail]
+    assert pairs == sorted(set(pairs)) and pairs[0] <= comparisons.AT_ONCE
+    few = comparisons.trail(done, most=2)
+    assert len(few) <= 2 < len(trail)
+    assert few[-1] == trail[-1]
     assert not Event.objects.filter(ritual=scene.ritual).exists()
     assert comparison == done
 
@@ -80,6 +89,11 @@ def test_what_is_stored_is_what_the_pairs_come_to_bit_for_bit(
     done = worked(scene)
     assert done.counted == 25
     assert bytes(done.packed) == folded_anew(done)
+    assert [look.pairs for look in done.looks.order_by("pairs")][-1] == 25
+    for look in done.looks.all():
+        pairs = comparisons.finished(done, after=0)[: look.pairs]
+        said = verdicts.verdict(comparisons.fold(unseen(done), pairs))
+        assert (look.mean, look.low, look.high) == (said.mean, said.low, said.high)
 
 
 def test_a_worker_that_dies_is_gone_on_after_and_nothing_is_asked_twice(
