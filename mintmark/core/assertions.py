@@ -7,11 +7,11 @@ embeddings, so its figures are lower than promptfoo's for texts that say the sam
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mintmark.core import patterns, schemas, similarity
+from mintmark.core import patterns, schema_budget, schemas, similarity
 
 RUBRIC = "llm-rubric"
 """The one kind that no text decides by itself: a judge does."""
@@ -35,6 +35,9 @@ MOST_COMPARED = 200_000
 MOST_WORK = 500_000_000
 """Steps that a pattern may take at worst; where an output would take it more, nothing is taken as found."""
 
+MOST_WORK_OF_SCHEMAS = 2 * schema_budget.MOST_WORK
+"""Work after which no further schema of a case is tried on its output."""
+
 _LISTS = frozenset({"contains-any", "contains-all", "icontains-any", "icontains-all"})
 _KEYS = frozenset({"type", "value", "threshold", "weight", "metric"})
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][\w.-]{0,63})\s*\}\}")
@@ -43,6 +46,10 @@ _SHOWN = 80
 
 class _Undecided(Exception):
     """An output on which an assertion can't be decided: it fails, with `not-` before it as well."""
+
+    def __init__(self, why: str, *, work: int = 0) -> None:
+        super().__init__(why)
+        self.work = work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +82,15 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What one assertion says of an output: `score` in [0, 1]; where it failed, `why` says what was missed."""
+    """What one assertion says of an output: `score` in [0, 1]; where it failed, `why` says what was missed. `work` is
+    what its schema took (`schema_budget`)."""
 
     name: str
     passed: bool
     score: float
     weight: float
     why: str
+    work: int = 0
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -118,25 +127,53 @@ def read(raw: object, *, variables: Mapping[str, Any]) -> Assertion:
     return Assertion(
         kind=kind,
         is_negated=name != kind,
-        value=_value(kind, _filled(raw.get("value"), variables)),
+        value=_value(kind, _filled(kind, raw.get("value"), variables)),
         threshold=_threshold(kind, raw.get("threshold")),
         weight=_number("weight", raw.get("weight", 1.0), most=1_000_000.0),
     )
 
 
-def check(assertion: Assertion, *, output: str, told: Told) -> Result:
-    """What an assertion says of an output. A rubric is a judge's to decide: see `judged`."""
+def is_filled(raw: object) -> bool:
+    """Whether an assertion's value holds placeholders, so that each case has its own."""
+    value = raw.get("value") if isinstance(raw, Mapping) else None
+    return any(_PLACEHOLDER.search(text) for text in _texts(value))
+
+
+def size(assertion: Assertion) -> int:
+    """How large its pattern or schema is (`patterns.Pattern.size`, `schemas.LARGEST`); 0 for other kinds."""
+    if assertion.kind == "regex":
+        return patterns.compiled(assertion.value).size
+    if assertion.kind == "is-json" and assertion.value is not None:
+        return schemas.compiled(assertion.value).size
+    return 0
+
+
+def check(
+    assertion: Assertion, *, output: str, told: Told, left: int = MOST_WORK_OF_SCHEMAS
+) -> Result:
+    """What an assertion says of an output. A rubric is a judge's to decide: see `judged`.
+
+    Where nothing is `left` of the work that the schemas of one case may take, a schema is not tried, and fails.
+    """
     if assertion.kind in ("cost", "latency"):
         return _within(assertion, told)
     if assertion.kind == "similar":
         return _similar(assertion, output)
+    work = 0
     try:
-        why = _CHECKS[assertion.kind](assertion.value, output)
+        if assertion.kind == "is-json" and assertion.value is not None:
+            why, work = _keeps(assertion.value, output, left=left)
+        else:
+            why = _CHECKS[assertion.kind](assertion.value, output)
     except _Undecided as undecided:
-        return _result(assertion, passed=False, score=0.0, why=str(undecided))
+        return _result(assertion, passed=False, score=0.0, why=str(undecided), work=undecided.work)
     passed = (not why) != assertion.is_negated
     return _result(
-        assertion, passed=passed, score=float(passed), why=why or "it does so, and must not"
+        assertion,
+        passed=passed,
+        score=float(passed),
+        why=why or "it does so, and must not",
+        work=work,
     )
 
 
@@ -163,13 +200,14 @@ def mean(values: Sequence[float], weights: Sequence[float]) -> float:
     return min(1.0, max(0.0, weighted / math.fsum(weights)))
 
 
-def _result(assertion: Assertion, *, passed: bool, score: float, why: str) -> Result:
+def _result(assertion: Assertion, *, passed: bool, score: float, why: str, work: int = 0) -> Result:
     return Result(
         name=assertion.name,
         passed=passed,
         score=score,
         weight=assertion.weight,
         why="" if passed else why[:200],
+        work=work,
     )
 
 
@@ -234,13 +272,14 @@ def _regex(value: Any, output: str) -> str:
     return "" if pattern.search(output) is not None else f"it does not match {_shown(value)}"
 
 
-def _is_json(value: Any, output: str) -> str:
-    if value is None:
-        return _parsed(output)[1]
-    finding = schemas.compiled(value).check(output)
+def _keeps(schema: Any, output: str, *, left: int) -> tuple[str, int]:
+    """Why an output does not keep a schema, "" where it does, and the work that it took."""
+    if left <= 0:
+        raise _Undecided("the schemas before it took all the work that one case may")
+    finding = schemas.compiled(schema).check(output)
     if finding.holds is None:
-        raise _Undecided(finding.why)
-    return "" if finding.holds else finding.why or "it does not keep the schema"
+        raise _Undecided(finding.why, work=finding.work)
+    return "" if finding.holds else finding.why or "it does not keep the schema", finding.work
 
 
 _CHECKS: Mapping[str, Callable[[Any, str], str]] = {
@@ -253,7 +292,7 @@ _CHECKS: Mapping[str, Callable[[Any, str], str]] = {
     "icontains-all": _folded(_all),
     "starts-with": _starts_with,
     "regex": _regex,
-    "is-json": _is_json,
+    "is-json": lambda value, output: _parsed(output)[1],
 }
 
 
@@ -330,13 +369,41 @@ def _number(what: str, value: object, *, most: float) -> float:
     return float(value)
 
 
-def _filled(value: Any, variables: Mapping[str, Any]) -> Any:
+def _filled(kind: str, value: Any, variables: Mapping[str, Any]) -> Any:
     """A value with its placeholders filled; one that names no variable stands as it is."""
+    # Before anything is built: a few placeholders of a long text are a great many characters.
+    if sum(_length_filled(text, variables) for text in _texts(value)) > MOST_VALUE_CHARACTERS:
+        raise ValueError(
+            f"The value of {kind} has over {MOST_VALUE_CHARACTERS:,} characters, its placeholders filled in."
+        )
+    return _built(value, variables)
+
+
+def _built(value: Any, variables: Mapping[str, Any]) -> Any:
     if isinstance(value, str):
-        return _PLACEHOLDER.sub(lambda m: _spelled(variables.get(m[1], m[0])), value)
+        return _PLACEHOLDER.sub(lambda match: _fill(match, variables), value)
     if isinstance(value, list):
-        return [_filled(one, variables) for one in value]
+        return [_built(one, variables) for one in value]
     return value
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The texts of a value in which placeholders are filled."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for one in value:
+            yield from _texts(one)
+
+
+def _length_filled(text: str, variables: Mapping[str, Any]) -> int:
+    matches = list(_PLACEHOLDER.finditer(text))
+    stood = sum(match.end() - match.start() for match in matches)
+    return len(text) - stood + sum(len(_fill(match, variables)) for match in matches)
+
+
+def _fill(match: re.Match[str], variables: Mapping[str, Any]) -> str:
+    return _spelled(variables.get(match[1], match[0]))
 
 
 def _spelled(value: object) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from mintmark.core import paraphrasing, perturbations, placeholders
@@ -10,6 +11,8 @@ from mintmark.registry.models import MemoryEntry, Prompt
 from .definitions import Case, Definition, Example
 from .runners import Ask, Message
 
+MOST_CHARACTERS = 1_000_000
+"""Of one call: a prompt that names a long variable often is a great many."""
 REMEMBERED = "What you remember:"
 _MOST_HINTS = 20
 _HINT = 400
@@ -77,6 +80,28 @@ def unfilled(*, prompt: Prompt, definition: Definition) -> dict[str, list[str]]:
         for case in definition.cases
         if (lacking := [name for name in named if name not in case.variables])
     }
+
+
+def too_long(
+    *, prompt: Prompt, definition: Definition, memory: Mapping[str, str]
+) -> dict[str, int]:
+    """The cases of which one call would have over `MOST_CHARACTERS`, and how many it would have. Nothing is built."""
+    stood: Counter[str] = Counter()
+    often: Counter[str] = Counter()
+    for place in placeholders.standing(prompt.text):
+        stood[place.name] += place.end - place.start
+        often[place.name] += 1
+    found = {}
+    for case in definition.cases:
+        length = len(prompt.text) + len(case.input)
+        for name, value in case.variables.items():
+            long = len(value) if isinstance(value, str) else sum(len(line) + 1 for line in value)
+            length += often[name] * long - stood[name]
+        length += sum(len(memory.get(key, "")) for key in case.memory)
+        length += sum(len(example.input) + len(example.output) for example in case.examples)
+        if length > MOST_CHARACTERS:
+            found[case.id] = length
+    return found
 
 
 def _filled(value: str | Sequence[str], name: str, case: Case, frame: perturbations.Frame) -> str:

@@ -12,10 +12,11 @@ cases:
     weight: 2
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from mintmark.core import assertions, errors, perturbations
 from mintmark.core.assertions import Assertion
@@ -27,6 +28,10 @@ from . import documents
 MOST_CASES = 2_000
 MOST_ASSERTIONS = 100
 MOST_TEXT = 100_000
+MOST_READ = 50_000
+"""Assertions that are read: those of cases, and shared ones once, or for each case if they are filled from it."""
+LARGEST = 200_000
+"""How large the patterns and schemas of a ritual may be together (`assertions.size`), those that are alike once."""
 MOST_PROBLEMS = 100
 """How many places of a definition that are wrong are named."""
 
@@ -128,16 +133,14 @@ def of(ritual: Ritual) -> Definition:
 def checked(document: object) -> Definition:
     """The ritual that plain values state."""
     reader = _Reader()
-    found = reader.mapping("", document, _KEYS)
-    made = reader.definition(found)
-    if reader.problems:
-        first = reader.problems[0]
-        more = len(reader.problems) - 1
-        raise rituals.InvalidRitual(
-            f"{first['field'] or 'the document'}: {first['message']}"
-            + (f" ({more} more problems follow.)" if more else ""),
-            rows=reader.problems,
+    if documents.is_longer(document, most=documents.MAX_CHARACTERS):
+        most = documents.MAX_CHARACTERS
+        reader.give_up(
+            "", None, f"It has over {most:,} characters, with what several cases share written out."
         )
+    made = reader.definition(reader.mapping("", document, _KEYS))
+    if reader.problems:
+        raise reader.refusal()
     return made
 
 
@@ -146,11 +149,20 @@ class _Reader:
     """Reads on after what is wrong, so that all of it is told at once. `path` says where: `cases.3.assert.0`."""
 
     problems: list[errors.Row] = field(default_factory=list)
+    read: int = 0
+    sizes: dict[tuple[str, str], int] = field(default_factory=dict)
+    size: int = 0
 
     def definition(self, found: Mapping[str, Any]) -> Definition:
         options = self.mapping("options", found.get("options") or {}, _OPTION_KEYS)
         varied = self.varied(found.get("dreamframes") or {})
-        shared = self.list_("assert", found.get("assert") or [], most=MOST_ASSERTIONS)
+        shared = [
+            # What each case fills is read for each case.
+            raw if assertions.is_filled(raw) else self.assertion(f"assert.{n}", raw, {})
+            for n, raw in enumerate(
+                self.list_("assert", found.get("assert") or [], most=MOST_ASSERTIONS)
+            )
+        ]
         examples = self.examples("examples", found.get("examples") or [])
         cases = [
             self.case(f"cases.{n}", n, raw, shared=shared, examples=examples)
@@ -204,13 +216,16 @@ class _Reader:
             self.refuse(f"{path}.id", id_, "An id is 1 to 100 letters, digits, spaces or . : / -")
         variables = self.variables(f"{path}.vars", found.get("vars") or {})
         own = self.list_(f"{path}.assert", found.get("assert") or [], most=MOST_ASSERTIONS)
-        made = [
-            one
-            for where, raws in (("assert", shared), (f"{path}.assert", own))
-            for n, raw_one in enumerate(raws)
-            if (one := self.assertion(f"{where}.{n}", raw_one, variables)) is not None
-        ]
-        if len(made) == len(shared) + len(own) and not any(one.weight for one in made):
+        texts = {
+            name: value if isinstance(value, str) else "\n".join(value)
+            for name, value in variables.items()
+        }
+        asserted = [
+            self.assertion(f"assert.{n}", one, texts) if isinstance(one, Mapping) else one
+            for n, one in enumerate(shared)
+        ] + [self.assertion(f"{path}.assert.{n}", one, texts) for n, one in enumerate(own)]
+        made = tuple(one for one in asserted if one is not None)
+        if len(made) == len(asserted) and not any(one.weight for one in made):
             self.refuse(
                 f"{path}.assert", None, "A case has at least one assertion that weighs something."
             )
@@ -219,7 +234,7 @@ class _Reader:
             id=str(id_),
             variables=variables,
             input=self.text(f"{path}.input", found.get("input") or "", longest=MOST_TEXT),
-            assertions=tuple(made),
+            assertions=made,
             memory=self.texts(f"{path}.memory", found.get("memory") or [], most=50, longest=200),
             weight=self.number(f"{path}.weight", found.get("weight", 1.0), most=1_000.0),
             threshold=None
@@ -228,17 +243,34 @@ class _Reader:
             examples=self.examples(f"{path}.examples", found.get("examples") or []) or examples,
         )
 
-    def assertion(self, path: str, raw: object, variables: Mapping[str, Value]) -> Assertion | None:
-        values = {
-            name: value if isinstance(value, str) else "\n".join(value)
-            for name, value in variables.items()
-        }
+    def assertion(self, path: str, raw: object, variables: Mapping[str, str]) -> Assertion | None:
+        self.read += 1
+        if self.read > MOST_READ:
+            self.give_up(
+                path,
+                None,
+                f"The cases have over {MOST_READ:,} assertions together: make several rituals.",
+            )
         try:
-            return assertions.read(raw, variables=values)
+            made = assertions.read(raw, variables=variables)
         except ValueError as wrong:
             kind = raw.get("type") if isinstance(raw, Mapping) else raw
             self.refuse(path, kind, str(wrong))
             return None
+        if made.kind in ("regex", "is-json"):
+            self.weigh(path, made)
+        return made
+
+    def weigh(self, path: str, made: Assertion) -> None:
+        """Count a pattern or a schema, unless one like it is counted."""
+        size = assertions.size(made)
+        alike = (made.kind, json.dumps(made.value, sort_keys=True))
+        self.size += size - self.sizes.setdefault(alike, 0)
+        self.sizes[alike] = size
+        if self.size > LARGEST:
+            self.give_up(
+                path, made.name, "The patterns and schemas of the ritual are too large together."
+            )
 
     def variables(self, path: str, raw: object) -> dict[str, Value]:
         made: dict[str, Value] = {}
@@ -328,6 +360,21 @@ class _Reader:
             self.refuse(path, raw, f"Here stands a whole number from {least} to {most:,}.")
             return least
         return raw
+
+    def give_up(self, path: str, value: object, message: str) -> NoReturn:
+        """Refuse, and read no further."""
+        self.refuse(path, value, message)
+        raise self.refusal()
+
+    def refusal(self) -> rituals.InvalidRitual:
+        """Everything that is wrong so far."""
+        first = self.problems[0]
+        more = len(self.problems) - 1
+        return rituals.InvalidRitual(
+            f"{first['field'] or 'the document'}: {first['message']}"
+            + (f" ({more} more problems follow.)" if more else ""),
+            rows=self.problems,
+        )
 
     def refuse(self, path: str, value: object, message: str) -> None:
         if len(self.problems) < MOST_PROBLEMS:

@@ -7,6 +7,7 @@ the core schema of YAML 1.2: `no` is a word, `2026-01-01` is a word, `010` is te
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -18,6 +19,8 @@ MAX_BYTES = 4 * 2**20
 MAX_DEPTH = 32
 MAX_VALUES = 200_000
 MAX_ALIASES = 1_000
+MAX_CHARACTERS = 2 * MAX_BYTES
+"""Of a document once its aliases are written out, as whoever stores it does."""
 
 
 class InvalidDocument(errors.Refusal):
@@ -28,11 +31,12 @@ class InvalidDocument(errors.Refusal):
 
 @dataclass(slots=True)
 class _Size:
-    """Of a collection that is being read: its values and its depth, its aliases written out."""
+    """Of a value that is being read: its values, their depth and their characters, its aliases written out."""
 
     anchor: str | None
     values: int = 1
     depth: int = 1
+    characters: int = 0
 
 
 def read(text: str | bytes) -> Any:
@@ -54,11 +58,25 @@ def read(text: str | bytes) -> Any:
         raise InvalidDocument(f"It holds characters that YAML does not allow: {failed}") from failed
 
 
+def is_longer(value: Any, *, most: int) -> bool:
+    """Whether plain values have over `most` characters once all of them are written out, each that is not a text
+    counted as one. Takes no more steps than that, however often a value stands in others."""
+    left, waiting = most, [value]
+    while waiting and left >= 0:
+        one = waiting.pop()
+        if isinstance(one, Mapping):
+            waiting += [*one.keys(), *one.values()]
+        elif isinstance(one, list):
+            waiting += one
+        left -= len(one) if isinstance(one, str) else 1
+    return left < 0
+
+
 def _measure(text: str) -> None:
     """Refuse a document that is too deep or too large once its aliases are written out."""
     anchored: dict[str, _Size] = {}
     open_ones: list[_Size] = []
-    aliases = values = 0
+    aliases = values = characters = 0
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
         line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, yaml.CollectionStartEvent):
@@ -77,15 +95,18 @@ def _measure(text: str) -> None:
                 )
             size = anchored[event.anchor]
             values += size.values
+            characters += size.characters
         elif isinstance(event, yaml.ScalarEvent):
-            size = _Size(event.anchor, depth=0)
+            size = _Size(event.anchor, depth=0, characters=len(event.value))
             values += 1
+            characters += size.characters
         else:
             continue
         if size.anchor is not None:
             anchored[size.anchor] = size
         if open_ones:
             open_ones[-1].values += size.values
+            open_ones[-1].characters += size.characters
             open_ones[-1].depth = max(open_ones[-1].depth, size.depth + 1)
         if len(open_ones) + size.depth > MAX_DEPTH:
             raise InvalidDocument(f"line {line}: it is nested over {MAX_DEPTH} levels deep.")
@@ -93,6 +114,10 @@ def _measure(text: str) -> None:
             raise InvalidDocument(
                 f"line {line}: with its aliases written out it has over {MAX_VALUES:,} values, or it has over "
                 f"{MAX_ALIASES:,} aliases."
+            )
+        if characters > MAX_CHARACTERS:
+            raise InvalidDocument(
+                f"line {line}: with its aliases written out it has over {MAX_CHARACTERS:,} characters."
             )
 
 

@@ -36,13 +36,15 @@ def graded(
     output = answer.reply.text
     told = assertions.Told(cost_micro=answer.cost_micro, latency_ms=answer.reply.latency_ms)
     verdicts = iter(answer.verdicts)
-    results = []
+    results, left = [], assertions.MOST_WORK_OF_SCHEMAS
     for one in case.assertions:
         if one.needs_judge:
             passed, score = next(verdicts)
             results.append(assertions.judged(one, passed=passed, score=score))
         else:
-            results.append(assertions.check(one, output=output, told=told))
+            result = assertions.check(one, output=output, told=told, left=left)
+            left -= result.work
+            results.append(result)
     return Graded(
         grade=assertions.grade(results, threshold=case.threshold),
         assertions=[

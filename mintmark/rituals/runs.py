@@ -224,7 +224,7 @@ def require_runnable(
     *, prompt: Prompt, assistant: Assistant, definition: Definition, runner: Runner
 ) -> None:
     """Refuse what an assistant can't be asked: a prompt that its team may not use, variables that cases leave open,
-    memories that it has not, rubrics without a judge."""
+    memories that it has not, rubrics without a judge, more than one call may hold."""
     require_served(prompt=prompt, assistant=assistant)
     if definition.needs_judge and runner.judge is None:
         raise InvalidRun(f"{definition.name} has rubrics, and {assistant} has no judge.")
@@ -235,10 +235,17 @@ def require_runnable(
             for case, names in list(open_ones.items())[:_SHOWN]
         )
         raise InvalidRun(f"Cases leave variables of {prompt.reference} open ({shown}).")
-    _, forgotten = asking.remembered(assistant_id=assistant.pk, definition=definition)
+    memory, forgotten = asking.remembered(assistant_id=assistant.pk, definition=definition)
     if forgotten:
         raise InvalidRun(
             f"{assistant} remembers nothing under {', '.join(forgotten[:_SHOWN])}, which cases cite."
+        )
+    long = asking.too_long(prompt=prompt, definition=definition, memory=memory)
+    if long:
+        case, characters = next(iter(long.items()))
+        raise InvalidRun(
+            f"The case {case} would ask {characters:,} characters at once, the variables of {prompt.reference} filled "
+            f"in; one call has at most {asking.MOST_CHARACTERS:,}."
         )
 
 

@@ -17,6 +17,7 @@ from mintmark.importers import promptfoo, reports
 from mintmark.registry import assistants
 from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.rituals import definitions
+from tests import bombs
 
 pytestmark = pytest.mark.django_db
 
@@ -354,4 +355,26 @@ def test_tests_that_mean_something_else_here_are_refused_with_the_place(
     with pytest.raises(reports.UnreadableSource) as refused:
         promptfoo.load(file=path, caller=operator, now=NOW)
     assert place in [row["field"] for row in refused.value.rows]
+    assert not Ritual.objects.exists()
+
+
+@pytest.mark.parametrize("bomb", bombs.YAML)
+def test_a_file_that_is_huge_once_it_is_written_out_is_refused_with_its_line(
+    file: File, operator: Caller, bomb: str
+) -> None:
+    path = file(f"{CONFIG}\n{bombs.YAML[bomb]}", "promptfooconfig.yaml")
+    with pytest.raises(reports.UnreadableSource, match=r"line \d+: with its aliases written out"):
+        promptfoo.load(file=path, caller=operator, now=NOW)
+    assert not Ritual.objects.exists()
+
+
+def test_a_default_that_is_huge_once_every_test_has_it_is_refused(
+    file: File, operator: Caller
+) -> None:
+    written = {
+        "defaultTest": {"assert": [{"type": "contains", "value": "x" * 90_000}]},
+        "tests": [{"vars": {"a": "b"}}] * 100,
+    }
+    with pytest.raises(reports.UnreadableSource, match="8,388,608 characters"):
+        promptfoo.load(file=file(written), caller=operator, now=NOW)
     assert not Ritual.objects.exists()

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests import bombs
+
 ANSWER = "The urgency is urgent: call the night shift."
 WRONG = "I have no idea, ${name}."
 
@@ -29,6 +31,8 @@ class Model:
     most_at_once: int = 0
     begun: list[float] = field(default_factory=list)
     delay_seconds: float = 0.0
+    sent_bytes: int = 0
+    requests: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def seen(self, body: dict[str, Any]) -> int:
@@ -72,7 +76,12 @@ class _Handler(BaseHTTPRequestHandler):
     seen: Model
     protocol_version = "HTTP/1.1"
 
+    def do_GET(self) -> None:
+        self.seen.requests += 1
+        self._send(404, {})
+
     def do_POST(self) -> None:
+        self.seen.requests += 1
         length = int(self.headers.get("Content-Length", 0))
         body = json.loads(self.rfile.read(length))
         self.seen.keys.add(self.headers.get("Authorization", ""))
@@ -104,6 +113,14 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(200, {"object": "chat.completion", "choices": []})
             case "huge":
                 self._send(200, _completion("x" * 3_000_000))
+            case "ten megabytes":
+                self._send_raw(200, json.dumps(_completion("x" * 10_000_000)).encode())
+            case "endless":
+                self._go_on_for_ever()
+            case "aaa":
+                self._send(200, _completion(bombs.AS))
+            case "a number":
+                self._send(200, _completion("1"))
             case "slow":
                 time.sleep(3.0)
                 self._send(200, _completion(ANSWER))
@@ -136,6 +153,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b" ")
             self.wfile.flush()
             time.sleep(0.05)
+
+    def _go_on_for_ever(self) -> None:
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        while True:  # until the caller hangs up
+            self.wfile.write(b"10000\r\n" + b" " * 65_536 + b"\r\n")
+            with self.seen.lock:
+                self.seen.sent_bytes += 65_536
 
     def _send(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
         self._send_raw(status, json.dumps(body).encode(), headers)

@@ -14,6 +14,7 @@ from mintmark.cli.main import main
 from mintmark.evidence.models import Event
 from mintmark.registry.models import Ritual
 from mintmark.rituals.models import RitualRun
+from tests import bombs
 
 from .model_server import Model
 from .scene import KEY, KEY_NAME, RITUAL, Scene
@@ -145,6 +146,14 @@ def test_a_file_that_is_no_ritual_is_refused_with_the_place(scene: Scene, tmp_pa
     assert call("ritual", "load", str(tmp_path / "nothing")).exit_code == exits.BAD_INPUT
     file.write_text("a: &a [*a]")
     assert call("ritual", "load", str(file)).exit_code == exits.BAD_INPUT
+    for bomb in bombs.YAML.values():
+        file.write_text(bomb)
+        refused = call("ritual", "load", str(file))
+        assert refused.exit_code == exits.BAD_INPUT
+        assert "aliases written out" in refused.stderr
+    file.write_text(json.dumps({"name": "x", "tag": "t", "cases": [{}] * 100_000}))
+    refused = answer("ritual", "load", str(file), code=exits.BAD_INPUT)
+    assert refused["error"]["rows"][0]["field"] == "cases"
 
 
 def test_promptfoos_tests_are_imported_by_the_command(tmp_path: Path, scene: Scene) -> None:

@@ -5,13 +5,7 @@ import time
 import pytest
 
 from mintmark.rituals import documents
-
-BOMB = "a0: &a0 [x, x]\n" + "".join(
-    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30)
-)
-MERGE_BOMB = "a0: &a0 {k: 1}\n" + "".join(
-    f"a{n}: &a{n}\n  <<: [{', '.join([f'*a{n - 1}'] * 9)}]\n  k{n}: 1\n" for n in range(1, 30)
-)
+from tests import bombs
 
 
 def test_plain_values_are_read_as_yaml_1_2_has_them() -> None:
@@ -49,8 +43,7 @@ def test_aliases_and_merges_are_read() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        BOMB,
-        MERGE_BOMB,
+        *bombs.YAML.values(),
         "&a [*a]",
         "a: &a {b: *a}",
         "a: *nobody",
@@ -84,3 +77,13 @@ def test_what_blows_up_or_is_no_plain_value_is_refused_in_no_time(text: str | by
 def test_a_refusal_says_where() -> None:
     with pytest.raises(documents.InvalidDocument, match=r"line 2, column 1.*twice"):
         documents.read("a: 1\na: 2")
+
+
+def test_what_is_shared_is_counted_where_it_stands_and_in_as_many_steps() -> None:
+    shared = ["x" * 100] * 10
+    assert not documents.is_longer({"a": shared, "b": shared}, most=2_030)
+    assert documents.is_longer({"a": shared, "b": shared}, most=2_000)
+    value: list[object] = ["x"]
+    for _ in range(200):
+        value = [value, value]
+    assert documents.is_longer(value, most=10_000)
