@@ -7,6 +7,7 @@ from ninja import Query
 
 from mintmark.core import kinds
 from mintmark.registry.models import Prompt, Ritual
+from mintmark.reputation import answers
 from mintmark.reputation.ledger import PromptReputationLedger
 
 from . import clock, evidence, lookups, paging, shapes
@@ -134,6 +135,36 @@ class LineageShape(TypedDict):
     edges: list[DerivationShape]
 
 
+class GainShape(TypedDict):
+    """Child less parent in `score`, in [−1, 1] (0.04 = four points), with its 90% interval; `runs` is what the
+    comparison is worth, n·n'/(n + n') over the rituals that both ran on."""
+
+    score: float
+    low: float
+    high: float
+    runs: float
+
+
+class AssistantGainShape(TypedDict):
+    """What the edit gained or, below 0, cost an assistant; `mine`: it is one of the caller's teams'."""
+
+    assistant: shapes.Named
+    gain: GainShape
+    mine: bool
+
+
+class GainsShape(TypedDict):
+    """A prompt compared with its `parent` (null where it has none) on the same assistants and rituals. `overall` is
+    null where no assistant ran both; `items` are those that did, the largest differences first."""
+
+    as_of: AsOf
+    policy: Policy
+    prompt: shapes.PromptNamed
+    parent: shapes.PromptNamed | None
+    overall: GainShape | None
+    items: list[AssistantGainShape]
+
+
 @routes.get("/prompts/{int:prompt_id}/reputation", scope="read", answer=ReputationShape)
 def shown(request: Request, prompt_id: Id) -> ReputationShape:
     """Show a prompt's reputation: score, interval, rank, and the contributions that add up to the score."""
@@ -258,6 +289,27 @@ def lineage(
     }
 
 
+@routes.get("/prompts/{int:prompt_id}/gains", scope="read", answer=GainsShape)
+def gains(request: Request, prompt_id: Id) -> GainsShape:
+    """Show what the edit from its parent to a prompt gained or cost, over all assistants and each, with intervals."""
+    prompt = _prompt(prompt_id)
+    told = PromptReputationLedger().gains(prompt=prompt)
+    return {
+        **shapes.current(),
+        "prompt": shapes.prompt(prompt),
+        "parent": shapes.prompt(told.parent) if told.parent is not None else None,
+        "overall": _gain(told.overall) if told.overall is not None else None,
+        "items": [
+            {
+                "assistant": shapes.assistant(one.assistant),
+                "gain": _gain(one.gain),
+                "mine": one.assistant.team_id in request.auth.team_ids,
+            }
+            for one in told.assistants
+        ],
+    }
+
+
 @routes.get("/standings", scope="read", answer=StandingPage, refuses=(400, 404))
 def standings(
     request: Request,
@@ -303,3 +355,7 @@ def standings(
 
 def _prompt(prompt_id: int) -> Prompt:
     return lookups.by_id(Prompt.objects.all(), pk=prompt_id)
+
+
+def _gain(told: answers.Estimate) -> GainShape:
+    return {"score": told.value, "low": told.low, "high": told.high, "runs": told.runs}

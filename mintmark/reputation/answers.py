@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from mintmark.registry.models import Prompt, Ritual
+from mintmark.registry.models import Assistant, Prompt, Ritual
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,3 +153,23 @@ class LineageEdge:
 class Lineage:
     nodes: tuple[LineageNode, ...]
     edges: tuple[LineageEdge, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssistantGain:
+    """What an edit gained (or, below 0, cost) one assistant, with its 90% interval."""
+
+    assistant: Assistant
+    gain: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditGains:
+    """A prompt compared with its `parent` (None where it has none) on the same assistants and rituals.
+
+    `overall` is None where no assistant has run both; `assistants` are those that have, the largest differences first.
+    """
+
+    parent: Prompt | None
+    overall: Estimate | None
+    assistants: tuple[AssistantGain, ...]

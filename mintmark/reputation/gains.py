@@ -6,9 +6,9 @@ import numpy as np
 
 from mintmark.core import kinds, paired_gains
 from mintmark.evidence.models import Event
-from mintmark.registry.models import Prompt
+from mintmark.registry.models import Assistant, Prompt
 
-from .answers import Estimate
+from .answers import AssistantGain, EditGains, Estimate
 
 _Cell = tuple[int, int]
 _Cells = Mapping[_Cell, tuple[float, float]]
@@ -27,18 +27,21 @@ def over_parents(children: Sequence[Prompt]) -> list[tuple[Prompt, Estimate | No
     ]
 
 
-def by_assistant(*, child: Prompt) -> dict[int, Estimate]:
-    """By assistant's id, what the edit gained or cost that assistant, over the rituals on which it ran both prompts."""
-    if child.parent_id is None:
-        return {}
-    cells = _measured({child.pk, child.parent_id})
-    own, theirs = cells.get(child.pk, {}), cells.get(child.parent_id, {})
-    found = {}
-    for assistant in sorted({assistant for assistant, _ in own.keys() & theirs.keys()}):
-        gain = _gain({cell: told for cell, told in own.items() if cell[0] == assistant}, theirs)
+def of(*, child: Prompt) -> EditGains:
+    """What one edit gained or cost: over all assistants as `over_parents` has it, and each of them by itself, over the
+    rituals on which it ran both prompts."""
+    if child.parent is None:
+        return EditGains(parent=None, overall=None, assistants=())
+    cells = _measured({child.pk, child.parent.pk})
+    own, theirs = cells.get(child.pk, {}), cells.get(child.parent.pk, {})
+    ran_both = Assistant.objects.in_bulk({assistant for assistant, _ in own.keys() & theirs.keys()})
+    found = []
+    for pk, assistant in ran_both.items():
+        gain = _gain({cell: told for cell, told in own.items() if cell[0] == pk}, theirs)
         if gain is not None:
-            found[assistant] = gain
-    return found
+            found.append(AssistantGain(assistant=assistant, gain=gain))
+    found.sort(key=lambda one: (-abs(one.gain.value), one.assistant.name))
+    return EditGains(parent=child.parent, overall=_gain(own, theirs), assistants=tuple(found))
 
 
 def _measured(prompts: Iterable[int]) -> dict[int, dict[_Cell, tuple[float, float]]]:

@@ -18,6 +18,7 @@ from mintmark.registry.models import Prompt, Ritual
 from . import foreign, gains, policies
 from .answers import (
     Contribution,
+    EditGains,
     Estimate,
     EvidenceRow,
     Lineage,
@@ -206,6 +207,10 @@ class PromptReputationLedger:
                 if child.parent_id is not None
             ),
         )
+
+    def gains(self, *, prompt: Prompt) -> EditGains:
+        """What the edit from its parent to a prompt gained or cost, over all assistants and each of them."""
+        return gains.of(child=prompt)
 
     def standings(
         self,

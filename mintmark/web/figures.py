@@ -23,6 +23,14 @@ def lift(value: float | None) -> str:
     return f"+{written}" if value is not None and value >= 0.00005 else written
 
 
+def points(size: float) -> str:
+    """The size of a difference in points of score, 100 in all: whole ones, and tenths below one."""
+    tenths = round(1_000.0 * size)
+    if 0 < tenths < 10:
+        return f"0.{tenths}"
+    return "0" if size == 0.0 else "under 0.1" if tenths == 0 else str(round(100.0 * size))
+
+
 def exact(value: float | None) -> str:
     """Every digit that the store holds, as the shortest text that reads back to the same bits."""
     return "no value" if value is None else repr(float(value)).replace("-", "−")

@@ -11,8 +11,7 @@ from django.utils import timezone
 
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Role
-from mintmark.market import forks, listings, warranties
-from mintmark.market.forks import DiffLine
+from mintmark.market import listings, warranties
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.market.models import PromptSet, PromptTokenListing, Purchase
 from mintmark.market.shares import Share
@@ -22,7 +21,7 @@ from mintmark.reputation.ledger import PromptReputationLedger
 from mintmark.trust.answers import AssistantTrust
 from mintmark.trust.tracker import AssistantTrustTracker
 
-from . import doors, licences, parameters, steps
+from . import doors, gained, licences, parameters, steps
 
 OTHERS_AT_FIRST = 10
 MOST_OWN = 100
@@ -76,7 +75,7 @@ def _told(
     own, others = _assistants(prompt, caller=caller, now=now)
     return {
         "steps": steps.of(caller=caller, listing=listing),
-        "diff": _diff(prompt, caller=caller),
+        **gained.of(prompt=prompt, caller=caller),
         "reputation": PromptReputationLedger().reputation(prompt=prompt, now=now),
         "parts": _parts(market.shares(listing=listing)),
         "metrics": market.metrics(prompt=prompt, now=now),
@@ -99,16 +98,6 @@ def _standing(listing: PromptTokenListing) -> PromptTokenListing | None:
     if listing.withdrawn_at is None:
         return None
     return listings.standing(prompt=listing.prompt)
-
-
-def _diff(prompt: Prompt, *, caller: Caller) -> list[DiffLine] | None:
-    """What was changed from the parent, for those who may read both texts; None for all others."""
-    parent = prompt.parent
-    if parent is None or not all(
-        prompts.may_read_text(caller=caller, prompt=one) for one in (parent, prompt)
-    ):
-        return None
-    return forks.diff(before=parent.text, after=prompt.text)
 
 
 def _parts(shares: list[Share]) -> list[Part]:

@@ -18,7 +18,7 @@ from mintmark.registry.models import Prompt
 from mintmark.reputation.ledger import PromptReputationLedger
 from mintmark.trust.tracker import AssistantTrustTracker
 
-from . import doors, files, parameters, sources
+from . import doors, files, gained, parameters, sources
 from .charts import history, lineage
 
 EVENTS_A_PAGE = 25
@@ -104,6 +104,7 @@ def read(prompt: Prompt, *, asked: Asked, caller: Caller, now: datetime) -> dict
         ),
         "assistants": assistants if asked.every_assistant else assistants[:ASSISTANTS_AT_FIRST],
         "assistants_in_all": len(assistants),
+        **gained.of(prompt=prompt, caller=caller),
         **_family(prompt, asked, ledger=ledger, now=now),
         **_events(prompt, asked),
     }
@@ -134,7 +135,13 @@ def _family(
         trust={pk: node.trust.value for pk, node in nodes.items()},
         first=prompt.pk,
         edges=[(edge.parent, edge.child) for edge in family.edges],
+        written=[edge.child for edge in family.edges if edge.gain is not None],
     )
+    gains = {
+        edge.child: gained.on_edge(edge.gain, child=nodes[edge.child].prompt)
+        for edge in family.edges
+        if edge.gain is not None
+    }
     edges = [edge for edge in family.edges if edge.child in nodes]
     own = [edge for edge in edges if prompt.pk in (edge.parent, edge.child)]
     others = [edge for edge in edges if prompt.pk not in (edge.parent, edge.child)]
@@ -147,6 +154,8 @@ def _family(
         "dots": sorted(
             ((nodes[pk], dot) for pk, dot in tree.dots.items()), key=lambda pair: pair[0].is_self
         ),
+        "lines": [(line, gains.get(line.child.id)) for line in tree.lines],
+        "lines_measured": bool(gains),
         "relatives": [(nodes.get(edge.parent), edge, nodes[edge.child]) for edge in shown],
         "relatives_in_all": len(listed),
     }

@@ -87,6 +87,7 @@ TABLE = [
     read("reputation.history", lambda w: f"/prompts/{w.prompt.pk}/history"),
     read("reputation.events", lambda w: f"/prompts/{w.prompt.pk}/evidence"),
     read("reputation.lineage", lambda w: f"/prompts/{w.prompt.pk}/lineage"),
+    read("reputation.gains", lambda w: f"/prompts/{w.fork.pk}/gains"),
     read("reputation.standings", lambda w: "/standings"),
     read("assistants.listed", lambda w: "/assistants"),
     read("assistants.named", lambda w: "/assistants/named?ref=scout"),

@@ -68,6 +68,7 @@ def test_what_may_be_read_of_a_pair_is_shown_with_neither_text(world: World) -> 
         f"/prompts/{world.open_prompt.pk}/diff?against={world.prompt.pk}",
         f"{parent}/diff?against={world.fork.pk}",
         f"/prompts/{world.fork.pk}/lineage",
+        f"/prompts/{world.fork.pk}/gains",
         f"/prompts/{world.fork.pk}",
         parent,
     ):

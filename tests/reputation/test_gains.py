@@ -38,8 +38,9 @@ def child(tmp_path: Path) -> Prompt:
 
 
 def test_each_assistant_has_its_own_gain_with_its_interval(child: Prompt) -> None:
-    told = gains.by_assistant(child=child)
-    small, large = (told[Assistant.objects.get(name=name).pk] for name in corpus.MODELS)
+    told = gains.of(child=child)
+    assert [one.assistant.name for one in told.assistants] == list(corpus.MODELS)
+    small, large = (one.gain for one in told.assistants)
     assert small.value == pytest.approx(-0.25)
     assert -0.37 < small.low < -0.25 < small.high < -0.12
     assert (large.value, large.runs) == (0.0, 50.0)
@@ -54,11 +55,13 @@ def test_the_gain_over_all_is_the_mean_and_as_wide_as_assistants_differ(child: P
     # One lost 25 points and one nothing: two such cannot say that a third would lose.
     assert gain.low < -0.25 and gain.high > 0.0
     assert gain.runs == 100.0
+    assert gains.of(child=child).overall == gain
 
 
 def test_what_has_no_parent_has_no_gain(child: Prompt) -> None:
     assert child.parent is not None
-    assert gains.by_assistant(child=child.parent) == {}
+    told = gains.of(child=child.parent)
+    assert (told.parent, told.overall, told.assistants) == (None, None, ())
     assert gains.over_parents([child.parent]) == [(child.parent, None)]
 
 

@@ -78,7 +78,18 @@ def test_a_family_has_its_generations_from_top_to_bottom_and_trust_from_left_to_
     dots = tree.dots
     assert dots[1].y < dots[2].y < dots[3].y
     assert dots[3].x < dots[1].x < dots[2].x
-    assert {(elder.id, child.id) for elder, child in tree.edges} == {(1, 2), (2, 3)}
+    assert {(line.elder.id, line.child.id) for line in tree.lines} == {(1, 2), (2, 3)}
+
+
+def test_lines_are_written_on_where_there_is_something_to_say_and_room() -> None:
+    tree = lineage.tree(
+        trust={1: 0.5, 2: 0.3, 3: 0.7, 4: 0.71, 5: 0.45},
+        first=1,
+        edges=[(1, 2), (1, 3), (1, 4), (1, 5)],
+        written=[2, 3, 4],
+    )
+    assert [line.child.id for line in tree.lines if line.labelled] == [2, 3]
+    assert all(line.elder.y < line.y < line.child.y for line in tree.lines)
 
 
 @given(st.dictionaries(st.integers(1, 400), UNIT, min_size=2, max_size=120))

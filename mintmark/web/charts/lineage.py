@@ -1,7 +1,7 @@
 """A family of prompts: generation downwards, trust from left to right, so that one sees what each change did."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from .interval import percent
@@ -12,6 +12,8 @@ _LABELLED = 4
 # Two dots nearer than this, in percent of the width, are set one above the other.
 _ROOM = 1.5
 _MARGIN = 4.0
+# What is written on two lines of a generation must lie so far apart, in percent of the width.
+_WRITING = 18.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,19 +27,37 @@ class Dot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A derivation: from which dot to which, its middle, and whether there is room to write on it."""
+
+    elder: Dot
+    child: Dot
+    x: float
+    y: float
+    labelled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tree:
     """Dots by prompt, lines from parent to child, and the marks of the axis of trust (percent, label)."""
 
     dots: dict[int, Dot]
-    edges: list[tuple[Dot, Dot]]
+    lines: list[Line]
     grid: list[tuple[float, str]]
     height: int
 
 
-def tree(*, trust: Mapping[int, float], first: int, edges: Sequence[tuple[int, int]]) -> Tree:
+def tree(
+    *,
+    trust: Mapping[int, float],
+    first: int,
+    edges: Sequence[tuple[int, int]],
+    written: Collection[int] = (),
+) -> Tree:
     """Place the prompts of `trust` (id to score); `edges` go from parent to child and form no circle.
 
-    `first` is placed before its generation, so that it stands in the topmost row.
+    `first` is placed before its generation, so that it stands in the topmost row. Something is to be written on the
+    lines to the prompts of `written`, where there is room.
     """
     parent = {child: elder for elder, child in edges if elder in trust and child in trust}
     generation = {prompt: _generation(prompt, parent) for prompt in trust}
@@ -60,12 +80,26 @@ def tree(*, trust: Mapping[int, float], first: int, edges: Sequence[tuple[int, i
     every = -(-len(twentieths) // 8)
     return Tree(
         dots=dots,
-        edges=[(dots[elder], dots[child]) for child, elder in parent.items()],
+        lines=_lines([(dots[elder], dots[child]) for child, elder in parent.items()], set(written)),
         grid=[
             (_place(mark / 20.0, start, end), f"{mark / 20.0:.2f}") for mark in twentieths[::every]
         ],
         height=round(top - _GAP_PX + 24),
     )
+
+
+def _lines(ends: Sequence[tuple[Dot, Dot]], written: set[int]) -> list[Line]:
+    lines: list[Line] = []
+    taken: dict[float, list[float]] = {}
+    for elder, child in ends:
+        x, y = round((elder.x + child.x) / 2.0, 2), (elder.y + child.y) / 2.0
+        beside = taken.setdefault(y, [])
+        has_room = child.labelled and all(abs(x - other) >= _WRITING for other in beside)
+        labelled = child.id in written and has_room
+        if labelled:
+            beside.append(x)
+        lines.append(Line(elder=elder, child=child, x=x, y=y, labelled=labelled))
+    return lines
 
 
 def _axis(scores: Sequence[float]) -> tuple[float, float]:
