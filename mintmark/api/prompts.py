@@ -42,9 +42,11 @@ class PromptSummary(TypedDict):
 
 
 class PromptShape(PromptSummary):
-    """A prompt; `text` is null to a caller who is not entitled to it."""
+    """A prompt; `text` is null to a caller who is not entitled to it. Once `withdrawn_at` is set nobody may use it: its
+    own team still reads what it was."""
 
     text: str | None
+    withdrawn_at: datetime | None
 
 
 class TextShape(TypedDict):
@@ -212,7 +214,11 @@ def require_reader(caller: Caller, prompt: Prompt) -> None:
 def shape(row: Prompt, *, caller: Caller) -> PromptShape:
     """A prompt as this caller may see it."""
     readable = prompts.may_read_text(caller=caller, prompt=row)
-    return {**_summary(row), "text": row.text if readable else None}
+    return {
+        **_summary(row),
+        "text": row.text if readable else None,
+        "withdrawn_at": row.tombstone.set_at if hasattr(row, "tombstone") else None,
+    }
 
 
 def _summary(row: Prompt) -> PromptSummary:

@@ -1,0 +1,79 @@
+"""A prompt as the caller's program holds it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from mintmark.core import placeholders
+
+from . import wire
+
+MEMBERS = frozenset(("reference", "digest", "variables", "text"))
+"""What the answer that tells a prompt has at least."""
+
+type Source = Literal["server", "kept", "stale", "fallback"]
+
+
+class MissingVariables(wire.MintmarkError):
+    """A prompt was rendered without a value for each of its variables."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """One exact text. `source` says how current it is.
+
+    `server`: asked just now; `kept`: confirmed less than `fresh_seconds` ago; `stale`: confirmed `age_seconds` ago, and
+    the server is away; `fallback`: the caller's own text, for the reason `why`; it has no reference.
+    """
+
+    reference: str
+    digest: str
+    text: str = field(repr=False)
+    variables: tuple[str, ...]
+    source: Source = "server"
+    age_seconds: float = 0.0
+    why: str = ""
+
+    def render(self, values: Mapping[str, object] | None = None, /, **variables: object) -> str:
+        """The text with its variables filled in; what is filled in is not read for variables again.
+
+        `MissingVariables` names those that have no value. Values that the text has no variable for are left out.
+        """
+        given = {name: str(value) for name, value in {**(values or {}), **variables}.items()}
+        lacking = [name for name in self.variables if name not in given]
+        if lacking:
+            raise MissingVariables(
+                f"{self.reference or 'The fallback'} needs a value for {', '.join(lacking)}."
+            )
+        wanted = {name: given[name] for name in self.variables}
+        return placeholders.filled(text=self.text, values=wanted)
+
+
+def read(body: Mapping[str, Any], *, source: Source, age_seconds: float, why: str) -> Prompt:
+    """A prompt as the server tells it; `Refused` where it keeps the text back, or the prompt was withdrawn."""
+    reference, text = str(body["reference"]), body["text"]
+    if body.get("withdrawn_at") is not None:
+        raise wire.Refused(
+            f"{reference} was withdrawn and may not be used.", code="withdrawn", status=403
+        )
+    if not isinstance(text, str):
+        raise wire.Refused(
+            f"The text of {reference} is for those entitled to it: buy it first.",
+            code="forbidden",
+            status=403,
+        )
+    return Prompt(
+        reference=reference,
+        digest=str(body["digest"]),
+        text=text,
+        variables=tuple(map(str, body["variables"] or ())),
+        source=source,
+        age_seconds=age_seconds,
+        why=why,
+    )
+
+
+def fallback(text: str, *, why: str) -> Prompt:
+    """The caller's own text in a prompt's place."""
+    names = tuple(placeholders.names(text))
+    return Prompt(reference="", digest="", text=text, variables=names, source="fallback", why=why)

@@ -1,0 +1,107 @@
+"""Against Mintmark itself, over HTTP: what a reader sees when things are moved, withdrawn, revoked; and the guide."""
+
+import contextlib
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from pytest_django.live_server_helper import LiveServer
+
+from mintmark import client
+from mintmark.accounts import keys
+from mintmark.evidence.models import Event
+from mintmark.registry import entitlements
+
+from .mint import Mint
+
+GUIDE = Path(__file__).resolve().parents[2] / "docs/guides/python.md"
+BLOCKS = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), flags=re.DOTALL)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+type Opened = Callable[..., client.Client]
+
+
+@pytest.fixture
+def mint(emptied_past_the_triggers: None, transactional_db: None) -> Mint:
+    return Mint()
+
+
+@pytest.fixture
+def opened(mint: Mint, live_server: LiveServer, tmp_path: Path) -> Any:
+    """Opens clients of the server, with the assistant's key unless another is given."""
+    with contextlib.ExitStack() as stack:
+
+        def make(**changes: Any) -> client.Client:
+            given = {"key": mint.secret, "assistant": "scout", "state": tmp_path} | changes
+            return stack.enter_context(client.Client(live_server.url, **given))
+
+        yield make
+
+
+def test_a_label_that_moves_or_goes_is_seen_at_once(mint: Mint, opened: Opened) -> None:
+    reader = opened(stale_seconds=3600)
+    assert reader.get("mint/summary@production").text == "Sum up {text}."
+    mint.labelled(mint.written("mint/summary", "Sum up {text} in a line."))
+    assert reader.get("mint/summary@production").reference == "mint/summary@2"
+    mint.labelled(None)
+    with pytest.raises(client.Refused) as refused:
+        reader.get("mint/summary@production")
+    assert refused.value.code == "not_found"
+
+
+def test_a_withdrawn_prompt_is_handed_out_no_more_not_even_to_its_own_team(
+    mint: Mint, opened: Opened
+) -> None:
+    reader = opened(stale_seconds=3600)
+    reader.get("mint/summary")
+    entitlements.entomb(
+        caller=mint.author, prompt=mint.prompt, reason="it leaks", now=timezone.now()
+    )
+    with pytest.raises(client.Refused, match="mint/summary@1 was withdrawn") as refused:
+        reader.get("mint/summary")
+    assert refused.value.code == "withdrawn"
+
+
+def test_a_revoked_key_reads_nothing(mint: Mint, opened: Opened) -> None:
+    reader = opened(stale_seconds=3600)
+    reader.get("mint/summary")
+    keys.revoke(key=keys.of(principal=mint.scout.principal).get(), now=timezone.now())
+    with pytest.raises(client.Refused) as refused:
+        reader.get("mint/summary")
+    assert (refused.value.code, refused.value.status) == ("not_authenticated", 401)
+
+
+def test_reports_are_in_the_log_once_and_refused_ones_set_aside(
+    mint: Mint, opened: Opened, tmp_path: Path
+) -> None:
+    reporter = opened()
+    with reporter.use("mint/summary", ritual="summaries") as use:
+        for n in range(50):
+            use.report(n / 50, runs=10, note=f"{n}")
+        use.report(1.0, ritual="no such ritual", note="bad")
+        use.report(1.0, kind="clause", note="not an assistant's to say")
+    assert reporter.flush(60)
+    assert sorted(map(int, Event.objects.values_list("note", flat=True))) == list(range(50))
+    counts = reporter.counts()
+    assert (counts.delivered, counts.set_aside, counts.waiting) == (50, 2, 0)
+    (losses,) = tmp_path.rglob("losses.jsonl")
+    assert "There is no ritual 'no such ritual'" in losses.read_text()
+
+
+def test_the_guide_runs_as_it_stands(
+    mint: Mint, live_server: LiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    names: dict[str, object] = {"KEY": mint.secret}
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        for block in BLOCKS:
+            here = block.replace("http://127.0.0.1:8321", live_server.url)
+            exec(compile(here, str(GUIDE), "exec"), names)
+    said = printed.getvalue().splitlines()
+    assert said[:2] == re.findall(r"# (mint/summary@1|Sum up the incident\.)", GUIDE.read_text())
+    assert "delivered=1" in said[2]
