@@ -14,17 +14,21 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.prediction import corpora, tables
 from mintmark.core import backtest, metrics
+from mintmark.core.pairs import Ints, PairEvents
 
 SHARE = 0.3
 HELD_PROMPTS = 0.25
 COLUMNS = ("log_loss", "brier", "ece", "auc", "spearman", "rank_within", "coverage_90")
 
 
-def draw(cells: corpora.Cells, *, seed: int, never_run: bool) -> dict[str, dict[str, Any]]:
-    """Return each method's figures on one draw."""
+def drawn(
+    cells: corpora.Cells, *, seed: int, never_run: bool
+) -> tuple[PairEvents, NDArray[np.bool_], Ints]:
+    """Return one draw: its rows, those that are to be tested, and which cell each row is."""
     rng = np.random.default_rng(seed)
     held = rng.random(len(cells.texts)) < (HELD_PROMPTS if never_run else 0.0)
     shown = (rng.random(cells.accuracy.size) < SHARE) & ~held[cells.prompt]
@@ -32,18 +36,24 @@ def draw(cells: corpora.Cells, *, seed: int, never_run: bool) -> dict[str, dict[
     test = np.flatnonzero(held[cells.prompt] if never_run else ~shown)
     runs = rng.integers(1, 4, train.size)
     rows = np.concatenate([train, test])
-    drawn = rng.binomial(runs, cells.accuracy[train]) / runs
+    hits = rng.binomial(runs, cells.accuracy[train]) / runs
     events = corpora.events(
         assistant=cells.assistant[rows],
         task=cells.task[rows],
         prompt=cells.prompt[rows],
-        score=np.concatenate([drawn, cells.accuracy[test]]),
+        score=np.concatenate([hits, cells.accuracy[test]]),
         runs=np.concatenate([runs, np.full(test.size, 100)]).astype(np.float64),
         at_days=np.zeros(rows.size),
         features=cells.features(),
     )
-    report = backtest.run(events, test=np.arange(rows.size) >= train.size, timed=False)
-    truth = cells.accuracy[test]
+    return events, np.arange(rows.size) >= train.size, rows
+
+
+def draw(cells: corpora.Cells, *, seed: int, never_run: bool) -> dict[str, dict[str, Any]]:
+    """Return each method's figures on one draw."""
+    events, is_test, rows = drawn(cells, seed=seed, never_run=never_run)
+    report = backtest.run(events, test=is_test, timed=False)
+    truth = cells.accuracy[rows[is_test]]
     found = {name: asdict(figures) for name, figures in report.metrics.items()}
     found["oracle"] = {"log_loss": metrics.log_loss(predicted=truth, score=truth)}
     return found

@@ -69,8 +69,23 @@ class MatrixShape(TypedDict):
     next_cursor: str | None
 
 
+class AffinityShape(TypedDict):
+    """The largest likeness of the prompt's text to what the assistant remembers, `entry` its key; both null where it
+    remembers nothing. The newest `compared` of its `entries` were read, `by` spelling or by vectors of the `model`;
+    `note` says why it is not the one that the settings ask for. No evidence, and no part of any score."""
+
+    score: Score | None
+    entry: str | None
+    compared: int
+    entries: int
+    by: Literal["spelling", "vectors"]
+    model: str
+    note: str
+
+
 class ExplanationShape(TypedDict):
-    """A pairing with its `baseline` (what an average prompt scores there), newest events and failed checks."""
+    """A pairing with its `baseline` (what an average prompt scores there), newest events and failed checks. `affinity`
+    is null to whoever may not read both the prompt and the assistant's memory."""
 
     as_of: AsOf
     policy: Policy
@@ -78,6 +93,7 @@ class ExplanationShape(TypedDict):
     baseline: Score
     events: list[evidence.EventShape]
     failed_checks: list[evidence.EventShape]
+    affinity: AffinityShape | None
 
 
 class WordingShape(TypedDict):
@@ -192,11 +208,11 @@ def matrix(
 )
 def explained(request: Request, assistant_id: Id, prompt_id: Id) -> ExplanationShape:
     """Explain one pairing, tried or not: its terms, its newest events, the checks that it failed."""
-    told = AssistantTrustTracker().explain(
-        assistant=_assistant(assistant_id),
-        prompt=lookups.by_id(Prompt.objects.all(), pk=prompt_id),
-        now=clock.reading(),
-    )
+    assistant = _assistant(assistant_id)
+    prompt = lookups.by_id(Prompt.objects.all(), pk=prompt_id)
+    tracker = AssistantTrustTracker()
+    told = tracker.explain(assistant=assistant, prompt=prompt, now=clock.reading())
+    affinity = tracker.affinity(caller=request.auth, assistant=assistant, prompt=prompt)
     return {
         "as_of": told.as_of,
         "policy": told.policy,
@@ -204,6 +220,7 @@ def explained(request: Request, assistant_id: Id, prompt_id: Id) -> ExplanationS
         "baseline": told.baseline,
         "events": [evidence.shape(row) for row in told.events],
         "failed_checks": [evidence.shape(row) for row in told.failed_checks],
+        "affinity": _affinity(affinity) if affinity is not None else None,
     }
 
 
@@ -314,6 +331,18 @@ def _assistant(assistant_id: int) -> Assistant:
 
 def _ritual(ritual_id: int | None) -> Ritual | None:
     return None if ritual_id is None else lookups.by_id(Ritual.objects.all(), pk=ritual_id)
+
+
+def _affinity(told: answers.Affinity) -> AffinityShape:
+    return {
+        "score": told.score,
+        "entry": told.entry,
+        "compared": told.compared,
+        "entries": told.entries,
+        "by": told.by,
+        "model": told.model,
+        "note": told.note,
+    }
 
 
 def _pair(row: answers.MatrixRow) -> PairShape:

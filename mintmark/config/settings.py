@@ -210,6 +210,10 @@ if not 0 <= FOREIGN_RUNS <= 1_000:
         f"MINTMARK_FOREIGN_RUNS is {FOREIGN_RUNS}; it must be 0 to 1000."
     )
 
+# By what prompts are compared with memories: a folder with a model of static vectors, "none" for spelling alone, or
+# empty for the vectors of the extra `embeddings` where it is installed.
+EMBEDDINGS: str = env.str("MINTMARK_EMBEDDINGS", default="")
+
 # Runs of rituals: where endpoints may be ("*" for anywhere), how many runs a worker has at once, how long a worker that
 # fell silent keeps a run, the largest reply, how long outputs are kept, and whether this is a demo, where what the
 # rehearsal runner measures counts as evidence.

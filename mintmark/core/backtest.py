@@ -102,6 +102,11 @@ def run(
     )
 
 
+def predicted(*, train: PairEvents, held: PairEvents) -> Floats:
+    """The scores that the pair model, learned from `train`, expects of the rows `held`, which are numbered alike."""
+    return _fitted(train, held, lambda _: None)[1].mean
+
+
 def _split(
     events: PairEvents,
     blind: PairEvents,

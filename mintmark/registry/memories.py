@@ -20,9 +20,14 @@ class InvalidMemory(errors.Refusal):
     code = "invalid_memory"
 
 
+def may_read(*, caller: Caller, assistant: Assistant) -> bool:
+    """Whether the caller may read what an assistant remembers: itself, its team, an admin."""
+    return caller.is_admin or assistant.team_id in caller.team_ids
+
+
 def require_may_read(*, caller: Caller, assistant: Assistant) -> None:
-    """Refuse unless the caller may read what an assistant remembers: itself, its team, an admin."""
-    if not caller.is_admin and assistant.team_id not in caller.team_ids:
+    """Refuse unless the caller may read what an assistant remembers."""
+    if not may_read(caller=caller, assistant=assistant):
         raise errors.Forbidden(f"What {assistant} remembers is for itself and its team.")
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.reputation.answers import Estimate, EvidenceRow
@@ -65,6 +66,23 @@ class PairExplanation:
     failed_checks: tuple[EvidenceRow, ...]
     as_of: int
     policy: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Affinity:
+    """How like a prompt is to what an assistant remembers, in [0, 1]: its largest likeness, to the `entry` of that key.
+
+    None both where nothing is remembered. Of all `entries` the newest `compared` were read; `by` spelling or by vectors
+    of the `model`; `note` says why it is not the one that the settings ask for. No evidence, and no part of any score.
+    """
+
+    score: float | None
+    entry: str | None
+    compared: int
+    entries: int
+    by: Literal["spelling", "vectors"]
+    model: str
+    note: str
 
 
 @dataclass(frozen=True, kw_only=True)

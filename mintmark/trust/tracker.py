@@ -12,8 +12,9 @@ from mintmark.reputation.answers import Estimate
 from mintmark.reputation.ledger import PromptReputationLedger
 from mintmark.reputation.models import Policy
 
-from . import foresight
+from . import affinity, foresight
 from .answers import (
+    Affinity,
     AssistantTrust,
     Foresight,
     HeatMap,
@@ -89,6 +90,10 @@ class AssistantTrustTracker:
             as_of=view.as_of,
             policy=view.policy,
         )
+
+    def affinity(self, *, caller: Caller, assistant: Assistant, prompt: Prompt) -> Affinity | None:
+        """How like a prompt is to what an assistant remembers; None for a caller who may not read both."""
+        return affinity.of(caller=caller, assistant=assistant, prompt=prompt)
 
     def assistants_of(
         self, *, prompt: Prompt, now: datetime, caller: Caller

@@ -15,7 +15,15 @@ def page(request: HttpRequest, assistant_id: int, prompt_id: int) -> HttpRespons
     """`/assistants/<id>/trust/<prompt>`."""
     assistant = assistants.named(reference=str(assistant_id))
     prompt = prompts.named(reference=str(prompt_id))
-    told = AssistantTrustTracker().explain(assistant=assistant, prompt=prompt, now=timezone.now())
+    tracker = AssistantTrustTracker()
+    told = tracker.explain(assistant=assistant, prompt=prompt, now=timezone.now())
+    affinity = tracker.affinity(caller=doors.caller(request), assistant=assistant, prompt=prompt)
     part = "#reasons" if request.headers.get("HX-Request") == "true" else ""
-    context = {"assistant": assistant, "prompt": prompt, "told": told, "row": told.row}
+    context = {
+        "assistant": assistant,
+        "prompt": prompt,
+        "told": told,
+        "row": told.row,
+        "affinity": affinity,
+    }
     return render(request, f"web/pair.html{part}", context)

@@ -3,10 +3,13 @@
 import csv
 import io
 import re
+from typing import Any
 
 import pytest
 from django.test import Client
 
+from mintmark.accounts.models import User
+from mintmark.registry import assistants
 from mintmark.web import trust
 from tests.web.scene import Scene
 
@@ -145,3 +148,24 @@ def test_the_explanation_for_a_dialog_is_the_page_without_its_frame(
     assert part.lstrip().startswith("<h2>scout with")
     headings = re.findall(r"<h3>.*?</h3>", part)
     assert headings == re.findall(r"<h3>.*?</h3>", _page(reader, path))
+
+
+def test_a_pairing_says_how_like_the_prompt_is_to_what_the_assistant_remembers(
+    scene: Scene, settings: Any
+) -> None:
+    settings.EMBEDDINGS = "none"
+    cast = scene.cast
+    path = f"/assistants/{cast.scout.pk}/trust/{cast.prompt.pk}"
+
+    def said(user: User) -> str:
+        return scene.client(user).get(path).content.decode()
+
+    assert "scout remembers nothing yet" in said(cast.buyer)
+    assistants.remember(assistant=cast.scout, key="house-rule", text="Sort tickets by urgency.")
+    page = said(cast.buyer)
+    assert "the prompt is most like <code>house-rule</code>" in page
+    assert "It is no evidence, and no score or prediction uses it." in page
+    for user in (cast.seller, cast.stranger, cast.auditor):
+        page = said(user)
+        assert "house-rule" not in page
+        assert "Said to those who may read both" in page
