@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
@@ -131,6 +131,17 @@ def await_answer(*, port: int, process: "subprocess.Popen[Any]") -> None:
             time.sleep(0.1)
         finally:
             caller.close()
+
+
+def until(
+    holds: Callable[[], bool], process: "subprocess.Popen[str]", *, every: float = 0.05
+) -> None:
+    """Return when it holds. AssertionError if the process ends before, or if it takes five minutes."""
+    deadline = time.monotonic() + 300
+    while not holds():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline, "it takes too long"
+        time.sleep(every)
 
 
 def kill(process: "subprocess.Popen[str]") -> None:

@@ -2,16 +2,13 @@
 measured shows where people look. Endpoints that are slow, down, limited, malformed or huge do what they do."""
 
 import json
-import time
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import Popen
 from typing import Any
 
 import pytest
 
 from tests import installations
-from tests.installations import Installation, kill
+from tests.installations import Installation, kill, until
 from tests.rituals import model_server
 from tests.rituals.model_server import Model
 from tests.stories.ritual_process import CASES, HOPELESS, KEY_NAME, MODELS
@@ -32,7 +29,7 @@ def test_a_ritual_survives_its_worker_and_shows_on_the_trust_map(
         house.run("tests.stories.ritual_process", "build", url)
         house.run("tests.stories.ritual_process", "start", str(FRAMES))
         worker = house.start("mintmark.cli", "worker")
-        _until(lambda: model.answered["200"] >= EXPECTED // 4, worker)
+        until(lambda: model.answered["200"] >= EXPECTED // 4, worker)
         kill(worker)
         asked_by_the_dead = len(model.asked)
         said = [worker.stdout.read() if worker.stdout else ""]
@@ -40,7 +37,7 @@ def test_a_ritual_survives_its_worker_and_shows_on_the_trust_map(
         assert 0 < done_by_the_dead < EXPECTED
 
         worker = house.start("mintmark.cli", "worker")
-        _until(lambda: _status(house)["ended"] == len(MODELS + HOPELESS), worker, every=4.0)
+        until(lambda: _status(house)["ended"] == len(MODELS + HOPELESS), worker, every=4.0)
         worker.terminate()
         said.append(worker.communicate(timeout=60)[0])
         found = json.loads(house.run("tests.stories.ritual_process", "check"))
@@ -102,11 +99,3 @@ def _what_was_measured_shows(found: dict[str, Any]) -> None:
 def _status(house: Installation) -> dict[str, int]:
     found: dict[str, int] = json.loads(house.run("tests.stories.ritual_process", "status"))
     return found
-
-
-def _until(holds: Callable[[], bool], worker: "Popen[str]", *, every: float = 0.05) -> None:
-    deadline = time.monotonic() + 300
-    while not holds():
-        assert worker.poll() is None, worker.communicate()[0]
-        assert time.monotonic() < deadline, "it takes too long"
-        time.sleep(every)
