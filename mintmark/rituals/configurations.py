@@ -72,9 +72,8 @@ def configure(*, caller: Caller, assistant: Assistant, setup: Setup, now: dateti
         judge = of(assistant=setup.judge)
     problems = list(_problems(setup))
     if setup.key_name and not _may_name(caller, assistant, setup.key_name):
-        problems.append(
-            _row("key_name", setup.key_name, f"Name a variable {_own_prefix(assistant)}….")
-        )
+        # What stands there may be the key itself, and is not said again.
+        problems.append(_row("key_name", None, f"Name a variable {_own_prefix(assistant)}…."))
     if problems:
         first = problems[0]
         raise InvalidRunner(f"{first['field']}: {first['message']}", rows=problems)
@@ -171,7 +170,8 @@ def _problems(setup: Setup) -> list[errors.Row]:
         found.append(_row("kind", setup.kind, f"It is one of {', '.join(Runner.Kind.values)}."))
     if setup.kind == Runner.Kind.OPENAI:
         if said := _address_problem(setup.base_url):
-            found.append(_row("base_url", setup.base_url, said))
+            shown = None if "@" in setup.base_url or "?" in setup.base_url else setup.base_url
+            found.append(_row("base_url", shown, said))
         if not 1 <= len(setup.model) <= 200 or not setup.model.isprintable():
             found.append(_row("model", setup.model, "An endpoint needs the name of a model."))
     elif setup.base_url or setup.key_name:

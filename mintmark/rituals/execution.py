@@ -88,15 +88,15 @@ class _Run(errands.Work[RitualRun, CaseRun]):
             answer=answer,
             bound=self.job.bound,
             memory=self.job.memory,
-            variables=self.job.prompt.variables,
+            prompt=self.job.prompt,
             secrets=self.job.secrets,
         )
         reply = answer.reply
-        keeps = settings.OUTPUT_DAYS > 0
+        output = redaction.kept(reply.text, secrets=self.job.secrets, prompt=self.job.prompt.text)
         return {
             "score": graded.grade.score,
             "passed": graded.grade.passed,
-            "output": redaction.kept(reply.text, secrets=self.job.secrets) if keeps else "",
+            "output": output if settings.OUTPUT_DAYS > 0 else "",
             "assertions": graded.assertions,
             "clauses": graded.clauses,
             "recall": graded.recall,

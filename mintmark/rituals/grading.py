@@ -1,11 +1,13 @@
 """How one output is judged: by the case's assertions, by the codices that bind, by what was to be remembered."""
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mintmark.core import assertions, clauses, recall
 from mintmark.core.assertions import Grade
+from mintmark.registry.models import Prompt
 
 from . import redaction
 from .bindings import Bound
@@ -29,11 +31,12 @@ def graded(
     answer: Answer,
     bound: Sequence[Bound],
     memory: Mapping[str, str],
-    variables: Sequence[str],
+    prompt: Prompt,
     secrets: Sequence[str],
 ) -> Graded:
     """Judge a reply. It is judged whole, as it came; what is kept of it in reasons and excerpts is redacted."""
     output = answer.reply.text
+    kept = functools.partial(redaction.kept, secrets=secrets, prompt=prompt.text)
     told = assertions.Told(cost_micro=answer.cost_micro, latency_ms=answer.reply.latency_ms)
     verdicts = iter(answer.verdicts)
     results, left = [], assertions.MOST_WORK_OF_SCHEMAS
@@ -47,15 +50,12 @@ def graded(
             results.append(result)
     return Graded(
         grade=assertions.grade(results, threshold=case.threshold),
-        assertions=[
-            result.as_json() | {"why": redaction.kept(result.why, secrets=secrets)}
-            for result in results
-        ],
+        assertions=[result.as_json() | {"why": kept(result.why)} for result in results],
         clauses=[
-            _told(verdict, answer.clause_verdicts, secrets)
+            _told(verdict, answer.clause_verdicts, kept)
             for codex in bound
             for verdict in clauses.of_output(
-                clauses=codex.clauses, text=output, variables=variables, codex=codex.codex
+                clauses=codex.clauses, text=output, variables=prompt.variables, codex=codex.codex
             )
         ],
         recall=[{"key": key, "share": recall.share(memory[key], output)} for key in case.memory],
@@ -63,7 +63,7 @@ def graded(
 
 
 def _told(
-    verdict: clauses.Verdict, judged: Mapping[tuple[str, str], bool], secrets: Sequence[str]
+    verdict: clauses.Verdict, judged: Mapping[tuple[str, str], bool], kept: Callable[[str], str]
 ) -> dict[str, Any]:
     """A verdict as it is kept; what only a judge decides is as the judge said, where there was one."""
     by_judge = judged.get((verdict.codex, verdict.clause))
@@ -74,7 +74,7 @@ def _told(
         "text": verdict.text,
         "severity": verdict.severity,
         "holds": verdict.holds if by_judge is None else by_judge,
-        "why": redaction.kept(why, secrets=secrets),
+        "why": kept(why),
         "span": list(verdict.span) if verdict.span is not None else None,
-        "excerpt": redaction.kept(verdict.excerpt, secrets=secrets),
+        "excerpt": kept(verdict.excerpt),
     }

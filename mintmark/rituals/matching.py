@@ -97,7 +97,7 @@ class _Match(errands.Work[Comparison, PairRun]):
             answer=answer,
             bound=[],
             memory=job.memory,
-            variables=job.prompt.variables,
+            prompt=job.prompt,
             secrets=job.secrets,
         )
         return {"score": graded.grade.score}

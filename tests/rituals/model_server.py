@@ -75,6 +75,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     seen: Model
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a body need not wait until its headers were acknowledged
 
     def do_GET(self) -> None:
         self.seen.requests += 1
@@ -140,6 +141,10 @@ class _Handler(BaseHTTPRequestHandler):
             case "leaky":
                 key = self.headers.get("Authorization", "").removeprefix("Bearer ")
                 self._send(200, _completion(f"urgent. My key is {key} and ghp_{'a' * 36}."))
+            case "parrot":  # repeats whatever it was told, and the key with it
+                told = "\n".join(one["content"] for one in body["messages"])
+                key = self.headers.get("Authorization", "")
+                self._send(200, _completion(f"Urgent. {told}\n{key} ghp_{'a' * 36}"))
             case "judge":
                 self._send(200, _completion(_judged(body)))
             case model:
