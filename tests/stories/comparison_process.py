@@ -96,6 +96,7 @@ def check() -> dict[str, Any]:
             "pairs": told.verdict.pairs,
             "interval": [told.verdict.low, told.verdict.high],
             "packed": bytes(one.packed).hex(),
+            "looks": list(one.looks.order_by("pairs").values_list("pairs", "mean", "low", "high")),
             "scores": list(halves.values_list("number", "asked", "score")),
             "calls": one.calls,
             "spent": one.spent_micro,

@@ -63,7 +63,7 @@ def _nothing_finished_was_paid_for_twice(
 def _both_say_the_same(found: dict[str, Any]) -> None:
     killed, undisturbed = found["killed"], found["undisturbed"]
     assert killed["decision"] == "first"
-    for what in ("decision", "pairs", "interval", "scores", "packed", "spent"):
+    for what in ("decision", "pairs", "interval", "looks", "scores", "packed", "spent"):
         assert killed[what] == undisturbed[what], what
     assert undisturbed["lost"] == 0
 
