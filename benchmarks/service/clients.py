@@ -7,7 +7,7 @@ import multiprocessing
 import random
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from http.client import HTTPConnection
@@ -25,7 +25,7 @@ type Plan = Callable[[int], list[Request]]
 _gate: list[BarrierType] = []
 
 
-def rate(*, port: int, fleet: Fleet, plan: Plan) -> float:
+def rate(*, port: int, fleet: Fleet, plan: Plan, headers: Mapping[str, str] | None = None) -> float:
     """Requests a second when every client sends its plan, from the first request to the last answer.
 
     Each client makes its requests before any begins. A status other than 200 is a RuntimeError.
@@ -34,7 +34,8 @@ def rate(*, port: int, fleet: Fleet, plan: Plan) -> float:
     with ProcessPoolExecutor(
         CLIENTS, mp_context=spawn, initializer=_enter, initargs=(spawn.Barrier(CLIENTS),)
     ) as pool:
-        spans = list(pool.map(partial(_send, port, fleet.secret, plan), range(CLIENTS)))
+        send = partial(_send, port, fleet.secret, dict(headers or {}), plan)
+        spans = list(pool.map(send, range(CLIENTS)))
     begun = min(begin for begin, _, _ in spans)
     ended = max(end for _, end, _ in spans)
     return sum(count for _, _, count in spans) / (ended - begun)
@@ -71,9 +72,13 @@ def _enter(gate: BarrierType) -> None:
     _gate.append(gate)
 
 
-def _send(port: int, secret: str, plan: Plan, client: int) -> tuple[float, float, int]:
+def _send(
+    port: int, secret: str, headers: Mapping[str, str], plan: Plan, client: int
+) -> tuple[float, float, int]:
     requests = plan(client)
-    headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
+    headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"} | dict(
+        headers
+    )
     connection = HTTPConnection("127.0.0.1", port, timeout=120)
     connection.connect()
     _gate[0].wait(timeout=120)

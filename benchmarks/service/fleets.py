@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,8 +14,9 @@ from mintmark.accounts import callers, keys
 from mintmark.accounts.models import Membership, Principal, Role, Team, User
 from mintmark.core.kinds import Kind
 from mintmark.evidence import log
+from mintmark.market import injections
 from mintmark.registry import assistants, prompts, rituals
-from mintmark.registry.models import Prompt
+from mintmark.registry.models import Assistant, Prompt
 
 from .clients import BATCH
 from .houses import Fleet
@@ -79,6 +81,25 @@ def settle() -> Fleet:
         raters=[person.pk for person in people],
         secret=secret,
     )
+
+
+def at_work(*, fleet: Fleet, count: int) -> tuple[Fleet, list[str]]:
+    """Put prompts to work in the first assistant; that assistant with its key and those prompts, and their lines."""
+    operator = callers.from_user(user=User.objects.get(username="operator"))
+    assistant = Assistant.objects.get(pk=fleet.assistants[0])
+    found = list(Prompt.objects.filter(pk__in=fleet.prompts[:count]).order_by("pk"))
+    for n, prompt in enumerate(found):
+        injections.inject(
+            caller=operator, prompt=prompt, assistant=assistant, slot=f"slot-{n}", now=START
+        )
+    secret = keys.issue(principal=assistant.principal, scopes=["read"]).secret
+    served = dataclasses.replace(
+        fleet,
+        prompts=[prompt.pk for prompt in found],
+        assistants=[assistant.pk],
+        secret=secret,
+    )
+    return served, [prompt.line for prompt in found]
 
 
 def write(

@@ -51,5 +51,4 @@ def capped(text: str | None) -> int | None:
 
 def shown(micro: int) -> str:
     """Micro-tokens as `Tokens`: no separators, no zeros at the end."""
-    text = f"{money.tokens(micro):f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return money.exact(micro)

@@ -36,9 +36,6 @@ AssistantId = Annotated[
 ]
 Bound = Annotated[Price | None, Query(None)]
 BasisPoints = Annotated[int, Field(description="hundredths of a percent")]
-# Beyond these no order has a place: prices and scores here, ids there.
-_FARTHEST = {"newest": 2.0**63}
-_FARTHEST_OTHER = 1e9
 
 
 class WarrantyShape(TypedDict):
@@ -444,6 +441,6 @@ def _after(cursor: str | None, *, order: str) -> search.Place | None:
     if key is None:
         return None
     given, value, pk = str(key[0]), float(key[1]), int(key[2])
-    if given != order or abs(value) > _FARTHEST.get(order, _FARTHEST_OTHER):
+    if given != order or not search.is_place(value, order=order):
         raise paging.unreadable(cursor)
     return value, pk

@@ -3,6 +3,7 @@
 Django is imported inside the functions: the commands that need none must not wait for it.
 """
 
+import importlib.util
 import os
 
 from mintmark.core import errors
@@ -42,6 +43,12 @@ def open_database() -> None:
             f"The database lacks {len(pending)} migrations, from {pending[0]} on: "
             "run `mintmark migrate`."
         )
+
+
+def require_mcp() -> None:
+    """Refuse without the extra that speaks MCP."""
+    if importlib.util.find_spec("mcp") is None:
+        raise NotReady("MCP takes the extra `mcp`: install mintmark[mcp] (`make setup` does).")
 
 
 def pending_migrations() -> list[str]:

@@ -21,6 +21,10 @@ COMMANDS = {
     ),
     "migrate": ("migrate:migrate", "Create the database's tables, or bring them up to date."),
     "serve": ("serve:serve", "Serve the pages and the API until Ctrl-C or SIGTERM."),
+    "mcp": (
+        "mcp:mcp",
+        "Serve assistants over MCP, on standard input and output or over HTTP.",
+    ),
     "worker": (
         "worker:worker",
         "Fold recorded evidence into scores, settle warranties, score listings, as it comes.",

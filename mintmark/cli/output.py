@@ -40,7 +40,7 @@ def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
 
 def exact(micro: int) -> str:
     """Micro-tokens as JSON states tokens: a decimal in a string, exact, without separators."""
-    return money.shown(micro).replace(",", "")
+    return money.exact(micro)
 
 
 def inert(text: str) -> str:

@@ -2,24 +2,18 @@
 
 import os
 import socket
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Sequence
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
-from . import installation, output
+from . import installation, output, processes
 
 HOST = "127.0.0.1"
 PORT = 8321
-_RESTART_SECONDS = 2.0
-_PATIENCE_SECONDS = 30.0
+MCP_PORT = 8322
 
 
 @click.command()
@@ -30,17 +24,23 @@ _PATIENCE_SECONDS = 30.0
     type=click.IntRange(1, 64),
     help="Server processes. [default: one a core, at most 4]",
 )
-def serve(*, host: str, port: int, workers: int | None) -> None:
+@click.option("--mcp", is_flag=True, help="Serve assistants over MCP beside them.")
+@click.option("--mcp-port", default=MCP_PORT, show_default=True, type=click.IntRange(1, 65535))
+def serve(*, host: str, port: int, workers: int | None, mcp: bool, mcp_port: int) -> None:
     """Serve the pages and the API until Ctrl-C or SIGTERM.
 
     Beside the server it runs a `mintmark worker`, which folds evidence on PostgreSQL, and on both
-    databases settles warranties and scores listings.
+    databases settles warranties and scores listings; with --mcp also a `mintmark mcp --http`.
     """
+    if mcp:
+        installation.require_mcp()
     installation.open_database()
     require_free(host=host, port=port)
+    if mcp:
+        require_free(host=host, port=mcp_port)
     if collect_static():
         output.say("Static files collected.")
-    run(host=host, port=port, workers=workers, greeting=())
+    run(host=host, port=port, workers=workers, greeting=(), mcp_port=mcp_port if mcp else None)
 
 
 def require_free(*, host: str, port: int) -> None:
@@ -63,60 +63,49 @@ def address(*, host: str, port: int) -> str:
     return f"http://{shown}:{port}/"
 
 
-def run(*, host: str, port: int, workers: int | None, greeting: Sequence[str]) -> None:
-    """Serve until a signal ends it; `greeting` is printed once it answers, after the address."""
-    from django.db import connection
+def run(
+    *,
+    host: str,
+    port: int,
+    workers: int | None,
+    greeting: Sequence[str],
+    mcp_port: int | None = None,
+) -> None:
+    """Serve until a signal ends it; `greeting` is printed once it answers, after the address. MCP is served beside it
+    where it has a port."""
     from granian import Granian
     from granian.constants import Interfaces
 
-    count = workers or min(4, os.cpu_count() or 1)
-    # Their connections must not be shared with the processes that are about to start.
-    connection.close()
-    if connection.vendor == "postgresql":
-        # Closing only gives the connection back; two processes on one would read each other's answers.
-        connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's alone has one
+    processes.detach()
     server: Any = Granian(
         "mintmark.config.wsgi:application",
         address=host,
         port=port,
         interface=Interfaces.WSGI,
-        workers=count,
+        workers=workers or min(4, os.cpu_count() or 1),
         blocking_threads=4,
         workers_kill_timeout=10,
         respawn_failed_workers=True,
         log_enabled=False,
     )
-    worker = _Worker()
+    beside = [processes.Beside("worker")]
+    if mcp_port is not None:
+        beside.append(processes.Beside("mcp", "--http", "--host", host, "--port", str(mcp_port)))
+    url = address(host=host, port=port)
 
     @server.on_startup  # type: ignore[untyped-decorator]
     def start() -> None:
-        worker.start()
-        threading.Thread(
-            target=_greet, args=(address(host=host, port=port), greeting), daemon=True
-        ).start()
+        for one in beside:
+            one.start()
+        lines = (f"Serving on {url} (Ctrl-C ends it)", *greeting)
+        threading.Thread(target=processes.greet, args=(url, lines), daemon=True).start()
 
     try:
         server.serve()
     finally:
-        worker.stop()
+        for one in beside:
+            one.stop()
         output.say("Stopped.")
-
-
-def _greet(url: str, greeting: Sequence[str]) -> None:
-    """Say where the server is once it answers: a link that leads nowhere yet helps nobody."""
-    where = urlsplit(url)
-    while True:
-        connection = HTTPConnection(where.hostname or "", where.port, timeout=_PATIENCE_SECONDS)
-        try:
-            connection.request("HEAD", "/")
-            connection.getresponse()
-            break
-        except (OSError, HTTPException):
-            time.sleep(0.1)
-        finally:
-            connection.close()
-    for line in (f"Serving on {url} (Ctrl-C ends it)", *greeting):
-        output.say(line)
 
 
 def collect_static() -> bool:
@@ -137,39 +126,3 @@ def collect_static() -> bool:
     call_command("collectstatic", verbosity=0, interactive=False, clear=root.is_dir())
     stamp.write_text(state)
     return True
-
-
-class _Worker:
-    """A `mintmark worker` beside the server, started again if it dies."""
-
-    def __init__(self) -> None:
-        self._ending = threading.Event()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._thread = threading.Thread(target=self._keep_alive, daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the worker between two slices; a second call does nothing."""
-        self._ending.set()
-        process = self._process
-        if process is not None and process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(timeout=15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-    def _keep_alive(self) -> None:
-        while not self._ending.is_set():
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "mintmark.cli", "worker", "--with-parent"],
-                stdin=subprocess.DEVNULL,
-                # Out of the terminal's group: on Ctrl-C the server ends it, after the last request.
-                start_new_session=True,
-            )
-            code = self._process.wait()
-            if not self._ending.is_set():
-                click.echo(f"! The worker ended with {code}; starting it again.", err=True)
-                self._ending.wait(_RESTART_SECONDS)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import click
 
-from . import exits, installation, measuring, output, upkeep
+from . import exits, installation, measuring, output, processes, upkeep
 
 POLL_SECONDS = 0.2
 _LONGEST_POLL_SECONDS = 1.0
@@ -49,7 +49,7 @@ def worker(context: click.Context, *, once: bool, with_parent: bool, as_json: bo
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     if with_parent:
-        _end_with(parent=os.getppid(), stop=stop)
+        processes.when_gone(parent=os.getppid(), then=stop.set)
     beside = [upkeep.start(stop=stop), *measuring.start(stop=stop)]
     folded = _run(stop, folds=connection.vendor == "postgresql")
     for thread in beside:
@@ -106,14 +106,3 @@ def _seal_part() -> bool:
         click.echo(f"! {failed}; sealing again in an hour.", err=True)
         return False
     return any(one is not None and one.count == seals.ROWS for one in made)
-
-
-def _end_with(*, parent: int, stop: threading.Event) -> None:
-    """Set `stop` when the parent is gone, however it went."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        stop.set()
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -240,6 +240,13 @@ if not 0 <= OUTPUT_DAYS <= 3_650:
         f"MINTMARK_OUTPUT_DAYS is {OUTPUT_DAYS}; it must be 0 to 3650 (0: outputs are not kept)."
     )
 
+# How many requests a minute an assistant may make over MCP (0: as many as it likes).
+MCP_PER_MINUTE: int = env.int("MINTMARK_MCP_PER_MINUTE", default=600)
+if not 0 <= MCP_PER_MINUTE <= 1_000_000:
+    raise environ.ImproperlyConfigured(
+        f"MINTMARK_MCP_PER_MINUTE is {MCP_PER_MINUTE}; it must be 0 to 1000000."
+    )
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -54,5 +54,10 @@ def shown(amount_micro: int) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def exact(amount_micro: int) -> str:
+    """Micro-tokens as programs read them: without separators, without zeros at the end."""
+    return shown(amount_micro).replace(",", "")
+
+
 def _refused(amount: str, why: str) -> InvalidAmount:
     return InvalidAmount(f"The amount {amount!r} can't be used: {why}. Give tokens such as 12.5.")

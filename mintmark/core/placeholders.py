@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 _PLACEHOLDER = re.compile(
-    r"\$\{([^{}:]{1,64})(?::[^{}]*)?\}|\{\{?\s*([A-Za-z_][\w.-]{0,63})\s*\}?\}"
+    r"\$\{([^{}:]{1,64})(?::([^{}]*))?\}|\{\{?\s*([A-Za-z_][\w.-]{0,63})\s*\}?\}"
 )
 
 
@@ -31,6 +31,15 @@ def names(text: str) -> list[str]:
     return list(dict.fromkeys(_name(match) for match in _PLACEHOLDER.finditer(text)))
 
 
+def defaults(text: str) -> dict[str, str]:
+    """What `${x:default}` brings along for when nobody fills it in, by name; the first of a name counts."""
+    found: dict[str, str] = {}
+    for match in _PLACEHOLDER.finditer(text):
+        if match[2] is not None:
+            found.setdefault(_name(match), match[2])
+    return found
+
+
 def filled(*, text: str, values: Mapping[str, str]) -> str:
     """A text with the placeholders that `values` names filled in; the others stand as they are.
 
@@ -40,4 +49,4 @@ def filled(*, text: str, values: Mapping[str, str]) -> str:
 
 
 def _name(match: re.Match[str]) -> str:
-    return (match[1] or match[2]).strip()
+    return (match[1] or match[3]).strip()

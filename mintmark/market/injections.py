@@ -113,13 +113,7 @@ def withdraw(*, caller: Caller, injection: Injection, reason: str, now: datetime
 
 def context(*, assistant: Assistant) -> list[Served]:
     """What is at work in an assistant now, by slot; what was revoked is gone at the next request."""
-    served = entitlements.served_to(team_ids={assistant.team_id})
-    allowed = Prompt.objects.filter(served, tombstone__isnull=True)
-    found = (
-        Injection.objects.filter(assistant=assistant, ended_at__isnull=True, prompt__in=allowed)
-        .select_related("prompt__team", "injected_by")
-        .order_by("slot")
-    )
+    found = at_work(assistant=assistant).select_related("prompt__team", "injected_by")
     return [
         Served(
             injection=one,
@@ -129,6 +123,15 @@ def context(*, assistant: Assistant) -> list[Served]:
         )
         for one in found
     ]
+
+
+def at_work(*, assistant: Assistant) -> QuerySet[Injection]:
+    """The injections that an assistant is served now, by slot: not ended, and of prompts that its team may use."""
+    served = entitlements.served_to(team_ids={assistant.team_id})
+    allowed = Prompt.objects.filter(served, tombstone__isnull=True)
+    return Injection.objects.filter(
+        assistant=assistant, ended_at__isnull=True, prompt__in=allowed
+    ).order_by("slot")
 
 
 def require_may_read(*, caller: Caller, assistant: Assistant) -> None:

@@ -21,6 +21,9 @@ ORDERS = ("trust", "adoption", "newest", "price", "-price")
 MOST_RANKED = 5_000
 """How many listings are ranked by an assistant's trust; of more, the newest are."""
 _TRUST_DIGITS = 4
+# Beyond these no order has a place: prices and scores here, ids there.
+_FARTHEST = {"newest": 2.0**63}
+_FARTHEST_OTHER = 1e9
 
 type Place = tuple[float, int]
 
@@ -103,6 +106,11 @@ def cards(
     """These listings as cards, in their order."""
     placed = [(listing, (0.0, listing.pk), None) for listing in listings]
     return _cards(placed, caller=caller, asked=Asked(assistant=assistant), now=now)
+
+
+def is_place(value: float, *, order: str) -> bool:
+    """Whether a card could stand there in this order."""
+    return abs(value) <= _FARTHEST.get(order, _FARTHEST_OTHER)
 
 
 type _Placed = tuple[PromptTokenListing, Place, Estimate | None]

@@ -172,3 +172,27 @@ def test_the_demo_is_not_mixed_into_somebodys_prompts(
         made.run("mintmark.cli", "import", "prompts-csv", str(file))
         with pytest.raises(AssertionError, match="ended with 3:"):
             made.run("mintmark.cli", "demo", "--no-serve")
+
+
+def test_the_server_brings_mcp_where_that_is_asked_for_and_takes_it_along() -> None:
+    port, mcp_port = free_port(), free_port()
+    ports = ("--port", str(port), "--mcp-port", str(mcp_port))
+    with installation() as made, _running(made, "serve", "--mcp", *ports) as server:
+        said = f"Serving MCP on http://127.0.0.1:{mcp_port}/mcp"
+        assert said in _read_until(server, said)
+        assert _status(f"http://127.0.0.1:{mcp_port}/mcp") == 401
+        server.send_signal(signal.SIGTERM)
+        server.wait(PATIENCE_SECONDS)
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(("127.0.0.1", mcp_port), timeout=5)
+
+
+def test_mcp_on_a_pipe_wants_a_live_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    with installation() as made:
+        for key, says in (
+            ("", "put an assistant's key into MINTMARK_MCP_KEY"),
+            ("mm_x", "unknown"),
+        ):
+            monkeypatch.setenv("MINTMARK_MCP_KEY", key)
+            with pytest.raises(AssertionError, match=f"ended with 2:(?s:.*){says}"):
+                made.run("mintmark.cli", "mcp")

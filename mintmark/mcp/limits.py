@@ -1,0 +1,74 @@
+"""How much one assistant may ask: so many requests a minute, so many at once. One that runs wild slows nobody else."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from mintmark.core import errors
+
+AT_ONCE = 32
+_MOST_KEPT = 10_000
+
+
+class TooManyRequests(errors.Refusal):
+    """An assistant asks more than it may now; `retry_seconds` says when it may again."""
+
+    code = "too_many_requests"
+
+    def __init__(self, message: str, *, retry_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_seconds = retry_seconds
+
+
+class Limits:
+    """A bucket of `per_minute` requests an assistant, which fills up again as steadily (0: as many as it likes); and
+    `at_once` under way, waiting calls and streams among them."""
+
+    def __init__(
+        self, *, per_minute: int, at_once: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._per_minute = per_minute
+        self._at_once = at_once
+        self._clock = clock
+        self._left: dict[int, tuple[float, float]] = {}
+        self._under_way: dict[int, int] = {}
+
+    @contextmanager
+    def passing(self, who: int) -> Iterator[None]:
+        """While a request of `who` is under way; `TooManyRequests`."""
+        under_way = self._under_way.get(who, 0)
+        if under_way >= self._at_once:
+            raise TooManyRequests(
+                f"{under_way} requests of this assistant are under way, and no more are taken at once: wait for one "
+                "to end, or close a stream.",
+                retry_seconds=1,
+            )
+        self._take(who)
+        self._under_way[who] = under_way + 1
+        try:
+            yield
+        finally:
+            left = self._under_way[who] - 1
+            if left:
+                self._under_way[who] = left
+            else:
+                del self._under_way[who]
+
+    def _take(self, who: int) -> None:
+        if not self._per_minute:
+            return
+        now = self._clock()
+        left, since = self._left.get(who, (float(self._per_minute), now))
+        left = min(left + (now - since) * self._per_minute / 60, self._per_minute)
+        if left < 1:
+            seconds = math.ceil((1 - left) * 60 / self._per_minute)
+            raise TooManyRequests(
+                f"This assistant asked {self._per_minute} times within a minute, which is what it may; ask again in "
+                f"{seconds} s.",
+                retry_seconds=seconds,
+            )
+        if who not in self._left and len(self._left) >= _MOST_KEPT:
+            # Whoever asked last the longest ago has long got a full bucket again, or is as well off with one.
+            del self._left[min(self._left, key=lambda one: self._left[one][1])]
+        self._left[who] = left - 1, now
