@@ -72,6 +72,27 @@ def test_strict_is_bad_input_and_stores_nothing(call: Call, tmp_path: Path) -> N
     assert not Prompt.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("kind", "file"),
+    [("skills", "a/SKILL.md"), ("dotprompt", "a.prompt"), ("prompty", "a.prompty")],
+)
+def test_prompts_kept_as_files_come_in_and_a_bad_one_is_named(
+    kind: str, file: str, call: Call, tmp_path: Path
+) -> None:
+    path = tmp_path / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("---\nname: a\ndescription: Says hi.\n---\nHi {{x}}\n")
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / path.name).write_text("---\nname: [\n---\n")
+    result = call("import", kind, str(tmp_path), "--team", "writers", "--open")
+    assert result.exit_code == exits.PROBLEM
+    assert f"bad/{path.name}, line 3" in result.stderr
+    assert "1 registered" in result.stdout
+    prompt = Prompt.objects.get()
+    assert (prompt.reference, prompt.team.name, prompt.is_open) == (f"{kind}/a@1", "writers", True)
+    assert call("import", kind, str(tmp_path), "--strict").exit_code == exits.BAD_INPUT
+
+
 def _some_evidence() -> None:
     cast = Cast()
     for n in range(30):
