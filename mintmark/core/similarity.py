@@ -7,6 +7,7 @@ written in letters, and nothing of meaning: a paraphrase in other words is unlik
 import math
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 
 _LENGTH = 3
 
@@ -16,14 +17,13 @@ def cosine(one: str, other: str) -> float:
 
     A text without letters and digits is like nothing but another such text.
     """
-    left, right = grams(one), grams(other)
-    if not left or not right:
-        return float(left == right)
-    if left == right:
-        return 1.0
-    fewer, more = (left, right) if len(left) <= len(right) else (right, left)
-    shared = sum(count * more[gram] for gram, count in fewer.items() if gram in more)
-    return min(1.0, shared / math.sqrt(_squares(left) * _squares(right)))
+    return _cosine(grams(one), grams(other))
+
+
+def cosines(one: str, others: Sequence[str]) -> list[float]:
+    """The likeness of one text to each of the others."""
+    left = grams(one)
+    return [_cosine(left, grams(other)) for other in others]
 
 
 def grams(text: str) -> Counter[str]:
@@ -34,6 +34,16 @@ def grams(text: str) -> Counter[str]:
         return Counter()
     padded = f" {' '.join(words)} "
     return Counter(padded[n : n + _LENGTH] for n in range(len(padded) - _LENGTH + 1))
+
+
+def _cosine(left: Counter[str], right: Counter[str]) -> float:
+    if not left or not right:
+        return float(left == right)
+    if left == right:
+        return 1.0
+    fewer, more = (left, right) if len(left) <= len(right) else (right, left)
+    shared = sum(count * more[gram] for gram, count in fewer.items() if gram in more)
+    return min(1.0, shared / math.sqrt(_squares(left) * _squares(right)))
 
 
 def _squares(counts: Counter[str]) -> int:

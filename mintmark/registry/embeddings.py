@@ -65,7 +65,7 @@ class Likeness:
     def of(self, text: str, others: Sequence[str]) -> list[float]:
         """How like each of the others is to a text, in [0, 1]."""
         if self.vectors is None:
-            return [similarity.cosine(text, other) for other in others]
+            return similarity.cosines(text, others)
         one, *rest = self.vectors.rows([text, *others])
         return [min(1.0, max(0.0, float(one @ other))) for other in rest]
 

@@ -8,8 +8,8 @@ from mintmark.registry.models import Assistant, Prompt
 
 from .answers import Affinity
 
-MOST_ENTRIES = 500
-MOST_CHARACTERS = 4_000
+MOST_ENTRIES = 200
+MOST_CHARACTERS = 2_000
 
 
 def of(*, caller: Caller, assistant: Assistant, prompt: Prompt) -> Affinity | None:
