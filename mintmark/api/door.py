@@ -43,6 +43,7 @@ from . import (
     prompts,
     purchase_requests,
     purchases,
+    ranking,
     ratings,
     reference,
     refusals,
@@ -105,7 +106,7 @@ api = Api(
 for module in (
     evidence, prompts, reputation, assistants, trust, rituals, codices, contracts, memories, runners, runs,
     comparisons, labels, listings, prompt_sets, purchases, purchase_requests, wallets, injections, mandates, forks,
-    foresight, ratings, entitlements, vaults, bundle_imports,
+    foresight, ranking, ratings, entitlements, vaults, bundle_imports,
     vault_keys, vault_debts, withdrawals, keys, house,
 ):  # fmt: skip
     api.add_router("", module.routes.router)

@@ -6,6 +6,8 @@ with client.Client("https://mintmark.example", key=KEY, assistant="scout") as mi
         use.report(score=judged(answer))
 """
 
+from .asynchronous import AsyncClient
+from .choices import Choice
 from .clients import Client
 from .outbox import Counts
 from .prompts import MissingVariables, Prompt
@@ -13,6 +15,8 @@ from .uses import Use
 from .wire import MintmarkError, Refused, Unavailable
 
 __all__ = [
+    "AsyncClient",
+    "Choice",
     "Client",
     "Counts",
     "MintmarkError",

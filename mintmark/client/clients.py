@@ -3,61 +3,22 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, Unpack
 
-from . import wire
-from .outbox import Counts, Outbox
-from .plans import Plan, Plans
+from . import door, wire
+from .door import Door, Settings
+from .plans import Plan
 from .prompts import Prompt
 from .uses import Use
-from .wire import Address, Wire
-
-MOST_FRESH_SECONDS = 300.0
+from .wire import Wire
 
 
-class Client:
-    """A Mintmark server as one program uses it; safe between threads, and in forked children.
+class Client(Door):
+    """A client for plain programs; `Door` says what it is given. Safe between threads, and in forked children."""
 
-    `url` and `key` may stand in MINTMARK_URL and MINTMARK_KEY (or MINTMARK_KEY_FILE). `assistant` is whose uses are
-    reported. Reading a prompt asks the server each time, so that what is revoked is gone at once; `fresh_seconds` (at
-    most 300) lets an answer stand that long without asking, and a revocation wait as long. `stale_seconds` lets the
-    last answer stand in that long while the server is away. `state` is the folder for what waits to be delivered,
-    `spool_bytes` what it may hold. `exit_seconds` is how long a program that ends waits for its last delivery.
-    """
-
-    def __init__(
-        self,
-        url: str | None = None,
-        *,
-        key: str | None = None,
-        assistant: str | int | None = None,
-        fresh_seconds: float = 0.0,
-        stale_seconds: float = 0.0,
-        timeout_seconds: float = 5.0,
-        exit_seconds: float = 3.0,
-        state: Path | str | None = None,
-        spool_bytes: int = 64 << 20,
-    ) -> None:
-        if not 0.0 <= fresh_seconds <= MOST_FRESH_SECONDS:
-            raise ValueError(
-                f"fresh_seconds is 0 to {MOST_FRESH_SECONDS:g}, not {fresh_seconds!r}: for so long a prompt that was "
-                "revoked would go on being used."
-            )
-        if stale_seconds < 0 or timeout_seconds <= 0 or exit_seconds < 0:
-            raise ValueError("stale_seconds, timeout_seconds and exit_seconds are no less than 0.")
-        self._assistant = assistant
-        self._address = Address.checked(url=url or _given("MINTMARK_URL"), key=key or _key())
-        self._plans = Plans(fresh_seconds=fresh_seconds, stale_seconds=stale_seconds)
-        self._timeout_seconds = timeout_seconds
-        self._outbox = Outbox(
-            address=self._address,
-            root=Path(state) if state is not None else None,
-            most_bytes=spool_bytes,
-            timeout_seconds=max(timeout_seconds, 10.0),
-            exit_seconds=exit_seconds,
-        )
+    def __init__(self, url: str | None = None, **settings: Unpack[Settings]) -> None:
+        super().__init__(url, **settings)
         self._wires: dict[int, Wire] = {}
 
     def get(self, reference: str, *, fallback: str | None = None) -> Prompt:
@@ -67,6 +28,25 @@ class Client:
         withdrawn or is not the caller's to read, `Unavailable` where the server is away and nothing stands in.
         """
         return self._driven(self._plans.prompt(reference, fallback=fallback))
+
+    def best(
+        self,
+        assistant: str | int | None = None,
+        task: str = "",
+        *,
+        explore: bool = False,
+        fallback: str | None = None,
+    ) -> Prompt:
+        """The prompt with the best trust for an assistant on a task, of those that both it and the caller may use.
+
+        `task` is a ritual's name or a tag (`task:summarise`). The best is the one whose trust has the highest lower
+        bound. With `explore` it is drawn by Thompson sampling, so that prompts of which little is known are tried as
+        often as they may be the best; `prompt.choice` and every report say with which probability. As `get` otherwise.
+        """
+        whose = self._whose(assistant)
+        rng = self._chance(explore=explore)
+        plan = self._plans.best(assistant=whose, task=task, rng=rng, fallback=fallback)
+        return door.say(self._driven(plan))
 
     @contextmanager
     def use(
@@ -79,16 +59,7 @@ class Client:
     ) -> Iterator[Use]:
         """A use of a prompt (or of what a reference names, as `get`) under a ritual, to be reported on."""
         held = self.get(prompt, fallback=fallback) if isinstance(prompt, str) else prompt
-        yield Use(
-            prompt=held,
-            assistant=assistant if assistant is not None else self._assistant,
-            ritual=ritual,
-            outbox=self._outbox,
-        )
-
-    def counts(self) -> Counts:
-        """What became of everything that was reported."""
-        return self._outbox.counts()
+        yield self._use(held, ritual=ritual, assistant=assistant)
 
     def flush(self, seconds: float = 10.0) -> bool:
         """Wait until all that was reported is delivered, at most so long; False if something waits still."""
@@ -97,8 +68,8 @@ class Client:
     def close(self) -> None:
         """Deliver what waits if that goes at once, and end. A program that ends does this by itself."""
         self._outbox.close()
-        for wire_ in self._wires.values():
-            wire_.close()
+        for one in self._wires.values():
+            one.close()
         self._wires.clear()
 
     def __enter__(self) -> Self:
@@ -111,9 +82,6 @@ class Client:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-    def __repr__(self) -> str:
-        return f"<mintmark.client.Client {self._address.url}>"
 
     def _driven[T](self, plan: Plan[T]) -> T:
         try:
@@ -134,16 +102,6 @@ class Client:
         pid = os.getpid()
         found = self._wires.get(pid)
         if found is None:
-            found = self._wires.setdefault(
-                pid, Wire(address=self._address, timeout_seconds=self._timeout_seconds)
-            )
+            made = Wire(address=self._address, timeout_seconds=self._timeout_seconds)
+            found = self._wires.setdefault(pid, made)
         return found
-
-
-def _given(name: str) -> str:
-    return os.environ.get(name, "")
-
-
-def _key() -> str:
-    file = _given("MINTMARK_KEY_FILE")
-    return Path(file).read_text().strip() if file else _given("MINTMARK_KEY").strip()

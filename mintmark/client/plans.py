@@ -4,11 +4,12 @@ A plan yields requests and is sent their answers (or thrown what there was in th
 client and the asynchronous one follow the same rules.
 """
 
+import random
 from collections.abc import Generator, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from . import cache, prompts, wire
+from . import cache, choices, prompts, wire
 from .prompts import Prompt, Source
 from .wire import Answer, Request
 
@@ -43,6 +44,46 @@ class Plans:
             if fallback is None:
                 raise
             return prompts.fallback(fallback, why=str(none))
+
+    def best(
+        self, *, assistant: str | int, task: str, rng: random.Random | None, fallback: str | None
+    ) -> Plan[Prompt]:
+        """The prompt that an assistant can trust most on a task (or, with chance, one that may be that); else as
+        `prompt`."""
+        try:
+            return (yield from self._best(str(assistant), task, rng))
+        except wire.MintmarkError as none:
+            if fallback is None:
+                raise
+            return prompts.fallback(fallback, why=str(none))
+
+    def _best(self, assistant: str, task: str, rng: random.Random | None) -> Plan[Prompt]:
+        query = {
+            "assistant": assistant,
+            "task": task,
+            "order": "trust_low" if rng is None else "trust_high",
+            "limit": str(choices.MOST),
+        }
+        name = " ".join(("ranking", *query.values()))
+        reading = yield from self._read(name, "/ranking", query, choices.MEMBERS)
+        left = choices.candidates(reading.body)
+        while left:
+            choice = choices.chosen(
+                left, task=task, as_of=reading.body["as_of"], policy=reading.body["policy"], rng=rng
+            )
+            try:
+                prompt = yield from self._prompt(choice.candidate.reference)
+            except wire.Refused as refusal:
+                if refusal.status == 401:
+                    raise
+                left.remove(choice.candidate)  # revoked since it was ranked
+            else:
+                return replace(prompt, choice=choice)
+        raise wire.Refused(
+            f"There is no prompt for {task!r} that {assistant} and you may use.",
+            code="not_found",
+            status=404,
+        )
 
     def _prompt(self, reference: str) -> Plan[Prompt]:
         name = f"prompt {reference}"

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from mintmark.core import placeholders
 
 from . import wire
+from .choices import Choice
 
 MEMBERS = frozenset(("reference", "digest", "variables", "text"))
 """What the answer that tells a prompt has at least."""
@@ -23,7 +24,8 @@ class Prompt:
     """One exact text. `source` says how current it is.
 
     `server`: asked just now; `kept`: confirmed less than `fresh_seconds` ago; `stale`: confirmed `age_seconds` ago, and
-    the server is away; `fallback`: the caller's own text, for the reason `why`; it has no reference.
+    the server is away; `fallback`: the caller's own text, for the reason `why`; it has no reference. `choice` says why
+    it is this one, where it was chosen as the best.
     """
 
     reference: str
@@ -33,6 +35,7 @@ class Prompt:
     source: Source = "server"
     age_seconds: float = 0.0
     why: str = ""
+    choice: Choice | None = None
 
     def render(self, values: Mapping[str, object] | None = None, /, **variables: object) -> str:
         """The text with its variables filled in; what is filled in is not read for variables again.

@@ -48,14 +48,25 @@ class Use:
                 ritual=ritual if ritual is not None else self.ritual,
                 score=score,
                 runs=runs,
-                note=note,
-                tags=tags,
+                note=self._noted(note),
+                tags=[*tags, *self._chosen()],
             )
             line = events.line(event)
         except Exception as wrong:  # whatever was handed in, the caller's program goes on
             self.outbox.note_unfit(str(wrong))
             return False
         return self.outbox.put(line)
+
+    def _noted(self, note: str) -> str:
+        """A note, and behind it why the prompt was chosen, which is not cut."""
+        choice = self.prompt.choice
+        if choice is None:
+            return note
+        room = events.MOST_NOTE - len(choice.note) - 3
+        return f"{note[:room]} · {choice.note}" if note else choice.note
+
+    def _chosen(self) -> list[str]:
+        return [self.prompt.choice.tag] if self.prompt.choice is not None else []
 
     def _reference(self) -> str:
         if not self.prompt.reference:

@@ -1,5 +1,6 @@
 """What goes over the wire: a request, an answer that counts, and the two ways in which there is none."""
 
+import asyncio
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,8 @@ MOST_BYTES = 32 << 20
 _PROBLEM = "application/problem+json"
 # Statuses of a server that can't now, or won't now.
 _LATER = frozenset({408, 425, 429})
+# What a connection that stood open and has died meanwhile ends in.
+_DEAD = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 
 
 class MintmarkError(Exception):
@@ -108,7 +111,7 @@ class Wire:
         """
         try:
             return self._sent(request)
-        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as cut:
+        except _DEAD as cut:
             if request.body is not None:
                 raise _unreached(cut) from None
         except httpx.HTTPError as failed:
@@ -130,6 +133,47 @@ class Wire:
                 chunks.append(chunk)
                 size += len(chunk)
                 within(size=size, is_late=time.monotonic() > deadline)
+        return read(response, b"".join(chunks))
+
+
+class AsyncWire:
+    """Sends requests from one event loop, as `Wire` does from threads."""
+
+    def __init__(self, *, address: Address, timeout_seconds: float) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._client = httpx.AsyncClient(**settings(address, timeout_seconds=timeout_seconds))
+
+    async def send(self, request: Request) -> Answer:
+        """See `Wire.send`."""
+        try:
+            return await self._sent(request)
+        except _DEAD as cut:
+            if request.body is not None:
+                raise _unreached(cut) from None
+        except httpx.HTTPError as failed:
+            raise _unreached(failed) from None
+        try:
+            return await self._sent(request)
+        except httpx.HTTPError as failed:
+            raise _unreached(failed) from None
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def _sent(self, request: Request) -> Answer:
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async with (
+                asyncio.timeout(self._timeout_seconds),
+                self._client.stream(**arguments(request)) as response,
+            ):
+                async for chunk in response.aiter_bytes():
+                    chunks.append(chunk)
+                    size += len(chunk)
+                    within(size=size, is_late=False)
+        except TimeoutError:
+            raise Unavailable("There was no whole answer in time.") from None
         return read(response, b"".join(chunks))
 
 

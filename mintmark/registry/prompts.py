@@ -164,6 +164,12 @@ def readable_by(*, caller: Caller) -> QuerySet[Prompt]:
     return Prompt.objects.filter(entitlements.served_to(team_ids=caller.team_ids))
 
 
+def usable(*, caller: Caller, team_id: int) -> QuerySet[Prompt]:
+    """The prompts that a team's assistants may use and a caller may read: what was withdrawn is nobody's to use."""
+    served = readable_by(caller=caller).filter(entitlements.served_to(team_ids={team_id}))
+    return served.filter(tombstone__isnull=True)
+
+
 def may_read_text(*, caller: Caller, prompt: Prompt) -> bool:
     """Whether a caller may read this prompt's text."""
     return readable_by(caller=caller).filter(pk=prompt.pk).exists()

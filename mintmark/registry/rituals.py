@@ -59,6 +59,12 @@ def register(
     )
 
 
+def of_task(*, reference: str) -> list[Ritual]:
+    """The rituals that measure a task: all with this tag (`task:summarise`), else the one that is named so."""
+    tagged = list(Ritual.objects.filter(tag=reference))
+    return tagged or [named(reference=reference)]
+
+
 def named(*, reference: str) -> Ritual:
     """The ritual with this id, `name@version`, or `name` (its newest version)."""
     name, _, version = reference.rpartition("@")

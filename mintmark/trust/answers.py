@@ -122,6 +122,25 @@ class Suggestion:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ranked:
+    """A prompt, its task, and how far an assistant can trust it there, tried or not."""
+
+    prompt: Prompt
+    ritual: Ritual
+    trust: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """The first of `total` prompts for a task, in the order asked for."""
+
+    rows: tuple[Ranked, ...]
+    total: int
+    as_of: int
+    policy: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class HeatMap:
     """Expected scores, `trust[i][j]` of assistant i with prompt j."""
 

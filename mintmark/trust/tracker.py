@@ -1,6 +1,6 @@
 """AssistantTrustTracker: which prompts an assistant can trust, how far, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from django.db.models import Q, QuerySet
@@ -21,6 +21,7 @@ from .answers import (
     Matrix,
     MatrixRow,
     PairExplanation,
+    Ranking,
     Suggestion,
     TrackRecord,
     WordingEffect,
@@ -31,6 +32,11 @@ from .view import View
 ORDERS = (
     "trust_low", "trust", "resonance", "compliance", "volatility", "mutation", "memory", "runs", "name",
 )  # fmt: skip
+RANKING_ORDERS: Mapping[str, Callable[[Estimate], float]] = {
+    "trust_low": lambda trust: trust.low,
+    "trust": lambda trust: trust.value,
+    "trust_high": lambda trust: trust.high,
+}
 
 
 class AssistantTrustTracker:
@@ -147,6 +153,26 @@ class AssistantTrustTracker:
     ) -> list[Suggestion]:
         """Prompts that this assistant never tried, those most likely to beat its best first."""
         return self._view().suggestions(assistant=assistant, now=now, limit=limit)
+
+    def ranking(
+        self,
+        *,
+        assistant: Assistant,
+        tasks: Sequence[Ritual],
+        usable: QuerySet[Prompt],
+        now: datetime,
+        order: str = "trust_low",
+        limit: int = 20,
+    ) -> Ranking:
+        """The `usable` prompts of these tasks, tried or not, by one of `RANKING_ORDERS`."""
+        return self._view().ranking(
+            assistant=assistant,
+            tasks=tasks,
+            usable=usable,
+            now=now,
+            order=RANKING_ORDERS[order],
+            limit=limit,
+        )
 
     def foresee(
         self,

@@ -1,12 +1,12 @@
 """The folded state as a reader needs it: loaded, aged to now, never changed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from statistics import NormalDist
 
 import numpy as np
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from numpy.typing import NDArray
 
 from mintmark.core import alignment, predictions
@@ -18,7 +18,7 @@ from mintmark.reputation.answers import Estimate
 from mintmark.reputation.models import Policy, Standing
 
 from . import projector
-from .answers import MatrixRow, Measure, Resonance, Suggestion, WordingEffect
+from .answers import MatrixRow, Measure, Ranked, Ranking, Resonance, Suggestion, WordingEffect
 from .fold import Fold
 from .models import AssistantPromptTrustMap
 
@@ -290,6 +290,52 @@ class View:
             )
         found.sort(key=lambda s: (-s.odds, s.prompt.pk))
         return found[:limit]
+
+    def ranking(
+        self,
+        *,
+        assistant: Assistant,
+        tasks: Sequence[Ritual],
+        usable: QuerySet[Prompt],
+        now: datetime,
+        order: Callable[[Estimate], float],
+        limit: int,
+    ) -> Ranking:
+        """The usable prompts of these tasks, the highest by `order` first; of more than 4,000 the newest."""
+        names = {ritual.name for ritual in tasks}
+        wanted = self._known_tasks(tasks)
+        found = list(
+            usable.filter(
+                Q(standing__ritual__name__in=names)
+                | Q(taggings__tag__in={ritual.tag for ritual in tasks})
+            )
+            .distinct()
+            .defer("text", "wording")
+            .order_by("-id")[:MOST_CANDIDATES]
+        )
+        at = self.tasks_of(found)
+        prompts = [prompt for prompt in found if at[prompt.pk] in wanted]
+        if not prompts:
+            return Ranking(rows=(), total=0, as_of=self.as_of, policy=self.policy)
+        told, runs = self.grid(assistants=[assistant], prompts=prompts, now=now)
+        rows = [
+            Ranked(
+                prompt=prompt,
+                ritual=wanted[at[prompt.pk]],
+                trust=_told(told, i, runs=float(runs[0, i])),
+            )
+            for i, prompt in enumerate(prompts)
+        ]
+        rows.sort(key=lambda row: (-order(row.trust), -row.trust.value, row.prompt.pk))
+        return Ranking(
+            rows=tuple(rows[:limit]), total=len(rows), as_of=self.as_of, policy=self.policy
+        )
+
+    def _known_tasks(self, rituals: Sequence[Ritual]) -> dict[int, Ritual]:
+        """By the id under which their task is kept (that of a name's first version), each task's newest version."""
+        newest = sorted(rituals, key=lambda ritual: ritual.version)
+        ids = self.fold.records.task(np.array([ritual.pk for ritual in newest], dtype=np.int64))
+        return dict(zip(ids.tolist(), newest, strict=True))
 
 
 def _keep_measured(

@@ -102,6 +102,7 @@ TABLE = [
     read("trust.explained", lambda w: f"/assistants/{w.scout.pk}/trust/{w.prompt.pk}"),
     read("trust.wording", lambda w: f"/assistants/{w.scout.pk}/wording"),
     read("trust.suggestions", lambda w: f"/assistants/{w.scout.pk}/suggestions"),
+    read("ranking.shown", lambda w: "/ranking?assistant=scout&task=summaries"),
     read("trust.holders", lambda w: f"/prompts/{w.prompt.pk}/assistants"),
     read("trust.heat_map", lambda w: f"/rituals/{w.ritual.pk}/heat-map"),
     read("rituals.listed", lambda w: "/rituals"),

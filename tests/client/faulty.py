@@ -39,6 +39,7 @@ class Server:
     writes: int = 0
     reads: list[str] = field(default_factory=list)
     prompts: dict[str, dict[str, Any]] = field(default_factory=lambda: {"mint/summary": PROMPT})
+    ranking: dict[str, Any] = field(default_factory=dict)
     me: dict[str, Any] = field(default_factory=lambda: dict(ME))
     refuses: Callable[[list[dict[str, Any]]], Answer | None] = lambda events: None
     is_known: bool = True
@@ -58,6 +59,8 @@ class Server:
         self.reads.append(path)
         if path.startswith("/api/v1/me"):
             return 200, self.me, {}
+        if path.startswith("/api/v1/ranking"):
+            return 200, self.ranking, {}
         for name, body in self.prompts.items():
             if path.endswith(f"ref={name.replace('/', '%2F').replace('@', '%40')}"):
                 current = f'"{hash(json.dumps(body))}"'

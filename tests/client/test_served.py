@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import random
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from mintmark import client
 from mintmark.accounts import keys
 from mintmark.evidence.models import Event
 from mintmark.registry import entitlements
+from mintmark.trust import projector
 
 from .mint import Mint
 
@@ -91,6 +93,32 @@ def test_reports_are_in_the_log_once_and_refused_ones_set_aside(
     assert (counts.delivered, counts.set_aside, counts.waiting) == (50, 2, 0)
     (losses,) = tmp_path.rglob("losses.jsonl")
     assert "There is no ritual 'no such ritual'" in losses.read_text()
+
+
+def test_the_best_of_what_both_may_use_is_chosen_and_reports_say_so(
+    mint: Mint, opened: Opened
+) -> None:
+    better = mint.written("mint/better", "Sum up {text} with care.")
+    with opened() as before:
+        for prompt, score in ((mint.prompt, 0.2), (better, 0.9)):
+            with before.use(prompt.reference, ritual="summaries") as use:
+                use.report(score, runs=100)
+        assert before.flush(60)
+        projector.wait_for(Event.objects.latest("id").pk, seconds=20, now=timezone.now())
+    chooser = opened(rng=random.Random(1))
+    for task in ("summaries", "task:summarise"):
+        assert chooser.best("scout", task).reference == "mint/better@1"
+    with chooser.use(chooser.best(task="summaries", explore=True)) as use:
+        assert use.report(1.0)
+    assert chooser.flush(60)
+    event = Event.objects.latest("id")
+    assert event.ritual is not None
+    assert (event.ritual.name, event.tags) == ("summaries", ["chosen:thompson"])
+    assert event.note.startswith("thompson for summaries: trust 0.")
+    entitlements.entomb(caller=mint.author, prompt=better, reason="it leaks", now=timezone.now())
+    assert chooser.best("scout", "summaries").reference == "mint/summary@1"
+    with pytest.raises(client.Refused, match="no such task"):
+        chooser.best("scout", "no such task")
 
 
 def test_the_guide_runs_as_it_stands(

@@ -1,0 +1,79 @@
+"""`/ranking`: the prompts that an assistant may use for a task, by how far it can trust them."""
+
+from typing import Annotated, Literal, TypedDict
+
+from ninja import Query
+
+from mintmark.registry import assistants, prompts, rituals
+from mintmark.trust.tracker import AssistantTrustTracker
+
+from . import clock, shapes
+from .bodies import Reference
+from .credentials import Request
+from .routes import Routes
+from .shapes import AsOf, EstimateShape, Policy
+
+routes = Routes(tag="ranking")
+
+Order = Literal["trust_low", "trust", "trust_high"]
+
+
+class RankedShape(TypedDict):
+    """A prompt, its task, and how far the assistant can trust it there; `runs` 0: it never tried it."""
+
+    prompt: shapes.PromptNamed
+    ritual: shapes.RitualNamed
+    trust: EstimateShape
+
+
+class RankingShape(TypedDict):
+    """The first of `total` prompts that both the assistant and the caller may use."""
+
+    as_of: AsOf
+    policy: Policy
+    assistant: shapes.Named
+    total: int
+    items: list[RankedShape]
+
+
+@routes.get("/ranking", scope="read", answer=RankingShape, refuses=(404,))
+def shown(
+    request: Request,
+    assistant: Reference,
+    task: Annotated[str, Query(min_length=1, max_length=300, description="a ritual or its tag")],
+    order: Annotated[Order, Query("trust_low")],
+    limit: Annotated[int, Query(20, ge=1, le=200)],
+) -> RankingShape:
+    """Rank the prompts that an assistant may use for a task, tried or not.
+
+    `task` is a tag (`task:summarise`) or a ritual by name, `name@version` or id; `assistant` a name or an id. It has
+    the prompts whose text both the assistant's team and the caller may use, and that were not withdrawn. `trust_low`
+    puts first what is surest to be good, `trust_high` what may yet be the best.
+    """
+    whose = assistants.named(reference=assistant)
+    told = AssistantTrustTracker().ranking(
+        assistant=whose,
+        tasks=rituals.of_task(reference=task),
+        usable=prompts.usable(caller=request.auth, team_id=whose.team_id),
+        now=clock.reading(),
+        order=order,
+        limit=limit,
+    )
+    return {
+        "as_of": told.as_of,
+        "policy": told.policy,
+        "assistant": shapes.assistant(whose),
+        "total": told.total,
+        "items": [
+            {
+                "prompt": shapes.prompt(row.prompt),
+                "ritual": {
+                    "id": row.ritual.pk,
+                    "name": row.ritual.name,
+                    "version": row.ritual.version,
+                },
+                "trust": shapes.estimate(row.trust),
+            }
+            for row in told.rows
+        ],
+    }
