@@ -107,17 +107,14 @@ class Wire:
     def send(self, request: Request) -> Answer:
         """The answer; `Refused` or `Unavailable` where there is none.
 
-        A read is tried again at once if a connection that stood open turns out to be dead.
+        It is tried again at once if a connection that stood open turns out to be dead: a read changes nothing, and
+        events have keys.
         """
         try:
-            return self._sent(request)
-        except _DEAD as cut:
-            if request.body is not None:
-                raise _unreached(cut) from None
-        except httpx.HTTPError as failed:
-            raise _unreached(failed) from None
-        try:
-            return self._sent(request)
+            try:
+                return self._sent(request)
+            except _DEAD:
+                return self._sent(request)
         except httpx.HTTPError as failed:
             raise _unreached(failed) from None
 
@@ -146,14 +143,10 @@ class AsyncWire:
     async def send(self, request: Request) -> Answer:
         """See `Wire.send`."""
         try:
-            return await self._sent(request)
-        except _DEAD as cut:
-            if request.body is not None:
-                raise _unreached(cut) from None
-        except httpx.HTTPError as failed:
-            raise _unreached(failed) from None
-        try:
-            return await self._sent(request)
+            try:
+                return await self._sent(request)
+            except _DEAD:
+                return await self._sent(request)
         except httpx.HTTPError as failed:
             raise _unreached(failed) from None
 

@@ -19,7 +19,7 @@ SCORES = [
     name
     for name, endpoint in ENDPOINTS.items()
     if endpoint.method == "GET"
-    and re.match(r"(reputation|trust|listings|foresight)\.|injections\.gates", name)
+    and re.match(r"(reputation|trust|ranking|listings|foresight)\.|injections\.gates", name)
 ]
 
 
