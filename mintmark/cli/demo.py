@@ -42,6 +42,8 @@ def demo(*, host: str, port: int, no_serve: bool, corpus: bool, as_json: bool) -
     corpus if it is found (in MINTMARK_DATA, or beside the repository in ../shared/data). It is kept
     in MINTMARK_HOME: a second run adds nothing and is quick.
     """
+    # What a rehearsal measures may enter the log of a demo, and says there what it is.
+    os.environ.setdefault("MINTMARK_DEMO", "true")
     installation.open_settings()
     if not no_serve:
         serve.require_free(host=host, port=port)
@@ -65,6 +67,7 @@ def demo(*, host: str, port: int, no_serve: bool, corpus: bool, as_json: bool) -
     loaded += _load_corpus(caller, now=now, say=say) if corpus else 0
     policy = _calibrate(caller, now=now, changed=bool(loaded), say=say)
     loaded += _load_market(caller, visitor=visitor, start=start, now=now, say=say)
+    _rehearse(visitor, now=now, say=say)
     address = serve.address(host=host, port=port)
     market = f"{address}market/prompts"
     if serve.collect_static():
@@ -176,6 +179,17 @@ def _load_market(
     if signed := bundles.keep(now=now):
         say(f"  {signed} signed bundles: the receipts of sets, and one set to carry elsewhere")
     return traded.events
+
+
+def _rehearse(visitor: "User", *, now: datetime, say: Say) -> None:
+    from mintmark.trust import projector
+
+    from .living_example import rehearsals
+
+    say("Rehearsed runs of a ritual: no language model, made-up replies")
+    done = rehearsals.play(visitor=visitor, now=now)
+    projector.advance(now=now)
+    say(f"  {done} runs" if done else "  there already")
 
 
 def _first_steps(visitor: "User", *, market: str) -> list[str]:

@@ -183,6 +183,11 @@ class PromptReputationLedger:
         found = _with_effects(Event.objects.filter(pk=event_id)).first()
         return _evidence_row(found) if found is not None else None
 
+    def events(self, *, ids: Sequence[int]) -> list[EvidenceRow]:
+        """These events with their effects, oldest first."""
+        found = _with_effects(Event.objects.filter(pk__in=ids)).order_by("id")
+        return [_evidence_row(event) for event in found]
+
     def lineage(self, *, prompt: Prompt, now: datetime, limit: int = 60) -> Lineage:
         """A prompt's family: itself, its ancestors and the nearest of its other relatives, with paired gains."""
         family = registry_prompts.lineage(prompt=prompt, limit=limit)

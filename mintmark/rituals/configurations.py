@@ -73,7 +73,7 @@ def configure(*, caller: Caller, assistant: Assistant, setup: Setup, now: dateti
     problems = list(_problems(setup))
     if setup.key_name and not _may_name(caller, assistant, setup.key_name):
         # What stands there may be the key itself, and is not said again.
-        problems.append(_row("key_name", None, f"Name a variable {_own_prefix(assistant)}…."))
+        problems.append(_row("key_name", None, f"Name a variable {own_prefix(assistant)}…."))
     if problems:
         first = problems[0]
         raise InvalidRunner(f"{first['field']}: {first['message']}", rows=problems)
@@ -155,12 +155,13 @@ def key(runner: Runner) -> str:
 def _may_name(caller: Caller, assistant: Assistant, name: str) -> bool:
     if re.fullmatch(re.escape(KEY_PREFIX) + r"[A-Z0-9_]{1,150}", name) is None:
         return False
-    own = re.fullmatch(re.escape(_own_prefix(assistant)) + _OWN_NAME, name)
+    own = re.fullmatch(re.escape(own_prefix(assistant)) + _OWN_NAME, name)
     # …_FILE says where a key is; the setting of that name is none.
     return (caller.is_admin or own is not None) and name != KEY_PREFIX + "HOSTS"
 
 
-def _own_prefix(assistant: Assistant) -> str:
+def own_prefix(assistant: Assistant) -> str:
+    """What the names of variables begin with that operators of the assistant's team may name."""
     return f"{KEY_PREFIX}{assistant.team.name.upper().replace('-', '_')}__"
 
 

@@ -11,9 +11,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from mintmark.accounts import callers
 from mintmark.core import errors, perturbations
+from mintmark.evidence.models import Event
 from mintmark.trust import intake
 from mintmark.trust.intake import Claim
 
@@ -56,6 +58,17 @@ def claims(*, run: RitualRun, frame: Dreamframe, rows: Sequence[CaseRun]) -> lis
         *_clauses(run, frame, rows),
         *_recall(run, frame, rows),
     ]
+
+
+def events_of(run: RitualRun) -> QuerySet[Event]:
+    """What a run entered into the log, in the order in which it did."""
+    return Event.objects.filter(
+        prompt=run.prompt_id,
+        assistant=run.assistant_id,
+        actor=run.started_by_id,
+        key__startswith=_key_of(run),
+        batch__source=SOURCE,
+    ).order_by("id")
 
 
 def _measured(run: RitualRun, frame: Dreamframe, rows: Sequence[CaseRun]) -> Claim:
@@ -141,8 +154,13 @@ def _claim(
         note=_printable(said)[:400],
         # From the rows alone, so that the same claim comes out of them whenever it is asked for.
         occurred_at=max(row.finished_at for row in rows if row.finished_at is not None),
-        key=f"ritual-run:{run.pk}:frame:{frame.number}:{what}",
+        key=f"{_key_of(run)}frame:{frame.number}:{what}",
     )
+
+
+def _key_of(run: RitualRun) -> str:
+    """What the keys of a run's events begin with."""
+    return f"ritual-run:{run.pk}:"
 
 
 def _note(frame: Dreamframe, said: str, at: datetime | None) -> bool:

@@ -77,7 +77,16 @@ def start(
         return _same(there, prompt, assistant, ritual, frames, seed)
     definition = definitions.of(ritual)
     runner = configurations.of(assistant=assistant)
-    _check(prompt, assistant, definition, runner, frames=frames, seed=seed, key=key)
+    if key is not None and (not 1 <= len(key) <= 200 or not key.isprintable()):
+        raise InvalidRun("A key is 1 to 200 printable characters.")
+    require_startable(
+        prompt=prompt,
+        assistant=assistant,
+        definition=definition,
+        runner=runner,
+        frames=frames,
+        seed=seed,
+    )
     try:
         with transaction.atomic():
             run = RitualRun.objects.create(
@@ -196,15 +205,14 @@ def require_person(caller: Caller, assistant: Assistant) -> None:
         raise errors.Forbidden("A person starts runs: what they measure is recorded in his name.")
 
 
-def _check(
+def require_startable(
+    *,
     prompt: Prompt,
     assistant: Assistant,
     definition: Definition,
     runner: Runner,
-    *,
     frames: int,
     seed: int,
-    key: str | None,
 ) -> None:
     """Refuse what could not be run to its end."""
     if not 0 <= frames <= perturbations.MOST_FRAMES or not 0 <= seed <= perturbations.MOST_SEED:
@@ -212,8 +220,6 @@ def _check(
             f"{frames} dreamframes with the seed {seed}: ask for 0 to {perturbations.MOST_FRAMES} frames, and a seed "
             f"from 0 to {perturbations.MOST_SEED}."
         )
-    if key is not None and (not 1 <= len(key) <= 200 or not key.isprintable()):
-        raise InvalidRun("A key is 1 to 200 printable characters.")
     calls = len(definition.cases) * (1 + frames)
     if calls > MOST_CALLS:
         raise InvalidRun(f"That is {calls:,} calls; one run makes at most {MOST_CALLS:,}.")

@@ -126,7 +126,7 @@ def address(*, like: Injection) -> str:
 
 
 def _look(prompt: Prompt, assistant: Assistant, typed: Typed, *, now: datetime) -> Look:
-    found = gates.of(prompt=prompt, assistant=assistant, now=now)
+    found = gates.of(prompt=prompt, assistant=assistant, now=now, variables=typed.variables)
     trust = AssistantTrustTracker().estimates(assistant=assistant, prompts=[prompt], now=now)
     standing = (
         Injection.objects.filter(assistant=assistant, slot=typed.slot, ended_at__isnull=True)

@@ -4,6 +4,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 
+from mintmark.accounts.models import Role
 from mintmark.registry import assistants, prompts
 from mintmark.trust.tracker import AssistantTrustTracker
 
@@ -17,7 +18,8 @@ def page(request: HttpRequest, assistant_id: int, prompt_id: int) -> HttpRespons
     prompt = prompts.named(reference=str(prompt_id))
     tracker = AssistantTrustTracker()
     told = tracker.explain(assistant=assistant, prompt=prompt, now=timezone.now())
-    affinity = tracker.affinity(caller=doors.caller(request), assistant=assistant, prompt=prompt)
+    caller = doors.caller(request)
+    affinity = tracker.affinity(caller=caller, assistant=assistant, prompt=prompt)
     part = "#reasons" if request.headers.get("HX-Request") == "true" else ""
     context = {
         "assistant": assistant,
@@ -25,5 +27,7 @@ def page(request: HttpRequest, assistant_id: int, prompt_id: int) -> HttpRespons
         "told": told,
         "row": told.row,
         "affinity": affinity,
+        "is_mine": caller.is_admin or assistant.team_id in caller.team_ids,
+        "may_run": caller.has_role(Role.OPERATOR, team_id=assistant.team_id),
     }
     return render(request, f"web/pair.html{part}", context)

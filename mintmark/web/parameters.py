@@ -132,8 +132,28 @@ def price(query: QueryDict, name: str) -> Decimal | None:
     try:
         return money.tokens(money.micro(value))
     except money.InvalidAmount as wrong:
-        allowed = "an amount of tokens from 0 to 1,000,000,000, such as 12.5"
+        allowed = "an amount from 0 to 1,000,000,000, such as 12.5, of six decimals at most"
         raise BadParameter(name=name, value=value, allowed=allowed) from wrong
+
+
+def limit(query: QueryDict, name: str) -> int | None:
+    """An amount of money in micro-units, 0 included; None where the parameter is absent or empty."""
+    found = price(query, name)
+    return None if found is None else int(found * money.MICRO)
+
+
+def number(query: QueryDict, name: str, *, default: float) -> float:
+    """A number; `default` where the parameter is absent or empty."""
+    value = query.get(name, "").strip()
+    if not value:
+        return default
+    try:
+        found = float(value) if len(value) <= 30 else math.nan
+    except ValueError:
+        found = math.nan
+    if not math.isfinite(found):
+        raise BadParameter(name=name, value=value, allowed="a number, such as 2.5")
+    return found
 
 
 def basis_points(query: QueryDict, name: str) -> int:

@@ -11,9 +11,10 @@ from django.utils import timezone
 
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Role
+from mintmark.core.clauses import Verdict
 from mintmark.market import listings
 from mintmark.market.models import PromptTokenListing
-from mintmark.registry import entitlements, prompts
+from mintmark.registry import codices, entitlements, prompts
 from mintmark.registry.models import Prompt
 from mintmark.reputation.ledger import PromptReputationLedger
 from mintmark.trust.tracker import AssistantTrustTracker
@@ -44,6 +45,7 @@ class Ways:
 
     listing: PromptTokenListing | None
     may_use: bool
+    may_run: bool
     may_list: bool
     may_export: bool
     is_own: bool
@@ -89,9 +91,11 @@ def read(prompt: Prompt, *, asked: Asked, caller: Caller, now: datetime) -> dict
     # A line through scores of different policies would show steps that no evidence made.
     snapshots = [one for one in recorded if one.policy == recorded[-1].policy]
     assistants = AssistantTrustTracker().assistants_of(prompt=prompt, now=now, caller=caller)
+    may_read = prompts.may_read_text(caller=caller, prompt=prompt)
     return {
         "prompt": prompt,
-        "may_read": prompts.may_read_text(caller=caller, prompt=prompt),
+        "may_read": may_read,
+        "rules": _rules(prompt) if may_read else [],
         "forks": prompt.children.count(),
         "ways": _ways(prompt, caller=caller),
         "reputation": reputation,
@@ -110,14 +114,22 @@ def read(prompt: Prompt, *, asked: Asked, caller: Caller, now: datetime) -> dict
     }
 
 
+def _rules(prompt: Prompt) -> list[Verdict]:
+    """What the rule sets that bind a prompt say of its text as it stands; its variables are filled where it works."""
+    found = codices.of_prompt(prompt=prompt)
+    return [one for one in found if one.kind != "no-unfilled-variables"]
+
+
 def _ways(prompt: Prompt, *, caller: Caller) -> Ways:
     listing = listings.standing(prompt=prompt)
     served = entitlements.served_to(team_ids=caller.team_ids)
     is_author = caller.has_role(Role.AUTHOR, team_id=prompt.team_id)
     entombed = hasattr(prompt, "tombstone")
+    may_use = not entombed and Prompt.objects.filter(served, pk=prompt.pk).exists()
     return Ways(
         listing=listing,
-        may_use=not entombed and Prompt.objects.filter(served, pk=prompt.pk).exists(),
+        may_use=may_use,
+        may_run=may_use and caller.holds(Role.OPERATOR),
         may_list=is_author and listing is None and not prompt.is_open and not entombed,
         may_export=not entombed
         and caller.has_role(Role.AUTHOR, Role.OPERATOR, team_id=prompt.team_id),

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from django.db.models import F, FloatField, Sum
 
 from mintmark.accounts.callers import Caller
 from mintmark.core import paired_gains
@@ -12,7 +13,7 @@ from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.reputation.answers import Estimate
 from mintmark.rituals import runs
 from mintmark.rituals.definitions import Definition
-from mintmark.rituals.models import RitualRun, Runner
+from mintmark.rituals.models import CaseRun, RitualRun, Runner
 
 MOST_RUNS = 500
 """How many of the newest runs are looked at."""
@@ -58,6 +59,15 @@ def _result(rows: Sequence[RitualRun], *, scores: Mapping[int, float], cases: fl
         newest=newest,
         is_rehearsal=newest.runner_kind == Runner.Kind.REHEARSAL,
     )
+
+
+def sizes(found: Sequence[RitualRun]) -> dict[int, float]:
+    """How many cases of equal weight the cases of each of these runs are worth, by its id (`alike`)."""
+    plain = CaseRun.objects.filter(run__in=found, frame=0).order_by()
+    sums = plain.values_list("run").annotate(
+        Sum("weight"), squares=Sum(F("weight") * F("weight"), output_field=FloatField())
+    )
+    return {run: total * total / squares for run, total, squares in sums if squares}
 
 
 def of_score(score: float, *, cases: float) -> Estimate:

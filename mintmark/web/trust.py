@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 
+from mintmark.accounts.models import Role
 from mintmark.registry import assistants, rituals
 from mintmark.registry.models import Assistant, Ritual
 from mintmark.reputation.answers import Estimate
@@ -103,7 +104,10 @@ def page(request: HttpRequest, assistant_id: int) -> HttpResponseBase:
     asked = parse(request)
     now = timezone.now()
     caller = doors.caller(request)
-    mine = {"is_mine": caller.is_admin or assistant.team_id in caller.team_ids}
+    mine = {
+        "is_mine": caller.is_admin or assistant.team_id in caller.team_ids,
+        "may_run": caller.has_role(Role.OPERATOR, team_id=assistant.team_id),
+    }
     if asked.view == "team":
         return render(request, "web/trust.html", _team(assistant, asked, now=now) | mine)
     return render(request, "web/trust.html", read(assistant, asked, now=now) | mine)

@@ -75,6 +75,14 @@ PATHS = {
     "ritual": "/rituals/2",
     "ritual by name alone": "/rituals/1",
     "new ritual": "/rituals/new",
+    "runs": "/runs",
+    "runs, none fits": "/runs?state=cancelled",
+    "run": "/runs/1",
+    "run that stopped": "/runs/2?frame=3",
+    "new run": "/runs/new?ritual=2&prompt=1&assistant=1&frames=2",
+    "new run, empty": "/runs/new",
+    "how it is reached": "/assistants/1/runner",
+    "memory": "/assistants/1/memory?key=house-style",
     "rule sets": "/codices",
     "rule set": "/codices/3",
     "rule set of everybody": "/codices/1",
@@ -410,6 +418,49 @@ def test_a_rule_set_is_tried_on_a_text_without_a_reload(page: Page) -> None:
     expect(page.locator("#found pre b")).to_have_text("U+200B ZERO WIDTH SPACE")
     assert page.evaluate("document.body.dataset.here") == "still"
     assert _violations(page) == []
+
+
+def test_a_run_is_started_twice_pressed_once_run_and_followed_to_its_end(page: Page) -> None:
+    page.goto("/runs/new?prompt=1&assistant=1")
+    page.get_by_label("Ritual").fill("urgency")
+    page.get_by_label("Perturbed frames").fill("2")
+    expect(page.locator("#look")).to_contain_text("12 calls: 4 cases in 3 frames")
+    assert _violations(page) == []
+    page.get_by_role("button", name="Start: 12 calls to scout").dblclick()
+    page.wait_for_url(re.compile(r"/runs/\d+$"))
+    page.evaluate("document.body.dataset.here = 'still'")
+    expect(page.locator("#live")).to_contain_text("It is done", timeout=60_000)
+    expect(page.locator("#live")).to_contain_text("18 events")
+    assert page.evaluate("document.body.dataset.here") == "still"
+    page.get_by_role("link", name="Show the cases as they are now").click()
+    expect(page.locator("#cases")).to_be_visible()
+    expect(page.locator("article.case").first).to_contain_text("passed")
+    here = page.url.split("/runs/")[1].partition("?")[0]
+    page.goto("/runs")
+    names = page.locator("tbody th a").all_inner_texts()
+    assert names[0] == f"Run {here}"
+    assert names[1] == "Run 3"
+
+
+def test_a_memory_is_kept_and_a_runner_set_up_without_a_script(
+    browser: Browser, site: Site, session: list[dict[str, object]]
+) -> None:
+    context = _context(browser, site, session, scripts=False)
+    page = context.new_page()
+    page.goto("/assistants/2/memory")
+    expect(page.get_by_role("heading", name="This is not yours to see")).to_be_visible()
+    page.goto("/assistants/3/memory")
+    page.get_by_label("Key", exact=True).fill("tone")
+    page.get_by_label("Text", exact=True).fill("Be brief.")
+    page.get_by_role("button", name="Remember this").click()
+    expect(page.get_by_role("status")).to_contain_text("ranger remembers “tone”")
+    page.get_by_role("button", name="Forget tone").click()
+    expect(page.get_by_role("status")).to_contain_text("has forgotten “tone”")
+    page.goto("/assistants/3/runner")
+    page.get_by_label("a rehearsal").check()
+    page.get_by_role("button", name="Reach ranger so").click()
+    expect(page.get_by_role("status")).to_contain_text("a rehearsal: no language model")
+    context.close()
 
 
 def test_charts_print_and_controls_do_not(page: Page) -> None:

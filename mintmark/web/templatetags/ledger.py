@@ -1,5 +1,6 @@
 """Tags of the pages: figures with their exact value behind them, intervals, terms, times, links that keep the query."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
@@ -12,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from mintmark.core import money
+from mintmark.core.clauses import Verdict
 from mintmark.web import figures, foreseen, glossary, licences, parameters
 from mintmark.web.charts import interval as intervals
 from mintmark.web.charts import scales
@@ -68,6 +70,19 @@ def _figure(written: str, value: float | None) -> SafeString:
 @register.filter
 def count(value: float) -> str:
     return figures.count(value)
+
+
+@register.filter
+def place(span: tuple[int, int]) -> str:
+    """A place in a text as people count: from the first character to the last, from 1."""
+    start, end = span
+    return f"{start + 1:,} to {end:,}" if end > start + 1 else f"{start + 1:,}"
+
+
+@register.filter
+def failing(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """The verdicts of clauses that are not kept, or that nobody could decide."""
+    return [one for one in verdicts if one.holds is not True]
 
 
 @register.filter
