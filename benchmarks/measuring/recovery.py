@@ -11,6 +11,7 @@ from typing import Any
 import click
 import numpy as np
 
+from mintmark.core import alignment, pairs
 from mintmark.core.pairs import Floats
 from tests.core import test_recovery as simulated
 
@@ -45,6 +46,55 @@ def volatility(*, seeds: int) -> dict[str, Any]:
                 "volatility, level from the pair model": _told(rows[False][:, 0], seen),
             }
     return found
+
+
+def doubt_taken_off(seed: int, *, spread: float, replays: int, runs: int, others: int) -> float:
+    """Volatility as it would be read if the pair model's own doubt were taken off as noise is, after one plain run of
+    100 and `others` prompts measured before: p̄(1−p̄)(1−κ)(1−1/n), the variance of a score whose logit has variance S,
+    κ = 1/√(1+πS/8) (MacKay 1992)."""
+    rng = np.random.default_rng(seed)
+    before = np.clip(0.65 + 0.1 * rng.standard_normal(others), 0.02, 0.98)
+    frames = 0.65 + spread * rng.choice([-1.0, 1.0], replays)
+    many = np.concatenate([np.full(others + 1, 100.0), np.full(replays, float(runs))])
+    chance = np.concatenate([before, [0.65], frames])
+    score = rng.binomial(many.astype(int), chance) / many
+    prompt = np.array([*range(1, others + 1), *([0] * (replays + 1))], dtype=np.int64)
+    zero = np.zeros(many.size, dtype=np.int64)
+    state = pairs.PairState.untouched(
+        policy=simulated.POLICY, assistants=1, rituals=1, assistant_rituals=1, prompts=others + 1,
+        pairs=others + 1, reads=False,
+    )  # fmt: skip
+    events = pairs.PairEvents(
+        assistant=zero, ritual=zero, assistant_ritual=zero, prompt=prompt, pair=prompt,
+        features=np.full((others + 1, 1), np.nan), score=score, runs=many, at_days=np.zeros(many.size),
+    )  # fmt: skip
+    told = pairs.fold(simulated.POLICY, state, events)
+    expected, sd = told.expected[others + 1 :], told.logit_sd[others + 1 :]
+    binary = expected * (1.0 - expected)
+    doubt = binary * (1.0 - 1.0 / np.sqrt(1.0 + np.pi * sd**2 / 8.0)) * (1.0 - 1.0 / runs)
+    weight = runs / (1.0 + (runs - 1.0) * alignment.FRAME_CORRELATION)
+    excess = weight * ((score[others + 1 :] - expected) ** 2 - binary / runs - doubt)
+    return float(max(0.0, excess.sum() / (weight * replays + alignment.VOLATILITY_WEIGHT)) ** 0.5)
+
+
+def without_doubt(*, seeds: int) -> dict[str, Any]:
+    """Volatility with the model's doubt taken off, which is not done: an assistant with a record, and one without."""
+    return {
+        f"{spread} in {replays} replays of {runs} runs, {others} prompts before": {
+            "doubt taken off": _told(
+                np.array(
+                    [
+                        doubt_taken_off(s, spread=spread, replays=replays, runs=runs, others=others)
+                        for s in range(seeds)
+                    ]
+                ),
+                spread * (1.0 - 1.0 / runs) ** 0.5,
+            )
+        }
+        for others in (20, 0)
+        for spread in (0.0, 0.1, 0.2)
+        for replays, runs in ((20, 20), (100, 5), (100, 20))
+    }
 
 
 def mutation(*, seeds: int) -> dict[str, Any]:
@@ -92,13 +142,14 @@ def main(*, seeds: int, as_json: bool) -> None:
     found = {
         "seeds": seeds,
         "volatility": volatility(seeds=seeds),
+        "volatility, doubt taken off": without_doubt(seeds=seeds),
         "mutation bias": mutation(seeds=seeds),
         "gains": gains(seeds=seeds),
     }
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
-    for measure in ("volatility", "mutation bias"):
+    for measure in ("volatility", "volatility, doubt taken off", "mutation bias"):
         for case, rows in found[measure].items():  # type: ignore[attr-defined]
             for name, row in rows.items():
                 click.echo(
