@@ -38,6 +38,7 @@ from . import (
     listings,
     mandates,
     memories,
+    otlp,
     problems,
     prompt_sets,
     prompts,
@@ -107,7 +108,7 @@ for module in (
     evidence, prompts, reputation, assistants, trust, rituals, codices, contracts, memories, runners, runs,
     comparisons, labels, listings, prompt_sets, purchases, purchase_requests, wallets, injections, mandates, forks,
     foresight, ranking, ratings, entitlements, vaults, bundle_imports,
-    vault_keys, vault_debts, withdrawals, keys, house,
+    vault_keys, vault_debts, withdrawals, otlp, keys, house,
 ):  # fmt: skip
     api.add_router("", module.routes.router)
 
@@ -237,9 +238,15 @@ def _hung() -> list[URLPattern]:
         for pattern in api.urls[0]
         if isinstance(pattern, URLPattern) and pattern.name != "api-root"
     ]
-    uploads = {endpoint.path for endpoint in routes.ENDPOINTS if endpoint.takes_file}
+    taken = {
+        endpoint.path: routes.FILE_TYPES
+        if endpoint.takes_file
+        else (answers.MEDIA_TYPE, *endpoint.also)
+        for endpoint in routes.ENDPOINTS
+        if endpoint.method != "GET"
+    }
     for pattern in patterns:
-        takes = routes.FILE_TYPES if f"/{pattern.pattern}" in uploads else (answers.MEDIA_TYPE,)
+        takes = taken.get(f"/{pattern.pattern}", (answers.MEDIA_TYPE,))
         pattern.callback = _pass(pattern.callback, takes=takes)
     return [
         *patterns,

@@ -24,6 +24,7 @@ class Entry:
 
 CATALOGUE: dict[str, Entry] = {
     "invalid_json": Entry(400, "The body is not JSON"),
+    "invalid_telemetry": Entry(400, "The body is no export of logs that is taken"),
     "invalid_cursor": Entry(400, "The cursor is not one of this list"),
     "not_authenticated": Entry(401, "A key or a session is needed"),
     "anothers_key": Entry(403, "A key that speaks for another installation signed it"),
@@ -75,6 +76,7 @@ CATALOGUE: dict[str, Entry] = {
     "invalid_label": Entry(422, "The label can't be moved as asked"),
     "invalid_listing": Entry(422, "The prompt can't be offered on these terms"),
     "invalid_mandate": Entry(422, "These limits can't be kept"),
+    "invalid_mapping": Entry(422, "The mapping can't be put in force as asked"),
     "invalid_memory": Entry(422, "The memory can't be kept"),
     "invalid_memo": Entry(422, "The memo can't be kept"),
     "invalid_prompt": Entry(422, "The prompt can't be registered as asked"),

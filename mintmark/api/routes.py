@@ -29,7 +29,8 @@ type KeyTaken = Literal["", "optional", "required"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """What was declared; the table of authorisations in the tests is held against these. A `keyed` one is refused
-    without an `Idempotency-Key`; one without a scope is open to everybody."""
+    without an `Idempotency-Key`; one without a scope is open to everybody. `also` are types of bodies taken
+    beside JSON, where the format is another's."""
 
     method: str
     path: str
@@ -38,6 +39,7 @@ class Endpoint:
     keyed: bool = False
     takes_body: bool = False
     takes_file: bool = False
+    also: tuple[str, ...] = ()
 
 
 ENDPOINTS: list[Endpoint] = []
@@ -217,12 +219,20 @@ class Routes:
         return declare
 
     def raw_post(
-        self, path: str, *, scope: str, body: Any, answer: Any, refuses: Iterable[int] = ()
+        self,
+        path: str,
+        *,
+        scope: str,
+        body: Any,
+        answer: Any,
+        refuses: Iterable[int] = (),
+        also: tuple[str, ...] = (),
     ) -> Callable[[View], View]:
-        """Declare a write that reads its body and writes its answer itself."""
+        """Declare a write that reads its body and writes its answer itself; `also` are types of bodies beside JSON."""
 
         def declare(view: View) -> View:
-            self._add("POST", path, view, view, scope, answer, 200, {409, *refuses}, body=body)
+            statuses = {409, *refuses}
+            self._add("POST", path, view, view, scope, answer, 200, statuses, body=body, also=also)
             return view
 
         return declare
@@ -264,6 +274,7 @@ class Routes:
         key: KeyTaken = "",
         media: str = "",
         takes_file: bool = False,
+        also: tuple[str, ...] = (),
     ) -> None:
         if scope and scope not in SCOPES:
             raise ValueError(f"{path} asks for the scope {scope!r}, which does not exist")
@@ -275,8 +286,9 @@ class Routes:
                 scope=scope,
                 name=name,
                 keyed=key == "required",
-                takes_body=body is not None,
+                takes_body=body is not None and not also,
                 takes_file=takes_file,
+                also=also,
             )
         )
         # What the view gets beside what the path and the query say.
@@ -302,6 +314,7 @@ class Routes:
                 key=key,
                 media=media,
                 takes_file=takes_file,
+                also=also,
             ),
         )(_taking_only_what_is_declared(view, run, but=given))
 
@@ -345,6 +358,7 @@ def _declared(
     key: KeyTaken,
     media: str,
     takes_file: bool,
+    also: tuple[str, ...],
 ) -> dict[str, Any]:
     """What the schema says beside the parameters: every status, the headers, the body's shape."""
     statuses = {401, 403, 422, 500, *refuses}
@@ -370,9 +384,10 @@ def _declared(
         if "title" in shape and shape.get("type") == "object":
             BODY_SHAPES[shape["title"]] = shape
             shape = {"$ref": REF.format(model=shape["title"])}
+        binary = {"schema": {"type": "string", "format": "binary"}}
         extra["requestBody"] = {
             "required": True,
-            "content": {answers.MEDIA_TYPE: {"schema": shape}},
+            "content": {answers.MEDIA_TYPE: {"schema": shape}} | dict.fromkeys(also, binary),
         }
     if status == 201:
         extra["responses"][status] = {"headers": {"Location": _header("where it is found")}}

@@ -38,6 +38,10 @@ COMMANDS = {
         "rituals:ritual",
         "Define rituals, say how assistants are reached, run prompts.",
     ),
+    "otel": (
+        "otel:otel",
+        "See and say how evaluations from OpenTelemetry become evidence.",
+    ),
     "calibrate": (
         "calibrate:calibrate",
         "Learn the priors from the log, and put them in force as a new policy.",

@@ -69,6 +69,7 @@ INSTALLED_APPS = [
     "mintmark.rituals",
     "mintmark.vault",
     "mintmark.market",
+    "mintmark.telemetry",
     "mintmark.api",
     "mintmark.web",
 ]

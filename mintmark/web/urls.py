@@ -15,6 +15,7 @@ from . import (
     market,
     memories,
     mine,
+    otel,
     pair,
     quarantine,
     rating,
@@ -106,6 +107,7 @@ urlpatterns = [
     path("codices", codices.page, name="codices"),
     path("codices/new", codices.new, name="new_codex"),
     path("codices/<id:codex_id>", codices.one, name="codex"),
+    path("otel", otel.page, name="otel"),
     path("about/scores", about.scores, name="about_scores"),
     path(
         "sign-in",

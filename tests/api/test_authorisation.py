@@ -601,6 +601,33 @@ TABLE = [
         (403, 403, 403, 201, 403, 403, 403, 403),
         lambda w: withdrawals(),
     ),
+    Row(
+        "otlp.received",
+        lambda w: "/otlp/v1/logs?team=mint",
+        (200, 403, 403, 200, 403, 200, 403, 403),
+        lambda w: {"resourceLogs": []},
+    ),
+    Row(
+        "otlp.mapping",
+        lambda w: "/otlp/mapping?team=mint",
+        (200, 200, 200, 200, 403, 200, 403, 403),
+    ),
+    Row(
+        "otlp.mapping_put",
+        lambda w: "/otlp/mapping?team=mint",
+        (200, 403, 403, 200, 403, 403, 403, 403),
+        lambda w: {"evaluations": {"Relevance": {"ritual": "summaries", "best": 5.0}}},
+    ),
+    Row(
+        "otlp.counted",
+        lambda w: "/otlp/arrivals?team=mint",
+        (200, 200, 200, 200, 403, 200, 403, 403),
+    ),
+    Row(
+        "otlp.forgotten",
+        lambda w: "/otlp/arrivals?team=mint",
+        (204, 403, 403, 204, 403, 403, 403, 403),
+    ),
     read("keys.listed", lambda w: "/keys"),
     Row("keys.issued", lambda w: "/keys", (201,) * len(CAST), lambda w: {"scopes": ["read"]}),
     Row(  # a key for an assistant

@@ -87,6 +87,7 @@ PATHS = {
     "rule set": "/codices/3",
     "rule set of everybody": "/codices/1",
     "new rule set": "/codices/new",
+    "opentelemetry": "/otel",
     "bad parameter": "/?task=abc",
     "not found": "/prompts/999999/reputation",
 }
