@@ -1,7 +1,9 @@
 """`mintmark serve`."""
 
 import os
+import shutil
 import socket
+import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +16,8 @@ from . import installation, output, processes
 HOST = "127.0.0.1"
 PORT = 8321
 MCP_PORT = 8322
+# Where the processes of the server count what they answer, for `/metrics` to sum.
+_COUNTED = "PROMETHEUS_MULTIPROC_DIR"
 
 
 @click.command()
@@ -92,6 +96,8 @@ def run(
     if mcp_port is not None:
         beside.append(processes.Beside("mcp", "--http", "--host", host, "--port", str(mcp_port)))
     url = address(host=host, port=port)
+    counted = tempfile.mkdtemp(prefix="mintmark-metrics-")
+    os.environ[_COUNTED] = counted
 
     @server.on_startup  # type: ignore[untyped-decorator]
     def start() -> None:
@@ -105,6 +111,7 @@ def run(
     finally:
         for one in beside:
             one.stop()
+        shutil.rmtree(counted, ignore_errors=True)
         output.say("Stopped.")
 
 

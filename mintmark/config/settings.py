@@ -75,6 +75,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "mintmark.telemetry.requests.told",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
@@ -248,9 +249,22 @@ if not 0 <= MCP_PER_MINUTE <= 1_000_000:
         f"MINTMARK_MCP_PER_MINUTE is {MCP_PER_MINUTE}; it must be 0 to 1000000."
     )
 
+# What it tells of itself: who may read /metrics beside auditors, whether requests become spans, how log lines look.
+METRICS_TOKEN: str = env.str("MINTMARK_METRICS_TOKEN", default="")
+TRACES: bool = env.bool("MINTMARK_TRACES", default=False)
+LOG_FORMAT: str = env.str("MINTMARK_LOG_FORMAT", default="plain")
+if LOG_FORMAT not in ("plain", "json"):
+    raise environ.ImproperlyConfigured(
+        f"MINTMARK_LOG_FORMAT is {LOG_FORMAT!r}; it must be 'plain' or 'json'."
+    )
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "formatters": {
+        "plain": {"format": "%(message)s"},
+        "json": {"()": "mintmark.telemetry.logs.Json"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": env.str("MINTMARK_LOG_LEVEL", default="WARNING")},
 }

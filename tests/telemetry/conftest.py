@@ -1,5 +1,7 @@
 """Fixtures of the tests of telemetry."""
 
+from typing import Any
+
 import pytest
 
 from tests.cast import Cast
@@ -11,3 +13,10 @@ from .exports import Exporter
 def exporter(db: None) -> Exporter:
     """The buyer's exporter, with a mapping in force."""
     return Exporter(Cast())
+
+
+@pytest.fixture(autouse=True)
+def plain_static_files(settings: Any) -> None:
+    """No manifest of static files is collected for these tests."""
+    backend = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = settings.STORAGES | {"staticfiles": backend}
