@@ -1,6 +1,6 @@
 """How fast is a text at work got over MCP, beside the JSON API's endpoints for the same text?
 
-`prompts/get` (revision 2026-07-28, streamable HTTP, variables filled in, trust told) against
+`prompts/get` (revision 2026-07-28, streamable HTTP, variables filled in) against
 `GET /assistants/{id}/context`, which tells all that is at work in one answer, and against
 `GET /prompts/{id}/text`, the bare text. One process of `mintmark mcp --http` (it has no more) and one of
 `mintmark serve`, on one PostgreSQL, four clients. In turn, several rounds: the ratio of a round is what
@@ -46,7 +46,7 @@ def rounds(
         "method": "prompts/get",
         "params": {
             "name": line,
-            "arguments": {"x": "these lines"},
+            "arguments": {"x": "these lines", "context": "nothing else"},
             "_meta": {
                 "io.modelcontextprotocol/protocolVersion": REVISION,
                 "io.modelcontextprotocol/clientCapabilities": {},

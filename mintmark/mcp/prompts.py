@@ -45,10 +45,11 @@ def listed(holder: Holder, *, cursor: str | None, now: datetime) -> ListPromptsR
     )
 
 
-def got(
-    holder: Holder, *, name: str, values: Mapping[str, str] | None, now: datetime
-) -> GetPromptResult:
-    """The text of a prompt at work with its variables filled in; all that have no default are needed."""
+def got(holder: Holder, *, name: str, values: Mapping[str, str] | None) -> GetPromptResult:
+    """The text of a prompt at work with its variables filled in; all that have no default are needed.
+
+    Trust is told by the list and by explain_trust: reckoning it takes longer than all the rest of this.
+    """
     holder.caller.require_scope("read")
     one = contexts.of(holder).get(name)
     if one is None:
@@ -62,9 +63,6 @@ def got(
         raise InvalidRequest(
             f"params.arguments: {name} needs {', '.join(lacking)} as well; it takes {_taken(one)}."
         )
-    trust = AssistantTrustTracker().estimates(
-        assistant=holder.assistant, prompts=[one.prompt], now=now
-    )
     return GetPromptResult(
         description=_description(one),
         messages=[
@@ -72,7 +70,7 @@ def got(
                 role="user", content=TextContent(type="text", text=filled(one, given=given))
             )
         ],
-        _meta={META: meta(one, trust=trust[one.prompt.pk])},
+        _meta={META: meta(one)},
     )
 
 
@@ -104,8 +102,8 @@ def filled(one: Served, *, given: Mapping[str, str]) -> str:
     return placeholders.filled(text=one.prompt.text, values=values)
 
 
-def meta(one: Served, *, trust: Estimate) -> dict[str, Any]:
-    """Which exact text it is, where it is at work, and how far this assistant can trust it."""
+def meta(one: Served) -> dict[str, Any]:
+    """Which exact text it is, and where it is at work."""
     return {
         "id": one.prompt.pk,
         "reference": one.prompt.reference,
@@ -113,17 +111,12 @@ def meta(one: Served, *, trust: Estimate) -> dict[str, Any]:
         "digest": f"sha256:{one.prompt.digest}",
         "slot": one.injection.slot,
         "injection": one.injection.pk,
-        "trust": {
-            "value": trust.value,
-            "low": trust.low,
-            "high": trust.high,
-            "runs": trust.runs,
-        },
     }
 
 
 def _shape(name: str, one: Served, *, trust: Estimate) -> Prompt:
     needed = required(one)
+    told = {"value": trust.value, "low": trust.low, "high": trust.high, "runs": trust.runs}
     return Prompt(
         name=name,
         title=one.prompt.title or one.prompt.reference,
@@ -136,7 +129,7 @@ def _shape(name: str, one: Served, *, trust: Estimate) -> Prompt:
             )
             for variable in one.open_variables
         ],
-        _meta={META: meta(one, trust=trust)},
+        _meta={META: meta(one) | {"trust": told}},
     )
 
 

@@ -35,6 +35,7 @@ from .credentials import Holder
 from .tools.tool import Pause, Tool
 
 MOST_STREAMS = 500
+MOST_WAITING = 500
 TOOLS_TTL_MS = 3_600_000
 _ASK_AGAIN_SECONDS = 0.5
 
@@ -100,7 +101,7 @@ def _listed(holder: Holder, now: datetime, *, cursor: str | None) -> ListPrompts
 def _got(
     holder: Holder, now: datetime, *, name: str, values: dict[str, str] | None
 ) -> GetPromptResult:
-    return prompts.got(holder, name=name, values=values, now=now)
+    return prompts.got(holder, name=name, values=values)
 
 
 def _called(holder: Holder, now: datetime, *, tool: Tool, given: Any) -> Any:
@@ -122,6 +123,7 @@ class _Methods:
     def __init__(self, whose: Whose) -> None:
         self._whose = whose
         self._streams = 0
+        self._waiting = 0
 
     async def list_prompts(
         self, ctx: Context, params: PaginatedRequestParams | None
@@ -210,18 +212,22 @@ class _Methods:
         )
 
     async def _settled(self, ctx: Context, tool: Tool, given: Any, told: Any) -> Any:
-        """The answer of a tool once it is settled, or as it stands when the caller waits no longer."""
+        """The answer of a tool once it is settled, or as it stands when the caller (or this server) waits no longer."""
         pause = tool.pause
-        if pause is None:
+        if pause is None or self._waiting >= MOST_WAITING:
             return told
-        start = anyio.current_time()
-        while not pause.is_over(told):
-            waited = anyio.current_time() - start
-            if waited >= given.wait_seconds:
-                break
-            await ctx.session.report_progress(waited, given.wait_seconds, pause.says)
-            await anyio.sleep(min(_ASK_AGAIN_SECONDS, given.wait_seconds - waited))
-            told = await self._run(ctx, partial(_again, pause=pause, given=given, told=told))
+        self._waiting += 1
+        try:
+            start = anyio.current_time()
+            while not pause.is_over(told):
+                waited = anyio.current_time() - start
+                if waited >= given.wait_seconds:
+                    break
+                await ctx.session.report_progress(waited, given.wait_seconds, pause.says)
+                await anyio.sleep(min(_ASK_AGAIN_SECONDS, given.wait_seconds - waited))
+                told = await self._run(ctx, partial(_again, pause=pause, given=given, told=told))
+        finally:
+            self._waiting -= 1
         return told
 
     async def _run[T](self, ctx: Context, verb: Callable[[Holder, datetime], T]) -> T:

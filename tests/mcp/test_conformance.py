@@ -1,6 +1,8 @@
 """What goes over the wire, in both revisions: requests that are wrong, and who does not come in at all."""
 
 import json
+import time
+from contextlib import ExitStack
 from typing import Any
 
 import anyio
@@ -8,7 +10,7 @@ import httpx
 import pytest
 
 from mintmark.accounts import keys
-from mintmark.mcp import door
+from mintmark.mcp import door, limits
 
 from .scene import Scene
 
@@ -44,6 +46,10 @@ class Wire:
             assert self.http.post(url, json=note, headers=self.session).status_code == 202
 
     def post(self, method: str, params: dict[str, Any]) -> httpx.Response:
+        return self.http.post(self.url, **self.request(method, params))
+
+    def request(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Body and headers of a request."""
         headers = dict(self.session)
         if self.revision == MODERN:
             headers |= {"MCP-Protocol-Version": MODERN, "Mcp-Method": method}
@@ -51,13 +57,14 @@ class Wire:
             if isinstance(name, str):
                 headers["Mcp-Name"] = name
             params = params | {
-                "_meta": {
+                "_meta": params.get("_meta", {})
+                | {
                     "io.modelcontextprotocol/protocolVersion": MODERN,
                     "io.modelcontextprotocol/clientCapabilities": {},
                 }
             }
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        return self.http.post(self.url, content=json.dumps(body), headers=headers | _JSON)
+        return {"content": json.dumps(body), "headers": headers | _JSON}
 
     def asked(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         return _message(self.post(method, params))
@@ -237,6 +244,34 @@ def test_an_assistant_that_asks_too_much_is_told_when_to_come_back(
     assert [answer.status_code for answer in answers] == [404, 404, 429]
     assert answers[-1].json()["code"] == "too_many_requests"
     assert 1 <= int(answers[-1].headers["retry-after"]) <= 30
+
+
+def test_calls_that_were_cut_off_are_under_way_no_longer(wire: Wire) -> None:
+    """A client that goes away cancels what it asked for: else its waiting calls would keep its places."""
+    waiting = {
+        "name": "buy_prompt",
+        "arguments": {"prompt": "acme/assay", "price": "50", "key": "k", "wait_seconds": 600},
+        "_meta": {"progressToken": "t"},
+    }
+    with ExitStack() as streams:
+        for _ in range(limits.AT_ONCE):
+            asked = wire.http.stream("POST", wire.url, **wire.request("tools/call", waiting))
+            assert streams.enter_context(asked).status_code == 200
+        assert wire.post("prompts/list", {}).status_code == 429
+    deadline = time.monotonic() + 60
+    while wire.post("prompts/list", {}).status_code != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def test_a_stream_of_the_older_revision_ends_with_its_key(scene: Scene, url: str) -> None:
+    key = scene.key(scene.scout)
+    wire = Wire(url, key, LEGACY)
+    with wire.http.stream("GET", url, headers=wire.session) as stream:
+        assert stream.status_code == 200
+        scene.end_key(key)
+        assert not [line for line in stream.iter_lines() if line.startswith("data: {")]
+    assert wire.post("prompts/list", {}).status_code == 401
 
 
 def test_a_session_is_its_openers_alone(scene: Scene, url: str) -> None:

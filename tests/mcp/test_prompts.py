@@ -37,7 +37,7 @@ def _names(holder: Holder, cursor: str | None = None) -> Sequence[str]:
 
 
 def _got(scene: Scene, name: str, **values: Any) -> str:
-    got = prompts.got(_holder(scene), name=name, values=values, now=NOW)
+    got = prompts.got(_holder(scene), name=name, values=values)
     return got.messages[0].content.text  # type: ignore[union-attr]
 
 
