@@ -5,12 +5,12 @@ from pathlib import Path
 
 import click
 
-from . import import_files, import_reports, installation, output
+from . import import_files, import_registries, import_reports, installation, output
 
 
 @click.group()
 def imports() -> None:
-    """Bring in prompts and evidence from files."""
+    """Bring in prompts and evidence from files and registries."""
 
 
 @imports.command()
@@ -126,5 +126,10 @@ def promptfoo(
     import_reports.finish(report, context=context, as_json=as_json)
 
 
-for _one in (import_files.dotprompt, import_files.prompty, import_files.skills):
+for _one in (
+    import_files.dotprompt,
+    import_files.prompty,
+    import_files.skills,
+    import_registries.mlflow,
+):
     imports.add_command(_one)

@@ -29,7 +29,8 @@ COMMANDS = {
         "worker:worker",
         "Fold recorded evidence into scores, settle warranties, score listings, as it comes.",
     ),
-    "import": ("imports:imports", "Bring in prompts and evidence from files."),
+    "import": ("imports:imports", "Bring in prompts and evidence from files and registries."),
+    "export": ("exports:exports", "Hand out prompts and what was measured of them."),
     "compare": (
         "comparisons:compare",
         "Compare two prompts for one assistant, and stop whenever you have seen enough.",

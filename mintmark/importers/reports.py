@@ -63,6 +63,7 @@ class Report:
     registered: int = 0
     unchanged: int = 0
     rituals: int = 0
+    labels: int = 0
     recorded: int = 0
     repeated: int = 0
     refused: Sequence[errors.Row] = ()
@@ -72,7 +73,7 @@ class Report:
     @property
     def changed(self) -> bool:
         """Whether anything was (or, in a dry run, would be) written."""
-        return bool(self.registered or self.rituals or self.recorded)
+        return bool(self.registered or self.rituals or self.labels or self.recorded)
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`: plain types only."""

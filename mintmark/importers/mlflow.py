@@ -1,0 +1,246 @@
+"""`mintmark import mlflow`: prompts, versions and aliases as lines, revisions and labels; feedback as outcomes.
+
+A version keeps its number. What a trace was assessed as is an outcome of the prompts it was linked to, by the assistant
+that it names, in a ritual for each name and kind of assessor: people and judges measure differently. All of it is one
+transaction.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+
+from mintmark.accounts.callers import Caller
+from mintmark.accounts.models import Team
+from mintmark.core import errors
+from mintmark.evidence.models import Event
+from mintmark.registry import assistants, labels, prompts, rituals
+from mintmark.registry.models import Assistant, Prompt, Ritual
+from mintmark.trust import intake
+
+from . import chats, reports
+from .mlflow_store import Feedback, Store, Version
+from .multiprompt import TakenByAnotherTeam
+
+TEAM = "mlflow"
+NAMESPACE = "mlflow"
+SOURCE = "import mlflow"
+
+
+def load(
+    *,
+    store: Store,
+    caller: Caller,
+    now: datetime,
+    namespace: str = NAMESPACE,
+    team: str = TEAM,
+    is_open: bool = False,
+    dry_run: bool = False,
+    progress: reports.Progress = lambda done, total: None,
+) -> reports.Report:
+    """Bring in what `store` holds. A second import of the same changes nothing; aliases that moved move their labels.
+
+    Raises `name_taken` where a line or an assistant belongs to another team, `revision_taken` where a version here has
+    another text: MLflow's versions never change, so these are two registries under one namespace.
+    """
+    refused = list(store.refused)
+    with transaction.atomic():
+        owner, _ = Team.objects.get_or_create(name=team, defaults={"title": "Read from MLflow"})
+        _require_free(store, namespace=namespace, team=owner)
+        known = Prompt.objects.filter(namespace=namespace).count()
+        stored = _register(
+            store.versions, namespace=namespace, caller=caller, team=owner, is_open=is_open,
+            refused=refused, progress=progress,
+        )  # fmt: skip
+        registered = Prompt.objects.filter(namespace=namespace).count() - known
+        moved = _label(store.versions, stored=stored, caller=caller, now=now, refused=refused)
+        claims = _claims(store.feedback, stored=stored, caller=caller, team=owner, refused=refused)
+        recorded = repeated = 0
+        for start in range(0, len(claims), intake.MAX_BATCH):
+            batch = claims[start : start + intake.MAX_BATCH]
+            receipt = intake.record(caller=caller, claims=batch, source=SOURCE, now=now)
+            recorded, repeated = recorded + receipt.recorded, repeated + receipt.repeated
+        if dry_run:
+            transaction.set_rollback(True)
+    would = "would be " if dry_run else ""
+    return reports.Report(
+        source=store.name,
+        dry_run=dry_run,
+        read=store.counts(),
+        registered=registered,
+        unchanged=len(stored) - registered,
+        labels=moved,
+        recorded=recorded,
+        repeated=repeated,
+        refused=refused,
+        notes=[
+            f"The namespace is {namespace}, the team {owner.name}.",
+            *([f"{moved} labels {would}moved to where MLflow has its aliases."] if moved else []),
+        ],
+    )
+
+
+def _require_free(store: Store, *, namespace: str, team: Team) -> None:
+    lines = Prompt.objects.filter(
+        namespace=namespace, name__in={one.name for one in store.versions}
+    ).exclude(team=team)
+    if taken := lines.select_related("team").first():
+        raise TakenByAnotherTeam(
+            f"{taken.line} belongs to the team {taken.team.name!r}: import into that team, or into another namespace. "
+            "Nothing was imported."
+        )
+    fleet = Assistant.objects.filter(name__in={_assistant(one) for one in store.feedback})
+    if other := fleet.exclude(team=team).select_related("team").first():
+        raise TakenByAnotherTeam(
+            f"The assistant {other.name!r} belongs to the team {other.team.name!r}: import into that team. Nothing was "
+            "imported."
+        )
+
+
+def _register(
+    versions: Sequence[Version],
+    *,
+    namespace: str,
+    caller: Caller,
+    team: Team,
+    is_open: bool,
+    refused: list[errors.Row],
+    progress: reports.Progress,
+) -> dict[tuple[str, int], Prompt]:
+    """The prompt of each version by name and number: a version derives from the one before it."""
+    stored: dict[tuple[str, int], Prompt] = {}
+    before: Prompt | None = None
+    for n, version in enumerate(versions):
+        if before is not None and before.name != version.name:
+            before = None
+        draft = prompts.Draft(
+            namespace=namespace,
+            name=version.name,
+            revision=version.number,
+            text=version.text,
+            title=version.name[:200],
+            preview=" ".join(version.text.split())[:200] if is_open else "",
+            is_open=is_open,
+            parent=before,
+            mutation_note=version.message[:200] if before is not None else "",
+            tags=(*((chats.TAG,) if version.is_chat else ()), *version.tags),
+            variables=version.variables,
+        )
+        if problems := prompts.problems(drafts=[draft]):
+            for row in problems:
+                refused.append(
+                    _refusal(f"prompts:/{version.name}/{version.number}", len(refused), row)
+                )
+            continue
+        before = prompts.register(draft=draft, author=caller.principal, team=team)
+        stored[version.name, version.number] = before
+        progress(n + 1, len(versions))
+    return stored
+
+
+def _label(
+    versions: Sequence[Version],
+    *,
+    stored: dict[tuple[str, int], Prompt],
+    caller: Caller,
+    now: datetime,
+    refused: list[errors.Row],
+) -> int:
+    """How many labels were moved to where the aliases stand."""
+    moved = 0
+    for version in versions:
+        prompt = stored.get((version.name, version.number))
+        if prompt is None:
+            continue
+        for alias in version.aliases:
+            try:
+                move = labels.move(
+                    namespace=prompt.namespace, name=prompt.name, label=alias, prompt=prompt,
+                    actor=caller.principal, reason="as MLflow has its alias", now=now,
+                )  # fmt: skip
+            except labels.InvalidLabel as invalid:
+                row = errors.Row(row=0, field="alias", value=alias, message=invalid.message)
+                refused.append(_refusal(f"prompts:/{version.name}@{alias}", len(refused), row))
+                continue
+            moved += move is not None
+    return moved
+
+
+def _claims(
+    feedback: Sequence[Feedback],
+    *,
+    stored: dict[tuple[str, int], Prompt],
+    caller: Caller,
+    team: Team,
+    refused: list[errors.Row],
+) -> list[intake.Claim]:
+    keys = {_key(one) for one in feedback}
+    kept = Event.objects.filter(actor=caller.principal, key__in=keys)
+    said_before = dict(kept.values_list("key", "score"))
+    measured = {_ritual_name(one): one for one in feedback}
+    by_ritual = {name: _ritual(name, one) for name, one in measured.items()}
+    fleet = {
+        name: assistants.register(
+            name=name, owner=caller.principal, team=team, description="Named by traces of MLflow."
+        )
+        for name in sorted({_assistant(one) for one in feedback})
+    }
+    claims = []
+    for one in feedback:
+        prompt = stored.get((one.prompt, one.number))
+        place = f"{one.id}, {one.name}"
+        if prompt is None:
+            value = f"prompts:/{one.prompt}/{one.number}"
+            row = errors.Row(
+                row=0, field="prompt", value=value, message="This version did not come in."
+            )
+            refused.append(_refusal(place, len(refused), row))
+        elif said_before.get(_key(one), one.score) != one.score:
+            message = f"It was recorded as {said_before[_key(one)]}, and evidence never changes."
+            row = errors.Row(row=0, field="value", value=one.score, message=message)
+            refused.append(_refusal(place, len(refused), row))
+        else:
+            claims.append(
+                intake.Claim(
+                    kind="outcome",
+                    prompt=prompt.pk,
+                    assistant=fleet[_assistant(one)].pk,
+                    ritual=by_ritual[_ritual_name(one)].pk,
+                    score=one.score,
+                    note="assessed in MLflow",
+                    key=_key(one),
+                    occurred_at=one.at,
+                )
+            )  # fmt: skip
+    return claims
+
+
+def _ritual(name: str, one: Feedback) -> Ritual:
+    task = re.sub(r"[^\w]+", "-", one.name.casefold()).strip("-")[:80] or "feedback"
+    return rituals.register(
+        name=name,
+        tag=f"task:{task}",
+        description=f"Assessments called {one.name[:100]!r} in MLflow, by source: {one.source}.",
+        definition={"mlflow": {"name": one.name[:200], "source": one.source}},
+    )
+
+
+def _ritual_name(one: Feedback) -> str:
+    plain = " ".join(re.sub(r"[^\w .:/()&,'+-]", " ", one.name).split())[:120].strip()
+    return f"mlflow/{plain or 'feedback'} ({one.source})"
+
+
+def _assistant(one: Feedback) -> str:
+    plain = " ".join(re.sub(r"[^\w .:/+-]", "-", one.assistant).split())[:180].strip()
+    return plain if re.match(r"\w", plain) and not plain.isdigit() else f"mlflow {plain}".strip()
+
+
+def _key(one: Feedback) -> str:
+    return f"mlflow:{one.id}:{one.prompt[:100]}:{one.number}"
+
+
+def _refusal(place: str, number: int, row: errors.Row) -> errors.Row:
+    return reports.Place(
+        row=number, field=row["field"], value=row["value"], message=row["message"], file=place
+    )

@@ -1,0 +1,176 @@
+"""A real MLflow registry on SQLite comes in: prompts, aliases and feedback; what can't be used is named."""
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mintmark.accounts.callers import Caller
+from mintmark.core import errors
+from mintmark.evidence.models import Event
+from mintmark.importers import mlflow, mlflow_export, mlflow_store, reports
+from mintmark.registry import labels, prompts
+from mintmark.registry.models import LabelMove, Prompt
+from tests.cast import Cast
+from tests.importers import mlflow_store as real
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2099, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: Any) -> Path:
+    """A store that MLflow wrote, once for all tests of this file."""
+    path: Path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    real.write(path)
+    return path
+
+
+@pytest.fixture
+def store(written: Path, tmp_path: Path) -> Path:
+    """A copy of it for one test."""
+    return Path(shutil.copy(written, tmp_path / "mlflow.db"))
+
+
+def _load(store: Path | str, operator: Caller, **options: Any) -> reports.Report:
+    held = mlflow_store.read(store=str(store))
+    return mlflow.load(store=held, caller=operator, now=NOW, **options)
+
+
+def test_prompts_aliases_and_feedback_come_in(store: Path, operator: Caller) -> None:
+    report = _load(store, operator)
+    first, second = Prompt.objects.filter(name="greet").order_by("revision")
+    assert (first.text, first.variables, first.tags) == ("Hello {{ name }}.", ["name"], ["lang:en"])
+    assert (second.parent, second.mutation_note, second.is_open) == (first, "shorter", False)
+    assert prompts.named(reference="mlflow/greet@production") == first
+    chat = prompts.named(reference="mlflow/chat@1")
+    assert (chat.text, chat.tags) == ("system:\nYou are {{x}}.\nuser:\nHi", ["type:chat"])
+    events = {
+        (e.ritual.name, e.prompt.revision, e.score, e.assistant.name)
+        for e in Event.objects.select_related("ritual", "prompt", "assistant")
+        if e.ritual and e.assistant
+    }
+    assert events == {
+        ("mlflow/right (human)", 1, 1.0, "scout"),
+        ("mlflow/graded (llm judge)", 2, 0.25, "scout"),
+        ("mlflow/said (code)", 1, 1.0, "scout"),
+    }
+    assert (report.registered, report.labels, report.recorded) == (3, 1, 3)
+    assert report.read == {"prompts": 2, "versions": 3, "traces": 5, "feedback": 3}
+
+
+def test_what_cannot_be_used_is_named_with_its_place(store: Path, operator: Caller) -> None:
+    refused = {
+        (row["file"].split(", ")[-1], row["field"]): row for row in _load(store, operator).refused
+    }
+    assert set(refused) == {
+        ("prompts:/blocks/1", "template"),
+        ("prompts:/greet@Loud", "alias"),
+        ("stars", "value"),
+        ("unlinked", "prompt"),
+    }
+    assert "line 2: {% endif %}" in refused["prompts:/blocks/1", "template"]["message"]
+    assert refused["stars", "value"]["value"] == "4"
+
+
+def test_a_second_run_changes_nothing_and_a_dry_run_neither(store: Path, operator: Caller) -> None:
+    tried = _load(store, operator, dry_run=True)
+    assert (tried.registered, tried.recorded) == (3, 3)
+    assert not Prompt.objects.exists()
+    _load(store, operator)
+    again = _load(store, operator)
+    assert not again.changed
+    assert (again.unchanged, again.repeated) == (3, 3)
+
+
+def test_an_alias_that_moved_moves_its_label(store: Path, operator: Caller) -> None:
+    _load(store, operator)
+    client, _ = mlflow_store.client(store=str(store))
+    client.set_prompt_alias("greet", "production", 2)
+    assert _load(store, operator).labels == 1
+    assert prompts.named(reference="mlflow/greet@production").revision == 2
+    assert LabelMove.objects.count() == 2
+
+
+def test_feedback_that_changed_is_refused_and_the_record_stays(
+    store: Path, operator: Caller
+) -> None:
+    _load(store, operator)
+    import sqlite3
+
+    with sqlite3.connect(store) as connection:
+        connection.execute("UPDATE assessments SET value = 'false' WHERE name = 'right'")
+    report = _load(store, operator)
+    assert "evidence never changes" in str(report.refused)
+    assert Event.objects.get(ritual__name="mlflow/right (human)").score == 1.0
+
+
+def test_two_registries_under_one_namespace_are_refused(store: Path, operator: Caller) -> None:
+    _load(store, operator)
+    with pytest.raises(errors.Refusal) as refused:
+        _load(store, operator, team="others")
+    assert refused.value.code == "name_taken"
+
+
+def test_what_is_no_store_is_refused_and_nothing_is_made_in_its_place(
+    tmp_path: Path, operator: Caller
+) -> None:
+    (tmp_path / "text.db").write_text("no database")
+    for name, why in (("none.db", "No such file"), ("text.db", "no SQLite database")):
+        with pytest.raises(reports.UnreadableSource, match=why):
+            mlflow_store.read(store=str(tmp_path / name))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["text.db"]
+
+
+def test_an_experiment_that_is_not_there_is_refused(store: Path) -> None:
+    with pytest.raises(reports.UnreadableSource, match="no experiment 'none'"):
+        mlflow_store.read(store=str(store), experiments=["none"])
+
+
+def test_a_password_in_an_address_is_never_said() -> None:
+    with pytest.raises(reports.UnreadableSource) as refused:
+        mlflow_store.read(store="nothing://ann:secret@nowhere/mlflow")
+    assert "secret" not in str(refused.value)
+    assert "secret" not in str(refused.value.rows)
+
+
+def test_prompts_labels_and_outcomes_go_out_and_come_in_again(
+    tmp_path: Path, operator: Caller
+) -> None:
+    cast = Cast()
+    chat = cast.written("acme/talk", "system:\nBe {tone}.\nuser:\nHi", tags=["type:chat"])
+    labels.move(
+        namespace="acme", name="talk", label="production", prompt=chat, actor=operator.principal,
+        reason="", now=NOW,
+    )  # fmt: skip
+    cast.record(cast.outcome(prompt=chat.pk, score=0.75, runs=4))
+    path = tmp_path / "out.db"
+    sent = mlflow_export.send(store=str(path), namespace="acme")
+    assert (sent.aliases, sent.feedback, sent.refused) == (1, 1, [])
+    client, _ = mlflow_store.client(store=str(path))
+    version = client.get_prompt_version_by_alias("acme.talk", "production")
+    assert version.template == [
+        {"role": "system", "content": "Be {{tone}}."},
+        {"role": "user", "content": "Hi"},
+    ]
+    again = mlflow_export.send(store=str(path), namespace="acme")
+    assert (again.versions, again.unchanged) == (0, sent.versions)
+    assert (again.aliases, again.feedback, again.repeated) == (0, 0, 1)
+    report = _load(path, operator, team=cast.buyers.name)
+    assert (report.registered, report.recorded, report.refused) == (sent.versions, 1, [])
+    back = prompts.named(reference="mlflow/acme.talk@production")
+    assert back.text == "system:\nBe {{tone}}.\nuser:\nHi"
+    (event,) = Event.objects.filter(prompt=back)
+    assert (event.score, event.assistant) == (0.75, cast.scout)
+    assert mlflow_export.send(store=str(path), namespace="mlflow").feedback == 0
+
+
+def test_a_namespace_without_prompts_is_refused_before_a_store_is_made(
+    tmp_path: Path, db: None
+) -> None:
+    with pytest.raises(mlflow_export.NothingToExport, match="'none'"):
+        mlflow_export.send(store=str(tmp_path / "out.db"), namespace="none")
+    assert not list(tmp_path.iterdir())
