@@ -21,7 +21,7 @@ from mintmark.registry.models import Assistant, Prompt, Ritual
 
 from . import configurations, definitions, leases, runs
 from .definitions import Case, Definition
-from .models import Comparison, Look, PairRun
+from .models import Comparison, Look, PairRun, Runner
 
 AT_ONCE = 10
 """Pairs that are drawn at once: they run side by side, and the next are drawn from what all of them showed."""
@@ -95,13 +95,19 @@ def start(
         return _same(there, asked)
     definition = definitions.of(ritual)
     runner = configurations.of(assistant=assistant)
-    _check(first, second, alpha=alpha, margin=margin, most_pairs=most_pairs, seed=seed, key=key)
-    for prompt in (first, second):
-        runs.require_runnable(
-            prompt=prompt, assistant=assistant, definition=definition, runner=runner
-        )
-    begun = sequential.begin(weights=[case.weight for case in weighing(definition)])
-    verdicts.verdict(begun, alpha=alpha, margin=margin)
+    if key is not None and (not 1 <= len(key) <= 200 or not key.isprintable()):
+        raise runs.InvalidRun("A key is 1 to 200 printable characters.")
+    begun = require_startable(
+        first=first,
+        second=second,
+        assistant=assistant,
+        definition=definition,
+        runner=runner,
+        alpha=alpha,
+        margin=margin,
+        most_pairs=most_pairs,
+        seed=seed,
+    )
     try:
         with transaction.atomic():
             return Comparison.objects.create(
@@ -127,6 +133,38 @@ def start(
         if there is None:
             raise
         return _same(there, asked)
+
+
+def require_startable(
+    *,
+    first: Prompt,
+    second: Prompt,
+    assistant: Assistant,
+    definition: Definition,
+    runner: Runner,
+    alpha: float,
+    margin: float,
+    most_pairs: int,
+    seed: int,
+) -> State:
+    """Refuse what could not be compared to its end; else the state before any pair."""
+    if first == second:
+        raise sequential.InvalidComparison("Name two prompts: one can't be compared with itself.")
+    _check_pairs(most_pairs)
+    if not 0.0001 <= alpha <= 0.5 or not 0.01 <= margin <= 0.5:
+        raise sequential.InvalidComparison(
+            f"An error rate of {alpha:g} and a margin of {margin:g}: the one lies from 0.0001 to 0.5, the other from "
+            "0.01 to 0.5, in whole points."
+        )
+    if not 0 <= seed <= perturbations.MOST_SEED:
+        raise runs.InvalidRun(f"A seed is 0 to {perturbations.MOST_SEED}.")
+    for prompt in (first, second):
+        runs.require_runnable(
+            prompt=prompt, assistant=assistant, definition=definition, runner=runner
+        )
+    begun = sequential.begin(weights=[case.weight for case in weighing(definition)])
+    verdicts.verdict(begun, alpha=alpha, margin=margin)
+    return begun
 
 
 def stop(*, caller: Caller, comparison: Comparison, now: datetime) -> Comparison:
@@ -306,30 +344,6 @@ def _may_go_on(row: Comparison) -> bool:
 def _score(half: PairRun) -> float:
     assert half.score is not None, "a pair counts once both halves are done"
     return half.score
-
-
-def _check(
-    first: Prompt,
-    second: Prompt,
-    *,
-    alpha: float,
-    margin: float,
-    most_pairs: int,
-    seed: int,
-    key: str | None,
-) -> None:
-    if first == second:
-        raise sequential.InvalidComparison("Name two prompts: one can't be compared with itself.")
-    _check_pairs(most_pairs)
-    if not 0.0001 <= alpha <= 0.5 or not 0.01 <= margin <= 0.5:
-        raise sequential.InvalidComparison(
-            f"An error rate of {alpha:g} and a margin of {margin:g}: the one lies from 0.0001 to 0.5, the other from "
-            "0.01 to 0.5, in whole points."
-        )
-    if not 0 <= seed <= perturbations.MOST_SEED:
-        raise runs.InvalidRun(f"A seed is 0 to {perturbations.MOST_SEED}.")
-    if key is not None and (not 1 <= len(key) <= 200 or not key.isprintable()):
-        raise runs.InvalidRun("A key is 1 to 200 printable characters.")
 
 
 def _check_pairs(most_pairs: int) -> None:

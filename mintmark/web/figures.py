@@ -31,6 +31,12 @@ def points(size: float) -> str:
     return "0" if size == 0.0 else "under 0.1" if tenths == 0 else str(round(100.0 * size))
 
 
+def signed_points(difference: float) -> str:
+    """A difference of two scores in points, of which 100 are the whole scale: +12, −3.5, 0."""
+    tenths = round(100.0 * difference, 0 if abs(difference) >= 0.0995 else 1)
+    return f"{tenths:+g}".replace("-", "−") if tenths else "0"
+
+
 def exact(value: float | None) -> str:
     """Every digit that the store holds, as the shortest text that reads back to the same bits."""
     return "no value" if value is None else repr(float(value)).replace("-", "−")

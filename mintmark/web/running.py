@@ -101,7 +101,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
     }
     if request.headers.get("HX-Request") == "true":
         return render(request, "web/new_run.html#look", context)
-    context |= _choices(mine)
+    context |= choices(mine)
     return render(request, "web/new_run.html", context, status=422 if problem else 200)
 
 
@@ -195,7 +195,7 @@ def _codices(prompt: Prompt, assistant: Assistant, definition: Definition) -> li
     return list({one.pk: one for one in found}.values())
 
 
-def _choices(mine: Sequence[Assistant]) -> dict[str, Any]:
+def choices(mine: Sequence[Assistant]) -> dict[str, Any]:
     """What there is to choose from; whatever else there is can be typed."""
     teams = {one.team_id for one in mine}
     usable = Prompt.objects.filter(entitlements.served_to(team_ids=teams), tombstone__isnull=True)
@@ -219,8 +219,8 @@ def _seed(given: QueryDict) -> int:
 
 def _typed(given: QueryDict) -> Typed:
     return Typed(
-        ritual=_reference(given.get("ritual", ""), of=Ritual),
-        prompt=_reference(given.get("prompt", ""), of=Prompt),
+        ritual=reference(given.get("ritual", ""), of=Ritual),
+        prompt=reference(given.get("prompt", ""), of=Prompt),
         assistant=parameters.whole(given, "assistant"),
         frames=given.get("frames", "0").strip(),
         seed=given.get("seed", "0").strip(),
@@ -230,7 +230,7 @@ def _typed(given: QueryDict) -> Typed:
     )
 
 
-def _reference(typed: str, *, of: type[Prompt] | type[Ritual]) -> str:
+def reference(typed: str, *, of: type[Prompt] | type[Ritual]) -> str:
     """What was typed, an id told by the name that a person would type."""
     typed = typed.strip()
     if not typed.isascii() or not typed.isdigit() or len(typed) >= 19:

@@ -33,7 +33,7 @@ def main() -> None:
     holdings = Holdings(scene)
     Fair(holdings)
     Strongroom(holdings)
-    Laboratory(scene)
+    Laboratory(scene).compare()
 
 
 if __name__ == "__main__":

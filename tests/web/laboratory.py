@@ -10,8 +10,8 @@ from django.utils import timezone
 from mintmark.accounts.callers import Caller
 from mintmark.registry import assistants, codices
 from mintmark.registry.models import Assistant
-from mintmark.rituals import configurations, definitions, execution, runs
-from mintmark.rituals.models import RitualRun
+from mintmark.rituals import comparisons, configurations, definitions, execution, matching, runs
+from mintmark.rituals.models import Comparison, RitualRun
 from mintmark.rituals.runners import transcript
 from mintmark.trust import projector
 from tests.web.scene import Scene
@@ -117,6 +117,25 @@ class Laboratory:
         for run in (self.done, self.stopped, self.waiting, self.rehearsed):
             run.refresh_from_db()
 
+    def compare(self) -> None:
+        """Compare prompts: `compared` ran, by the buyers' tinker in rehearsal; `matching` waits, `halted` was stopped
+        before a pair."""
+        self.tinker = self.cast.assistant("tinker", team=self.cast.buyers)
+        assistants.remember(
+            assistant=self.tinker, key="house-style", text="Answer briefly and politely."
+        )
+        self.reached(self.tinker, kind="rehearsal", price_in_micro=2_000)
+        self.careful = self.cast.written(
+            "acme/careful-triage", "Weigh {ticket} calmly and say if it is urgent."
+        )
+        self.compared = self.comparing(by=self.tinker, first=self.careful)
+        self.matched()
+        self.matching = self.comparing(by=self.cast.scout)
+        self.halted = self.comparing(by=self.tinker, seed=3)
+        comparisons.stop(
+            caller=self.operator(self.tinker), comparison=self.halted, now=self.clock()
+        )
+
     def operator(self, assistant: Assistant) -> Caller:
         team = assistant.team
         return self.cast.as_(self.cast.seller if team == self.cast.sellers else self.cast.buyer)
@@ -142,6 +161,23 @@ class Laboratory:
             "now": self.clock(),
         }
         return runs.start(**(values | changes))
+
+    def comparing(self, *, by: Assistant, **changes: Any) -> Comparison:
+        values: dict[str, Any] = {
+            "caller": self.operator(by),
+            "first": self.cast.prompt,
+            "second": self.scene.fork,
+            "assistant": by,
+            "ritual": self.ritual,
+            "now": self.clock(),
+        }
+        return comparisons.start(**(values | changes))
+
+    def matched(self) -> None:
+        """What a worker does when it looks for a comparison once."""
+        matching.work(
+            holder="worker", clock=self.clock, rng=random.Random(1), stop=threading.Event()
+        )
 
     def clock(self) -> datetime:
         self.now += timedelta(milliseconds=40)

@@ -38,6 +38,12 @@ def test_a_lift_always_says_its_direction() -> None:
     assert [figures.lift(v) for v in (0.08, -0.08, 0.0)] == ["+0.080", "−0.080", "0.00"]
 
 
+def test_signed_points_have_a_digit_behind_the_point_only_where_it_matters() -> None:
+    assert [figures.signed_points(v) for v in (0.123, -0.0349, 0.08, 1.0, 0.0, -0.0001)] == [
+        "+12", "−3.5", "+8", "+100", "0", "0",
+    ]  # fmt: skip
+
+
 def test_a_count_has_separators_and_a_fraction_only_where_it_matters() -> None:
     assert [figures.count(v) for v in (1234567, 412.4, 2.13, 3.0)] == [
         "1,234,567", "412", "2.1", "3",

@@ -170,6 +170,54 @@ def interval_of_effect(effect: Effect, reach: float) -> dict[str, Any]:
     }
 
 
+@register.filter
+def signed_points(difference: float) -> str:
+    """A difference of two scores in points: +12, −3.5."""
+    return figures.signed_points(difference)
+
+
+@register.filter
+def points(size: float) -> str:
+    """The size of a difference in points of score: 3."""
+    return figures.points(size)
+
+
+class Compared(Protocol):
+    """A difference of two scores with bounds that hold at all looks together."""
+
+    @property
+    def mean(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+
+
+@register.inclusion_tag("web/charts/interval.html")
+def interval_of_difference(said: Compared, reach: float) -> dict[str, Any]:
+    """The interval of a difference on an axis from −`reach` to `reach`, with a mark at zero."""
+    mean, low, high = map(figures.signed_points, (said.mean, said.low, said.high))
+    return {
+        "bar": intervals.bar(
+            value=said.mean, low=said.low, high=said.high, start=-reach, end=reach
+        ),
+        "known": True,
+        "words": f"{mean} points, between {low} and {high}",
+    }
+
+
+@register.inclusion_tag("web/charts/interval.html")
+def mark_of_difference(difference: float) -> dict[str, Any]:
+    """Where a difference of two scores lies between −1 and 1, without bounds."""
+    return {
+        "bar": intervals.bar(
+            value=difference, low=difference, high=difference, start=-1.0, end=1.0
+        ),
+        "known": True,
+        "words": f"{figures.signed_points(difference)} points",
+    }
+
+
 @register.inclusion_tag("web/charts/beside.html")
 def beside(row: foreseen.Row) -> dict[str, Any]:
     """The trust that a text and its edit would have, one interval above the other."""
