@@ -58,6 +58,7 @@ from . import (
     vault_keys,
     vaults,
     wallets,
+    webhooks,
     withdrawals,
 )
 
@@ -108,7 +109,7 @@ for module in (
     evidence, prompts, reputation, assistants, trust, rituals, codices, contracts, memories, runners, runs,
     comparisons, labels, listings, prompt_sets, purchases, purchase_requests, wallets, injections, mandates, forks,
     foresight, ranking, ratings, entitlements, vaults, bundle_imports,
-    vault_keys, vault_debts, withdrawals, otlp, keys, house,
+    vault_keys, vault_debts, withdrawals, otlp, webhooks, keys, house,
 ):  # fmt: skip
     api.add_router("", module.routes.router)
 

@@ -117,11 +117,13 @@ CATALOGUE: dict[str, Entry] = {
     "unknown_scope": Entry(422, "The scope does not exist"),
     "unknown_signer": Entry(422, "Nobody who is trusted here signed it"),
     "unknown_version": Entry(422, "It is of a version that is not read here"),
+    "invalid_webhook": Entry(422, "The webhook can't be made or used as asked"),
     "withdrawn": Entry(422, "Its issuer withdrew a prompt of the bundle"),
     "internal_error": Entry(500, "The server made a mistake"),
     "vault_altered": Entry(500, "What is kept of a bundle is not what was signed"),
     "not_folded": Entry(503, "The scores do not include the event yet"),
     "log_from_another_cluster": Entry(503, "The log can't be appended to here"),
+    "unreadable_secret": Entry(503, "The secret of a webhook can't be opened"),
     "unreadable_key": Entry(503, "A private key of this installation can't be opened"),
 }
 

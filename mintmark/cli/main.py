@@ -65,6 +65,10 @@ COMMANDS = {
         "Predict the scores in FILE from what came before, beside plain means.",
     ),
     "simulate": ("simulate:simulate", "Play a simulated market into the real scoring code."),
+    "webhook": (
+        "webhooks:webhook",
+        "Tell other systems what happens, over signed webhooks.",
+    ),
     "key": ("keys:keys", "Issue, list and revoke bearer keys."),
     "user": ("users:users", "Create and list the people who sign in."),
     "team": ("teams:teams", "Create and list teams."),

@@ -1,5 +1,5 @@
-"""The market's upkeep beside a worker: about once a minute, settle the warranties that are due, score the listings, and
-sign the receipts of sets that were bought.
+"""The market's upkeep beside a worker: about once a minute, settle the warranties that are due, score the listings,
+sign the receipts of sets that were bought, and look for trust that fell.
 
 In a thread of its own: scoring thousands of listings takes longer than evidence may wait to be folded.
 """
@@ -44,12 +44,19 @@ def issue() -> int:
     return SymbolicPromptTokenMarketplace().issue_due(now=datetime.now(UTC))
 
 
+def watch() -> int:
+    """Tell of prompts at work that fell under their assistants' floors; how many did."""
+    from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
+
+    return SymbolicPromptTokenMarketplace().watch(now=datetime.now(UTC))
+
+
 def _keep_up(stop: threading.Event) -> None:
     from django.db import connection
 
     pause, failed = FIRST_SECONDS, 0
     while not stop.wait(pause):
-        failed = 0 if all([_done(settle), _done(score), _done(issue)]) else failed + 1
+        failed = 0 if all([_done(settle), _done(score), _done(issue), _done(watch)]) else failed + 1
         pause = min(SECONDS, RETRY_SECONDS * 2 ** min(failed, 10)) if failed else SECONDS
     connection.close()
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import click
 
-from . import exits, installation, measuring, output, processes, upkeep
+from . import exits, installation, measuring, output, processes, sending, upkeep
 
 POLL_SECONDS = 0.2
 _LONGEST_POLL_SECONDS = 1.0
@@ -50,7 +50,7 @@ def worker(context: click.Context, *, once: bool, with_parent: bool, as_json: bo
         signal.signal(name, lambda *_: stop.set())
     if with_parent:
         processes.when_gone(parent=os.getppid(), then=stop.set)
-    beside = [upkeep.start(stop=stop), *measuring.start(stop=stop)]
+    beside = [upkeep.start(stop=stop), sending.start(stop=stop), *measuring.start(stop=stop)]
     folded = _run(stop, folds=connection.vendor == "postgresql")
     for thread in beside:
         thread.join(timeout=_PATIENCE_SECONDS)

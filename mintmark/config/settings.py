@@ -61,6 +61,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "ninja",
     "mintmark.accounts",
+    "mintmark.webhooks",
     "mintmark.registry",
     "mintmark.tokens",
     "mintmark.evidence",
@@ -248,6 +249,9 @@ if not 0 <= MCP_PER_MINUTE <= 1_000_000:
     raise environ.ImproperlyConfigured(
         f"MINTMARK_MCP_PER_MINUTE is {MCP_PER_MINUTE}; it must be 0 to 1000000."
     )
+
+# Hosts that webhooks may be on though they are private or speak plain http, alone or with a port.
+WEBHOOK_HOSTS: list[str] = env.list("MINTMARK_WEBHOOK_HOSTS", default=[])
 
 # What it tells of itself: who may read /metrics beside auditors, whether requests become spans, how log lines look.
 METRICS_TOKEN: str = env.str("MINTMARK_METRICS_TOKEN", default="")

@@ -26,6 +26,7 @@ from . import (
     revocations,
     search,
     shares,
+    tidings,
     warranties,
 )
 from .foreign import Debt
@@ -231,6 +232,10 @@ class SymbolicPromptTokenMarketplace:
     def settle_measured(self, *, batch: int, now: datetime) -> list[Warranty]:
         """Pay out or refund what the outcomes of a batch of evidence decide."""
         return warranties.settle_measured(batch=batch, now=now)
+
+    def watch(self, *, now: datetime) -> int:
+        """Tell webhooks of prompts at work that their assistants trust less than their floor now; how many newly."""
+        return tidings.watch(now=now)
 
     def refresh(self, *, now: datetime) -> int:
         """Bring the stored scores of all listings up to date; how many changed."""

@@ -333,6 +333,16 @@ class Injection(models.Model):
         return f"{self.prompt_id} in {self.slot} of {self.assistant_id}"
 
 
+class Fall(models.Model):
+    """An injection whose assistant trusts it less than its floor; the row is there as long as that is so."""
+
+    injection = models.OneToOneField(Injection, on_delete=models.CASCADE, related_name="fall")
+    fell_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.injection} since {self.fell_at:%F}"
+
+
 class Mandate(models.Model):
     """What an assistant may do in the market by itself: without a row it spends nothing and injects what it trusts not
     at all less than 0. Limits are in micro-tokens, a day is one of UTC; above them a person confirms."""

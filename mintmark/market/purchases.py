@@ -10,7 +10,7 @@ from mintmark.core import errors, money, splits
 from mintmark.tokens import book, wallets
 from mintmark.tokens.models import Transfer
 
-from . import deals, prompt_sets, receipts, terms
+from . import deals, prompt_sets, receipts, terms, tidings
 from .deals import AlreadyOwned, Deal, Limits, OverLimit, PriceChanged
 from .models import PromptSet
 from .policy import MarketPolicy
@@ -150,10 +150,10 @@ def _made(deal: Deal, *, seen: Sequence[int], buyer: Principal, now: datetime) -
             raise
         return _as_before(known, key=deal.order.key, asked=deal.order.asked)
     try:
-        posted = deals.post(deal, now=now)
+        posted = tidings.posted(deal, now=now)
     except book.NoAccount:
         wallets.opened(principal=buyer, now=now)
-        posted = deals.post(deal, now=now)
+        posted = tidings.posted(deal, now=now)
     if not posted.is_new:
         return receipts.of(transfer=posted.transfer)
     lines = [

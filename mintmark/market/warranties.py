@@ -15,7 +15,7 @@ from mintmark.tokens import book
 from mintmark.tokens.book import Leg, Order
 from mintmark.tokens.models import Transfer
 
-from . import injections
+from . import injections, tidings
 from .models import PromptTokenListing, Warranty
 
 
@@ -162,6 +162,7 @@ def _settled(
         )
         if failed:
             reason = "refunded: its warranty failed"
+            tidings.refunded(purchase=purchase, told=told, now=now)
             # One that was revoked before says nothing of what the team bought since.
             if entitlements.end(entitlement=purchase.entitlement, reason=reason, now=now):
                 injections.end_all(

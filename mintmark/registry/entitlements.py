@@ -1,5 +1,6 @@
 """Who may use a prompt's text beside its own team: grants, their ends, and tombstones. All of it acts at once."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from django.db import transaction
@@ -8,6 +9,7 @@ from django.db.models import Q, QuerySet
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Role, Team
 from mintmark.core import errors
+from mintmark.webhooks import outbox
 
 from .models import Entitlement, Prompt, Tombstone
 
@@ -38,9 +40,12 @@ def grant(*, caller: Caller, prompt: Prompt, team: Team, reason: str) -> Entitle
 
 def end(*, entitlement: Entitlement, reason: str, now: datetime) -> bool:
     """End a grant; False if it had ended before. Who may is for the caller to have checked."""
-    ended = Entitlement.objects.filter(pk=entitlement.pk, ended_at__isnull=True).update(
-        ended_at=now, end_reason=reason[:REASON_LENGTH]
-    )
+    with transaction.atomic():
+        ended = Entitlement.objects.filter(pk=entitlement.pk, ended_at__isnull=True).update(
+            ended_at=now, end_reason=reason[:REASON_LENGTH]
+        )
+        if ended:
+            _tell(entitlement.prompt, [entitlement.team_id], reason=reason, for_good=False, now=now)
     return bool(ended)
 
 
@@ -59,9 +64,13 @@ def entomb(*, caller: Caller, prompt: Prompt, reason: str, now: datetime) -> Tom
     _require_author(caller, prompt)
     check_reason(reason)
     with transaction.atomic():
-        found, _ = Tombstone.objects.get_or_create(
+        found, is_new = Tombstone.objects.get_or_create(
             prompt=prompt, defaults={"actor": caller.principal, "reason": reason, "set_at": now}
         )
+        if is_new:
+            holders = Entitlement.objects.filter(prompt=prompt, ended_at__isnull=True)
+            teams = {prompt.team_id, *holders.values_list("team_id", flat=True)}
+            _tell(prompt, teams, reason=reason, for_good=True, now=now)
     return found
 
 
@@ -78,6 +87,17 @@ def check_reason(reason: str) -> None:
         raise InvalidReason(
             f"The reason {reason[:60]!r} can't be kept: say in 1 to {REASON_LENGTH} printable characters why."
         )
+
+
+def _tell(
+    prompt: Prompt, team_ids: Collection[int], *, reason: str, for_good: bool, now: datetime
+) -> None:
+    outbox.tell(
+        kind="prompt.revoked",
+        team_ids=team_ids,
+        data={"prompt": prompt.reference, "id": prompt.pk, "for_good": for_good, "reason": reason},
+        now=now,
+    )
 
 
 def _require_author(caller: Caller, prompt: Prompt) -> None:

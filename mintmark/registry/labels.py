@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 
 from mintmark.accounts.models import Principal
 from mintmark.core import errors
+from mintmark.webhooks import outbox
 
 from .models import Label, LabelMove, Prompt
 
@@ -57,10 +58,26 @@ def move(
             Label.objects.update_or_create(
                 namespace=namespace, name=name, label=label, defaults={"prompt": prompt}
             )
-        return LabelMove.objects.create(
+        made = LabelMove.objects.create(
             namespace=namespace, name=name, label=label, before=before, after=prompt, actor=actor,
             reason=reason, moved_at=now,
         )  # fmt: skip
+        line = prompt or before
+        assert line is not None
+        outbox.tell(
+            kind="label.moved",
+            team_ids=[line.team_id],
+            data={
+                "line": f"{namespace}/{name}",
+                "label": label,
+                "before": before.reference if before else None,
+                "after": prompt.reference if prompt else None,
+                "by": actor.name,
+                "reason": reason,
+            },
+            now=now,
+        )
+        return made
 
 
 def history(*, namespace: str, name: str, label: str | None = None) -> QuerySet[LabelMove]:

@@ -628,6 +628,34 @@ TABLE = [
         lambda w: "/otlp/arrivals?team=mint",
         (204, 403, 403, 204, 403, 403, 403, 403),
     ),
+    read("webhooks.listed", lambda w: "/webhooks"),
+    Row(
+        "webhooks.made",
+        lambda w: "/webhooks",
+        (201, 403, 403, 201, 403, 403, 403, 403),
+        lambda w: {"url": "https://example.com/hooks", "kinds": ["sale"], "team": "mint"},
+    ),
+    Row(  # another team's webhook does not exist; an assistant sees none
+        "webhooks.rotated",
+        lambda w: f"/webhooks/{w.webhook()}/rotate",
+        (201, 404, 403, 201, 404, 404, 404, 404),
+    ),
+    Row(
+        "webhooks.disabled",
+        lambda w: f"/webhooks/{w.webhook()}/disable",
+        (200, 404, 403, 200, 404, 404, 404, 404),
+        lambda w: {"reason": "the receiver moved"},
+    ),
+    Row(
+        "webhooks.deliveries",
+        lambda w: f"/webhooks/{w.webhook()}/deliveries",
+        (200, 404, 200, 200, 404, 404, 404, 404),
+    ),
+    Row(
+        "webhooks.replayed",
+        lambda w: f"{w.told()}/replay",
+        (200, 404, 403, 200, 404, 404, 404, 404),
+    ),
     read("keys.listed", lambda w: "/keys"),
     Row("keys.issued", lambda w: "/keys", (201,) * len(CAST), lambda w: {"scopes": ["read"]}),
     Row(  # a key for an assistant

@@ -93,7 +93,7 @@ def _passes_this_door(refusal: type[errors.Refusal]) -> bool:
     """Whether a refusal comes from this floor or one below: those of other doors never get here."""
     return refusal.__module__.split(".")[1] in (
         "api", "market", "vault", "rituals", "trust", "reputation", "evidence", "registry", "tokens", "accounts",
-        "database", "core", "telemetry",
+        "database", "core", "telemetry", "webhooks",
     )  # fmt: skip
 
 

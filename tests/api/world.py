@@ -24,6 +24,8 @@ from mintmark.trust import intake, projector
 from mintmark.vault import imports
 from mintmark.vault import keys as vault_keys
 from mintmark.vault.models import BundleImport, PromptMarketplaceVault, SigningKey, TrustedKey
+from mintmark.webhooks import hooks, outbox
+from mintmark.webhooks.models import Delivery
 from tests.bundles import bodies
 
 PREFIX = "/api/v1"
@@ -131,6 +133,20 @@ class World:
             caller=self.acting("operator"), prompt=self.prompt, assistant=self.scout, ritual=self.runnable(),
             now=timezone.now(), key="run",
         ).pk  # fmt: skip
+
+    def webhook(self) -> int:
+        """The id of a webhook of `mint`."""
+        return hooks.make(
+            caller=self.acting("operator"), team=self.mint, url="https://example.com/hooks", kinds=[], note="",
+            now=timezone.now(),
+        ).webhook.pk  # fmt: skip
+
+    def told(self) -> str:
+        """The path of a delivery of it that was given up."""
+        webhook = self.webhook()
+        outbox.tell(kind="sale", team_ids=[self.mint.pk], data={"transfer": 1}, now=timezone.now())
+        Delivery.objects.update(state=Delivery.State.FAILED)
+        return f"/webhooks/{webhook}/deliveries/{Delivery.objects.get().pk}"
 
     def comparison(self) -> int:
         """The id of a comparison by scout, which waits for a worker."""

@@ -1,0 +1,42 @@
+"""Webhooks beside a worker: a thread that sends what is due, so that a slow receiver keeps nothing else waiting."""
+
+import random
+import secrets
+import threading
+from datetime import UTC, datetime
+
+import click
+
+from . import measuring
+
+POLL_SECONDS = 1.0
+RETRY_SECONDS = 5.0
+
+
+def start(*, stop: threading.Event) -> threading.Thread:
+    """Begin; it ends by itself after the delivery under way once `stop` is set."""
+    thread = threading.Thread(target=_send, args=(stop,), name="sending", daemon=True)
+    thread.start()
+    return thread
+
+
+def _send(stop: threading.Event) -> None:
+    from django.db import close_old_connections, connection
+
+    from mintmark.webhooks import deliveries
+
+    me = measuring.holder()
+    # Waits between attempts are to differ from worker to worker: nothing is measured with this.
+    rng = random.Random(secrets.randbits(64))
+    pause = 0.0
+    while not stop.wait(pause):
+        try:
+            close_old_connections()
+            sent = deliveries.work(holder=me, clock=lambda: datetime.now(UTC), rng=rng)
+            pause = 0.0 if sent else POLL_SECONDS
+        except Exception as failed:
+            # The database may be restarting: the lease lapses. What the failure says may quote what was to be sent.
+            connection.close()
+            click.echo(f"! {type(failed).__name__}; webhooks go on soon.", err=True)
+            pause = RETRY_SECONDS
+    connection.close()

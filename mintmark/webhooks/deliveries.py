@@ -1,0 +1,159 @@
+"""Deliveries: take what is due, send it signed, and say what came of it; with leases, so that a worker may die.
+
+What is told is told at least once: a receiver knows repetitions by `webhook-id`.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+import httpx
+from django.db.models import Q, QuerySet
+
+from . import addresses, signatures
+from .models import Delivery, Webhook
+
+SECONDS_A_CALL = 15.0
+LEASE = timedelta(seconds=60)
+WAITS = tuple(
+    timedelta(seconds=s) for s in (5, 60, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
+)
+"""Before each further attempt, give or take a fifth; after the last it is given up."""
+_JITTER = 0.2
+_LOOKED_AT = 20
+GONE = 410
+type Clock = Callable[[], datetime]
+
+
+def work(*, holder: str, clock: Clock, rng: random.Random) -> bool:
+    """Send one delivery that is due; whether there was one."""
+    delivery = take(holder=holder, now=clock())
+    if delivery is None:
+        return False
+    status, problem = send(delivery, now=clock())
+    ended(delivery, holder=holder, status=status, problem=problem, now=clock(), rng=rng)
+    return True
+
+
+def take(*, holder: str, now: datetime) -> Delivery | None:
+    """The oldest that is due and nobody's, now held by `holder`; None where there is none."""
+    due = _due(now)
+    for pk in list(due.order_by("due_at", "id").values_list("id", flat=True)[:_LOOKED_AT]):
+        if _due(now).filter(pk=pk).update(lease_holder=holder, lease_until=now + LEASE):
+            return Delivery.objects.select_related("webhook").get(pk=pk)
+    return None
+
+
+def send(delivery: Delivery, *, now: datetime) -> tuple[int | None, str]:
+    """One attempt: the status that came back (None for none), and what was wrong ("" where it was taken)."""
+    webhook = delivery.webhook
+    body = json.dumps(delivery.body, ensure_ascii=False, separators=(",", ":")).encode()
+    timestamp = int(now.timestamp())
+    try:
+        kept = [bytes(webhook.sealed)]
+        if webhook.sealed_before and webhook.before_until and now < webhook.before_until:
+            kept.append(bytes(webhook.sealed_before))
+        signed = " ".join(
+            signatures.signature(
+                secret=signatures.unsealed(one),
+                message=delivery.message,
+                timestamp=timestamp,
+                body=body,
+            )
+            for one in kept
+        )
+    except signatures.UnreadableSecret:
+        return None, "unreadable_secret"
+    headers = {
+        "content-type": "application/json",
+        "user-agent": "mintmark",
+        "webhook-id": delivery.message,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": signed,
+    }
+    try:
+        status = asyncio.run(_post(webhook.url, headers=headers, body=body))
+    except _Refused:
+        return None, "private_address"
+    except TimeoutError:
+        return None, "too_slow"
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as failed:
+        return None, f"unreachable: {type(failed).__name__}"
+    if 200 <= status < 300:
+        return status, ""
+    return status, "redirected" if 300 <= status < 400 else "refused"
+
+
+def ended(
+    delivery: Delivery,
+    *,
+    holder: str,
+    status: int | None,
+    problem: str,
+    now: datetime,
+    rng: random.Random,
+) -> None:
+    """Keep what came of an attempt, while it is the holder's. An address that is gone (410) is told nothing more."""
+    attempts = delivery.attempts + 1
+    wait = WAITS[attempts - 1] if attempts <= len(WAITS) else None
+    state = Delivery.State.WAITING
+    if not problem:
+        state = Delivery.State.DELIVERED
+    elif wait is None or status == GONE:
+        state = Delivery.State.FAILED
+    due_at = now
+    if state == Delivery.State.WAITING and wait is not None:
+        due_at = now + wait * (1.0 + _JITTER * (2.0 * rng.random() - 1.0))
+    Delivery.objects.filter(pk=delivery.pk, lease_holder=holder).update(
+        state=state,
+        attempts=attempts,
+        status=status,
+        problem=problem[:200],
+        due_at=due_at,
+        ended_at=None if state == Delivery.State.WAITING else now,
+        lease_holder="",
+        lease_until=None,
+    )
+    if status == GONE:
+        Webhook.objects.filter(pk=delivery.webhook_id, disabled_at__isnull=True).update(
+            disabled_at=now, disabled_because="the address answered 410 Gone"
+        )
+
+
+class _Refused(Exception):
+    """What a name stands for now may not be called."""
+
+
+async def _post(url: str, *, headers: dict[str, str], body: bytes) -> int:
+    """The status of one POST, in `SECONDS_A_CALL` at most for all of it. Nothing is followed, no body is read."""
+    async with asyncio.timeout(SECONDS_A_CALL):
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, proto=6)
+        at = [str(one[4][0]) for one in found]
+        if addresses.refused(url, at):
+            raise _Refused
+        # The address that was looked at is the one that is called: a name may stand for another a moment later.
+        called = f"[{at[0]}]" if ":" in at[0] else at[0]
+        target = httpx.URL(url).copy_with(host=called.strip("[]"))
+        own = f"[{host}]" if ":" in host else host
+        named = {"host": own if parts.port is None else f"{own}:{parts.port}"}
+        async with (
+            httpx.AsyncClient(follow_redirects=False, trust_env=False, timeout=SECONDS_A_CALL) as client,
+            client.stream(
+                "POST", target, content=body, headers=headers | named, extensions={"sni_hostname": host}
+            ) as response,
+        ):  # fmt: skip
+            return response.status_code
+
+
+def _due(now: datetime) -> "QuerySet[Delivery]":
+    free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
+    return Delivery.objects.filter(
+        free, state=Delivery.State.WAITING, due_at__lte=now, webhook__disabled_at__isnull=True
+    )

@@ -1,0 +1,122 @@
+"""Webhooks of a team: make, list, rotate the secret, disable; see what was delivered, and send it again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from mintmark.accounts.callers import Caller
+from mintmark.accounts.models import Role, Team
+from mintmark.core import errors
+
+from . import addresses, signatures
+from .models import Delivery, Webhook
+from .outbox import KINDS
+
+MOST_OF_A_TEAM = 20
+OLD_SECRET_SIGNS = timedelta(hours=24)
+_LONGEST_NOTE = 200
+
+
+class InvalidWebhook(errors.Refusal):
+    """A webhook can't be made, or a delivery can't be sent again, as asked."""
+
+    code = "invalid_webhook"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A webhook with its secret, which can't be shown again."""
+
+    webhook: Webhook
+    secret: str
+
+
+def make(
+    *, caller: Caller, team: Team, url: str, kinds: Sequence[str], note: str, now: datetime
+) -> Made:
+    """Let a team be told at an address from now on; without `kinds` of everything. It takes an operator of the team."""
+    _require_operator(caller, team.pk)
+    rows = []
+    if said := addresses.problem(url):
+        rows.append(errors.Row(row=0, field="url", value=url, message=said))
+    if unknown := [kind for kind in kinds if kind not in KINDS]:
+        message = f"Kinds are {', '.join(KINDS)}."
+        rows.append(errors.Row(row=0, field="kinds", value=unknown[0], message=message))
+    if len(note) > _LONGEST_NOTE or not note.isprintable():
+        message = f"A note has at most {_LONGEST_NOTE} printable characters."
+        rows.append(errors.Row(row=0, field="note", value=note[:60], message=message))
+    if not rows and team.webhooks.filter(disabled_at__isnull=True).count() >= MOST_OF_A_TEAM:
+        message = f"A team has at most {MOST_OF_A_TEAM} webhooks: disable one first."
+        rows.append(errors.Row(row=0, field="team", value=team.name, message=message))
+    if rows:
+        raise InvalidWebhook(f"{rows[0]['field']}: {rows[0]['message']}", rows=rows)
+    secret = signatures.new_secret()
+    webhook = Webhook.objects.create(
+        team=team,
+        url=url,
+        kinds=list(dict.fromkeys(kinds)),
+        note=note,
+        sealed=signatures.sealed(secret),
+        made_by=caller.principal,
+        made_at=now,
+    )
+    return Made(webhook=webhook, secret=secret)
+
+
+def rotate(*, caller: Caller, webhook: Webhook, now: datetime) -> Made:
+    """A new secret from now on. The one before signs beside it for a day, so that receivers can change without loss."""
+    _require_operator(caller, webhook.team_id)
+    secret = signatures.new_secret()
+    with transaction.atomic():
+        held = Webhook.objects.select_for_update().get(pk=webhook.pk)
+        held.sealed_before, held.before_until = held.sealed, now + OLD_SECRET_SIGNS
+        held.sealed = signatures.sealed(secret)
+        held.save(update_fields=["sealed", "sealed_before", "before_until"])
+    return Made(webhook=held, secret=secret)
+
+
+def disable(*, caller: Caller, webhook: Webhook, reason: str, now: datetime) -> Webhook:
+    """Tell an address nothing more, at once; a second call changes nothing. What waits is not sent."""
+    _require_operator(caller, webhook.team_id)
+    if not 1 <= len(reason) <= _LONGEST_NOTE or not reason.isprintable():
+        raise InvalidWebhook(f"Say why in 1 to {_LONGEST_NOTE} printable characters.")
+    Webhook.objects.filter(pk=webhook.pk, disabled_at__isnull=True).update(
+        disabled_at=now, disabled_because=reason
+    )
+    webhook.refresh_from_db()
+    return webhook
+
+
+def replay(*, caller: Caller, delivery: Delivery, now: datetime) -> Delivery:
+    """Send something again that was delivered or given up, under the same message id."""
+    _require_operator(caller, delivery.webhook.team_id)
+    if delivery.webhook.disabled_at is not None:
+        raise InvalidWebhook(f"{delivery.webhook} is disabled: make another.")
+    again = Delivery.objects.filter(pk=delivery.pk).exclude(state=Delivery.State.WAITING)
+    again.update(
+        state=Delivery.State.WAITING, attempts=0, due_at=now, ended_at=None, status=None, problem=""
+    )
+    delivery.refresh_from_db()
+    return delivery
+
+
+def visible_to(*, caller: Caller) -> "QuerySet[Webhook]":
+    """The webhooks of teams in which the caller is operator; every one to admins and auditors."""
+    rows = Webhook.objects.select_related("team", "made_by").order_by("-id")
+    if caller.has_role(Role.OPERATOR, Role.AUDITOR, team_id=None):
+        return rows
+    operates = [
+        team
+        for team in caller.team_ids
+        if not caller.is_assistant and caller.has_role(Role.OPERATOR, team_id=team)
+    ]
+    return rows.filter(team__in=operates)
+
+
+def _require_operator(caller: Caller, team_id: int) -> None:
+    caller.require_scope("registry")
+    if not caller.has_role(Role.OPERATOR, team_id=team_id):
+        raise errors.Forbidden("This takes the role 'operator' in the webhook's team.")

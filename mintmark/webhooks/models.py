@@ -1,0 +1,57 @@
+"""Where a team wants to be told what happens, and the outbox: one row for each thing told to each address."""
+
+from typing import Any, ClassVar
+
+from django.db import models
+
+from mintmark.accounts.models import Principal, Team
+
+
+class Webhook(models.Model):
+    """An address of a team. Its secret is sealed; after a rotation the one before signs beside it for a while."""
+
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="webhooks")
+    url = models.CharField(max_length=500)
+    kinds = models.JSONField(default=list, help_text="what it is told; empty: everything")
+    note = models.CharField(max_length=200, blank=True)
+    sealed = models.BinaryField()
+    sealed_before = models.BinaryField(null=True, blank=True)
+    before_until = models.DateTimeField(null=True, blank=True)
+    made_by = models.ForeignKey(Principal, on_delete=models.PROTECT, related_name="+")
+    made_at = models.DateTimeField()
+    disabled_at = models.DateTimeField(null=True, blank=True)
+    disabled_because = models.CharField(max_length=200, blank=True)
+
+    def __str__(self) -> str:
+        return f"webhook {self.pk} of {self.team}"
+
+
+class Delivery(models.Model):
+    """Something to be told, written in the transaction of what it tells. Who holds the lease until `lease_until` sends
+    it; once that is past, another may. `message` is the same at each attempt: a receiver tells repetitions by it."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "is sent when it is due"
+        DELIVERED = "delivered", "was taken"
+        FAILED = "failed", "was given up"
+
+    webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="deliveries")
+    message = models.CharField(max_length=64, unique=True)
+    kind = models.CharField(max_length=32)
+    body: "models.JSONField[Any, Any]" = models.JSONField()
+    told_at = models.DateTimeField()
+    state = models.CharField(max_length=16, choices=State, default=State.WAITING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField()
+    lease_holder = models.CharField(max_length=100, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    status = models.PositiveSmallIntegerField(null=True, blank=True)
+    problem = models.CharField(max_length=200, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        indexes: ClassVar = [models.Index(fields=["state", "due_at"], name="delivery_due")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.message}: {self.state}"

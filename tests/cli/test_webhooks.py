@@ -1,0 +1,39 @@
+"""`mintmark webhook`."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mintmark.cli import exits
+from mintmark.webhooks import outbox
+from mintmark.webhooks.models import Delivery
+from tests.cast import NOW, Cast
+from tests.cli.conftest import Call
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_webhook_is_made_rotated_looked_at_and_disabled(
+    call: Call, answer: Callable[..., Any]
+) -> None:
+    cast = Cast()
+    made = answer("webhook", "create", "sellers", "https://example.com/x", "--kind", "sale")
+    assert made["secret"].startswith("whsec_")
+    assert answer("webhook", "rotate", str(made["id"]))["secret"] != made["secret"]
+    outbox.tell(kind="sale", team_ids=[cast.sellers.pk], data={}, now=NOW)
+    Delivery.objects.update(state=Delivery.State.FAILED)
+    (row,) = answer("webhook", "deliveries", str(made["id"]))
+    assert answer("webhook", "replay", str(made["id"]), str(row["id"]))["state"] == "waiting"
+    assert "sale" in call("webhook", "deliveries", str(made["id"])).stdout
+    answer("webhook", "disable", str(made["id"]), "--reason", "moved")
+    assert "moved" in call("webhook", "list").stdout
+
+
+def test_what_does_not_fit_is_refused(call: Call) -> None:
+    Cast()
+    refused = call("webhook", "create", "sellers", "https://127.0.0.1/")
+    assert (refused.exit_code, "private" in refused.stderr) == (exits.BAD_INPUT, True)
+    refused = call("webhook", "create", "sellers", "https://example.com/", "--kind", "gossip")
+    assert (refused.exit_code, "trust.fell" in refused.stderr) == (exits.BAD_INPUT, True)
+    assert call("webhook", "rotate", "99").exit_code == exits.BAD_INPUT
