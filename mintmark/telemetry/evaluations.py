@@ -14,8 +14,8 @@ from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Role, Team
 from mintmark.core import errors
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
-from mintmark.registry import prompts, rituals
-from mintmark.registry.models import Assistant, Prompt
+from mintmark.registry import prompts
+from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.trust import intake
 
 from . import arrivals, mappings
@@ -207,8 +207,14 @@ class _Reader:
         return attribute, "" if "\0" in reference else reference[:300]
 
     def _ritual(self, reference: str) -> int:
-        if reference not in self._rituals:
-            self._rituals[reference] = rituals.named(reference=reference).pk
+        """The ritual that the mapping names with its version; all of them in one look, when the first is asked for."""
+        if not self._rituals:
+            named = {one.ritual for one in self._document.evaluations.values() if one.ritual}
+            rows = Ritual.objects.filter(name__in={one.rpartition("@")[0] for one in named})
+            self._rituals = {
+                f"{name}@{version}": pk
+                for name, version, pk in rows.values_list("name", "version", "id")
+            }
         return self._rituals[reference]
 
 
