@@ -36,12 +36,15 @@ class Created[T]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class File:
-    """A table to download. `version` is another text whenever its rows are others; they are read as they are sent."""
+    """A table to download: as CSV its columns and rows, else the `parts` of a file of the type `media`. `version` is
+    another text whenever its rows are others; they are read as they are sent."""
 
     name: str
     version: str
-    columns: Sequence[str]
-    rows: Iterable[Sequence[object]]
+    columns: Sequence[str] = ()
+    rows: Iterable[Sequence[object]] = ()
+    parts: Iterable[bytes] | None = None
+    media: str = CSV
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +78,12 @@ def read_answer(request: HttpRequest, raw: bytes) -> HttpResponse:
 
 
 def file_answer(request: HttpRequest, file: File) -> HttpResponseBase:
-    """A CSV file, streamed, or a 304 to a caller who has this version of it already."""
+    """A table, streamed, or a 304 to a caller who has this version of it already."""
     response = StreamingHttpResponse(
-        tables.lines(columns=file.columns, rows=file.rows), content_type=f"{CSV}; charset=utf-8"
+        file.parts
+        if file.parts is not None
+        else tables.lines(columns=file.columns, rows=file.rows),
+        content_type=f"{CSV}; charset=utf-8" if file.media == CSV else file.media,
     )
     response["Content-Disposition"] = f'attachment; filename="{file.name}"'
     return _conditional(request, response, of=file.version.encode())

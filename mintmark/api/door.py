@@ -29,6 +29,7 @@ from . import (
     contracts,
     entitlements,
     evidence,
+    exports,
     foresight,
     forks,
     house,
@@ -106,7 +107,7 @@ api = Api(
     docs_url=None,
 )
 for module in (
-    evidence, prompts, reputation, assistants, trust, rituals, codices, contracts, memories, runners, runs,
+    evidence, exports, prompts, reputation, assistants, trust, rituals, codices, contracts, memories, runners, runs,
     comparisons, labels, listings, prompt_sets, purchases, purchase_requests, wallets, injections, mandates, forks,
     foresight, ranking, ratings, entitlements, vaults, bundle_imports,
     vault_keys, vault_debts, withdrawals, otlp, webhooks, keys, house,

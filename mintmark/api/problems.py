@@ -121,6 +121,7 @@ CATALOGUE: dict[str, Entry] = {
     "withdrawn": Entry(422, "Its issuer withdrew a prompt of the bundle"),
     "internal_error": Entry(500, "The server made a mistake"),
     "vault_altered": Entry(500, "What is kept of a bundle is not what was signed"),
+    "missing_extra": Entry(501, "This installation lacks the packages that it takes"),
     "not_folded": Entry(503, "The scores do not include the event yet"),
     "log_from_another_cluster": Entry(503, "The log can't be appended to here"),
     "unreadable_secret": Entry(503, "The secret of a webhook can't be opened"),

@@ -76,17 +76,15 @@ class Routes:
         return declare
 
     def file(
-        self, path: str, *, scope: str, refuses: Iterable[int] = ()
+        self, path: str, *, scope: str, refuses: Iterable[int] = (), media: str = answers.CSV
     ) -> Callable[[Callable[..., answers.File]], Callable[..., answers.File]]:
-        """Declare a read that answers a CSV file, streamed. It carries an ETag too."""
+        """Declare a read that answers a table, streamed: CSV if nothing else. It carries an ETag too."""
 
         def declare(view: Callable[..., answers.File]) -> Callable[..., answers.File]:
             def run(request: credentials.Request, **values: Any) -> HttpResponseBase:
                 return answers.file_answer(request, view(request, **values))
 
-            self._add(
-                "GET", path, view, run, scope, None, 200, refuses, body=None, media=answers.CSV
-            )
+            self._add("GET", path, view, run, scope, None, 200, refuses, body=None, media=media)
             return view
 
         return declare

@@ -2,7 +2,7 @@
 
 import click
 
-from . import exits, installation, output
+from . import exits, export_tables, installation, output
 
 
 @click.group()
@@ -50,3 +50,7 @@ def mlflow(
             output.print_rows(sent.refused)
     if sent.refused:
         context.exit(exits.PROBLEM)
+
+
+for _one in (export_tables.evidence, export_tables.scores):
+    exports.add_command(_one)

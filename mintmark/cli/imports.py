@@ -131,5 +131,6 @@ for _one in (
     import_files.prompty,
     import_files.skills,
     import_registries.mlflow,
+    import_registries.langfuse,
 ):
     imports.add_command(_one)

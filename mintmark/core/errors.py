@@ -50,6 +50,12 @@ class Forbidden(Refusal):
     code = "forbidden"
 
 
+class MissingExtra(Refusal):
+    """What was asked takes packages that are not installed: an extra of Mintmark."""
+
+    code = "missing_extra"
+
+
 class KeyReused(Refusal):
     """An idempotency key was used before, for something else."""
 

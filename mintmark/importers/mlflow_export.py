@@ -14,7 +14,8 @@ from mintmark.core import errors, kinds, placeholders
 from mintmark.evidence.models import Event
 from mintmark.registry.models import Label, Prompt
 
-from . import chats, mlflow, mlflow_store, reports
+from . import chats, mlflow_store, reports
+from .registries import MLFLOW
 
 DIGEST = "mintmark.digest"
 REFERENCE = "mintmark.reference"
@@ -156,7 +157,7 @@ def _feedback(
     done = {one.info.tags.get(EVENT) for one in traces if one.info.assessments}
     source = AssessmentSource(source_type="CODE", source_id=_SOURCE_ID)
     events = Event.objects.filter(prompt__in=versions, kind=kinds.Kind.OUTCOME)
-    measured = events.exclude(batch__source=mlflow.SOURCE).select_related("ritual", "assistant")
+    measured = events.exclude(batch__source=MLFLOW.source).select_related("ritual", "assistant")
     for event in measured.order_by("id").iterator(chunk_size=_PAGE):
         if str(event.pk) in done:
             sent.repeated += 1
@@ -182,7 +183,7 @@ def _feedback(
 
 def _name(prompt: Prompt) -> str:
     """MLflow's names are of letters, digits and - _ . alone; what came from there has its own name again."""
-    line = prompt.name if prompt.namespace == mlflow.NAMESPACE else prompt.line
+    line = prompt.name if prompt.namespace == MLFLOW.slug else prompt.line
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", line.replace("/", "."))
 
 

@@ -9,7 +9,6 @@ import math
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from mintmark.core import errors
 
 from . import chats, reports, templates
+from .registries import Feedback, Registry, Version
 
 _PAGE = 500
 _PAGE_OF_EXPERIMENTS = 1_000
@@ -25,60 +25,6 @@ _LINKED = "mlflow.linkedPrompts"
 _TRACE_NAME = "mlflow.traceName"
 ASSISTANT_TAG = "mintmark.assistant"
 _SAID = {"yes": 1.0, "no": 0.0, "pass": 1.0, "fail": 0.0, "true": 1.0, "false": 0.0}
-
-
-class MissingExtra(errors.Refusal):
-    """What was asked takes packages that are not installed: an extra of Mintmark."""
-
-    code = "missing_extra"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
-    """A version of a prompt, as a text of this place."""
-
-    name: str
-    number: int
-    text: str
-    variables: Sequence[str]
-    is_chat: bool
-    message: str
-    tags: tuple[str, ...]
-    aliases: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Feedback:
-    """One assessment of a trace, for one of the prompts that the trace was linked to."""
-
-    id: str
-    name: str
-    source: str
-    prompt: str
-    number: int
-    assistant: str
-    score: float
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Store:
-    """What a store holds for us, what of it can't be used and why, and what was counted along the way."""
-
-    name: str
-    versions: Sequence[Version]
-    feedback: Sequence[Feedback]
-    refused: Sequence[errors.Row]
-    traces: int
-
-    def counts(self) -> dict[str, int]:
-        """What was read, for a report."""
-        return {
-            "prompts": len({one.name for one in self.versions}),
-            "versions": len(self.versions),
-            "traces": self.traces,
-            "feedback": len(self.feedback),
-        }
 
 
 def client(*, store: str, must_exist: bool = True) -> tuple[Any, str]:
@@ -99,13 +45,13 @@ def client(*, store: str, must_exist: bool = True) -> tuple[Any, str]:
     try:
         from mlflow import MlflowClient
     except ImportError as missing:
-        raise MissingExtra(
+        raise errors.MissingExtra(
             "MLflow is not installed here: install Mintmark with its extra, as `mintmark[mlflow]`."
         ) from missing
     return MlflowClient(tracking_uri=address, registry_uri=address), address
 
 
-def read(*, store: str, experiments: Sequence[str] = ()) -> Store:
+def read(*, store: str, experiments: Sequence[str] = ()) -> Registry:
     """The prompts of a store and the feedback of its experiments (all of them, or those named).
 
     A version or an assessment that can't be used is refused by itself. Raises `UnreadableSource` where the store can't
@@ -123,12 +69,17 @@ def read(*, store: str, experiments: Sequence[str] = ()) -> Store:
     except Exception as failed:  # MLflow's own, its database's, its server's: it says no which
         said = shown(" ".join(str(failed).split())[:300])
         raise _broken(store, f"MLflow can't read it: {type(failed).__name__}: {said}") from failed
-    return Store(
+    return Registry(
         name=shown(store),
         versions=versions,
         feedback=feedback,
         refused=reader.refused,
-        traces=reader.traces,
+        read={
+            "prompts": len({one.name for one in versions}),
+            "versions": len(versions),
+            "traces": reader.traces,
+            "feedback": len(feedback),
+        },
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from mintmark.accounts.callers import Caller
 from mintmark.core import errors
 from mintmark.evidence.models import Event
-from mintmark.importers import mlflow, mlflow_export, mlflow_store, reports
+from mintmark.importers import mlflow_export, mlflow_store, registries, reports
 from mintmark.registry import labels, prompts
 from mintmark.registry.models import LabelMove, Prompt
 from tests.cast import Cast
@@ -37,7 +37,9 @@ def store(written: Path, tmp_path: Path) -> Path:
 
 def _load(store: Path | str, operator: Caller, **options: Any) -> reports.Report:
     held = mlflow_store.read(store=str(store))
-    return mlflow.load(store=held, caller=operator, now=NOW, **options)
+    return registries.load(
+        registry=held, tool=registries.MLFLOW, caller=operator, now=NOW, **options
+    )
 
 
 def test_prompts_aliases_and_feedback_come_in(store: Path, operator: Caller) -> None:
@@ -68,7 +70,7 @@ def test_what_cannot_be_used_is_named_with_its_place(store: Path, operator: Call
     }
     assert set(refused) == {
         ("prompts:/blocks/1", "template"),
-        ("prompts:/greet@Loud", "alias"),
+        ("label Loud", "label"),
         ("stars", "value"),
         ("unlinked", "prompt"),
     }

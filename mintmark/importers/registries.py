@@ -1,12 +1,12 @@
-"""`mintmark import mlflow`: prompts, versions and aliases as lines, revisions and labels; feedback as outcomes.
+"""Other registries of prompts: versions and labels as revisions and labels here, what was scored there as outcomes.
 
-A version keeps its number. What a trace was assessed as is an outcome of the prompts it was linked to, by the assistant
-that it names, in a ritual for each name and kind of assessor: people and judges measure differently. All of it is one
-transaction.
+A version keeps its number. A score is an outcome of the prompts that it is about, by the assistant that answered, in a
+ritual for each name and kind of assessor: people and judges measure differently. All of it is one transaction.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
@@ -20,54 +20,116 @@ from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.trust import intake
 
 from . import chats, reports
-from .mlflow_store import Feedback, Store, Version
 from .multiprompt import TakenByAnotherTeam
 
-TEAM = "mlflow"
-NAMESPACE = "mlflow"
-SOURCE = "import mlflow"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """A version of a prompt, as a text of this place."""
+
+    name: str
+    number: int
+    text: str
+    variables: Sequence[str]
+    is_chat: bool
+    message: str
+    tags: tuple[str, ...]
+    aliases: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """One assessment of a trace, for one of the prompts that the trace was linked to."""
+
+    id: str
+    name: str
+    source: str
+    prompt: str
+    number: int
+    assistant: str
+    score: float
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registry:
+    """What another registry holds for us, what of it can't be used and why, and what was read, for a report. A prompt's
+    versions stand together, the oldest first."""
+
+    name: str
+    versions: Sequence[Version]
+    feedback: Sequence[Feedback]
+    refused: Sequence[errors.Row]
+    read: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """Whose registry it is: its name in plain words, and as it stands in namespaces, rituals and keys."""
+
+    title: str
+    slug: str
+
+    @property
+    def source(self) -> str:
+        """Of the batches by which its evidence came in."""
+        return f"import {self.slug}"
+
+
+MLFLOW = Tool(title="MLflow", slug="mlflow")
+LANGFUSE = Tool(title="Langfuse", slug="langfuse")
 
 
 def load(
     *,
-    store: Store,
+    registry: Registry,
+    tool: Tool,
     caller: Caller,
     now: datetime,
-    namespace: str = NAMESPACE,
-    team: str = TEAM,
+    namespace: str = "",
+    team: str = "",
     is_open: bool = False,
     dry_run: bool = False,
     progress: reports.Progress = lambda done, total: None,
 ) -> reports.Report:
-    """Bring in what `store` holds. A second import of the same changes nothing; aliases that moved move their labels.
+    """Bring in what `registry` holds. A second import of the same changes nothing; labels that moved there move here.
+
+    `namespace` and `team` are the tool's own name where they are empty.
 
     Raises `name_taken` where a line or an assistant belongs to another team, `revision_taken` where a version here has
-    another text: MLflow's versions never change, so these are two registries under one namespace.
+    another text: versions never change, so these are two registries under one namespace.
     """
-    refused = list(store.refused)
+    space = namespace or tool.slug
+    refused = list(registry.refused)
     with transaction.atomic():
-        owner, _ = Team.objects.get_or_create(name=team, defaults={"title": "Read from MLflow"})
-        _require_free(store, namespace=namespace, team=owner)
-        known = Prompt.objects.filter(namespace=namespace).count()
+        owner, _ = Team.objects.get_or_create(
+            name=team or tool.slug, defaults={"title": f"Read from {tool.title}"}
+        )
+        _require_free(registry, tool=tool, namespace=space, team=owner)
+        known = Prompt.objects.filter(namespace=space).count()
         stored = _register(
-            store.versions, namespace=namespace, caller=caller, team=owner, is_open=is_open,
+            registry.versions, namespace=space, caller=caller, team=owner, is_open=is_open,
             refused=refused, progress=progress,
         )  # fmt: skip
-        registered = Prompt.objects.filter(namespace=namespace).count() - known
-        moved = _label(store.versions, stored=stored, caller=caller, now=now, refused=refused)
-        claims = _claims(store.feedback, stored=stored, caller=caller, team=owner, refused=refused)
+        registered = Prompt.objects.filter(namespace=space).count() - known
+        moved = _label(
+            registry.versions, tool=tool, stored=stored, caller=caller, now=now, refused=refused
+        )
+        claims = _claims(
+            registry.feedback, tool=tool, stored=stored, caller=caller, team=owner, refused=refused
+        )
         recorded = repeated = 0
         for start in range(0, len(claims), intake.MAX_BATCH):
             batch = claims[start : start + intake.MAX_BATCH]
-            receipt = intake.record(caller=caller, claims=batch, source=SOURCE, now=now)
+            receipt = intake.record(caller=caller, claims=batch, source=tool.source, now=now)
             recorded, repeated = recorded + receipt.recorded, repeated + receipt.repeated
         if dry_run:
             transaction.set_rollback(True)
     would = "would be " if dry_run else ""
     return reports.Report(
-        source=store.name,
+        source=registry.name,
         dry_run=dry_run,
-        read=store.counts(),
+        read=registry.read,
         registered=registered,
         unchanged=len(stored) - registered,
         labels=moved,
@@ -75,22 +137,22 @@ def load(
         repeated=repeated,
         refused=refused,
         notes=[
-            f"The namespace is {namespace}, the team {owner.name}.",
-            *([f"{moved} labels {would}moved to where MLflow has its aliases."] if moved else []),
+            f"The namespace is {space}, the team {owner.name}.",
+            *([f"{moved} labels {would}moved to where {tool.title} has them."] if moved else []),
         ],
     )
 
 
-def _require_free(store: Store, *, namespace: str, team: Team) -> None:
+def _require_free(registry: Registry, *, tool: Tool, namespace: str, team: Team) -> None:
     lines = Prompt.objects.filter(
-        namespace=namespace, name__in={one.name for one in store.versions}
+        namespace=namespace, name__in={one.name for one in registry.versions}
     ).exclude(team=team)
     if taken := lines.select_related("team").first():
         raise TakenByAnotherTeam(
             f"{taken.line} belongs to the team {taken.team.name!r}: import into that team, or into another namespace. "
             "Nothing was imported."
         )
-    fleet = Assistant.objects.filter(name__in={_assistant(one) for one in store.feedback})
+    fleet = Assistant.objects.filter(name__in={_assistant(one, tool) for one in registry.feedback})
     if other := fleet.exclude(team=team).select_related("team").first():
         raise TakenByAnotherTeam(
             f"The assistant {other.name!r} belongs to the team {other.team.name!r}: import into that team. Nothing was "
@@ -130,7 +192,7 @@ def _register(
         if problems := prompts.problems(drafts=[draft]):
             for row in problems:
                 refused.append(
-                    _refusal(f"prompts:/{version.name}/{version.number}", len(refused), row)
+                    _refusal(f"{version.name}, version {version.number}", len(refused), row)
                 )
             continue
         before = prompts.register(draft=draft, author=caller.principal, team=team)
@@ -142,6 +204,7 @@ def _register(
 def _label(
     versions: Sequence[Version],
     *,
+    tool: Tool,
     stored: dict[tuple[str, int], Prompt],
     caller: Caller,
     now: datetime,
@@ -157,11 +220,11 @@ def _label(
             try:
                 move = labels.move(
                     namespace=prompt.namespace, name=prompt.name, label=alias, prompt=prompt,
-                    actor=caller.principal, reason="as MLflow has its alias", now=now,
+                    actor=caller.principal, reason=f"as {tool.title} has it", now=now,
                 )  # fmt: skip
             except labels.InvalidLabel as invalid:
-                row = errors.Row(row=0, field="alias", value=alias, message=invalid.message)
-                refused.append(_refusal(f"prompts:/{version.name}@{alias}", len(refused), row))
+                row = errors.Row(row=0, field="label", value=alias, message=invalid.message)
+                refused.append(_refusal(f"{version.name}, label {alias}", len(refused), row))
                 continue
             moved += move is not None
     return moved
@@ -170,34 +233,40 @@ def _label(
 def _claims(
     feedback: Sequence[Feedback],
     *,
+    tool: Tool,
     stored: dict[tuple[str, int], Prompt],
     caller: Caller,
     team: Team,
     refused: list[errors.Row],
 ) -> list[intake.Claim]:
-    keys = {_key(one) for one in feedback}
+    keys = {_key(one, tool) for one in feedback}
     kept = Event.objects.filter(actor=caller.principal, key__in=keys)
     said_before = dict(kept.values_list("key", "score"))
-    measured = {_ritual_name(one): one for one in feedback}
-    by_ritual = {name: _ritual(name, one) for name, one in measured.items()}
+    measured = {_ritual_name(one, tool): one for one in feedback}
+    by_ritual = {name: _ritual(name, one, tool) for name, one in measured.items()}
     fleet = {
         name: assistants.register(
-            name=name, owner=caller.principal, team=team, description="Named by traces of MLflow."
+            name=name,
+            owner=caller.principal,
+            team=team,
+            description=f"Named by traces of {tool.title}.",
         )
-        for name in sorted({_assistant(one) for one in feedback})
+        for name in sorted({_assistant(one, tool) for one in feedback})
     }
     claims = []
     for one in feedback:
         prompt = stored.get((one.prompt, one.number))
         place = f"{one.id}, {one.name}"
         if prompt is None:
-            value = f"prompts:/{one.prompt}/{one.number}"
+            value = f"{one.prompt}, version {one.number}"
             row = errors.Row(
                 row=0, field="prompt", value=value, message="This version did not come in."
             )
             refused.append(_refusal(place, len(refused), row))
-        elif said_before.get(_key(one), one.score) != one.score:
-            message = f"It was recorded as {said_before[_key(one)]}, and evidence never changes."
+        elif said_before.get(_key(one, tool), one.score) != one.score:
+            message = (
+                f"It was recorded as {said_before[_key(one, tool)]}, and evidence never changes."
+            )
             row = errors.Row(row=0, field="value", value=one.score, message=message)
             refused.append(_refusal(place, len(refused), row))
         else:
@@ -205,39 +274,41 @@ def _claims(
                 intake.Claim(
                     kind="outcome",
                     prompt=prompt.pk,
-                    assistant=fleet[_assistant(one)].pk,
-                    ritual=by_ritual[_ritual_name(one)].pk,
+                    assistant=fleet[_assistant(one, tool)].pk,
+                    ritual=by_ritual[_ritual_name(one, tool)].pk,
                     score=one.score,
-                    note="assessed in MLflow",
-                    key=_key(one),
+                    note=f"scored in {tool.title}",
+                    key=_key(one, tool),
                     occurred_at=one.at,
                 )
             )  # fmt: skip
     return claims
 
 
-def _ritual(name: str, one: Feedback) -> Ritual:
+def _ritual(name: str, one: Feedback, tool: Tool) -> Ritual:
     task = re.sub(r"[^\w]+", "-", one.name.casefold()).strip("-")[:80] or "feedback"
     return rituals.register(
         name=name,
         tag=f"task:{task}",
-        description=f"Assessments called {one.name[:100]!r} in MLflow, by source: {one.source}.",
-        definition={"mlflow": {"name": one.name[:200], "source": one.source}},
+        description=f"Scores called {one.name[:100]!r} in {tool.title}, by source: {one.source}.",
+        definition={tool.slug: {"name": one.name[:200], "source": one.source}},
     )
 
 
-def _ritual_name(one: Feedback) -> str:
+def _ritual_name(one: Feedback, tool: Tool) -> str:
     plain = " ".join(re.sub(r"[^\w .:/()&,'+-]", " ", one.name).split())[:120].strip()
-    return f"mlflow/{plain or 'feedback'} ({one.source})"
+    return f"{tool.slug}/{plain or 'feedback'} ({one.source})"
 
 
-def _assistant(one: Feedback) -> str:
+def _assistant(one: Feedback, tool: Tool) -> str:
     plain = " ".join(re.sub(r"[^\w .:/+-]", "-", one.assistant).split())[:180].strip()
-    return plain if re.match(r"\w", plain) and not plain.isdigit() else f"mlflow {plain}".strip()
+    return (
+        plain if re.match(r"\w", plain) and not plain.isdigit() else f"{tool.slug} {plain}".strip()
+    )
 
 
-def _key(one: Feedback) -> str:
-    return f"mlflow:{one.id}:{one.prompt[:100]}:{one.number}"
+def _key(one: Feedback, tool: Tool) -> str:
+    return f"{tool.slug}:{one.id[:60]}:{one.prompt[:100]}:{one.number}"
 
 
 def _refusal(place: str, number: int, row: errors.Row) -> errors.Row:

@@ -1,0 +1,205 @@
+"""Langfuse's prompts, labels and scores come in, from its API or from a file of what the API answered."""
+
+import json
+from copy import deepcopy
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mintmark.accounts.callers import Caller
+from mintmark.evidence.models import Event
+from mintmark.importers import langfuse_api, langfuse_store, registries, reports
+from mintmark.registry import prompts
+from mintmark.registry.models import Prompt
+
+from . import langfuse_server
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+
+def _prompt(name: str, version: int, prompt: Any, **more: Any) -> dict[str, Any]:
+    return {
+        "name": name, "version": version, "type": "text" if isinstance(prompt, str) else "chat", "prompt": prompt,
+        "config": {}, "labels": [], "tags": [], "commitMessage": None, "resolutionGraph": None,
+    } | more  # fmt: skip
+
+
+def _score(id_: str, value: Any, **more: Any) -> dict[str, Any]:
+    return {
+        "id": id_, "name": "helpful", "traceId": "t1", "observationId": None, "source": "API", "dataType": "NUMERIC",
+        "value": value, "configId": None, "timestamp": "2026-10-01T08:00:00.000Z",
+    } | more  # fmt: skip
+
+
+def _generation(id_: str, trace: str, prompt: str | None, version: int | None) -> dict[str, Any]:
+    return {
+        "id": id_, "traceId": trace, "type": "GENERATION", "model": "m-1", "promptName": prompt,
+        "promptVersion": version,
+    }  # fmt: skip
+
+
+LISTS: dict[str, Any] = {
+    "prompts": [
+        _prompt("mail/greet", 1, "Hello {{name}}.", labels=["production"], tags=["mail"]),
+        _prompt("mail/greet", 2, "Hi {{{name}}}.", labels=["latest"], commitMessage="shorter"),
+        _prompt(
+            "talk", 1, [{"role": "system", "content": "Be {{tone}}."}, {"role": "user", "content": "Hi"}]
+        ),
+    ],
+    "traces": [{"id": "t1", "name": "scout"}, {"id": "t2", "name": None}],
+    "observations": [
+        _generation("o1", "t1", "mail/greet", 1), _generation("o2", "t2", "talk", 1),
+        _generation("o3", "t3", None, None),
+    ],
+    "scores": [
+        _score("s1", 0.5),
+        _score("s2", 1, dataType="BOOLEAN", name="right", source="ANNOTATION"),
+        _score("s3", 4, configId="c1", observationId="o2", traceId="t2"),
+        _score("s4", 4),
+        _score("s5", 0.5, traceId="t3"),
+        _score("s6", "good", dataType="CATEGORICAL"),
+    ],
+    "scoreConfigs": [{"id": "c1", "name": "helpful", "dataType": "NUMERIC", "minValue": 1, "maxValue": 5}],
+}  # fmt: skip
+
+
+@pytest.fixture
+def lists() -> dict[str, Any]:
+    return deepcopy(LISTS)
+
+
+def _load(lists: dict[str, Any], operator: Caller, **options: Any) -> reports.Report:
+    return registries.load(
+        registry=langfuse_store.read(lists, name="langfuse"),
+        tool=registries.LANGFUSE,
+        caller=operator,
+        now=NOW,
+        **options,
+    )
+
+
+def test_prompts_labels_and_scores_come_in(lists: Any, operator: Caller) -> None:
+    report = _load(lists, operator)
+    first = prompts.named(reference="langfuse/mail/greet@production")
+    second = prompts.named(reference="langfuse/mail/greet@2")
+    assert (first.text, first.variables, first.tags) == ("Hello {{name}}.", ["name"], ["mail"])
+    assert (second.text, second.parent, second.mutation_note) == ("Hi {{name}}.", first, "shorter")
+    talk = prompts.named(reference="langfuse/talk@1")
+    assert (talk.text, talk.tags) == ("system:\nBe {{tone}}.\nuser:\nHi", ["type:chat"])
+    events = {
+        (e.ritual.name, e.prompt, e.score, e.assistant.name)
+        for e in Event.objects.select_related("ritual", "prompt", "assistant")
+        if e.ritual and e.assistant
+    }
+    assert events == {
+        ("langfuse/helpful (api)", first, 0.5, "scout"),
+        ("langfuse/right (annotation)", first, 1.0, "scout"),
+        ("langfuse/helpful (api)", talk, 0.75, "m-1"),
+    }
+    assert (report.registered, report.labels, report.recorded) == (3, 1, 3)
+    assert [(row["file"], row["field"], row["value"]) for row in report.refused] == [
+        ("scores.3 (helpful)", "value", 4),
+        ("scores.4 (helpful)", "prompt", None),
+        ("scores.5 (helpful)", "value", "good"),
+    ]
+
+
+def test_again_changes_nothing_and_a_dry_run_stores_nothing(lists: Any, operator: Caller) -> None:
+    assert _load(lists, operator, dry_run=True).recorded == 3
+    assert not Prompt.objects.exists()
+    _load(lists, operator)
+    again = _load(lists, operator)
+    assert (again.changed, again.unchanged, again.repeated) == (False, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "field", "value"),
+    [
+        ("{{#if x}}a{{/if}}", "prompt", "{{#if x}}"),
+        ("a\n@@@langfusePrompt:name=x|label=production@@@", "prompt", "@@@langfusePrompt:"),
+        ([{"type": "placeholder", "name": "history"}], "prompt.0", "placeholder"),
+        ([{"role": "user", "content": "a\nsystem:\nb"}], "prompt", None),
+        ([{"role": "tool", "content": "a"}], "prompt.0", None),
+        (7, "prompt.0", None),
+    ],
+)
+def test_a_prompt_that_has_no_meaning_here_is_refused_by_its_place(
+    prompt: Any, field: str, value: object, lists: Any, operator: Caller
+) -> None:
+    lists["prompts"] = [_prompt("odd", 3, prompt)]
+    row = _load(lists, operator).refused[0]
+    assert (row["file"], row["field"], row["value"]) == ("prompts.0 (odd, version 3)", field, value)
+    assert not Prompt.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "row", [None, 7, [], {}, {"name": 7}, {"name": "x", "version": True}, {"name": "x", "version": 1, "labels": 7}]
+)  # fmt: skip
+def test_rows_that_are_none_are_refused_and_never_crash(
+    row: Any, lists: Any, operator: Caller
+) -> None:
+    for name in langfuse_api.LISTS:
+        lists[name] = [*lists[name], row]
+    report = _load(lists, operator)
+    assert report.registered == 3
+    assert {one["file"].split(" ")[0] for one in report.refused} >= {"prompts.3", "scores.6"}
+
+
+def test_everything_is_fetched_page_by_page(
+    lists: Any, operator: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(langfuse_api.PUBLIC_KEY, langfuse_server.KEYS[0])
+    monkeypatch.setenv(langfuse_api.SECRET_KEY, langfuse_server.KEYS[1])
+    with langfuse_server.serving(lists) as address:
+        fetched = langfuse_api.read(source=address)
+    assert {name: len(rows) for name, rows in fetched.items()} == {
+        name: len(rows) for name, rows in lists.items()
+    }
+    assert _load(fetched, operator).recorded == 3
+
+
+def test_wrong_keys_and_wrong_addresses_are_refused_and_never_said(
+    lists: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(langfuse_api.PUBLIC_KEY, raising=False)
+    with pytest.raises(langfuse_api.MissingKeys):
+        langfuse_api.read(source="http://127.0.0.1:1")
+    monkeypatch.setenv(langfuse_api.PUBLIC_KEY, "pk-lf-other")
+    monkeypatch.setenv(langfuse_api.SECRET_KEY, "sk-lf-other")
+    with langfuse_server.serving(lists) as address:
+        with pytest.raises(reports.UnreadableSource, match="refuses the keys") as refused:
+            langfuse_api.read(source=address)
+        assert "sk-lf" not in str(refused.value)
+        with pytest.raises(reports.UnreadableSource, match="never from an address"):
+            langfuse_api.read(source=address.replace("//", "//pk:sk@"))
+    with pytest.raises(reports.UnreadableSource, match="can't be reached"):
+        langfuse_api.read(source="http://127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"\xff", "not UTF-8"),
+        (b'{"prompts": [}', "line 1"),
+        (b'{"prompts": [NaN]}', "no JSON"),
+        (b"[]", "object of lists"),
+        (b'{"prompts": [], "scores": 7}', "scores"),
+        (b'{"prompts": [], "sessions": []}', "sessions"),
+        (b"[" * 100_000, "no JSON"),
+    ],
+)
+def test_a_broken_file_is_refused_whole(content: bytes, why: str, tmp_path: Path) -> None:
+    file = tmp_path / "langfuse.json"
+    file.write_bytes(content)
+    with pytest.raises(reports.UnreadableSource, match=why):
+        langfuse_api.read(source=str(file))
+
+
+def test_a_file_of_what_the_api_answered_is_the_same(lists: Any, tmp_path: Path) -> None:
+    file = tmp_path / "langfuse.json"
+    file.write_text(json.dumps(lists))
+    assert langfuse_api.read(source=str(file)) == lists
