@@ -146,7 +146,7 @@ class World:
         webhook = self.webhook()
         outbox.tell(kind="sale", team_ids=[self.mint.pk], data={"transfer": 1}, now=timezone.now())
         Delivery.objects.update(state=Delivery.State.FAILED)
-        return f"/webhooks/{webhook}/deliveries/{Delivery.objects.get().pk}"
+        return f"/webhooks/{webhook}/deliveries/{Delivery.objects.get(webhook=webhook).pk}"
 
     def comparison(self) -> int:
         """The id of a comparison by scout, which waits for a worker."""
