@@ -95,8 +95,7 @@ def start(
         return _same(there, asked)
     definition = definitions.of(ritual)
     runner = configurations.of(assistant=assistant)
-    if key is not None and (not 1 <= len(key) <= 200 or not key.isprintable()):
-        raise runs.InvalidRun("A key is 1 to 200 printable characters.")
+    runs.check_key(key)
     begun = require_startable(
         first=first,
         second=second,
@@ -242,7 +241,7 @@ def told(comparison: Comparison) -> Told:
     return Told(
         state=row.state,
         reason=row.reason,
-        verdict=standing(row),
+        verdict=verdicts.verdict(state, alpha=row.alpha, margin=row.margin),
         drawn=halves.count() // 2,
         most_pairs=row.most_pairs,
         failed=halves.filter(state=PairRun.State.FAILED).count(),

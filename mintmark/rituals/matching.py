@@ -11,7 +11,7 @@ from django.db import transaction
 
 from mintmark.core import errors, sequential, verdicts
 from mintmark.core.sequential import State
-from mintmark.core.verdicts import Decision, Verdict
+from mintmark.core.verdicts import Decision
 
 from . import comparisons, errands, grading, jobs, leases, runs
 from .definitions import Case
@@ -79,7 +79,11 @@ class _Match(errands.Work[Comparison, PairRun]):
     def due(self) -> Sequence[PairRun]:
         waiting = self.errand.pair_runs.filter(state=PairRun.State.WAITING)
         left = list(waiting.order_by("pair", "side"))
-        if left or self._is_decided() or int(self.state.pairs[0]) >= self.errand.most_pairs:
+        if (
+            left
+            or self.errand.decision != Decision.OPEN
+            or int(self.state.pairs[0]) >= self.errand.most_pairs
+        ):
             return left
         if self.errand.pair_runs.filter(state=PairRun.State.FAILED).exists():
             return []  # a pair that failed is run again before any other counts
@@ -114,7 +118,7 @@ class _Match(errands.Work[Comparison, PairRun]):
         if not pairs:
             return
         self.state = comparisons.fold(self.state, pairs)
-        said = self._verdict()
+        said = verdicts.verdict(self.state, alpha=self.errand.alpha, margin=self.errand.margin)
         self.errand.decision = said.decision
         with transaction.atomic():
             kept = leases.held(self.errand, holder=self.holder).update(
@@ -124,9 +128,3 @@ class _Match(errands.Work[Comparison, PairRun]):
                 self.errand.looks.create(
                     pairs=said.pairs, mean=said.mean, low=said.low, high=said.high
                 )
-
-    def _verdict(self) -> Verdict:
-        return verdicts.verdict(self.state, alpha=self.errand.alpha, margin=self.errand.margin)
-
-    def _is_decided(self) -> bool:
-        return self._verdict().decision is not Decision.OPEN

@@ -77,8 +77,7 @@ def start(
         return _same(there, prompt, assistant, ritual, frames, seed)
     definition = definitions.of(ritual)
     runner = configurations.of(assistant=assistant)
-    if key is not None and (not 1 <= len(key) <= 200 or not key.isprintable()):
-        raise InvalidRun("A key is 1 to 200 printable characters.")
+    check_key(key)
     require_startable(
         prompt=prompt,
         assistant=assistant,
@@ -203,6 +202,12 @@ def require_person(caller: Caller, assistant: Assistant) -> None:
     assistants.require_operator(caller=caller, team_id=assistant.team_id)
     if caller.principal.user_id is None:
         raise errors.Forbidden("A person starts runs: what they measure is recorded in his name.")
+
+
+def check_key(key: str | None) -> None:
+    """Refuse what can't be kept as the key of a run or a comparison."""
+    if key is not None and (not 1 <= len(key) <= 200 or not key.isprintable()):
+        raise InvalidRun("A key is 1 to 200 printable characters.")
 
 
 def require_startable(
