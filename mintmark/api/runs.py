@@ -7,7 +7,7 @@ from django.utils import timezone
 from ninja import Query
 from pydantic import Field
 
-from mintmark.core import errors, perturbations
+from mintmark.core import perturbations
 from mintmark.registry import assistants, prompts, rituals
 from mintmark.rituals import runs
 from mintmark.rituals.models import CaseRun, RitualRun
@@ -148,7 +148,7 @@ def listed(
 @routes.get("/runs/{int:run_id}", scope="read", answer=RunDetail)
 def shown(request: Request, run_id: Id) -> RunDetail:
     """Show how far a run is, and its frames: to the assistant's team."""
-    return _detail(_run(request, run_id))
+    return _detail(runs.named(caller=request.auth, pk=run_id))
 
 
 @routes.get("/runs/{int:run_id}/cases", scope="read", answer=CasePage, refuses=(400,))
@@ -161,7 +161,7 @@ def cases(
     state: Annotated[CaseState | None, Query(None)],
 ) -> CasePage:
     """List the cases of a run by frame, in the ritual's order: to the assistant's team."""
-    rows = CaseRun.objects.filter(run=_run(request, run_id)).order_by("id")
+    rows = CaseRun.objects.filter(run=runs.named(caller=request.auth, pk=run_id)).order_by("id")
     if frame is not None:
         rows = rows.filter(frame=frame)
     if state is not None:
@@ -201,7 +201,9 @@ def started(request: Request, body: NewRun, key: str) -> Created[RunDetail]:
 def cancelled(request: Request, run_id: Id) -> Created[RunDetail]:
     """End a run at once: no further call begins, calls under way are broken off, what is done stays. One that has ended
     stays as it is."""
-    row = runs.cancel(caller=request.auth, run=_run(request, run_id), now=timezone.now())
+    row = runs.cancel(
+        caller=request.auth, run=runs.named(caller=request.auth, pk=run_id), now=timezone.now()
+    )
     return Created(body=_detail(row), location="")
 
 
@@ -210,19 +212,11 @@ def resumed(request: Request, run_id: Id, body: Going) -> RunDetail:
     """Have a worker go on with a run that stopped short: what is done is not asked again, what failed is."""
     row = runs.resume(
         caller=request.auth,
-        run=_run(request, run_id),
+        run=runs.named(caller=request.auth, pk=run_id),
         now=timezone.now(),
         cost_cap_micro=amounts.capped(body.cost_cap),
     )
     return _detail(row)
-
-
-def _run(request: Request, run_id: int) -> RitualRun:
-    """A run that the caller may see; any other looks like none."""
-    found = runs.visible_to(caller=request.auth).filter(pk=run_id).first()
-    if found is None:
-        raise errors.NotFound(f"There is no run {run_id}, or it is another team's.")
-    return found
 
 
 def _detail(row: RitualRun) -> RunDetail:

@@ -4,8 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mintmark.core import errors
-
 from . import errands, exits, holders, output
 
 if TYPE_CHECKING:
@@ -92,7 +90,4 @@ def plain(run: "RitualRun") -> dict[str, Any]:
 def named(number: int, *, person: str | None) -> "RitualRun":
     from mintmark.rituals import runs
 
-    found = runs.visible_to(caller=holders.acting(person=person)).filter(pk=number).first()
-    if found is None:
-        raise errors.NotFound(f"No run {number}: see `mintmark ritual status`.")
-    return found
+    return runs.named(caller=holders.acting(person=person), pk=number)

@@ -198,6 +198,15 @@ def visible_to(*, caller: Caller) -> QuerySet[RitualRun]:
     return found.order_by("-id")
 
 
+def named(*, caller: Caller, pk: int) -> RitualRun:
+    """The run with this id, if the caller may see it; any other looks like none."""
+    rows = visible_to(caller=caller).select_related("assistant__team", "prompt__team")
+    found = rows.filter(pk=pk).first()
+    if found is None:
+        raise errors.NotFound(f"There is no run {pk}, or it is another team's.")
+    return found
+
+
 def require_person(caller: Caller, assistant: Assistant) -> None:
     assistants.require_operator(caller=caller, team_id=assistant.team_id)
     if caller.principal.user_id is None:

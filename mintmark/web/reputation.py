@@ -1,6 +1,5 @@
 """The page of a prompt's reputation: the score, where it comes from, and the events behind it."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +15,7 @@ from mintmark.market import listings
 from mintmark.market.models import PromptTokenListing
 from mintmark.registry import codices, entitlements, prompts
 from mintmark.registry.models import Prompt
+from mintmark.reputation import extracts
 from mintmark.reputation.ledger import PromptReputationLedger
 from mintmark.trust.tracker import AssistantTrustTracker
 
@@ -27,7 +27,6 @@ ASSISTANTS_AT_FIRST = 20
 RELATIVES_AT_FIRST = 10
 MOST_RELATIVES = 400
 _SNAPSHOTS = 500
-_ROWS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +75,12 @@ def page(request: HttpRequest, prompt_id: int) -> HttpResponseBase:
 
 @doors.page
 def evidence_file(request: HttpRequest, prompt_id: int) -> HttpResponseBase:
-    """`/prompts/<id>/evidence.csv`: every event of a prompt, newest first."""
-    prompt = prompts.named(reference=str(prompt_id))
+    """`/prompts/<id>/evidence.csv`: every event of a prompt, oldest first."""
+    table = extracts.evidence(prompt=prompts.named(reference=str(prompt_id)))
     return files.table(
-        name=f"evidence-{prompt.pk}.csv", columns=FILE_COLUMNS, rows=_file_rows(prompt)
+        name=f"{table.name}.csv",
+        columns=[name for name, _ in table.columns],
+        rows=extracts.plain(table.rows),
     )
 
 
@@ -180,21 +181,3 @@ def _events(prompt: Prompt, asked: Asked) -> dict[str, Any]:
     shown = found[:EVENTS_A_PAGE]
     more = shown[-1].event if len(found) > EVENTS_A_PAGE else None
     return {"prompt": prompt, "events": shown, "more": more, "before": asked.before}
-
-
-FILE_COLUMNS = (
-    "event", "occurred_at", "kind", "assistant", "task", "score", "runs", "expected", "moved", "recorded_by",
-    "counted", "tags", "note",
-)  # fmt: skip
-
-
-def _file_rows(prompt: Prompt) -> Iterator[Sequence[object]]:
-    ledger = PromptReputationLedger()
-    before: int | None = None
-    while rows := ledger.evidence(prompt=prompt, before=before, limit=_ROWS_AT_ONCE):
-        for row in rows:
-            yield (
-                row.event, row.occurred_at.isoformat(), row.kind, row.assistant, row.ritual, row.score, row.runs,
-                row.expected, row.moved, row.actor, row.admissible, " ".join(row.tags), row.note,
-            )  # fmt: skip
-        before = rows[-1].event

@@ -109,7 +109,7 @@ def page(request: HttpRequest) -> HttpResponseBase:
 def one(request: HttpRequest, run_id: int) -> HttpResponseBase:
     """`/runs/<id>`, to the assistant's team; how far it is by now as a fragment, while it is under way."""
     caller = doors.caller(request)
-    run = named(run_id, caller=caller)
+    run = runs.named(caller=caller, pk=run_id)
     context = live(run, request.GET, caller=caller)
     if request.headers.get("HX-Request") == "true":
         return render(request, "web/run.html#live", context | {"is_fragment": True})
@@ -120,7 +120,7 @@ def one(request: HttpRequest, run_id: int) -> HttpResponseBase:
 def cancel(request: HttpRequest, run_id: int) -> HttpResponseBase:
     """`/runs/<id>/cancel`: no further call begins; what is done stays."""
     caller = doors.caller(request)
-    run = runs.cancel(caller=caller, run=named(run_id, caller=caller), now=timezone.now())
+    run = runs.cancel(caller=caller, run=runs.named(caller=caller, pk=run_id), now=timezone.now())
     if run.state == RitualRun.State.CANCELLED:
         messages.success(request, f"Run {run.pk} is cancelled. What was done stays, and is paid.")
     else:
@@ -132,7 +132,7 @@ def cancel(request: HttpRequest, run_id: int) -> HttpResponseBase:
 def resume(request: HttpRequest, run_id: int) -> HttpResponseBase:
     """`/runs/<id>/resume`: a worker goes on with what is left, with another cap if one is typed."""
     caller = doors.caller(request)
-    run = named(run_id, caller=caller)
+    run = runs.named(caller=caller, pk=run_id)
     try:
         cap = parameters.limit(request.POST, "cost_cap")
         runs.resume(caller=caller, run=run, now=timezone.now(), cost_cap_micro=cap)
@@ -144,15 +144,6 @@ def resume(request: HttpRequest, run_id: int) -> HttpResponseBase:
         return render(request, "web/run.html", context, status=422)
     messages.success(request, f"Run {run.pk} goes on as soon as a worker is free.")
     return redirect("run", run.pk)
-
-
-def named(run_id: int, *, caller: Caller) -> RitualRun:
-    """A run that the caller may see; any other looks like none."""
-    rows = runs.visible_to(caller=caller).select_related("assistant__team", "prompt__team")
-    found = rows.filter(pk=run_id).first()
-    if found is None:
-        raise errors.NotFound(f"There is no run {run_id}, or it is another team's.")
-    return found
 
 
 def live(run: RitualRun, query: QueryDict, *, caller: Caller) -> dict[str, Any]:
