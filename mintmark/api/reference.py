@@ -15,6 +15,8 @@ def page(request: HttpRequest) -> HttpResponse:
         "url": reverse("api:openapi-json"),
         "layout": "BaseLayout",
         "deepLinking": True,
+        "docExpansion": "none",  # every group closed: drawing every operation at once takes a browser seconds
+        "filter": True,
         "validatorUrl": None,  # else the page asks a server elsewhere whether the schema is valid
     }
     return render(request, "api/reference.html", {"settings": settings})

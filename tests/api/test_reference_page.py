@@ -5,26 +5,32 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect
 
 from mintmark.api import routes
-from tests import browser
+from tests import windows
 
 from .world import PREFIX
+
+# What the page fetched, counted there: every operation with its group.
+_FETCHED = """
+async () => {
+  const schema = await (await fetch("/api/v1/openapi.json")).json();
+  return Object.values(schema.paths).flatMap((methods) => Object.values(methods).map(({ tags }) => tags[0]));
+}
+"""
 
 
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     # Playwright's loop runs in this thread, and Django takes that for asynchronous code.
     monkeypatch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser.find(), args=["--no-sandbox"])
-        yield chromium.new_page()
-        chromium.close()
+    with windows.launched() as chromium:
+        yield windows.opened(chromium).new_page()
 
 
 @pytest.mark.browser
-def test_the_reference_shows_every_endpoint_and_asks_no_other_server(
+def test_the_reference_shows_every_group_and_asks_no_other_server(
     emptied_past_the_triggers: None, live_server: Any, page: Page
 ) -> None:
     asked: list[str] = []
@@ -35,13 +41,28 @@ def test_the_reference_shows_every_endpoint_and_asks_no_other_server(
     answer = page.goto(live_server.url + PREFIX + "/docs")
     assert answer is not None
     assert "script-src 'self';" in answer.headers["content-security-policy"]
-    page.wait_for_selector(".opblock")
-    page.wait_for_load_state("networkidle")
-    assert page.locator(".opblock").count() == len(routes.ENDPOINTS)
+    groups = page.locator(".opblock-tag")
+    expect(groups.first).to_be_visible()
+    told = page.evaluate(_FETCHED)
+    assert len(told) == len(routes.ENDPOINTS)
+    assert sorted(groups.evaluate_all("all => all.map(it => it.dataset.tag)")) == sorted(set(told))
+    assert page.locator(".opblock").count() == 0
     assert [url for url in asked if not url.startswith((live_server.url, "data:"))] == []
     assert complaints == []
+
+
+@pytest.mark.browser
+def test_a_group_is_found_opened_and_an_operation_of_it_tried(
+    emptied_past_the_triggers: None, live_server: Any, page: Page
+) -> None:
+    page.goto(live_server.url + PREFIX + "/docs")
+    page.get_by_placeholder("Filter by tag").fill("house")
+    expect(page.locator(".opblock-tag")).to_have_count(1)
+    page.locator(".opblock-tag").click()
+    expect(page.locator(".opblock")).to_have_count(
+        sum(endpoint.name.startswith("house.") for endpoint in routes.ENDPOINTS)
+    )
     page.locator(".opblock").filter(has_text="/api/v1/me").locator("button").first.click()
     page.get_by_role("button", name="Try it out").click()
     page.get_by_role("button", name="Execute").click()
-    page.wait_for_selector(".live-responses-table")
-    assert "not_authenticated" in page.locator(".live-responses-table").inner_text()
+    expect(page.locator(".live-responses-table")).to_contain_text("not_authenticated")

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests import browser as browsers
-from tests import installations
+from tests import installations, windows
 from tests.installations import Installation
 
 from .trading_scene import PASSWORD
@@ -28,10 +27,9 @@ class Walk:
     browser: Browser
 
     def signed_in(self, name: str) -> Page:
-        context = self.browser.new_context(
-            base_url=self.address, viewport={"width": 1280, "height": 800}
+        context = windows.opened(
+            self.browser, base_url=self.address, viewport={"width": 1280, "height": 800}
         )
-        context.set_default_timeout(20_000)
         page = context.new_page()
         page.goto("/sign-in")
         page.get_by_label("Name").fill(name)
@@ -58,17 +56,13 @@ class Walk:
 def walk() -> Iterator[Walk]:
     with installations.installation() as installation:
         scene = json.loads(installation.run("tests.stories.trading_scene"))
-        with installation.served(workers=1) as port, sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=browsers.find(), args=["--no-sandbox"]
-            )
+        with installation.served(workers=1) as port, windows.launched() as browser:
             yield Walk(
                 installation=installation,
                 address=f"http://127.0.0.1:{port}",
                 scene=scene,
                 browser=browser,
             )
-            browser.close()
 
 
 def test_search_buy_inject_use_rate_fork_sell_and_the_author_is_paid(walk: Walk) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests import browser as browsers
+from tests import windows
 from tests.web import site as sites
 from tests.web.site import Site
 
@@ -111,16 +111,14 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browsers.find(), args=["--no-sandbox"])
+    with windows.launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
 def session(site: Site, browser: Browser) -> list[dict[str, object]]:
     """The cookies of somebody who has signed in."""
-    context = browser.new_context(base_url=site.address)
+    context = windows.opened(browser, base_url=site.address)
     _sign_in(context.new_page(), site)
     cookies = [dict(cookie) for cookie in context.cookies()]
     context.close()
@@ -144,7 +142,8 @@ def _context(
     scripts: bool = True,
 ) -> BrowserContext:
     width, height = SIZES[size]
-    context = browser.new_context(
+    context = windows.opened(
+        browser,
         base_url=site.address,
         viewport={"width": width, "height": height},
         color_scheme="light",
@@ -192,7 +191,7 @@ def _violations(page: Page, *, options: dict[str, object] = AXE) -> list[str]:
 
 
 def test_the_sign_in_page_is_accessible(browser: Browser, site: Site) -> None:
-    context = browser.new_context(base_url=site.address)
+    context = windows.opened(browser, base_url=site.address)
     page = context.new_page()
     page.goto("/sign-in")
     assert _violations(page) == []
@@ -435,7 +434,7 @@ def test_a_run_is_started_twice_pressed_once_run_and_followed_to_its_end(page: P
     page.get_by_role("button", name="Start: 12 calls to scout").dblclick()
     page.wait_for_url(re.compile(r"/runs/\d+$"))
     page.evaluate("document.body.dataset.here = 'still'")
-    expect(page.locator("#live")).to_contain_text("It is done", timeout=60_000)
+    expect(page.locator("#live")).to_contain_text("It is done")
     expect(page.locator("#live")).to_contain_text("18 events")
     assert page.evaluate("document.body.dataset.here") == "still"
     page.get_by_role("link", name="Show the cases as they are now").click()

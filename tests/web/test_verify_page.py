@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 
 import pytest
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect
 
 import mintmark.web
 from mintmark.core import bundles, dsse, errors
-from tests import browser as browsers
+from tests import windows
 from tests.bundles import bodies, make
 from tests.bundles.bodies import HOUSE, STRANGER, TEAM
 from tests.web import site as sites
@@ -45,10 +45,8 @@ async (lengths) => {
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browsers.find(), args=["--no-sandbox"])
+    with windows.launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +78,7 @@ def reader(browser: Browser) -> Iterator[Page]:
     handler = partial(_Shelf, directory=str(STATIC))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        context = browser.new_context(base_url=f"http://127.0.0.1:{server.server_address[1]}")
+        context = windows.opened(browser, base_url=f"http://127.0.0.1:{server.server_address[1]}")
         page = context.new_page()
         page.goto("/mintmark/icon.svg")
         yield page
@@ -163,7 +161,7 @@ def test_hidden_characters_are_the_same_in_both(reader: Page) -> None:
 @pytest.fixture
 def offline(browser: Browser, site: Site) -> Iterator[Page]:
     """The page as anybody sees it, with the network off once it has loaded."""
-    context = browser.new_context(base_url=site.address)
+    context = windows.opened(browser, base_url=site.address)
     page = _loaded(context)
     context.set_offline(True)
     yield page
@@ -247,7 +245,7 @@ def test_a_text_of_the_file_stays_a_text(offline: Page) -> None:
 
 @pytest.mark.browser
 def test_a_link_brings_the_key_along(browser: Browser, site: Site) -> None:
-    context = browser.new_context(base_url=site.address)
+    context = windows.opened(browser, base_url=site.address)
     page = _loaded(context, f"/vaults/verify#key={dsse.key_id(HOUSE)}")
     expect(page.get_by_label("Keys that you trust")).to_have_value(dsse.key_id(HOUSE))
     context.close()
@@ -255,7 +253,7 @@ def test_a_link_brings_the_key_along(browser: Browser, site: Site) -> None:
 
 @pytest.mark.browser
 def test_its_scripts_may_connect_nowhere(browser: Browser, site: Site) -> None:
-    context = browser.new_context(base_url=site.address)
+    context = windows.opened(browser, base_url=site.address)
     page = _loaded(context)
     assert page.evaluate("fetch('/').then(() => 'sent', () => 'blocked')") == "blocked"
     context.close()
@@ -263,7 +261,7 @@ def test_its_scripts_may_connect_nowhere(browser: Browser, site: Site) -> None:
 
 @pytest.mark.browser
 def test_a_browser_without_ed25519_is_shown_the_command_line(browser: Browser, site: Site) -> None:
-    context = browser.new_context(base_url=site.address)
+    context = windows.opened(browser, base_url=site.address)
     page = context.new_page()
     page.add_init_script("SubtleCrypto.prototype.importKey = () => Promise.reject(new Error('no'))")
     page.goto("/vaults/verify")
