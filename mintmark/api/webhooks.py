@@ -1,7 +1,7 @@
 """`/webhooks`: where a team is told what happens, what was delivered there, and sending it again."""
 
 from datetime import datetime
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 from django.utils import timezone
 from pydantic import Field
@@ -63,12 +63,13 @@ class Because(Body):
 
 
 class DeliveryShape(TypedDict):
-    """Something that was told, or is yet to be. `status` is what the receiver answered last, `problem` what was wrong
-    with that; `due_at` when it is sent (next)."""
+    """Something that was told, or is yet to be: `body` is what is sent. `status` is what the receiver answered last,
+    `problem` what was wrong with that; `due_at` when it is sent (next)."""
 
     id: int
     message: str
     kind: str
+    body: dict[str, Any]
     told_at: datetime
     state: str
     attempts: int
@@ -112,6 +113,12 @@ def made(request: Request, body: NewWebhook) -> Created[SecretShape]:
     return _with_secret(new)
 
 
+@routes.get("/webhooks/{int:webhook_id}", scope="read", answer=WebhookShape)
+def shown(request: Request, webhook_id: Id) -> WebhookShape:
+    """Show a webhook, without its secret."""
+    return _shape(_webhook(request, webhook_id))
+
+
 @routes.post("/webhooks/{int:webhook_id}/rotate", scope="registry", answer=SecretShape)
 def rotated(request: Request, webhook_id: Id) -> Created[SecretShape]:
     """Make a new secret; for a day the one before signs beside it. It takes the role operator in the team."""
@@ -123,11 +130,32 @@ def rotated(request: Request, webhook_id: Id) -> Created[SecretShape]:
     "/webhooks/{int:webhook_id}/disable", scope="registry", body=Because, answer=WebhookShape
 )
 def disabled(request: Request, webhook_id: Id, body: Because) -> WebhookShape:
-    """Tell an address nothing more, at once and for good. It takes the role operator in the team."""
+    """Tell an address nothing, from now until it is enabled again. It takes the role operator in the team.
+
+    What waits is kept and not sent; what happens meanwhile is not written down for it.
+    """
     webhook = _webhook(request, webhook_id)
     return _shape(
         hooks.disable(caller=request.auth, webhook=webhook, reason=body.reason, now=timezone.now())
     )
+
+
+@routes.post("/webhooks/{int:webhook_id}/enable", scope="registry", answer=WebhookShape, status=200)
+def enabled(request: Request, webhook_id: Id) -> Created[WebhookShape]:
+    """Tell an address again that was disabled, by hand or because it answered 410.
+
+    What waited is sent now; what happened in between is not told. It takes the role operator in the team.
+    """
+    webhook = hooks.enable(
+        caller=request.auth, webhook=_webhook(request, webhook_id), now=timezone.now()
+    )
+    return Created(body=_shape(webhook), location=f"/api/v1/webhooks/{webhook.pk}")
+
+
+@routes.delete("/webhooks/{int:webhook_id}", scope="registry")
+def removed(request: Request, webhook_id: Id) -> None:
+    """Forget an address for good, with its secret and what it was told. It takes the role operator in the team."""
+    hooks.remove(caller=request.auth, webhook=_webhook(request, webhook_id), now=timezone.now())
 
 
 @routes.get(
@@ -176,7 +204,7 @@ def _with_secret(new: hooks.Made) -> Created[SecretShape]:
     return Created(
         body={"webhook": shape, "secret": new.secret},
         kept={"webhook": shape, "secret": None},
-        location=f"/api/v1/webhooks/{new.webhook.pk}/deliveries",
+        location=f"/api/v1/webhooks/{new.webhook.pk}",
     )
 
 
@@ -199,6 +227,7 @@ def _delivery(row: Delivery) -> DeliveryShape:
         "id": row.pk,
         "message": row.message,
         "kind": row.kind,
+        "body": row.body,
         "told_at": row.told_at,
         "state": row.state,
         "attempts": row.attempts,

@@ -55,9 +55,9 @@ def create(
 def list_(*, as_json: bool) -> None:
     """List all webhooks, newest first."""
     installation.open_database()
-    from mintmark.webhooks.models import Webhook
+    from mintmark.webhooks import hooks
 
-    found = [_shown(one) for one in Webhook.objects.select_related("team").order_by("-id")]
+    found = [_shown(one) for one in hooks.standing()]
     if as_json:
         output.print_json(found)
         return
@@ -100,7 +100,7 @@ def rotate(*, webhook_id: int, person: str | None, as_json: bool) -> None:
 @_by
 @output.json_option
 def disable(*, webhook_id: int, reason: str, person: str | None, as_json: bool) -> None:
-    """Tell webhook ID nothing more, at once and for good."""
+    """Tell webhook ID nothing, from now until it is enabled again. What waits is kept."""
     installation.open_database()
     from mintmark.webhooks import hooks
 
@@ -113,7 +113,45 @@ def disable(*, webhook_id: int, reason: str, person: str | None, as_json: bool) 
     if as_json:
         output.print_json(_shown(ended))
     else:
-        output.say(f"Webhook {ended.pk} of {ended.team} is told nothing more.")
+        output.say(f"Webhook {ended.pk} of {ended.team} is told nothing until it is enabled again.")
+
+
+@webhook.command()
+@click.argument("webhook_id", metavar="ID", type=int)
+@_by
+@output.json_option
+def enable(*, webhook_id: int, person: str | None, as_json: bool) -> None:
+    """Tell webhook ID again that was disabled, by hand or because it answered 410.
+
+    What waited is sent when a worker runs; what happened in between is not told.
+    """
+    installation.open_database()
+    from mintmark.webhooks import hooks
+
+    again = hooks.enable(
+        caller=holders.acting(person=person), webhook=_named(webhook_id), now=datetime.now(UTC)
+    )
+    if as_json:
+        output.print_json(_shown(again))
+    else:
+        output.say(f"Webhook {again.pk} of {again.team} is told again what happens.")
+
+
+@webhook.command()
+@click.argument("webhook_id", metavar="ID", type=int)
+@_by
+@output.json_option
+def remove(*, webhook_id: int, person: str | None, as_json: bool) -> None:
+    """Forget webhook ID for good, with its secret and what it was told."""
+    installation.open_database()
+    from mintmark.webhooks import hooks
+
+    gone = _named(webhook_id)
+    hooks.remove(caller=holders.acting(person=person), webhook=gone, now=datetime.now(UTC))
+    if as_json:
+        output.print_json({"removed": gone.pk})
+    else:
+        output.say(f"Webhook {gone.pk} of {gone.team} is removed.")
 
 
 @webhook.command()
@@ -171,9 +209,9 @@ _TAIL = ("state", "attempts", "status", "problem")
 
 
 def _named(webhook_id: int) -> "Webhook":
-    from mintmark.webhooks.models import Webhook
+    from mintmark.webhooks import hooks
 
-    found = Webhook.objects.select_related("team").filter(pk=webhook_id).first()
+    found = hooks.standing().filter(pk=webhook_id).first()
     if found is None:
         raise errors.NotFound(f"There is no webhook {webhook_id}: see `mintmark webhook list`.")
     return found

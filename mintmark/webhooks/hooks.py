@@ -1,4 +1,5 @@
-"""Webhooks of a team: make, list, rotate the secret, disable; see what was delivered, and send it again."""
+"""Webhooks of a team: make, list, rotate the secret, disable, enable again, remove; see what was delivered, and send it
+again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,9 +49,8 @@ def make(
     if len(note) > _LONGEST_NOTE or not note.isprintable():
         message = f"A note has at most {_LONGEST_NOTE} printable characters."
         rows.append(errors.Row(row=0, field="note", value=note[:60], message=message))
-    if not rows and team.webhooks.filter(disabled_at__isnull=True).count() >= MOST_OF_A_TEAM:
-        message = f"A team has at most {MOST_OF_A_TEAM} webhooks: disable one first."
-        rows.append(errors.Row(row=0, field="team", value=team.name, message=message))
+    if not rows and (said := _too_many(team)):
+        rows.append(errors.Row(row=0, field="team", value=team.name, message=said))
     if rows:
         raise InvalidWebhook(f"{rows[0]['field']}: {rows[0]['message']}", rows=rows)
     secret = signatures.new_secret()
@@ -71,7 +71,10 @@ def rotate(*, caller: Caller, webhook: Webhook, now: datetime) -> Made:
     _require_operator(caller, webhook.team_id)
     secret = signatures.new_secret()
     with transaction.atomic():
-        held = Webhook.objects.select_for_update().get(pk=webhook.pk)
+        there = Webhook.objects.select_for_update().filter(pk=webhook.pk, removed_at__isnull=True)
+        held = there.first()
+        if held is None:
+            raise errors.NotFound(f"There is no webhook {webhook.pk}.")
         held.sealed_before, held.before_until = held.sealed, now + OLD_SECRET_SIGNS
         held.sealed = signatures.sealed(secret)
         held.save(update_fields=["sealed", "sealed_before", "before_until"])
@@ -79,7 +82,8 @@ def rotate(*, caller: Caller, webhook: Webhook, now: datetime) -> Made:
 
 
 def disable(*, caller: Caller, webhook: Webhook, reason: str, now: datetime) -> Webhook:
-    """Tell an address nothing more, at once; a second call changes nothing. What waits is not sent."""
+    """Tell an address nothing, from now until somebody enables it again; a second call changes nothing. What waits is
+    kept, and not sent."""
     _require_operator(caller, webhook.team_id)
     if not 1 <= len(reason) <= _LONGEST_NOTE or not reason.isprintable():
         raise InvalidWebhook(f"Say why in 1 to {_LONGEST_NOTE} printable characters.")
@@ -90,11 +94,45 @@ def disable(*, caller: Caller, webhook: Webhook, reason: str, now: datetime) -> 
     return webhook
 
 
+def enable(*, caller: Caller, webhook: Webhook, now: datetime) -> Webhook:
+    """Tell an address again, from now on; a second call changes nothing. What waited is sent, but nothing that happened
+    in between: it was not written down."""
+    _require_operator(caller, webhook.team_id)
+    if webhook.disabled_at is None:
+        return webhook
+    said, field, value = addresses.problem(webhook.url), "url", webhook.url
+    if not said:
+        said, field, value = _too_many(webhook.team), "team", webhook.team.name
+    if said:
+        row = errors.Row(row=0, field=field, value=value, message=said)
+        raise InvalidWebhook(f"{field}: {said}", rows=[row])
+    with transaction.atomic():
+        standing = Webhook.objects.filter(pk=webhook.pk, removed_at__isnull=True)
+        standing.update(disabled_at=None, disabled_because="")
+        waits = webhook.deliveries.filter(state=Delivery.State.WAITING, due_at__gt=now)
+        waits.update(due_at=now)
+    webhook.refresh_from_db()
+    return webhook
+
+
+def remove(*, caller: Caller, webhook: Webhook, now: datetime) -> None:
+    """Forget an address for good, with its secret and what it was told."""
+    _require_operator(caller, webhook.team_id)
+    with transaction.atomic():
+        Webhook.objects.filter(pk=webhook.pk, disabled_at__isnull=True).update(
+            disabled_at=now, disabled_because="removed"
+        )
+        Webhook.objects.filter(pk=webhook.pk, removed_at__isnull=True).update(
+            removed_at=now, sealed=b"", sealed_before=None, before_until=None
+        )
+        webhook.deliveries.all().delete()
+
+
 def replay(*, caller: Caller, delivery: Delivery, now: datetime) -> Delivery:
     """Send something again that was delivered or given up, under the same message id."""
     _require_operator(caller, delivery.webhook.team_id)
     if delivery.webhook.disabled_at is not None:
-        raise InvalidWebhook(f"{delivery.webhook} is disabled: make another.")
+        raise InvalidWebhook(f"{delivery.webhook} is disabled: enable it first.")
     again = Delivery.objects.filter(pk=delivery.pk).exclude(state=Delivery.State.WAITING)
     again.update(
         state=Delivery.State.WAITING, attempts=0, due_at=now, ended_at=None, status=None, problem=""
@@ -105,7 +143,7 @@ def replay(*, caller: Caller, delivery: Delivery, now: datetime) -> Delivery:
 
 def visible_to(*, caller: Caller) -> "QuerySet[Webhook]":
     """The webhooks of teams in which the caller is operator; every one to admins and auditors."""
-    rows = Webhook.objects.select_related("team", "made_by").order_by("-id")
+    rows = standing().select_related("made_by")
     if caller.has_role(Role.OPERATOR, Role.AUDITOR, team_id=None):
         return rows
     operates = [
@@ -114,6 +152,23 @@ def visible_to(*, caller: Caller) -> "QuerySet[Webhook]":
         if not caller.is_assistant and caller.has_role(Role.OPERATOR, team_id=team)
     ]
     return rows.filter(team__in=operates)
+
+
+def standing() -> "QuerySet[Webhook]":
+    """All webhooks that were not removed, newest first."""
+    return Webhook.objects.filter(removed_at__isnull=True).select_related("team").order_by("-id")
+
+
+def may_change(*, caller: Caller, webhook: Webhook) -> bool:
+    """Whether a caller may do more than look."""
+    return caller.has_role(Role.OPERATOR, team_id=webhook.team_id)
+
+
+def _too_many(team: Team) -> str:
+    """What keeps a team from having one more that is told; "" where nothing does."""
+    if team.webhooks.filter(disabled_at__isnull=True).count() < MOST_OF_A_TEAM:
+        return ""
+    return f"A team has at most {MOST_OF_A_TEAM} webhooks: disable one first."
 
 
 def _require_operator(caller: Caller, team_id: int) -> None:

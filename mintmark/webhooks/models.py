@@ -21,6 +21,9 @@ class Webhook(models.Model):
     made_at = models.DateTimeField()
     disabled_at = models.DateTimeField(null=True, blank=True)
     disabled_because = models.CharField(max_length=200, blank=True)
+    removed_at = models.DateTimeField(
+        null=True, blank=True, help_text="a row stays, since what is told just now may name it"
+    )
 
     def __str__(self) -> str:
         return f"webhook {self.pk} of {self.team}"

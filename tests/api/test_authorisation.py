@@ -651,6 +651,21 @@ TABLE = [
         lambda w: {"reason": "the receiver moved"},
     ),
     Row(
+        "webhooks.enabled",
+        lambda w: f"/webhooks/{w.webhook(disabled=True)}/enable",
+        (200, 404, 403, 200, 404, 404, 404, 404),
+    ),
+    Row(
+        "webhooks.removed",
+        lambda w: f"/webhooks/{w.webhook()}",
+        (204, 404, 403, 204, 404, 404, 404, 404),
+    ),
+    Row(
+        "webhooks.shown",
+        lambda w: f"/webhooks/{w.webhook()}",
+        (200, 404, 200, 200, 404, 404, 404, 404),
+    ),
+    Row(
         "webhooks.deliveries",
         lambda w: f"/webhooks/{w.webhook()}/deliveries",
         (200, 404, 200, 200, 404, 404, 404, 404),

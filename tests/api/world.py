@@ -134,12 +134,15 @@ class World:
             now=timezone.now(), key="run",
         ).pk  # fmt: skip
 
-    def webhook(self) -> int:
+    def webhook(self, *, disabled: bool = False) -> int:
         """The id of a webhook of `mint`."""
-        return hooks.make(
-            caller=self.acting("operator"), team=self.mint, url="https://example.com/hooks", kinds=[], note="",
-            now=timezone.now(),
-        ).webhook.pk  # fmt: skip
+        caller, now = self.acting("operator"), timezone.now()
+        made = hooks.make(
+            caller=caller, team=self.mint, url="https://example.com/hooks", kinds=[], note="", now=now
+        )  # fmt: skip
+        if disabled:
+            hooks.disable(caller=caller, webhook=made.webhook, reason="it moved", now=now)
+        return made.webhook.pk
 
     def told(self) -> str:
         """The path of a delivery of it that was given up."""

@@ -14,7 +14,7 @@ from tests.cli.conftest import Call
 pytestmark = pytest.mark.django_db
 
 
-def test_a_webhook_is_made_rotated_looked_at_and_disabled(
+def test_a_webhook_is_made_rotated_looked_at_disabled_enabled_and_removed(
     call: Call, answer: Callable[..., Any]
 ) -> None:
     cast = Cast()
@@ -28,6 +28,10 @@ def test_a_webhook_is_made_rotated_looked_at_and_disabled(
     assert "sale" in call("webhook", "deliveries", str(made["id"])).stdout
     answer("webhook", "disable", str(made["id"]), "--reason", "moved")
     assert "moved" in call("webhook", "list").stdout
+    assert answer("webhook", "enable", str(made["id"]))["disabled_at"] is None
+    assert answer("webhook", "remove", str(made["id"])) == {"removed": made["id"]}
+    assert answer("webhook", "list") == []
+    assert call("webhook", "enable", str(made["id"])).exit_code == exits.BAD_INPUT
 
 
 def test_what_does_not_fit_is_refused(call: Call) -> None:

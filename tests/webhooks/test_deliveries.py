@@ -152,6 +152,81 @@ def test_an_address_that_is_gone_is_told_nothing_more(sender: Sender, receiver: 
     assert outbox.listens(kind="sale", team_ids=[sender.cast.sellers.pk]) == []
 
 
+def test_what_waited_is_sent_once_a_webhook_is_enabled_again(
+    sender: Sender, receiver: Receiver
+) -> None:
+    delivery = sender.told()
+    receiver.status = 500
+    sender.work()
+    hooks.disable(caller=sender.caller, webhook=sender.webhook, reason="it moves", now=sender.now)
+    sender.told()  # written for nobody
+    sender.now += timedelta(days=1)
+    assert not sender.work()
+    receiver.status = 204
+    for _ in range(2):
+        again = hooks.enable(caller=sender.caller, webhook=sender.webhook, now=sender.now)
+        assert (again.disabled_at, again.disabled_because) == (None, "")
+    assert sender.work() and not sender.work()
+    delivery.refresh_from_db()
+    assert (delivery.state, len(receiver.came)) == ("delivered", 2)
+
+
+def test_what_waits_for_its_next_attempt_is_sent_at_once_when_it_is_enabled(
+    sender: Sender, receiver: Receiver
+) -> None:
+    receiver.status = 500
+    sender.told()
+    sender.work()
+    hooks.disable(caller=sender.caller, webhook=sender.webhook, reason="it moves", now=sender.now)
+    sender.webhook.refresh_from_db()
+    hooks.enable(caller=sender.caller, webhook=sender.webhook, now=sender.now)
+    assert sender.work()
+
+
+def test_a_webhook_whose_address_is_not_called_any_more_stays_disabled(
+    sender: Sender, settings: object
+) -> None:
+    hooks.disable(caller=sender.caller, webhook=sender.webhook, reason="it moves", now=NOW)
+    sender.webhook.refresh_from_db()
+    settings.WEBHOOK_HOSTS = []  # type: ignore[attr-defined]
+    with pytest.raises(hooks.InvalidWebhook, match="https"):
+        hooks.enable(caller=sender.caller, webhook=sender.webhook, now=NOW)
+
+
+def test_one_that_is_enabled_again_counts_among_those_of_its_team(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hooks, "MOST_OF_A_TEAM", 1)
+    hooks.disable(caller=sender.caller, webhook=sender.webhook, reason="it moves", now=NOW)
+    hooks.make(
+        caller=sender.caller, team=sender.cast.sellers, url="https://example.com", kinds=[], note="", now=NOW
+    )  # fmt: skip
+    sender.webhook.refresh_from_db()
+    with pytest.raises(hooks.InvalidWebhook, match="at most 1"):
+        hooks.enable(caller=sender.caller, webhook=sender.webhook, now=NOW)
+
+
+def test_a_removed_webhook_is_told_nothing_and_keeps_nothing(
+    sender: Sender, receiver: Receiver
+) -> None:
+    sender.told()
+    hooks.remove(caller=sender.caller, webhook=sender.webhook, now=sender.now)
+    sender.webhook.refresh_from_db()
+    assert (bytes(sender.webhook.sealed), sender.webhook.deliveries.count()) == (b"", 0)
+    assert list(hooks.visible_to(caller=sender.caller)) == []
+    assert outbox.listens(kind="sale", team_ids=[sender.cast.sellers.pk]) == []
+    # What was being written to it while it was removed is never sent.
+    Delivery.objects.create(
+        webhook=sender.webhook, message="msg_late", kind="sale", body={}, told_at=NOW, due_at=NOW
+    )
+    assert not sender.work()
+    assert receiver.came == []
+    with pytest.raises(errors.NotFound):
+        hooks.rotate(caller=sender.caller, webhook=sender.webhook, now=sender.now)
+    hooks.enable(caller=sender.caller, webhook=sender.webhook, now=sender.now)
+    assert outbox.listens(kind="sale", team_ids=[sender.cast.sellers.pk]) == []
+
+
 def test_nobody_there_is_tried_again(stall: Stall, settings: object) -> None:
     settings.WEBHOOK_HOSTS = ["127.0.0.1:1"]  # type: ignore[attr-defined]
     sender = Sender(stall, "http://127.0.0.1:1/hooks")
@@ -256,8 +331,13 @@ def test_a_name_that_turns_private_is_not_called(
 def test_only_operators_of_the_team_make_and_change_them(sender: Sender) -> None:
     cast = sender.cast
     for user in (cast.buyer, cast.stranger, cast.auditor):
+        caller, webhook = cast.as_(user), sender.webhook
         with pytest.raises(errors.Forbidden):
-            hooks.rotate(caller=cast.as_(user), webhook=sender.webhook, now=NOW)
+            hooks.rotate(caller=caller, webhook=webhook, now=NOW)
+        with pytest.raises(errors.Forbidden):
+            hooks.enable(caller=caller, webhook=webhook, now=NOW)
+        with pytest.raises(errors.Forbidden):
+            hooks.remove(caller=caller, webhook=webhook, now=NOW)
     assert list(hooks.visible_to(caller=cast.as_(cast.buyer))) == []
     assert list(hooks.visible_to(caller=cast.as_(cast.auditor))) == [sender.webhook]
 
