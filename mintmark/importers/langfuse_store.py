@@ -10,10 +10,10 @@ from mintmark.core import errors
 
 from . import chats, reports, templates
 from .langfuse_api import Lists
-from .registries import Feedback, Registry, Version
+from .registries import SENT, Feedback, Registry, Version
 
 _COMPOSED = "@@@langfusePrompt:"
-_KEPT_BY_ITSELF = "latest"
+KEPT_BY_ITSELF = "latest"
 """A label that Langfuse moves by itself: the newest revision is found without one."""
 
 
@@ -71,7 +71,7 @@ class _Reader:
                 is_chat=raw.get("type") == "chat",
                 message=str(raw.get("commitMessage") or ""),
                 tags=tuple(tags),
-                aliases=sorted(set(labels) - {_KEPT_BY_ITSELF}),
+                aliases=sorted(set(labels) - {KEPT_BY_ITSELF}),
             )
 
     def _text(self, raw: Mapping[str, Any], place: str) -> templates.Text | None:
@@ -162,6 +162,7 @@ class _Reader:
                         assistant=assistant,
                         score=score,
                         at=at,
+                        sent=_sent(raw),
                     )  # fmt: skip
 
 
@@ -178,6 +179,11 @@ def _score(raw: Mapping[str, Any], config: Mapping[str, Any] | None) -> float | 
     if isinstance(low, int | float) and isinstance(high, int | float) and -1e9 <= low < high <= 1e9:
         value = (value - low) / (high - low)
     return float(value) if 0 <= value <= 1 else None
+
+
+def _sent(raw: Mapping[str, Any]) -> str:
+    metadata = raw.get("metadata")
+    return _id(metadata, SENT) if isinstance(metadata, Mapping) else ""
 
 
 def _by_id(rows: Sequence[Any]) -> dict[str, Mapping[str, Any]]:

@@ -10,33 +10,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mintmark.core import errors, kinds, placeholders
-from mintmark.evidence.models import Event
+from mintmark.core import errors
 from mintmark.registry.models import Label, Prompt
 
-from . import chats, mlflow_store, reports
+from . import departures, mlflow_store, registries, reports
 from .registries import MLFLOW
 
 DIGEST = "mintmark.digest"
 REFERENCE = "mintmark.reference"
-EVENT = "mintmark.event"
 EXPERIMENT = "mintmark"
 _PAGE = 500
 _SOURCE_ID = "mintmark"
-_VARIABLE = re.compile(r"[A-Za-z_]\w*")
-
-
-class NothingToExport(errors.Refusal):
-    """There is no prompt of what was named."""
-
-    code = "not_found"
 
 
 @dataclass(kw_only=True)
 class Sent:
-    """What an export wrote and what was there already."""
+    """What an export wrote, or (`dry_run`) would, and what was there already."""
 
     store: str
+    dry_run: bool
     versions: int = 0
     unchanged: int = 0
     aliases: int = 0
@@ -48,6 +40,7 @@ class Sent:
         """For `--json`: plain types only."""
         return {
             "store": self.store,
+            "dry_run": self.dry_run,
             "versions": {"registered": self.versions, "unchanged": self.unchanged},
             "aliases": self.aliases,
             "feedback": {"logged": self.feedback, "repeated": self.repeated},
@@ -61,30 +54,37 @@ def send(
     namespace: str,
     with_feedback: bool = True,
     experiment: str = EXPERIMENT,
+    dry_run: bool = False,
     progress: reports.Progress = lambda done, total: None,
 ) -> Sent:
     """Write the lines of a namespace to a store, made if it is a file that is not there. Again changes nothing.
 
-    Raises `not_found` where the namespace has no prompt, `UnreadableSource` where MLflow refuses the store.
+    Raises `not_found` where the namespace has no prompt, `UnreadableSource` where the store is no store of MLflow's,
+    `export_stopped` where MLflow does not go on.
     """
-    found = list(
-        Prompt.objects.filter(namespace=namespace, tombstone__isnull=True).order_by("name", "revision")
-    )  # fmt: skip
-    if not found:
-        raise NothingToExport(f"There is no prompt in the namespace {namespace[:100]!r}.")
-    sent = Sent(store=mlflow_store.shown(store))
+    found = [
+        one for one in departures.prompts(namespace=namespace) if not hasattr(one, "tombstone")
+    ]
+    sent = Sent(store=mlflow_store.shown(store), dry_run=dry_run)
+    if dry_run and not mlflow_store.is_there(store):
+        sent.versions = len(found)
+        sent.aliases = Label.objects.filter(prompt__in=found).count()
+        ids = [one.pk for one in found] if with_feedback else []
+        sent.feedback = departures.outcomes(of=ids, tool=MLFLOW).count()
+        return sent
     try:
         client, address = mlflow_store.client(store=store, must_exist=False)
         versions = _versions(client, found, sent=sent, progress=progress)
         _aliases(client, versions, sent=sent)
         if with_feedback:
-            _feedback(client, address, versions, experiment=experiment, sent=sent)
+            _feedback(
+                client, address, versions, experiment=experiment, sent=sent, progress=progress
+            )
     except errors.Refusal:
         raise
     except Exception as failed:  # MLflow's own, its database's, its server's: it says no which
         said = mlflow_store.shown(" ".join(str(failed).split())[:300])
-        place = reports.Place(row=0, field="", value="", message=said, file=sent.store)
-        raise reports.unreadable(what=sent.store, places=[place]) from failed
+        raise departures.Stopped(sent.store, said) from failed
     return sent
 
 
@@ -94,35 +94,44 @@ type _Versions = dict[int, tuple[Prompt, Any]]
 def _versions(
     client: Any, found: Sequence[Prompt], *, sent: Sent, progress: reports.Progress
 ) -> _Versions:
-    """MLflow's version of each prompt, by the prompt's id."""
+    """MLflow's version of each prompt, by the prompt's id; None where it would be made."""
     versions: _Versions = {}
-    there: dict[str, dict[str, Any]] = {}
+    there: dict[str, dict[object, Any]] = {}
     for n, prompt in enumerate(found):
         name = _name(prompt)
         if name not in there:
             there[name] = _there(client, name)
-        version = there[name].get(prompt.reference)
-        if version is None:
-            version = client.register_prompt(
-                name=name,
-                template=_template(prompt),
-                commit_message=prompt.mutation_note or None,
-                tags={REFERENCE: prompt.reference, DIGEST: f"sha256:{prompt.digest}"},
-            )
-            sent.versions += 1
-        else:
+        version = there[name].get(prompt.reference) or there[name].get(_came_as(prompt))
+        if version is not None:
             sent.unchanged += 1
+        else:
+            sent.versions += 1
+            if not sent.dry_run:
+                version = client.register_prompt(
+                    name=name,
+                    template=departures.template(prompt),
+                    commit_message=prompt.mutation_note or None,
+                    tags={REFERENCE: prompt.reference, DIGEST: f"sha256:{prompt.digest}"},
+                )
         versions[prompt.pk] = (prompt, version)
         progress(n + 1, len(found))
     return versions
 
 
-def _there(client: Any, name: str) -> dict[str, Any]:
-    """The versions that an earlier export wrote, by the reference that each has here."""
+def _there(client: Any, name: str) -> dict[object, Any]:
+    """The versions that are there: by the reference that an export gave each, else by their number and text."""
     if client.get_prompt(name) is None:
         return {}
     found = mlflow_store.pages(client.search_prompt_versions, name)
-    return {one.tags[REFERENCE]: one for one in found if REFERENCE in one.tags}
+    return {
+        one.tags.get(REFERENCE) or (int(one.version), mlflow_store.text_of(one)): one
+        for one in found
+    }
+
+
+def _came_as(prompt: Prompt) -> object:
+    """The number and text by which a prompt that came from MLflow stands there."""
+    return (prompt.revision, prompt.text) if prompt.namespace == MLFLOW.slug else None
 
 
 def _aliases(client: Any, versions: _Versions, *, sent: Sent) -> None:
@@ -137,14 +146,23 @@ def _aliases(client: Any, versions: _Versions, *, sent: Sent) -> None:
             )  # fmt: skip
             sent.refused.append(row)
             continue
-        whole = client.get_prompt_version(version.name, str(version.version))
-        if label.label not in whole.aliases:
-            client.set_prompt_alias(version.name, label.label, int(version.version))
-            sent.aliases += 1
+        if version is not None:
+            whole = client.get_prompt_version(version.name, str(version.version))
+            if label.label in whole.aliases:
+                continue
+            if not sent.dry_run:
+                client.set_prompt_alias(version.name, label.label, int(version.version))
+        sent.aliases += 1
 
 
 def _feedback(
-    client: Any, address: str, versions: _Versions, *, experiment: str, sent: Sent
+    client: Any,
+    address: str,
+    versions: _Versions,
+    *,
+    experiment: str,
+    sent: Sent,
+    progress: reports.Progress,
 ) -> None:
     import mlflow as peer
     from mlflow.entities import AssessmentSource
@@ -152,18 +170,26 @@ def _feedback(
     peer.set_tracking_uri(address)
     peer.set_registry_uri(address)
     known = client.get_experiment_by_name(experiment)
-    where = known.experiment_id if known else client.create_experiment(experiment)
-    traces = mlflow_store.pages(client.search_traces, locations=[where], include_spans=False)
-    done = {one.info.tags.get(EVENT) for one in traces if one.info.assessments}
+    where = known.experiment_id if known else None
+    if where is None and not sent.dry_run:
+        where = client.create_experiment(experiment)
+    done = _sent_before(client, where)
     source = AssessmentSource(source_type="CODE", source_id=_SOURCE_ID)
-    events = Event.objects.filter(prompt__in=versions, kind=kinds.Kind.OUTCOME)
-    measured = events.exclude(batch__source=MLFLOW.source).select_related("ritual", "assistant")
-    for event in measured.order_by("id").iterator(chunk_size=_PAGE):
-        if str(event.pk) in done:
+    events = departures.outcomes(of=versions, tool=MLFLOW)
+    total = events.count()
+    for n, event in enumerate(events.iterator(chunk_size=_PAGE)):
+        progress(n + 1, total)
+        if registries.mark(event) in done:
             sent.repeated += 1
             continue
+        sent.feedback += 1
+        if sent.dry_run:
+            continue
         assert event.ritual is not None and event.assistant is not None
-        tags = {EVENT: str(event.pk), mlflow_store.ASSISTANT_TAG: event.assistant.name}
+        tags = {
+            registries.SENT: registries.mark(event),
+            mlflow_store.ASSISTANT_TAG: event.assistant.name,
+        }
         at = int(event.occurred_at.timestamp() * 1_000_000_000)
         span = client.start_trace(
             event.assistant.name, tags=tags, experiment_id=where, start_time_ns=at
@@ -178,24 +204,17 @@ def _feedback(
             source=source,
             metadata={"runs": str(event.runs), "ritual": str(event.ritual)},
         )
-        sent.feedback += 1
+
+
+def _sent_before(client: Any, experiment: str | None) -> set[str]:
+    """The marks of the events whose feedback is in an experiment."""
+    if experiment is None:
+        return set()
+    traces = mlflow_store.pages(client.search_traces, locations=[experiment], include_spans=False)
+    return {one.info.tags.get(registries.SENT, "") for one in traces if one.info.assessments}
 
 
 def _name(prompt: Prompt) -> str:
-    """MLflow's names are of letters, digits and - _ . alone; what came from there has its own name again."""
-    line = prompt.name if prompt.namespace == MLFLOW.slug else prompt.line
+    """MLflow's names are of letters, digits and - _ . alone."""
+    line = departures.line_of(prompt, tool=MLFLOW)
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", line.replace("/", "."))
-
-
-def _template(prompt: Prompt) -> str | list[dict[str, str]]:
-    """The text with its variables as MLflow writes them; a chat as its messages."""
-    text, end = "", 0
-    for one in placeholders.standing(prompt.text):
-        is_variable = one.name in prompt.variables and _VARIABLE.fullmatch(one.name)
-        text += prompt.text[end : one.start]
-        text += f"{{{{{one.name}}}}}" if is_variable else prompt.text[one.start : one.end]
-        end = one.end
-    text += prompt.text[end:]
-    if chats.TAG not in prompt.tags:
-        return text
-    return [{"role": one.role, "content": one.content} for one in chats.messages_of(text)]

@@ -16,7 +16,7 @@ from typing import Any
 from mintmark.core import errors
 
 from . import chats, reports, templates
-from .registries import Feedback, Registry, Version
+from .registries import SENT, Feedback, Registry, Version
 
 _PAGE = 500
 _PAGE_OF_EXPERIMENTS = 1_000
@@ -175,6 +175,7 @@ class _Reader:
                         assistant=assistant,
                         score=score,
                         at=datetime.fromtimestamp(one.create_time_ms / 1_000, tz=UTC),
+                        sent=info.tags.get(SENT) or "",
                     )
 
 
@@ -219,6 +220,22 @@ def pages(search: Any, *arguments: Any, size: int = _PAGE, **named: Any) -> Iter
         token = page.token
         if not token:
             return
+
+
+def text_of(version: Any) -> str | None:
+    """A version's text as it would come in; None where it would not."""
+    try:
+        text = templates.mapped(_text(version.template)[0], language="jinja2")
+    except (chats.Ambiguous, ValueError):
+        return None
+    return None if text.unmapped else text.text
+
+
+def is_there(store: str) -> bool:
+    """Whether a store exists: a file does or does not, an address is taken to."""
+    if store.startswith("sqlite:///") or "://" not in store:
+        return Path(store.removeprefix("sqlite:///")).exists()
+    return True
 
 
 def shown(store: str) -> str:

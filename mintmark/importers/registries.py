@@ -6,8 +6,9 @@ ritual for each name and kind of assessor: people and judges measure differently
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import batched
 
 from django.db import transaction
 
@@ -39,7 +40,8 @@ class Version:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feedback:
-    """One assessment of a trace, for one of the prompts that the trace was linked to."""
+    """One assessment of a trace, for one of the prompts that the trace was linked to; `sent` is the mark that an export
+    of Mintmark's left on it, if one did."""
 
     id: str
     name: str
@@ -49,6 +51,7 @@ class Feedback:
     assistant: str
     score: float
     at: datetime
+    sent: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +79,16 @@ class Tool:
         return f"import {self.slug}"
 
 
+_MARKS_AT_ONCE = 500
+SENT = "mintmark.event"
+"""Under this name an export says of a score which event it is."""
 MLFLOW = Tool(title="MLflow", slug="mlflow")
 LANGFUSE = Tool(title="Langfuse", slug="langfuse")
+
+
+def mark(event: Event) -> str:
+    """An event as an export names it: its place in this log, and what it says, which another log has elsewhere."""
+    return f"{event.pk}:{bytes(event.digest).hex()}"
 
 
 def load(
@@ -93,6 +104,7 @@ def load(
     progress: reports.Progress = lambda done, total: None,
 ) -> reports.Report:
     """Bring in what `registry` holds. A second import of the same changes nothing; labels that moved there move here.
+    A score that an export sent from this log is there already.
 
     `namespace` and `team` are the tool's own name where they are empty.
 
@@ -101,6 +113,10 @@ def load(
     """
     space = namespace or tool.slug
     refused = list(registry.refused)
+    own = _own(registry.feedback)
+    theirs = [one for one in registry.feedback if one.sent not in own]
+    echoed = len(registry.feedback) - len(theirs)
+    registry = replace(registry, feedback=theirs)
     with transaction.atomic():
         owner, _ = Team.objects.get_or_create(
             name=team or tool.slug, defaults={"title": f"Read from {tool.title}"}
@@ -118,7 +134,7 @@ def load(
         claims = _claims(
             registry.feedback, tool=tool, stored=stored, caller=caller, team=owner, refused=refused
         )
-        recorded = repeated = 0
+        recorded, repeated = 0, echoed
         for start in range(0, len(claims), intake.MAX_BATCH):
             batch = claims[start : start + intake.MAX_BATCH]
             receipt = intake.record(caller=caller, claims=batch, source=tool.source, now=now)
@@ -141,6 +157,21 @@ def load(
             *([f"{moved} labels {would}moved to where {tool.title} has them."] if moved else []),
         ],
     )
+
+
+def _own(feedback: Sequence[Feedback]) -> set[str]:
+    """The marks that name events of this log."""
+    said = {
+        int(number): one.sent
+        for one in feedback
+        if (number := one.sent.partition(":")[0]).isascii()
+        and number.isdigit()
+        and len(number) < 19
+    }
+    found: set[str] = set()
+    for some in batched(said, _MARKS_AT_ONCE):
+        found.update(mark(event) for event in Event.objects.filter(pk__in=some))
+    return found
 
 
 def _require_free(registry: Registry, *, tool: Tool, namespace: str, team: Team) -> None:

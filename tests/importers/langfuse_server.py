@@ -1,6 +1,8 @@
-"""A small HTTP server that answers as Langfuse's public API is documented to: keys, pages, a busy moment."""
+"""A small HTTP server that answers as Langfuse's public API is documented to: keys, pages, a busy moment; versions that
+count up, labels that stand at one version of a prompt, tags that all its versions share, scores and spans with ids."""
 
 import json
+import re
 import threading
 from base64 import b64decode
 from collections.abc import Iterator
@@ -10,27 +12,168 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 KEYS = ("pk-lf-1", "sk-lf-1")
+_PROMPTS = "/api/public/v2/prompts"
 _PATHS = {
     "/api/public/traces": "traces",
     "/api/public/observations": "observations",
     "/api/public/v2/scores": "scores",
     "/api/public/score-configs": "scoreConfigs",
 }
+_LABEL = re.compile(r"[a-z0-9_\-.]{1,36}")
+
+type Answer = tuple[int, Any]
 
 
-@contextmanager
-def serving(lists: dict[str, Any], *, page_size: int = 2) -> Iterator[str]:
-    """Serve these lists until the block ends; yields the address. The first request meets a busy server."""
+class Project:
+    """What a project holds, changed as the API's requests change it."""
+
+    def __init__(self, lists: dict[str, Any]) -> None:
+        self.lists = lists
+        self.lock = threading.Lock()
+
+    def versions(self, name: str) -> list[dict[str, Any]]:
+        return [one for one in self.lists["prompts"] if one["name"] == name]
+
+    def create_prompt(self, body: dict[str, Any]) -> Answer:
+        """The next version of the name: `latest`, and whatever label it asks for, leaves the versions before it."""
+        name, kind, labels = body.get("name"), body.get("type", "text"), body.get("labels") or []
+        if not isinstance(name, str) or not 1 <= len(name) <= 255 or "|" in name or name == "new":
+            return 400, {"message": "Invalid request data", "error": "name"}
+        if not isinstance(body.get("prompt"), str if kind == "text" else list):
+            return 400, {"message": "Invalid request data", "error": "prompt"}
+        if why := self._bad_labels(labels):
+            return 400, {"message": why}
+        before = self.versions(name)
+        if before and before[-1]["type"] != kind:
+            why = "Previous versions have different prompt type. Create a new prompt with a different name."
+            return 400, {"message": why, "error": "InvalidRequestError"}
+        tags = body.get("tags")
+        if tags is None:
+            tags = before[-1]["tags"] if before else []
+        made = {
+            "name": name,
+            "version": max((one["version"] for one in before), default=0) + 1,
+            "type": kind,
+            "prompt": body["prompt"],
+            "config": body.get("config") or {},
+            "labels": [],
+            "tags": tags,
+            "commitMessage": body.get("commitMessage"),
+            "resolutionGraph": None,
+        }
+        self.lists["prompts"].append(made)
+        for one in before:
+            one["tags"] = tags
+        self._put_labels(made, [*labels, "latest"])
+        return 201, made
+
+    def update_labels(self, name: str, number: int, body: dict[str, Any]) -> Answer:
+        """New labels of a version, taken from the other versions of the prompt."""
+        labels = body.get("newLabels")
+        if not isinstance(labels, list):
+            return 400, {"message": "Invalid request data"}
+        if why := self._bad_labels(labels):
+            return 400, {"message": why}
+        for one in self.versions(name):
+            if one["version"] == number:
+                self._put_labels(one, labels)
+                return 200, one
+        return 404, {"message": f"Prompt not found: {name}"}
+
+    def _bad_labels(self, labels: list[str]) -> str:
+        if "latest" in labels:
+            return "Label 'latest' is always assigned to the latest prompt version"
+        if not all(_LABEL.fullmatch(one) for one in labels):
+            return "Label must be lowercase alphanumeric with optional underscores, hyphens, or periods"
+        return ""
+
+    def _put_labels(self, version: dict[str, Any], labels: list[str]) -> None:
+        for one in self.versions(version["name"]):
+            if one is not version:
+                one["labels"] = [label for label in one["labels"] if label not in labels]
+        version["labels"] = list(dict.fromkeys([*version["labels"], *labels]))
+
+    def create_score(self, body: dict[str, Any]) -> Answer:
+        """A score under its id: the same id again is the same score, with what it says now."""
+        about = [key for key in ("traceId", "sessionId", "datasetRunId") if body.get(key)]
+        value = body.get("value")
+        if len(about) != 1 or not isinstance(body.get("name"), str) or not body["name"]:
+            return 400, {"message": "Invalid request data"}
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return 400, {"message": "Invalid request data", "error": "value"}
+        made = {"source": "API", "configId": None, "observationId": None, "timestamp": _NOW} | body
+        self._put("scores", made)
+        return 200, {"id": body["id"]}
+
+    def export_spans(self, body: dict[str, Any]) -> Answer:
+        """Spans of OTLP in JSON, as the traces and generations that their attributes say they are."""
+        for resource in body["resourceSpans"]:
+            for scope in resource["scopeSpans"]:
+                for span in scope["spans"]:
+                    if not re.fullmatch("[0-9a-f]{32}", span["traceId"]):
+                        return 400, {"message": "traceId"}
+                    if not re.fullmatch("[0-9a-f]{16}", span["spanId"]):
+                        return 400, {"message": "spanId"}
+                    said = {
+                        one["key"]: next(iter(one["value"].values())) for one in span["attributes"]
+                    }
+                    trace = {"id": span["traceId"], "name": said.get("langfuse.trace.name")}
+                    self._put("traces", trace | {"timestamp": span["startTimeUnixNano"]})
+                    self._put(
+                        "observations",
+                        {
+                            "id": span["spanId"],
+                            "traceId": span["traceId"],
+                            "type": said.get("langfuse.observation.type", "span").upper(),
+                            "model": said.get("langfuse.observation.model.name"),
+                            "promptName": said.get("langfuse.observation.prompt.name"),
+                            "promptVersion": said.get("langfuse.observation.prompt.version"),
+                            "environment": said.get("langfuse.environment", "default"),
+                        },
+                    )
+        return 200, {}
+
+    def _put(self, name: str, row: dict[str, Any]) -> None:
+        self.lists[name][:] = [one for one in self.lists[name] if one["id"] != row["id"]] + [row]
+
+
+_NOW = "2026-11-01T12:00:00.000Z"
+
+
+def _handler(lists: dict[str, Any], *, page_size: int, is_busy_first: bool) -> Any:
     asked: list[str] = []
+    project = Project(lists)
 
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, format: str, *args: Any) -> None:
             """The tests' output is for the tests."""
 
         def do_GET(self) -> None:
+            self._reply(self._get)
+
+        def do_POST(self) -> None:
+            self._reply(self._post)
+
+        def do_PATCH(self) -> None:
+            self._reply(self._patch)
+
+        def _reply(self, answer: Any) -> None:
             asked.append(self.path)
-            status, body = self._answer()
-            raw = json.dumps(body).encode()
+            length = int(self.headers.get("Content-Length", 0))
+            body = json.loads(self.rfile.read(length) or b"null")
+            scheme, _, told = self.headers.get("Authorization", "").partition(" ")
+            status: int
+            found: Any
+            if scheme != "Basic" or b64decode(told).decode() != ":".join(KEYS):
+                status, found = 401, {"message": "Invalid credentials"}
+            elif is_busy_first and len(asked) == 1:
+                status, found = 429, {}
+            else:
+                address = urlsplit(self.path)
+                query = {name: values[0] for name, values in parse_qs(address.query).items()}
+                with project.lock:
+                    status, found = answer(address.path, query, body)
+            raw = json.dumps(found).encode()
             self.send_response(status)
             if status == 429:
                 self.send_header("Retry-After", "0")
@@ -38,37 +181,56 @@ def serving(lists: dict[str, Any], *, page_size: int = 2) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(raw)
 
-        def _answer(self) -> tuple[int, Any]:
-            scheme, _, told = self.headers.get("Authorization", "").partition(" ")
-            if scheme != "Basic" or b64decode(told).decode() != ":".join(KEYS):
-                return 401, {"message": "Invalid credentials"}
-            if len(asked) == 1:
-                return 429, {}
-            address = urlsplit(self.path)
-            query = {name: values[0] for name, values in parse_qs(address.query).items()}
-            if address.path == "/api/public/v2/prompts":
+        def _get(self, path: str, query: dict[str, str], _: Any) -> Answer:
+            if path == _PROMPTS:
                 names = sorted({one["name"] for one in lists["prompts"]})
                 heads = [
-                    {"name": name, "versions": [p["version"] for p in lists["prompts"] if p["name"] == name]}
+                    {"name": name, "versions": [one["version"] for one in project.versions(name)]}
                     for name in names
-                ]  # fmt: skip
-                return 200, self._page(heads, int(query["page"]))
-            if address.path.startswith("/api/public/v2/prompts/"):
-                name = unquote(address.path.removeprefix("/api/public/v2/prompts/"))
-                for one in lists["prompts"]:
-                    if one["name"] == name and str(one["version"]) == query["version"]:
+                ]
+                return 200, self._page(heads, query)
+            if path.startswith(f"{_PROMPTS}/"):
+                for one in project.versions(unquote(path.removeprefix(f"{_PROMPTS}/"))):
+                    if str(one["version"]) == query["version"]:
                         return 200, one
-            if address.path in _PATHS:
-                return 200, self._page(lists[_PATHS[address.path]], int(query["page"]))
+            if path in _PATHS:
+                rows = lists[_PATHS[path]]
+                if "scoreIds" in query:
+                    wanted = query["scoreIds"].split(",")
+                    rows = [one for one in rows if one["id"] in wanted]
+                return 200, self._page(rows, query)
             return 404, {"message": "Not found"}
 
-        def _page(self, rows: list[Any], page: int) -> Any:
-            start = (page - 1) * page_size
-            pages = -(-len(rows) // page_size)
-            meta = {"page": page, "limit": page_size, "totalItems": len(rows), "totalPages": pages}
-            return {"data": rows[start : start + page_size], "meta": meta}
+        def _post(self, path: str, _: Any, body: Any) -> Answer:
+            if path == _PROMPTS:
+                return project.create_prompt(body)
+            if path == "/api/public/scores":
+                return project.create_score(body)
+            if path == "/api/public/otel/v1/traces":
+                return project.export_spans(body)
+            return 404, {"message": "Not found"}
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        def _patch(self, path: str, _: Any, body: Any) -> Answer:
+            if found := re.fullmatch(rf"{_PROMPTS}/([^/]+)/versions/(\d+)", path):
+                return project.update_labels(unquote(found[1]), int(found[2]), body)
+            return 404, {"message": "Not found"}
+
+        def _page(self, rows: list[Any], query: dict[str, str]) -> Any:
+            page, size = int(query["page"]), min(page_size, int(query["limit"]))
+            start, pages = (page - 1) * size, -(-len(rows) // size)
+            meta = {"page": page, "limit": size, "totalItems": len(rows), "totalPages": pages}
+            return {"data": rows[start : start + size], "meta": meta}
+
+    return Handler
+
+
+@contextmanager
+def serving(
+    lists: dict[str, Any], *, page_size: int = 2, is_busy_first: bool = True
+) -> Iterator[str]:
+    """Serve these lists until the block ends; yields the address. The first request meets a busy server."""
+    handler = _handler(lists, page_size=page_size, is_busy_first=is_busy_first)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -10,7 +10,7 @@ import pytest
 from mintmark.accounts.callers import Caller
 from mintmark.core import errors
 from mintmark.evidence.models import Event
-from mintmark.importers import mlflow_export, mlflow_store, registries, reports
+from mintmark.importers import departures, mlflow_export, mlflow_store, registries, reports
 from mintmark.registry import labels, prompts
 from mintmark.registry.models import LabelMove, Prompt
 from tests.cast import Cast
@@ -162,17 +162,49 @@ def test_prompts_labels_and_outcomes_go_out_and_come_in_again(
     assert (again.versions, again.unchanged) == (0, sent.versions)
     assert (again.aliases, again.feedback, again.repeated) == (0, 0, 1)
     report = _load(path, operator, team=cast.buyers.name)
-    assert (report.registered, report.recorded, report.refused) == (sent.versions, 1, [])
+    assert (report.registered, report.recorded, report.refused) == (sent.versions, 0, [])
+    assert report.repeated == 1, "what was sent from this log is in it"
     back = prompts.named(reference="mlflow/acme.talk@production")
     assert back.text == "system:\nBe {{tone}}.\nuser:\nHi"
-    (event,) = Event.objects.filter(prompt=back)
-    assert (event.score, event.assistant) == (0.75, cast.scout)
-    assert mlflow_export.send(store=str(path), namespace="mlflow").feedback == 0
+    assert not Event.objects.filter(prompt=back).exists()
+    (feedback,) = mlflow_store.read(store=str(path)).feedback
+    assert (feedback.score, feedback.assistant) == (0.75, "scout")
+
+
+def test_versions_that_came_from_mlflow_are_recognised_and_their_feedback_stays_there(
+    store: Path, operator: Caller
+) -> None:
+    cast = Cast()
+    _load(store, operator, team=cast.buyers.name)
+    first = prompts.named(reference="mlflow/greet@1")
+    cast.record(cast.outcome(prompt=first.pk, score=0.9), now=NOW)
+    sent = mlflow_export.send(store=str(store), namespace="mlflow")
+    assert (sent.versions, sent.unchanged, sent.feedback, sent.refused) == (0, 3, 1, [])
+    back = _load(store, operator, team=cast.buyers.name)
+    assert (back.changed, back.repeated) == (False, 4)
+
+
+def test_a_dry_run_of_an_export_makes_no_store_and_writes_to_none(
+    tmp_path: Path, operator: Caller
+) -> None:
+    cast = Cast()
+    cast.record(cast.outcome(score=0.75))
+    path = tmp_path / "out.db"
+    options = {"store": str(path), "namespace": "acme"}
+    tried = mlflow_export.send(**options, dry_run=True)
+    assert not path.exists()
+    assert mlflow_export.send(**options).as_json() == tried.as_json() | {"dry_run": False}
+    cast.written("acme/triage", "Sort {ticket}.", parent=cast.prompt)
+    cast.record(cast.outcome(score=0.5))
+    again = mlflow_export.send(**options, dry_run=True)
+    assert (again.versions, again.unchanged, again.feedback, again.repeated) == (1, 1, 1, 1)
+    done = mlflow_export.send(**options)
+    assert done.as_json() == again.as_json() | {"dry_run": False}
 
 
 def test_a_namespace_without_prompts_is_refused_before_a_store_is_made(
     tmp_path: Path, db: None
 ) -> None:
-    with pytest.raises(mlflow_export.NothingToExport, match="'none'"):
+    with pytest.raises(departures.NothingToExport, match="'none'"):
         mlflow_export.send(store=str(tmp_path / "out.db"), namespace="none")
     assert not list(tmp_path.iterdir())
