@@ -114,15 +114,17 @@ def promptfoo(
 
     from . import console
 
-    report = importer.load(
-        file=file,
-        caller=console.caller(),
-        now=datetime.now(UTC),
-        team=team,
-        name=name,
-        tag=tag,
-        dry_run=dry_run,
-    )
+    with output.progress("prompts and pairs") as progress:
+        report = importer.load(
+            file=file,
+            caller=console.caller(),
+            now=datetime.now(UTC),
+            team=team,
+            name=name,
+            tag=tag,
+            dry_run=dry_run,
+            progress=progress,
+        )
     import_reports.finish(report, context=context, as_json=as_json)
 
 

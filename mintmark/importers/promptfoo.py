@@ -11,9 +11,10 @@ import json
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import batched
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from .promptfoo_files import Evaluation, Result
 
 TEAM = "promptfoo"
 NAMESPACE = "promptfoo"
+_PROMPTS_AT_ONCE = 20
 _SOURCE = "import promptfoo"
 
 
@@ -45,6 +47,7 @@ def load(
     name: str = "",
     tag: str = "",
     dry_run: bool = False,
+    progress: reports.Progress = lambda done, total: None,
 ) -> reports.Report:
     """Bring in what promptfoo wrote, or what it is told to test. A second import of the same changes nothing.
 
@@ -59,20 +62,25 @@ def load(
             evaluation = promptfoo_files.evaluation(found, file=file, digest=digest)
             report = _load_results(
                 evaluation, file=file, caller=caller, now=now, team=team, name=name, tag=tag,
-                dry_run=dry_run,
+                dry_run=dry_run, progress=progress,
             )  # fmt: skip
         else:
-            report = _load_tests(found, file=file, name=name, tag=tag, dry_run=dry_run)
+            report = _load_tests(
+                found, file=file, name=name, tag=tag, dry_run=dry_run, progress=progress
+            )
         if dry_run:
             transaction.set_rollback(True)
     return report
 
 
-def _load_tests(found: Any, *, file: Path, name: str, tag: str, dry_run: bool) -> reports.Report:
+def _load_tests(
+    found: Any, *, file: Path, name: str, tag: str, dry_run: bool, progress: reports.Progress
+) -> reports.Report:
     definition = promptfoo_tests.definition(found, file=file, name=name, tag=tag)
     known = Ritual.objects.filter(name=definition.name).count()
     ritual = definitions.register(definition)
     is_new = Ritual.objects.filter(name=definition.name).count() > known
+    progress(len(definition.cases), len(definition.cases))
     did = ("would be registered" if dry_run else "registered") if is_new else "was there already"
     return reports.Report(
         source=str(file),
@@ -93,13 +101,22 @@ def _load_results(
     name: str,
     tag: str,
     dry_run: bool,
+    progress: reports.Progress,
 ) -> reports.Report:
     owner, _ = Team.objects.get_or_create(name=team, defaults={"title": "Read from promptfoo"})
     fleet = _assistants(evaluation.results, caller=caller, team=owner)
     texts = {one.template: one.label for one in evaluation.results}
     names = {text: _prompt_name(text, label) for text, label in texts.items()}
     known = Prompt.objects.filter(namespace=NAMESPACE, name__in=names.values()).count()
-    stored = _prompts(names, file=file, caller=caller, team=owner)
+    pairs = {(one.template, one.provider) for one in evaluation.results if one.score is not None}
+    total = len(names) + len(pairs)
+    stored = _prompts(
+        names,
+        file=file,
+        caller=caller,
+        team=owner,
+        registered=lambda done: progress(done, total),
+    )
     title = name or f"promptfoo/{evaluation.description or evaluation.id}"
     ritual, note = _ritual(evaluation, file=file, name=title, tag=tag)
     claims = _claims(evaluation, prompts_by_text=stored, fleet=fleet, ritual=ritual)
@@ -111,6 +128,7 @@ def _load_results(
         ]
         receipt = intake.record(caller=caller, claims=batch, source=_SOURCE, now=now)
         recorded, repeated = recorded + receipt.recorded, repeated + receipt.repeated
+        progress(len(names) + start + len(batch), total)
     notes = [note, f"The ritual is {ritual}, the team {owner.name}."]
     if failed := evaluation.counts()["errors"]:
         notes.append(f"{failed} results are errors of a provider, and gave no evidence.")
@@ -149,7 +167,12 @@ def _assistants(results: Sequence[Result], *, caller: Caller, team: Team) -> dic
 
 
 def _prompts(
-    names: Mapping[str, str], *, file: Path, caller: Caller, team: Team
+    names: Mapping[str, str],
+    *,
+    file: Path,
+    caller: Caller,
+    team: Team,
+    registered: Callable[[int], None],
 ) -> dict[str, Prompt]:
     """The prompt of each template; a template that can't be one refuses the file."""
     drafts = [
@@ -175,7 +198,10 @@ def _prompts(
             for row in problems
         ]
         raise reports.unreadable(what=str(file), places=places)
-    made = prompts.register_all(drafts=drafts, author=caller.principal, team=team)
+    made: list[Prompt] = []
+    for some in batched(drafts, _PROMPTS_AT_ONCE):
+        made += prompts.register_all(drafts=some, author=caller.principal, team=team)
+        registered(len(made))
     return dict(zip(names, made, strict=True))
 
 

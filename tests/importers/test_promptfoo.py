@@ -11,6 +11,7 @@ import pytest
 
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Team
+from mintmark.cli import imports
 from mintmark.core import errors
 from mintmark.evidence.models import Event
 from mintmark.importers import promptfoo, reports
@@ -190,6 +191,33 @@ def test_a_dry_run_says_the_same_and_stores_nothing(file: File, operator: Caller
     assert not Ritual.objects.exists()
     done = promptfoo.load(file=path, caller=operator, now=NOW)
     assert (tried.registered, tried.recorded) == (done.registered, done.recorded)
+
+
+def test_progress_is_told_to_the_end(file: File, operator: Caller) -> None:
+    told: list[tuple[int, int]] = []
+    promptfoo.load(
+        file=file(version_3()),
+        caller=operator,
+        now=NOW,
+        progress=lambda done, total: told.append((done, total)),
+    )
+    assert told == [(2, 6), (6, 6)], "2 prompts, then 4 pairs of a prompt and a provider"
+    told.clear()
+    path = file({"tests": TESTS}, "tests.yaml")
+    promptfoo.load(
+        file=path,
+        caller=operator,
+        now=NOW,
+        progress=lambda done, total: told.append((done, total)),
+    )
+    assert told == [(2, 2)]
+
+
+def test_every_importer_can_be_tried_dry_and_answers_in_json() -> None:
+    assert len(imports.imports.commands) >= 8
+    for name, command in imports.imports.commands.items():
+        options = {option for one in command.params for option in one.opts}
+        assert {"--dry-run", "--json"} <= options, name
 
 
 def test_evidence_is_dated_as_the_file_says(file: File, operator: Caller) -> None:
