@@ -30,7 +30,15 @@ class Fleet:
 
 
 class House(installations.Installation):
-    """An installation, and work that is done inside it."""
+    """An installation, and work that is done inside it. Requests are counted, and none is refused."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        counted = {
+            "MINTMARK_API_PER_MINUTE": "1000000",
+            "MINTMARK_API_ANONYMOUS_PER_MINUTE": "1000000",
+        }
+        return super().environment | counted | {"MINTMARK_MCP_PER_MINUTE": "1000000"}
 
     def call(self, work: str, **arguments: Any) -> Any:
         """Return what the function `work` ("module:function") returns in a process of its own, in

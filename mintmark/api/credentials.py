@@ -11,7 +11,7 @@ from mintmark.accounts import callers, recognition
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import User
 
-from . import refusals
+from . import admission, refusals
 
 
 class Request(HttpRequest):
@@ -44,7 +44,7 @@ class BearerKey(HttpBearer):
             raise refusals.NotAuthenticated(
                 "This key is unknown, revoked or expired; issue a new one."
             )
-        return _holding(caller, scope=self.scope)
+        return _holding(request, caller, scope=self.scope)
 
 
 class Session(APIKeyCookie):
@@ -68,7 +68,7 @@ class Session(APIKeyCookie):
                 "A write over a session carries the CSRF token in X-CSRFToken; read it from the page, "
                 "or use a bearer key."
             )
-        return _holding(callers.from_user(user=user), scope=self.scope)
+        return _holding(request, callers.from_user(user=user), scope=self.scope)
 
 
 def holding(scope: str) -> list[BearerKey | Session]:
@@ -76,6 +76,7 @@ def holding(scope: str) -> list[BearerKey | Session]:
     return [BearerKey(scope=scope), Session(scope=scope)]
 
 
-def _holding(caller: Caller, *, scope: str) -> Caller:
+def _holding(request: HttpRequest, caller: Caller, *, scope: str) -> Caller:
+    admission.recognised(request)
     caller.require_scope(scope)
     return caller

@@ -20,6 +20,7 @@ from pydantic import TypeAdapter
 from mintmark.core import errors
 
 from . import (
+    admission,
     answers,
     assistants,
     bodies,
@@ -72,9 +73,10 @@ Evidence in, reputation and trust out; prompts bought, put to work, forked and r
 out and in.
 
 Callers hold a bearer key (`Authorization: Bearer mm_…`) or a session of the pages with its CSRF token. Errors are
-RFC 9457 problem details with a stable `code`. Lists are paged by `cursor`. Reads carry an `ETag`. Every score says
-`as_of` (the event that it takes into account last) and `policy` (the version of its formula). Amounts of tokens are
-strings, exact to six decimals.
+RFC 9457 problem details with a stable `code`. Lists are paged by `cursor`. Reads carry an `ETag`. `RateLimit` says how
+many requests are left within the minute; more are answered 429 with `Retry-After`. Every score says `as_of` (the event
+that it takes into account last) and `policy` (the version of its formula). Amounts of tokens are strings, exact to six
+decimals.
 """
 
 
@@ -249,11 +251,11 @@ def _hung() -> list[URLPattern]:
     }
     for pattern in patterns:
         takes = taken.get(f"/{pattern.pattern}", (answers.MEDIA_TYPE,))
-        pattern.callback = _pass(pattern.callback, takes=takes)
+        pattern.callback = admission.counted(_pass(pattern.callback, takes=takes))
     return [
         *patterns,
         path("docs", reference.page, name="docs"),
-        re_path(r"", _nowhere),
+        re_path(r"", admission.counted(_nowhere)),
     ]
 
 

@@ -6,7 +6,16 @@ from typing import Any, NotRequired, TypedDict
 
 from django.http import HttpResponse
 
-from mintmark.core import bundles, canonical_json, dsse, envelopes, errors, folders, revocations
+from mintmark.core import (
+    buckets,
+    bundles,
+    canonical_json,
+    dsse,
+    envelopes,
+    errors,
+    folders,
+    revocations,
+)
 
 from . import refusals
 
@@ -50,6 +59,7 @@ CATALOGUE: dict[str, Entry] = {
     "stale_list": Entry(409, "A newer revocation list of this issuer is known"),
     "body_too_large": Entry(413, "The body is too large"),
     "unsupported_media_type": Entry(415, "The body is of a type that is not taken here"),
+    "too_many_requests": Entry(429, "The caller asks more often than it may"),
     "bad_signature": Entry(
         422, "A signature does not hold: the file was changed, or another key signed it"
     ),
@@ -200,4 +210,6 @@ def answer(refusal: errors.Refusal) -> HttpResponse:
     response["Cache-Control"] = "no-store"
     if problem["status"] == 401:
         response["WWW-Authenticate"] = 'Bearer realm="mintmark"'
+    if isinstance(refusal, buckets.TooManyRequests):
+        response["Retry-After"] = str(refusal.retry_seconds)
     return response

@@ -359,7 +359,7 @@ def _declared(
     also: tuple[str, ...],
 ) -> dict[str, Any]:
     """What the schema says beside the parameters: every status, the headers, the body's shape."""
-    statuses = {401, 403, 422, 500, *refuses}
+    statuses = {401, 403, 422, 429, 500, *refuses}
     extra: dict[str, Any] = {"x-scope": scope or "none", "responses": {}}
     if "{" in path:
         statuses.add(404)
@@ -407,6 +407,7 @@ def _declared(
             "description": "; ".join(meant),
             "content": {problems.MEDIA_TYPE: {"schema": {"$ref": REF.format(model="Problem")}}},
         }
+    extra["responses"]["429"]["headers"] = {"Retry-After": _header("seconds until there is room")}
     return extra
 
 

@@ -1,6 +1,7 @@
 """Every setting, read from the environment (`MINTMARK_*`); docs/settings.md says what each one does."""
 
 import contextlib
+import ipaddress
 import os
 import secrets
 from pathlib import Path
@@ -243,12 +244,31 @@ if not 0 <= OUTPUT_DAYS <= 3_650:
         f"MINTMARK_OUTPUT_DAYS is {OUTPUT_DAYS}; it must be 0 to 3650 (0: outputs are not kept)."
     )
 
-# How many requests a minute an assistant may make over MCP (0: as many as it likes).
-MCP_PER_MINUTE: int = env.int("MINTMARK_MCP_PER_MINUTE", default=600)
-if not 0 <= MCP_PER_MINUTE <= 1_000_000:
-    raise environ.ImproperlyConfigured(
-        f"MINTMARK_MCP_PER_MINUTE is {MCP_PER_MINUTE}; it must be 0 to 1000000."
-    )
+
+def _per_minute(name: str, *, default: int) -> int:
+    """A number of requests a minute (0: as many as one likes)."""
+    given: int = env.int(name, default=default)
+    if not 0 <= given <= 1_000_000:
+        raise environ.ImproperlyConfigured(f"{name} is {given}; it must be 0 to 1000000.")
+    return given
+
+
+# How many requests a minute a key or a session may make of the API, an address all whose requests have neither, and an
+# assistant over MCP; and the proxies that are believed when they say for which address they ask.
+API_PER_MINUTE = _per_minute("MINTMARK_API_PER_MINUTE", default=1_200)
+API_ANONYMOUS_PER_MINUTE = _per_minute("MINTMARK_API_ANONYMOUS_PER_MINUTE", default=120)
+MCP_PER_MINUTE = _per_minute("MINTMARK_MCP_PER_MINUTE", default=600)
+
+
+def _networks(name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """Addresses and networks, such as 10.0.0.0/8."""
+    try:
+        return [ipaddress.ip_network(text.strip()) for text in env.list(name, default=[])]
+    except ValueError as wrong:
+        raise environ.ImproperlyConfigured(f"{name}: {wrong}.") from wrong
+
+
+PROXIES = _networks("MINTMARK_PROXIES")
 
 # Hosts that webhooks may be on though they are private or speak plain http, alone or with a port.
 WEBHOOK_HOSTS: list[str] = env.list("MINTMARK_WEBHOOK_HOSTS", default=[])

@@ -15,11 +15,14 @@ from django.utils import timezone
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 
+from mintmark.accounts import addresses, quotas
+from mintmark.accounts.quotas import Kind
 from mintmark.core import errors
+from mintmark.core.buckets import TooManyRequests
 
 from . import changes, credentials, refusals, server, threads
 from .credentials import Holder, NotAuthenticated
-from .limits import AT_ONCE, Limits, TooManyRequests
+from .limits import AT_ONCE, Limits
 from .server import Context
 
 _log = logging.getLogger(__name__)
@@ -85,7 +88,9 @@ def application() -> Application:
         try:
             headers = _headers(scope)
             _require_own(headers)
-            holder = await threads.run(_holder, headers.get("authorization", ""))
+            holder = await threads.run(
+                _holder, headers.get("authorization", ""), _address(scope, headers)
+            )
         except errors.Refusal as refusal:
             await _answer(refusal, send)
             return
@@ -147,11 +152,41 @@ def _require_own(headers: dict[str, str]) -> None:
         )
 
 
-def _holder(authorization: str) -> Holder:
+def _address(scope: Scope, headers: dict[str, str]) -> str:
+    peer = scope.get("client")
+    return addresses.asking(
+        peer=peer[0] if peer else "",
+        forwarded=headers.get("x-forwarded-for", ""),
+        proxies=settings.PROXIES,
+    )
+
+
+def _holder(authorization: str, address: str) -> Holder:
+    """Who holds the key. Keys that are not known take from the quota of the address, as at the API."""
     scheme, _, secret = authorization.strip().partition(" ")
-    if scheme.lower() != "bearer":
+    secret = secret.strip() if scheme.lower() == "bearer" else ""
+    counts, quota = quotas.shared(), settings.API_ANONYMOUS_PER_MINUTE
+    is_known = counts.is_known(secret)
+    if quota and not is_known:
+        standing = counts.take(Kind.ADDRESS, address, quota=quota)
+        if not standing.is_taken:
+            raise TooManyRequests(
+                f"Without a key that is known, this address asked {quota:,} times within a minute, which is what it "
+                f"may; ask again in {standing.seconds} s.",
+                retry_seconds=standing.seconds,
+            )
+    if not secret:
         raise NotAuthenticated("Send an assistant's key: Authorization: Bearer mm_…")
-    return credentials.holder(secret=secret.strip(), now=timezone.now())
+    try:
+        holder = credentials.holder(secret=secret, now=timezone.now())
+    except NotAuthenticated:
+        counts.forget(secret)
+        raise
+    if not is_known:
+        counts.note(secret)
+        if quota:
+            counts.give_back(Kind.ADDRESS, address, quota=quota)
+    return holder
 
 
 async def _streamed(

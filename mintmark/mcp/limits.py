@@ -1,24 +1,15 @@
 """How much one assistant may ask: so many requests a minute, so many at once. One that runs wild slows nobody else."""
 
-import math
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from mintmark.core import errors
+from mintmark.core import buckets
+from mintmark.core.buckets import TooManyRequests
 
 AT_ONCE = 32
 _MOST_KEPT = 10_000
-
-
-class TooManyRequests(errors.Refusal):
-    """An assistant asks more than it may now; `retry_seconds` says when it may again."""
-
-    code = "too_many_requests"
-
-    def __init__(self, message: str, *, retry_seconds: int) -> None:
-        super().__init__(message)
-        self.retry_seconds = retry_seconds
 
 
 class Limits:
@@ -31,7 +22,7 @@ class Limits:
         self._per_minute = per_minute
         self._at_once = at_once
         self._clock = clock
-        self._left: dict[int, tuple[float, float]] = {}
+        self._full_at: OrderedDict[int, float] = OrderedDict()  # whoever asked last is last
         self._under_way: dict[int, int] = {}
 
     @contextmanager
@@ -58,17 +49,16 @@ class Limits:
     def _take(self, who: int) -> None:
         if not self._per_minute:
             return
-        now = self._clock()
-        left, since = self._left.get(who, (float(self._per_minute), now))
-        left = min(left + (now - since) * self._per_minute / 60, self._per_minute)
-        if left < 1:
-            seconds = math.ceil((1 - left) * 60 / self._per_minute)
+        standing = buckets.taken(
+            full_at=self._full_at.pop(who, 0.0), quota=self._per_minute, now=self._clock()
+        )
+        self._full_at[who] = standing.full_at
+        if len(self._full_at) > _MOST_KEPT:
+            # Whoever asked last the longest ago has long got a full bucket again, or is as well off with one.
+            self._full_at.popitem(last=False)
+        if not standing.is_taken:
             raise TooManyRequests(
                 f"This assistant asked {self._per_minute} times within a minute, which is what it may; ask again in "
-                f"{seconds} s.",
-                retry_seconds=seconds,
+                f"{standing.seconds} s.",
+                retry_seconds=standing.seconds,
             )
-        if who not in self._left and len(self._left) >= _MOST_KEPT:
-            # Whoever asked last the longest ago has long got a full bucket again, or is as well off with one.
-            del self._left[min(self._left, key=lambda one: self._left[one][1])]
-        self._left[who] = left - 1, now

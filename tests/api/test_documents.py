@@ -53,7 +53,7 @@ def test_every_operation_declares_the_problems_it_may_answer() -> None:
     for path, methods in door.api.get_openapi_schema()["paths"].items():
         for method, operation in methods.items():
             declared = {str(status) for status in operation["responses"]}
-            wanted = {"401", "403", "422", "500"}
+            wanted = {"401", "403", "422", "429", "500"}
             if method != "get" and "requestBody" in operation:
                 wanted |= {"400", "413", "415"}
             if "{" in path:
@@ -65,6 +65,12 @@ def test_every_operation_declares_the_problems_it_may_answer() -> None:
                 if int(status) >= 400:
                     content = operation["responses"][status]["content"]
                     assert list(content) == [problems.MEDIA_TYPE]
+
+
+def test_a_refusal_for_asking_too_often_says_when_to_ask_again() -> None:
+    for methods in door.api.get_openapi_schema()["paths"].values():
+        for operation in methods.values():
+            assert "Retry-After" in operation["responses"]["429"]["headers"]
 
 
 def test_a_write_that_needs_a_key_says_so() -> None:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
 
 from mintmark import client
-from mintmark.accounts import keys
+from mintmark.accounts import keys, quotas
 from mintmark.evidence.models import Event
 from mintmark.registry import entitlements
 from mintmark.trust import projector
@@ -133,3 +133,25 @@ def test_the_guide_runs_as_it_stands(
     said = printed.getvalue().splitlines()
     assert said[:2] == re.findall(r"# (mint/summary@1|Sum up the incident\.)", GUIDE.read_text())
     assert "delivered=1" in said[2]
+
+
+def test_a_client_that_reports_more_than_it_may_waits_as_it_is_told_and_loses_nothing(
+    mint: Mint, opened: Opened, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = quotas.Quotas(tmp_path / "quotas")
+    monkeypatch.setattr(quotas, "shared", lambda: mine)
+    settings.API_PER_MINUTE = 60
+    told = opened()
+    with told.use("mint/summary@production", ritual="summaries") as use:
+        with pytest.raises(client.Unavailable, match="429") as refused:
+            _read_on(told)
+        assert refused.value.retry_after_seconds == 1
+        use.report(0.5)
+    assert told.flush(seconds=60)
+    assert told.counts().problem == ""
+    assert Event.objects.count() == 1
+
+
+def _read_on(told: client.Client) -> None:
+    for _ in range(200):
+        told.get("mint/summary@production")

@@ -3,13 +3,14 @@
 import json
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import anyio
 import httpx
 import pytest
 
-from mintmark.accounts import keys
+from mintmark.accounts import keys, quotas
 from mintmark.mcp import door, limits
 
 from .scene import Scene
@@ -244,6 +245,27 @@ def test_an_assistant_that_asks_too_much_is_told_when_to_come_back(
     assert [answer.status_code for answer in answers] == [404, 404, 429]
     assert answers[-1].json()["code"] == "too_many_requests"
     assert 1 <= int(answers[-1].headers["retry-after"]) <= 30
+
+
+def test_keys_are_guessed_no_faster_than_an_address_may_ask(
+    scene: Scene, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = quotas.Quotas(tmp_path / "quotas")
+    monkeypatch.setattr(quotas, "shared", lambda: mine)
+    settings.API_ANONYMOUS_PER_MINUTE = 2
+    good = scene.key(scene.scout)
+    transport = httpx.ASGITransport(app=door.application())
+
+    async def ask(*secrets: str) -> list[int]:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+            return [
+                (await http.get("/nowhere", headers={"Authorization": f"Bearer {one}"})).status_code
+                for one in secrets
+            ]
+
+    assert anyio.run(ask, good, "mm_a", "mm_b", "mm_c", scene.key(scene.scout), good) == [
+        404, 401, 401, 429, 429, 404,
+    ]  # fmt: skip
 
 
 def test_calls_that_were_cut_off_are_under_way_no_longer(wire: Wire) -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from mintmark.mcp.limits import Limits, TooManyRequests
+from mintmark.core.buckets import TooManyRequests
+from mintmark.mcp.limits import Limits
 
 
 class Clock:

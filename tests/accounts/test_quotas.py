@@ -1,0 +1,87 @@
+"""The numbers of all callers in one file, which processes share."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mintmark.accounts import quotas
+from mintmark.accounts.quotas import Kind, Quotas
+
+KEY, ADDRESS = Kind.CREDENTIAL, Kind.ADDRESS
+
+
+class Clock:
+    now = 1_900_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_two_processes_count_together(tmp_path: Path, clock: Clock) -> None:
+    here, there = (Quotas(tmp_path / "quotas", clock=clock) for _ in range(2))
+    assert [here.take(KEY, "a", quota=3).left, there.take(KEY, "a", quota=3).left] == [2, 1]
+    assert here.take(KEY, "a", quota=3).is_taken
+    assert not there.take(KEY, "a", quota=3).is_taken
+    assert there.take(KEY, "b", quota=3).left == 2
+    assert there.take(ADDRESS, "a", quota=3).left == 2
+
+
+def test_it_outlives_a_restart_and_keeps_its_size(tmp_path: Path) -> None:
+    path = tmp_path / "quotas"
+    command = "\n".join(
+        (
+            "import django, sys, pathlib; django.setup()",
+            "from mintmark.accounts.quotas import Kind, Quotas",
+            "mine = Quotas(pathlib.Path(sys.argv[1]))",
+            "print([mine.take(Kind.ADDRESS, f'10.0.{n // 250}.{n % 250}', quota=5).left for n in range(5000)][0])",
+        )
+    )
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "mintmark.config.settings"}
+    run = [sys.executable, "-c", command, str(path)]
+    said = [
+        subprocess.run(run, env=environment, check=True, capture_output=True, text=True).stdout
+        for _ in range(2)
+    ]
+    assert [int(text) for text in said] == [4, 3]
+    assert path.stat().st_size == 2 * quotas.PLACES * 8
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_credential_is_known_for_a_day_or_until_it_is_dead(tmp_path: Path, clock: Clock) -> None:
+    mine = Quotas(tmp_path / "quotas", clock=clock)
+    assert not mine.is_known("a")
+    mine.take(KEY, "a", quota=10)
+    mine.note("b")
+    assert mine.is_known("a")
+    assert mine.is_known("b")
+    assert not mine.is_known("c")
+    mine.forget("b")
+    assert not mine.is_known("b")
+    clock.now += 23 * 3600
+    assert mine.is_known("a")
+    clock.now += 2 * 3600
+    assert not mine.is_known("a")
+
+
+def test_what_is_given_back_is_as_if_it_had_not_been_taken(tmp_path: Path, clock: Clock) -> None:
+    mine = Quotas(tmp_path / "quotas", clock=clock)
+    for _ in range(100):
+        assert mine.take(ADDRESS, "a", quota=2).left == 1
+        mine.give_back(ADDRESS, "a", quota=2)
+
+
+def test_where_nothing_can_be_written_a_process_counts_by_itself(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    here, there = (Quotas(tmp_path / "no such folder" / "quotas") for _ in range(2))
+    assert here.take(KEY, "a", quota=2).left == 1
+    assert there.take(KEY, "a", quota=2).left == 1
+    assert "each process counts requests by itself" in caplog.text
