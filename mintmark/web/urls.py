@@ -38,6 +38,7 @@ from . import (
     vaults,
     verifying,
     wallet,
+    webhooks,
 )
 
 
@@ -115,6 +116,8 @@ urlpatterns = [
     path("codices/new", codices.new, name="new_codex"),
     path("codices/<id:codex_id>", codices.one, name="codex"),
     path("otel", otel.page, name="otel"),
+    path("webhooks", webhooks.page, name="webhooks"),
+    path("webhooks/<id:webhook_id>", webhooks.one, name="webhook"),
     path("about/scores", about.scores, name="about_scores"),
     path(
         "sign-in",

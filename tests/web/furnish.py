@@ -14,6 +14,7 @@ def main() -> None:
     from tests.web.laboratory import Laboratory
     from tests.web.scene import Scene
     from tests.web.strongroom import Strongroom
+    from tests.web.switchboard import Switchboard
 
     scene = Scene()
     cast = scene.cast
@@ -34,6 +35,7 @@ def main() -> None:
     Fair(holdings)
     Strongroom(holdings)
     Laboratory(scene).compare()
+    Switchboard(holdings)
 
 
 if __name__ == "__main__":

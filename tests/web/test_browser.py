@@ -93,6 +93,11 @@ PATHS = {
     "rule set of everybody": "/codices/1",
     "new rule set": "/codices/new",
     "opentelemetry": "/otel",
+    "webhooks": "/webhooks",
+    "webhook": "/webhooks/1",
+    "webhook, narrowed": "/webhooks/1?state=failed",
+    "webhook that is told nothing": "/webhooks/2",
+    "webhook that was told nothing yet": "/webhooks/3",
     "bad parameter": "/?task=abc",
     "not found": "/prompts/999999/reputation",
 }
@@ -465,6 +470,33 @@ def test_a_memory_is_kept_and_a_runner_set_up_without_a_script(
     page.get_by_label("a rehearsal").check()
     page.get_by_role("button", name="Reach ranger so").click()
     expect(page.get_by_role("status")).to_contain_text("a rehearsal: no language model")
+    context.close()
+
+
+def test_a_webhook_is_made_paused_enabled_and_removed(
+    browser: Browser, site: Site, session: list[dict[str, object]]
+) -> None:
+    context = _context(browser, site, session)
+    page = context.new_page()
+    page.goto("/wallet")
+    page.get_by_role("navigation", name="What is mine").get_by_role("link", name="Webhooks").click()
+    page.get_by_role("textbox", name="Address").fill("https://hooks.nobody.invalid/made")
+    page.get_by_label("refund").check()
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Tell this address").press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("whsec_")
+    assert _violations(page) == []
+    page.get_by_role("link", name="It is stored").click()
+    expect(page.get_by_text("whsec_")).to_have_count(0)
+    page.get_by_text("Pause it").click()
+    page.get_by_label("Why").fill("it moves")
+    page.get_by_role("button", name="Tell it nothing").click()
+    expect(page.get_by_role("heading", name="It is told nothing")).to_be_visible()
+    page.get_by_role("button", name="Enable it again").click()
+    expect(page.get_by_role("heading", name="It is told what happens")).to_be_visible()
+    page.get_by_text("Remove it").click()
+    page.get_by_role("button", name="Remove webhook").click()
+    expect(page.get_by_role("status")).to_contain_text("is removed")
     context.close()
 
 

@@ -13,6 +13,7 @@ PATHS = (
     "/wallet/statement.csv",
     "/market/mine",
     "/market/requests",
+    "/webhooks",
     "/assistants/{scout}/context",
     "/prompts/{brief}/inject",
     "/prompts/{brief}/rate",
