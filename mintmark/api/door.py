@@ -18,6 +18,7 @@ from ninja.openapi.schema import OpenAPISchema
 from pydantic import TypeAdapter
 
 from mintmark.core import errors
+from mintmark.database import unavailable
 
 from . import (
     admission,
@@ -160,6 +161,9 @@ def _on_suspicious(request: HttpRequest, error: Exception) -> HttpResponse:
 
 
 def _on_mistake(request: HttpRequest, error: Exception) -> HttpResponse:
+    if unavailable.is_unavailable(error):
+        _log.warning("%s %s: the database can't answer: %s", request.method, request.path, error)
+        return problems.answer(unavailable.Unavailable())
     _log.error("%s %s failed", request.method, request.path, exc_info=error)
     got_request_exception.send(sender=Api, request=request)
     return problems.answer(

@@ -16,6 +16,7 @@ from mintmark.core import (
     folders,
     revocations,
 )
+from mintmark.database.unavailable import Unavailable
 
 from . import refusals
 
@@ -132,6 +133,7 @@ CATALOGUE: dict[str, Entry] = {
     "internal_error": Entry(500, "The server made a mistake"),
     "vault_altered": Entry(500, "What is kept of a bundle is not what was signed"),
     "missing_extra": Entry(501, "This installation lacks the packages that it takes"),
+    "database_unavailable": Entry(503, "The database can't answer now"),
     "not_folded": Entry(503, "The scores do not include the event yet"),
     "log_from_another_cluster": Entry(503, "The log can't be appended to here"),
     "unreadable_secret": Entry(503, "The secret of a webhook can't be opened"),
@@ -210,6 +212,6 @@ def answer(refusal: errors.Refusal) -> HttpResponse:
     response["Cache-Control"] = "no-store"
     if problem["status"] == 401:
         response["WWW-Authenticate"] = 'Bearer realm="mintmark"'
-    if isinstance(refusal, buckets.TooManyRequests):
+    if isinstance(refusal, buckets.TooManyRequests | Unavailable):
         response["Retry-After"] = str(refusal.retry_seconds)
     return response

@@ -359,7 +359,7 @@ def _declared(
     also: tuple[str, ...],
 ) -> dict[str, Any]:
     """What the schema says beside the parameters: every status, the headers, the body's shape."""
-    statuses = {401, 403, 422, 429, 500, *refuses}
+    statuses = {401, 403, 422, 429, 500, 503, *refuses}
     extra: dict[str, Any] = {"x-scope": scope or "none", "responses": {}}
     if "{" in path:
         statuses.add(404)

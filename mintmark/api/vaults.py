@@ -146,7 +146,7 @@ def file(request: Request, vault_id: Id) -> Envelope:
     return _envelope(row, vaults.handed_out(caller=request.auth, vault=row))
 
 
-@routes.envelope("/vaults/{int:vault_id}/folder", scope="read", refuses=(503,), media=answers.ZIP)
+@routes.envelope("/vaults/{int:vault_id}/folder", scope="read", media=answers.ZIP)
 def folder(
     request: Request,
     vault_id: Id,
@@ -166,7 +166,6 @@ def folder(
     scope="market",
     body=Countersignature,
     answer=CountersignedShape,
-    refuses=(503,),
 )
 def countersigned(request: Request, vault_id: Id, body: Countersignature) -> CountersignedShape:
     """Sign a bundle beside those who signed it: to vouch for it. The file is handed out and not kept.
@@ -190,7 +189,7 @@ def countersigned(request: Request, vault_id: Id, body: Countersignature) -> Cou
     }
 
 
-@routes.post("/vaults", scope="market", body=NewVault, answer=VaultDetail, refuses=(404, 503))
+@routes.post("/vaults", scope="market", body=NewVault, answer=VaultDetail, refuses=(404,))
 def exported(request: Request, body: NewVault) -> Created[VaultDetail]:
     """Sign a bundle of prompts that a team may tell elsewhere: its own, and those whose licence lets it pass them on.
 
@@ -213,7 +212,7 @@ def exported(request: Request, body: NewVault) -> Created[VaultDetail]:
     return Created(body=_detail(row), location=f"/api/v1/vaults/{row.pk}")
 
 
-@routes.envelope("/purchases/{int:transfer}/bundle", scope="read", refuses=(503,))
+@routes.envelope("/purchases/{int:transfer}/bundle", scope="read")
 def receipt(request: Request, transfer: Id) -> Envelope:
     """Download the bundle of what was bought in one transfer, signed by the installation: to the team that bought.
 

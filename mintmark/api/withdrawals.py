@@ -51,7 +51,7 @@ class TakenShape(TypedDict):
     revoked_keys: list[RevokedKeyShape]
 
 
-@routes.envelope("/vault/withdrawals", scope="", refuses=(503,))
+@routes.envelope("/vault/withdrawals", scope="")
 def issued(request: HttpRequest) -> Envelope:
     """Fetch this installation's signed revocation list: digests and names of texts that it told and then withdrew for
     good, keys that it revoked, and why.

@@ -95,6 +95,22 @@ class _Door(lazy.Group):
             # Python would complain once more when it flushes at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(exits.READER_GONE)
+        except Exception as mistake:
+            if not _is_unavailable(mistake):
+                raise
+            output.print_refusal(
+                NotReady(f"The database can't answer now: {' '.join(str(mistake).split())}"),
+                context=ctx,
+            )
+            ctx.exit(exits.NOT_READY)
+
+
+def _is_unavailable(mistake: Exception) -> bool:
+    if "django.db" not in sys.modules:
+        return False
+    from mintmark.database import unavailable
+
+    return unavailable.is_unavailable(mistake)
 
 
 @click.group(cls=_Door, places=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})

@@ -6,6 +6,7 @@ from django.urls import include, path
 from mintmark.api import door
 from mintmark.telemetry import metrics
 
+handler500 = "mintmark.web.mistakes.mistake"
 urlpatterns = [
     path("", include("mintmark.web.urls")),
     path("admin/", admin.site.urls),

@@ -19,6 +19,7 @@ from mintmark.accounts import addresses, quotas
 from mintmark.accounts.quotas import Kind
 from mintmark.core import errors
 from mintmark.core.buckets import TooManyRequests
+from mintmark.database import unavailable
 
 from . import changes, credentials, refusals, server, threads
 from .credentials import Holder, NotAuthenticated
@@ -66,6 +67,7 @@ _STATUSES: dict[type[errors.Refusal], HTTPStatus] = {
     NotAuthenticated: HTTPStatus.UNAUTHORIZED,
     errors.Forbidden: HTTPStatus.FORBIDDEN,
     TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
+    unavailable.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     Internal: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
@@ -95,6 +97,10 @@ def application() -> Application:
             await _answer(refusal, send)
             return
         except Exception as mistake:
+            if unavailable.is_unavailable(mistake):
+                _log.warning("Nobody could be let in: the database can't answer: %s", mistake)
+                await _answer(unavailable.Unavailable(), send)
+                return
             _log.error("Nobody could be let in", exc_info=mistake)
             await _answer(Internal(refusals.MISTAKE), send)
             return
@@ -249,7 +255,7 @@ async def _answer(refusal: errors.Refusal, send: Send) -> None:
     ]
     if status == HTTPStatus.UNAUTHORIZED:
         headers.append((b"www-authenticate", b'Bearer realm="mintmark"'))
-    if isinstance(refusal, TooManyRequests):
+    if isinstance(refusal, TooManyRequests | unavailable.Unavailable):
         headers.append((b"retry-after", str(refusal.retry_seconds).encode()))
     await send({"type": "http.response.start", "status": status.value, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -17,6 +17,7 @@ from mcp_types import (
 from pydantic import ValidationError
 
 from mintmark.core import errors
+from mintmark.database import unavailable
 
 from .credentials import NotAuthenticated
 
@@ -40,7 +41,10 @@ class InvalidCursor(errors.Refusal):
 
 def of(refusal: errors.Refusal) -> MCPError:
     """A refusal as a JSON-RPC error; `data` holds its stable code, and the rows of a refused batch."""
-    code = INVALID_REQUEST if isinstance(refusal, _ABOUT_THE_CALLER) else INVALID_PARAMS
+    if isinstance(refusal, unavailable.Unavailable):
+        code = INTERNAL_ERROR
+    else:
+        code = INVALID_REQUEST if isinstance(refusal, _ABOUT_THE_CALLER) else INVALID_PARAMS
     return MCPError(code, refusal.message, _told(refusal))
 
 
@@ -74,6 +78,9 @@ async def told(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> Hand
     except ValidationError as invalid:
         raise of(of_places(invalid, place="params")) from None
     except Exception as mistake:
+        if unavailable.is_unavailable(mistake):
+            _log.warning("%s: the database can't answer: %s", ctx.method, mistake)
+            raise of(unavailable.Unavailable()) from None
         _log.error("%s failed", ctx.method, exc_info=mistake)
         if settings.DEBUG:
             raise

@@ -27,6 +27,7 @@ from mintmark.accounts import callers  # noqa: E402
 from mintmark.accounts.callers import Caller  # noqa: E402
 from mintmark.accounts.models import Membership, Role, Team, User  # noqa: E402
 from mintmark.core import errors  # noqa: E402
+from mintmark.database import unavailable  # noqa: E402
 from mintmark.market import audit as trade_audit  # noqa: E402
 from mintmark.market.forks import ForkDraft  # noqa: E402
 from mintmark.market.listings import Offer, WarrantyTerms  # noqa: E402
@@ -59,18 +60,6 @@ _CHANCES = {
     "buy": 38, "again": 7, "other": 5, "together": 9, "set": 4, "gift": 8, "measure": 11, "fork": 5, "reprice": 4,
     "settle": 1, "inject": 4, "revoke": 1, "entomb": 2, "refresh": 1,
 }  # fmt: skip
-_GONE = (
-    "closed",
-    "terminat",
-    "shut",
-    "starting up",
-    "recover",
-    "refused",
-    "reset",
-    "lost",
-    "timeout",
-    "pool",
-)
 
 
 def build() -> None:
@@ -351,14 +340,13 @@ def _principal(who: int) -> int:
 
 
 def _patiently(work: Any) -> Any:
-    """Do it again while the database's server is away; what it says of itself otherwise is for the caller."""
+    """Do it again while the database is away or busy, as a caller does who is told 503; all else is for the caller."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
             return work()
         except (OperationalError, InterfaceError) as error:
-            gone = connection.vendor == "postgresql" and any(w in str(error).lower() for w in _GONE)
-            if not gone or time.monotonic() > deadline:
+            if not unavailable.is_unavailable(error) or time.monotonic() > deadline:
                 raise
             connection.close()
             time.sleep(0.2)
