@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -54,6 +54,21 @@ class Envelope:
     name: str
     raw: bytes
     media: str = ENVELOPE
+
+
+class SignatureShape(TypedDict):
+    """A signature of an envelope, in base64, and the id of the key that made it."""
+
+    keyid: str
+    sig: str
+
+
+class EnvelopeShape(TypedDict):
+    """A DSSE envelope: what was signed, in base64, its type, and who signed it."""
+
+    payload: str
+    payloadType: str  # DSSE spells it so
+    signatures: list[SignatureShape]
 
 
 @cache

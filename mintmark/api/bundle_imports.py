@@ -141,7 +141,7 @@ class ToldShape(TypedDict):
     withdrawn: str
 
 
-class ReceiptShape(TypedDict):
+class PaidShape(TypedDict):
     """What was paid at the issuer, in its micro-tokens."""
 
     transfer: int
@@ -163,7 +163,7 @@ class InspectionShape(TypedDict):
     version: str
     as_of: datetime
     evidence_seal: str
-    receipt: ReceiptShape | None
+    receipt: PaidShape | None
     signers: list[SignerShape]
     is_known: bool
     worthless: str
@@ -360,7 +360,7 @@ def _inspection(seen: Inspection, *, told: list[ToldShape], now: datetime) -> In
     }
 
 
-def _receipt(paid: bundles.Receipt | None) -> ReceiptShape | None:
+def _receipt(paid: bundles.Receipt | None) -> PaidShape | None:
     if paid is None:
         return None
     return {

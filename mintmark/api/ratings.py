@@ -18,7 +18,7 @@ from .routes import Routes
 routes = Routes(tag="ratings")
 
 
-class RatingShape(TypedDict):
+class RatedShape(TypedDict):
     """A rating in the log: `event` is where, `folded` says that scores include it now."""
 
     event: int
@@ -41,10 +41,10 @@ class NewRating(Body):
     "/prompts/{int:prompt_id}/ratings",
     scope="market",
     body=NewRating,
-    answer=RatingShape,
+    answer=RatedShape,
     keyed=True,
 )
-def rated(request: Request, prompt_id: Id, body: NewRating, key: str) -> Created[RatingShape]:
+def rated(request: Request, prompt_id: Id, body: NewRating, key: str) -> Created[RatedShape]:
     """Rate a prompt that one's team may use and has used; an assistant rates in its own name.
 
     A new rating takes the place of the rater's last one, which stays in the log. The `Idempotency-Key` is the key of

@@ -370,22 +370,18 @@ def _declared(
             _parameter("If-None-Match", "an ETag that the caller holds an answer of")
         ]
     if media:
-        extra["responses"][status]["content"] = {media: {"schema": {"type": "string"}}}
+        extra["responses"][status]["content"] = {media: {"schema": _file(media)}}
     if takes_file:
         statuses |= {400, 413, 415}
         file = {"schema": {"type": "string", "format": "binary"}}
         extra["requestBody"] = {"required": True, "content": dict.fromkeys(FILE_TYPES, file)}
     if body is not None:
         statuses |= {400, 413, 415}
-        shape = TypeAdapter(body).json_schema(ref_template=REF)
-        BODY_SHAPES.update(shape.pop("$defs", {}))
-        if "title" in shape and shape.get("type") == "object":
-            BODY_SHAPES[shape["title"]] = shape
-            shape = {"$ref": REF.format(model=shape["title"])}
         binary = {"schema": {"type": "string", "format": "binary"}}
         extra["requestBody"] = {
             "required": True,
-            "content": {answers.MEDIA_TYPE: {"schema": shape}} | dict.fromkeys(also, binary),
+            "content": {answers.MEDIA_TYPE: {"schema": _referred(body)}}
+            | dict.fromkeys(also, binary),
         }
     if status == 201:
         extra["responses"][status] = {"headers": {"Location": _header("where it is found")}}
@@ -409,6 +405,23 @@ def _declared(
         }
     extra["responses"]["429"]["headers"] = {"Retry-After": _header("seconds until there is room")}
     return extra
+
+
+def _file(media: str) -> dict[str, Any]:
+    """The schema of a file of this type: an envelope is JSON, a table text, all else bytes."""
+    if media == answers.ENVELOPE:
+        return _referred(answers.EnvelopeShape)
+    return {"type": "string"} if media == answers.CSV else {"type": "string", "format": "binary"}
+
+
+def _referred(body: Any) -> dict[str, Any]:
+    """The schema of a shape, which the components hold if it has a name."""
+    shape = TypeAdapter(body).json_schema(ref_template=REF)
+    BODY_SHAPES.update(shape.pop("$defs", {}))
+    if "title" in shape and shape.get("type") == "object":
+        BODY_SHAPES[shape["title"]] = shape
+        return {"$ref": REF.format(model=shape["title"])}
+    return shape
 
 
 def _header(description: str) -> dict[str, Any]:

@@ -5,14 +5,17 @@ import json
 import pkgutil
 import re
 import shlex
+import typing
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from django.test import Client
+from pydantic import BaseModel
 
 import mintmark
-from mintmark.api import door, openapi, problems, routes
+from mintmark import api
+from mintmark.api import answers, door, openapi, problems, routes
 from mintmark.core import errors
 from mintmark.registry import prompts
 from tests.bundles import bodies
@@ -47,6 +50,27 @@ def test_every_reference_in_the_schema_leads_somewhere() -> None:
     references = set(re.findall(r'"\$ref": "#/components/schemas/([^"]+)"', openapi.rendered()))
     assert references <= schema["components"]["schemas"].keys()
     assert "Problem" in references
+
+
+def test_no_two_shapes_share_a_name() -> None:
+    # One would take the place of the other in the schema, whose answers would then not be what it says.
+    shapes: dict[str, set[str]] = {}
+    for module in pkgutil.iter_modules(api.__path__, "mintmark.api."):
+        for value in vars(importlib.import_module(module.name)).values():
+            if typing.is_typeddict(value) or (
+                isinstance(value, type) and issubclass(value, BaseModel)
+            ):
+                shapes.setdefault(value.__name__, set()).add(value.__module__)
+    assert {name: places for name, places in shapes.items() if len(places) > 1} == {}
+    assert "RatedShape" in shapes
+
+
+def test_a_signed_file_is_declared_as_what_it_is() -> None:
+    operation = door.api.get_openapi_schema()["paths"][f"{PREFIX}/vault/withdrawals"]["get"]
+    content = operation["responses"][200]["content"]
+    assert content == {
+        answers.ENVELOPE: {"schema": {"$ref": routes.REF.format(model="EnvelopeShape")}}
+    }
 
 
 def test_every_operation_declares_the_problems_it_may_answer() -> None:
