@@ -14,6 +14,8 @@ from pydantic import TypeAdapter
 
 from mintmark.core import tables
 
+from . import refusals
+
 MEDIA_TYPE = "application/json"
 CSV = "text/csv"
 ENVELOPE = "application/vnd.dsse.envelope.v1+json"
@@ -83,7 +85,7 @@ def write(body: object, *, shape: Any) -> bytes:
 
 
 def read_answer(request: HttpRequest, raw: bytes) -> HttpResponse:
-    """A 200 whose ETag is a digest of its bytes, or a 304 to a caller who has them already.
+    """A 200 whose ETag is a digest of its bytes, or a 304 to a caller who has them already, or `PreconditionFailed`.
 
     It may be stored by the caller alone, who asks again before each use: a withdrawn thing is gone at once.
     """
@@ -138,4 +140,8 @@ def _conditional(
     whole = cast(HttpResponse, response)
     conditional = get_conditional_response(request, etag=etag, response=whole)
     assert conditional is not None
+    if conditional.status_code == 412:
+        raise refusals.PreconditionFailed(
+            f"If-Match does not name the current answer, whose ETag is {etag}; read it without If-Match."
+        )
     return conditional

@@ -156,7 +156,8 @@ def _on_too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
     )
 
 
-def _on_suspicious(request: HttpRequest, error: Exception) -> HttpResponse:
+def unreadable(request: HttpRequest, error: Exception) -> HttpResponse:
+    """The answer to a request that Django refuses to read, its host name included."""
     return problems.answer(refusals.InvalidRequest("The request can't be read as HTTP and JSON."))
 
 
@@ -175,10 +176,10 @@ _HANDLERS: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
     errors.Refusal: _on_refusal,
     ValidationError: _on_invalid,
     AuthenticationError: _on_unauthenticated,
-    HttpError: _on_suspicious,
+    HttpError: unreadable,
     Http404: _on_404,
     RequestDataTooBig: _on_too_big,
-    SuspiciousOperation: _on_suspicious,
+    SuspiciousOperation: unreadable,
     Exception: _on_mistake,
 }
 for kind, handler in _HANDLERS.items():
@@ -194,7 +195,10 @@ def _pass(
     @login_not_required  # the endpoint's credentials answer 401; a redirect to a form would mislead a program
     @functools.wraps(view)
     def passed(request: HttpRequest, **values: Any) -> HttpResponseBase:
-        refusal = _malformed(request, takes=takes)
+        try:
+            refusal = _malformed(request, takes=takes)
+        except SuspiciousOperation as error:  # more parameters than Django reads
+            return unreadable(request, error)
         if refusal is not None:
             return problems.answer(refusal)
         asked = str(request.method)

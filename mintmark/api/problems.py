@@ -58,6 +58,7 @@ CATALOGUE: dict[str, Entry] = {
     "price_changed": Entry(409, "It is not offered at this price now; nothing was charged"),
     "revision_taken": Entry(409, "The revision is registered with another text"),
     "stale_list": Entry(409, "A newer revocation list of this issuer is known"),
+    "precondition_failed": Entry(412, "What the caller holds is not current"),
     "body_too_large": Entry(413, "The body is too large"),
     "unsupported_media_type": Entry(415, "The body is of a type that is not taken here"),
     "too_many_requests": Entry(429, "The caller asks more often than it may"),

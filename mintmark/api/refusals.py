@@ -30,6 +30,12 @@ class UnsupportedMediaType(errors.Refusal):
     code = "unsupported_media_type"
 
 
+class PreconditionFailed(errors.Refusal):
+    """A read under `If-Match`, of something that is no longer what the caller holds."""
+
+    code = "precondition_failed"
+
+
 class BodyTooLarge(errors.Refusal):
     """A body beyond `MINTMARK_MAX_REQUEST_BYTES`."""
 

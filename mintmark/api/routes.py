@@ -359,24 +359,26 @@ def _declared(
     also: tuple[str, ...],
 ) -> dict[str, Any]:
     """What the schema says beside the parameters: every status, the headers, the body's shape."""
-    statuses = {401, 403, 422, 429, 500, 503, *refuses}
+    statuses = {401, 403, 415, 422, 429, 500, 503, *refuses}
     extra: dict[str, Any] = {"x-scope": scope or "none", "responses": {}}
     if "{" in path:
         statuses.add(404)
     if method == "GET":
+        statuses.add(412)
         extra["responses"]["304"] = {"description": "What `If-None-Match` names is current"}
         extra["responses"][status] = {"headers": {"ETag": _header("a digest of the answer")}}
         extra["parameters"] = [
-            _parameter("If-None-Match", "an ETag that the caller holds an answer of")
+            _parameter("If-None-Match", "an ETag that the caller holds an answer of"),
+            _parameter("If-Match", "the ETag that the answer must have, or it is refused"),
         ]
     if media:
         extra["responses"][status]["content"] = {media: {"schema": _file(media)}}
     if takes_file:
-        statuses |= {400, 413, 415}
+        statuses |= {400, 413}
         file = {"schema": {"type": "string", "format": "binary"}}
         extra["requestBody"] = {"required": True, "content": dict.fromkeys(FILE_TYPES, file)}
     if body is not None:
-        statuses |= {400, 413, 415}
+        statuses |= {400, 413}
         binary = {"schema": {"type": "string", "format": "binary"}}
         extra["requestBody"] = {
             "required": True,

@@ -1,7 +1,9 @@
 """Where each door is hung."""
 
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
+from django.views import defaults
 
 from mintmark.api import door
 from mintmark.telemetry import metrics
@@ -13,3 +15,10 @@ urlpatterns = [
     path("api/v1/", door.urls),
     path("metrics", metrics.page, name="metrics"),
 ]
+
+
+def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What is refused before any door sees it, such as a host name that is not ours: in the words of its door."""
+    if request.path.startswith(door.PREFIX):
+        return door.unreadable(request, exception)
+    return defaults.bad_request(request, exception)

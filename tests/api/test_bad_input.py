@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.http import HttpResponse
+from django.test import Client
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -177,6 +178,50 @@ def test_another_method_is_refused_with_those_that_are_taken(world: World) -> No
 )
 def test_there_is_nothing_elsewhere(db: None, path: str) -> None:
     problem(Caller(None).get(path), 404, "not_found")
+
+
+@pytest.mark.parametrize("charset", ["hex", "undefined", "idna", "punycode", "rot13", "no-such"])
+def test_a_charset_is_not_taken_at_its_word(world: World, charset: str) -> None:
+    # JSON and addresses are UTF-8; some of Python's codecs decode no text, and fail.
+    caller = world.as_("admin")
+    kind = f"application/json; charset={charset}"
+    path = PREFIX + "/prompts?search=caf%C3%A9"
+    read = caller.client.generic("GET", path, content_type=kind, headers=caller.headers)
+    assert read.status_code == 200
+    path = PREFIX + "/codices/check"
+    body = json.dumps({"codex": "default", "text": "Say hello."}).encode()
+    asked = caller.client.generic("POST", path, body, kind, headers=caller.headers)
+    assert asked.status_code == 200
+
+
+def test_more_parameters_than_are_read_are_refused(world: World) -> None:
+    many = "&".join(f"p{n}=1" for n in range(1_500))
+    for method, body in (("GET", None), ("POST", {"scopes": ["read"]})):
+        response = world.as_("admin").send(method, f"/keys?{many}", body)
+        problem(response, 422, "invalid_request")
+
+
+def test_a_host_that_is_not_ours_is_refused_as_a_problem(world: World) -> None:
+    for host in ("a b", "elsewhere.example", "localhost:port", "[::1"):
+        problem(world.as_("admin").get("/prompts", Host=host), 422, "invalid_request")
+    assert Client().get("/", headers={"Host": "a b"})["Content-Type"].startswith("text/html")
+
+
+def test_a_body_is_refused_where_none_is_taken(world: World) -> None:
+    problem(
+        world.as_("admin").send("GET", "/me", b"<a/>", Content_Type="text/xml"),
+        415,
+        "unsupported_media_type",
+    )
+
+
+@pytest.mark.parametrize("name", READS)
+def test_what_must_be_current_and_is_not_is_refused(world: World, name: str) -> None:
+    caller, path = world.as_("admin"), READS[name].path(world)
+    problem(caller.get(path, If_Match='"another"'), 412, "precondition_failed")
+    current = caller.get(path)
+    assert caller.get(path, If_Match=current["ETag"]).status_code == 200
+    assert caller.get(path, If_Match="*").status_code == 200
 
 
 # Evidence: what `trust.intake` refuses reaches the caller with the row, the field and the value.

@@ -77,9 +77,11 @@ def test_every_operation_declares_the_problems_it_may_answer() -> None:
     for path, methods in door.api.get_openapi_schema()["paths"].items():
         for method, operation in methods.items():
             declared = {str(status) for status in operation["responses"]}
-            wanted = {"401", "403", "422", "429", "500"}
+            wanted = {"401", "403", "415", "422", "429", "500"}
             if method != "get" and "requestBody" in operation:
-                wanted |= {"400", "413", "415"}
+                wanted |= {"400", "413"}
+            if method == "get":
+                wanted |= {"412"}
             if "{" in path:
                 wanted |= {"404"}
             if any(p["name"] == "cursor" for p in operation["parameters"]):
