@@ -1,8 +1,19 @@
 """The WSGI entry point that `mintmark serve` hands to granian."""
 
 import os
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mintmark.config.settings")
-application = get_wsgi_application()
+_django = get_wsgi_application()
+
+from mintmark.web import content_types  # noqa: E402  # as everything that is Django's, after the settings
+
+
+def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """The pages and the API, which are given a `Content-Type` that can be read."""
+    if "CONTENT_TYPE" in environ:
+        environ["CONTENT_TYPE"] = content_types.readable(environ["CONTENT_TYPE"])
+    return _django(environ, start_response)

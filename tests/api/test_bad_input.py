@@ -180,20 +180,6 @@ def test_there_is_nothing_elsewhere(db: None, path: str) -> None:
     problem(Caller(None).get(path), 404, "not_found")
 
 
-@pytest.mark.parametrize("charset", ["hex", "undefined", "idna", "punycode", "rot13", "no-such"])
-def test_a_charset_is_not_taken_at_its_word(world: World, charset: str) -> None:
-    # JSON and addresses are UTF-8; some of Python's codecs decode no text, and fail.
-    caller = world.as_("admin")
-    kind = f"application/json; charset={charset}"
-    path = PREFIX + "/prompts?search=caf%C3%A9"
-    read = caller.client.generic("GET", path, content_type=kind, headers=caller.headers)
-    assert read.status_code == 200
-    path = PREFIX + "/codices/check"
-    body = json.dumps({"codex": "default", "text": "Say hello."}).encode()
-    asked = caller.client.generic("POST", path, body, kind, headers=caller.headers)
-    assert asked.status_code == 200
-
-
 def test_more_parameters_than_are_read_are_refused(world: World) -> None:
     many = "&".join(f"p{n}=1" for n in range(1_500))
     for method, body in (("GET", None), ("POST", {"scopes": ["read"]})):

@@ -10,12 +10,13 @@ from contextlib import contextmanager
 
 import hypothesis
 import pytest
-from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, transaction
 from schemathesis import Case
 from schemathesis import checks as conformance
 from schemathesis.core.transport import Response
+
+from mintmark.config import wsgi
 
 from . import fuzzing
 from .test_authorisation import CAST, ENDPOINTS
@@ -45,7 +46,6 @@ class Door:
     """The API as it is served, in the transaction of a test, asked in every role."""
 
     def __init__(self, world: World) -> None:
-        self._application = WSGIHandler()
         self._headers = {who: world.as_(who).headers for who in CAST} | {
             "reader": world.as_("operator", scopes=("read",)).headers,
             "anonymous": {},
@@ -54,7 +54,7 @@ class Door:
     def ask(self, case: Case, *, role: str) -> Response:
         """The answer to a request, which is undone."""
         with undone():
-            return case.call(app=self._application, headers=self._headers[role])
+            return case.call(app=wsgi.application, headers=self._headers[role])
 
 
 @contextmanager
