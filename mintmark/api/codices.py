@@ -45,6 +45,13 @@ class NewCodex(Body):
     description: str = ""
 
 
+class NewDefault(Body):
+    """The clauses that bind everybody from now on, each as those of a codex."""
+
+    clauses: list[dict[str, Any]]
+    description: str = ""
+
+
 class Question(Body):
     """A text to check: with the codex named, or with the clauses given, which are not stored. `variables` are the
     placeholders that a prompt's text has to hold."""
@@ -102,6 +109,22 @@ def listed(request: Request, limit: paging.Limit, cursor: paging.Cursor) -> Code
 def named(request: Request, ref: Reference) -> CodexShape:
     """Find a codex by `name` (its newest version), `name@version` or id."""
     return _shape(codices.named(reference=ref))
+
+
+@routes.get("/codices/default", scope="read", answer=CodexShape)
+def default_shown(request: Request) -> CodexShape:
+    """Show the codex that binds every prompt and every output: the newest version of `default`."""
+    return _shape(codices.default())
+
+
+@routes.put("/codices/default", scope="registry", body=NewDefault, answer=CodexShape)
+def default_changed(request: Request, body: NewDefault) -> CodexShape:
+    """Let other clauses bind everybody, from now on: they become the next version of `default`. It takes an admin."""
+    return _shape(
+        codices.change_default(
+            caller=request.auth, clauses=body.clauses, description=body.description
+        )
+    )
 
 
 @routes.get("/codices/{int:codex_id}", scope="read", answer=CodexShape)

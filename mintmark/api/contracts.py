@@ -1,11 +1,12 @@
-"""`/prompts/{id}/codices` and `/assistants/{id}/codices`: which rule sets bind a prompt, and an assistant."""
+"""`/prompts/{id}/codices` and `/assistants/{id}/codices`: which rule sets bind a prompt, and an assistant;
+and what a rule set binds."""
 
 from typing import Literal, TypedDict
 
 from mintmark.registry import codices, contracts
 from mintmark.registry.models import Assistant, Codex, Prompt
 
-from . import lookups
+from . import lookups, paging, shapes
 from .bodies import Body, Id, Reference
 from .credentials import Request
 from .routes import Routes
@@ -24,6 +25,16 @@ class BoundShape(TypedDict):
 
 class Bound(TypedDict):
     items: list[BoundShape]
+
+
+class PromptsBound(TypedDict):
+    items: list[shapes.PromptNamed]
+    next_cursor: str | None
+
+
+class AssistantsBound(TypedDict):
+    items: list[shapes.Named]
+    next_cursor: str | None
 
 
 class Contract(Body):
@@ -81,6 +92,34 @@ def assistant_released(request: Request, assistant_id: Id, codex_id: Id) -> None
     contracts.release_assistant(
         caller=request.auth, assistant=_assistant(assistant_id), codex=_codex(codex_id)
     )
+
+
+@routes.get("/codices/{int:codex_id}/prompts", scope="read", answer=PromptsBound, refuses=(400,))
+def prompts_bound(
+    request: Request, codex_id: Id, limit: paging.Limit, cursor: paging.Cursor
+) -> PromptsBound:
+    """List the prompts with a contract with this version of a codex, newest first. `default` binds all without one."""
+    rows = contracts.prompts_of(codex=_codex(codex_id))
+    after = paging.read(cursor, like=(0,))
+    if after is not None:
+        rows = rows.filter(id__lt=after[0])
+    page, following = paging.cut(list(rows[: limit + 1]), limit=limit, key=lambda row: (row.pk,))
+    return {"items": [shapes.prompt(row) for row in page], "next_cursor": following}
+
+
+@routes.get(
+    "/codices/{int:codex_id}/assistants", scope="read", answer=AssistantsBound, refuses=(400,)
+)
+def assistants_bound(
+    request: Request, codex_id: Id, limit: paging.Limit, cursor: paging.Cursor
+) -> AssistantsBound:
+    """List the assistants with a contract with this version of a codex, newest first."""
+    rows = contracts.assistants_of(codex=_codex(codex_id))
+    after = paging.read(cursor, like=(0,))
+    if after is not None:
+        rows = rows.filter(id__lt=after[0])
+    page, following = paging.cut(list(rows[: limit + 1]), limit=limit, key=lambda row: (row.pk,))
+    return {"items": [shapes.assistant(row) for row in page], "next_cursor": following}
 
 
 def _prompt(prompt_id: int) -> Prompt:

@@ -56,6 +56,7 @@ from . import (
     routes,
     runners,
     runs,
+    sales,
     trust,
     vault_debts,
     vault_keys,
@@ -111,8 +112,8 @@ api = Api(
 )
 for module in (
     evidence, exports, prompts, reputation, assistants, trust, rituals, codices, contracts, memories, runners, runs,
-    comparisons, labels, listings, prompt_sets, purchases, purchase_requests, wallets, injections, mandates, forks,
-    foresight, ranking, ratings, entitlements, vaults, bundle_imports,
+    comparisons, labels, listings, sales, prompt_sets, purchases, purchase_requests, wallets, injections, mandates,
+    forks, foresight, ranking, ratings, entitlements, vaults, bundle_imports,
     vault_keys, vault_debts, withdrawals, otlp, webhooks, keys, house,
 ):  # fmt: skip
     api.add_router("", module.routes.router)

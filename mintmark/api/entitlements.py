@@ -80,6 +80,17 @@ def listed(
     return {"items": [_shape(row) for row in page], "next_cursor": following}
 
 
+@routes.get("/entitlements", scope="read", answer=EntitlementPage, refuses=(400,))
+def held(request: Request, limit: paging.Limit, cursor: paging.Cursor) -> EntitlementPage:
+    """List what the caller's teams may use beside their own, newest first."""
+    rows = entitlements.held(team_ids=request.auth.team_ids)
+    after = paging.read(cursor, like=(0,))
+    if after is not None:
+        rows = rows.filter(id__lt=after[0])
+    page, following = paging.cut(list(rows[: limit + 1]), limit=limit, key=lambda row: (row.pk,))
+    return {"items": [_shape(row) for row in page], "next_cursor": following}
+
+
 @routes.post(
     "/prompts/{int:prompt_id}/entitlements",
     scope="market",

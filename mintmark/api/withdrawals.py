@@ -10,7 +10,7 @@ from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.vault import withdrawals
 from mintmark.vault.models import RevocationList
 
-from . import shapes
+from . import paging, shapes
 from .answers import Created, Envelope
 from .credentials import Request
 from .routes import Routes
@@ -49,6 +49,44 @@ class TakenShape(TypedDict):
     withdrawn_here: list[shapes.PromptNamed]
     revoked: list[WithdrawnShape]
     revoked_keys: list[RevokedKeyShape]
+
+
+class ListedShape(TypedDict):
+    """A list that was taken in, without what it says; `applied` counts the prompts of here that it withdrew."""
+
+    issuer: str
+    sequence: int
+    brought_by: str
+    brought_at: datetime
+    applied: int
+
+
+class ListPage(TypedDict):
+    items: list[ListedShape]
+    next_cursor: str | None
+
+
+@routes.get("/vault/withdrawals/taken", scope="read", answer=ListPage, refuses=(400,))
+def listed(request: Request, limit: paging.Limit, cursor: paging.Cursor) -> ListPage:
+    """List the revocation lists of other installations that were taken in here, newest first."""
+    rows = RevocationList.objects.select_related("brought_by").defer("envelope").order_by("-id")
+    after = paging.read(cursor, like=(0,))
+    if after is not None:
+        rows = rows.filter(id__lt=after[0])
+    page, following = paging.cut(list(rows[: limit + 1]), limit=limit, key=lambda row: (row.pk,))
+    return {
+        "items": [
+            {
+                "issuer": row.issuer,
+                "sequence": row.sequence,
+                "brought_by": row.brought_by.name,
+                "brought_at": row.brought_at,
+                "applied": row.applied,
+            }
+            for row in page
+        ],
+        "next_cursor": following,
+    }
 
 
 @routes.envelope("/vault/withdrawals", scope="")

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
+
 from mintmark.accounts.callers import Caller
 from mintmark.core import errors
 
@@ -27,6 +29,16 @@ def of_assistant(*, assistant: Assistant) -> Bound:
     """What binds whatever an assistant is given, and what it answers."""
     own = Codex.objects.filter(assistants=assistant).order_by("id")
     return Bound(default=codices.default(), contracts=list(own))
+
+
+def prompts_of(*, codex: Codex) -> "QuerySet[Prompt]":
+    """The prompts with a contract with this version of a codex, newest first."""
+    return Prompt.objects.filter(contracts__codex=codex).defer("text", "wording").order_by("-id")
+
+
+def assistants_of(*, codex: Codex) -> "QuerySet[Assistant]":
+    """The assistants with a contract with this version of a codex, newest first."""
+    return Assistant.objects.filter(codices=codex).order_by("-id")
 
 
 def bind(*, caller: Caller, prompt: Prompt, codex: Codex) -> CodexContract:

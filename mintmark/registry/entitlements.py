@@ -28,6 +28,14 @@ def live(*, prompt: Prompt, team_ids: frozenset[int]) -> QuerySet[Entitlement]:
     return Entitlement.objects.filter(prompt=prompt, team__in=team_ids, ended_at__isnull=True)
 
 
+def held(*, team_ids: Collection[int]) -> QuerySet[Entitlement]:
+    """What these teams may use beside their own, newest first."""
+    rows = Entitlement.objects.filter(
+        team__in=team_ids, ended_at__isnull=True, prompt__tombstone__isnull=True
+    )
+    return rows.select_related("prompt__team", "team").order_by("-id")
+
+
 def grant(*, caller: Caller, prompt: Prompt, team: Team, reason: str) -> Entitlement:
     """Let a team use a prompt of the caller's own team; granting again changes nothing."""
     _require_author(caller, prompt)

@@ -5,22 +5,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Model, Q, QuerySet, Sum
+from django.db.models import Count, Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Role
-from mintmark.market import warranties
+from mintmark.market import sales, warranties
 from mintmark.market.models import (
     Injection,
-    PromptTokenListing,
     Purchase,
     PurchaseRequest,
     Warranty,
 )
 from mintmark.market.warranties import Measured
+from mintmark.registry import entitlements
 from mintmark.registry.models import Entitlement
 
 from . import contexts, doors, parameters
@@ -92,7 +92,7 @@ def read(request: HttpRequest, *, caller: Caller, now: datetime) -> dict[str, An
             "assistant__name", "slot"
         )[:_MOST_AT_WORK],
         "operated": {team for team in teams if caller.has_role(Role.OPERATOR, team_id=team)},
-        "selling": _part(request, "selling_before", _selling(caller)),
+        "selling": _part(request, "selling_before", sales.of(caller=caller)),
         "requests": PurchaseRequest.objects.filter(
             buyer__team__in=teams, state=PurchaseRequest.State.WAITING
         ).count(),
@@ -113,44 +113,14 @@ def _purchases(caller: Caller) -> QuerySet[Purchase]:
 
 
 def _usable(caller: Caller) -> QuerySet[Entitlement]:
-    rows = Entitlement.objects.filter(
-        team__in=caller.team_ids, ended_at__isnull=True, prompt__tombstone__isnull=True
-    )
-    return (
-        rows.select_related("prompt__team", "team")
-        .annotate(
-            at_work=Count(
-                "prompt__injections",
-                filter=Q(
-                    prompt__injections__ended_at__isnull=True,
-                    prompt__injections__assistant__team__in=caller.team_ids,
-                ),
-            )
-        )
-        .order_by("-id")
-    )
-
-
-def _selling(caller: Caller) -> QuerySet[PromptTokenListing]:
-    """The listings of the caller's teams: how often each was sold, what buyers paid, what of it waits and what went
-    back, in micro-tokens."""
-    rows = PromptTokenListing.objects.filter(
-        Q(prompt__team__in=caller.team_ids) | Q(seller=caller.principal)
-    )
-    paid = "purchases__price_micro"
-    return (
-        rows.select_related("prompt", "seller")
-        .annotate(
-            sold=Count("purchases"),
-            paid_micro=Sum(paid, default=0),
-            waiting_micro=Sum(
-                paid, filter=Q(purchases__warranty__state=Warranty.State.OPEN), default=0
-            ),
-            refunded_micro=Sum(
-                paid, filter=Q(purchases__warranty__state=Warranty.State.FAILED), default=0
+    return entitlements.held(team_ids=caller.team_ids).annotate(
+        at_work=Count(
+            "prompt__injections",
+            filter=Q(
+                prompt__injections__ended_at__isnull=True,
+                prompt__injections__assistant__team__in=caller.team_ids,
             ),
         )
-        .order_by("-id")
     )
 
 

@@ -127,6 +127,13 @@ TABLE = [
         (201, 403, 403, 201, 201, 403, 403, 403),
         lambda w: {"name": "new", "clauses": [CLAUSE]},
     ),
+    read("codices.default_shown", lambda w: "/codices/default"),
+    Row(
+        "codices.default_changed",
+        lambda w: "/codices/default",
+        (403, 403, 403, 200, 403, 403, 403, 403),
+        lambda w: {"clauses": [CLAUSE]},
+    ),
     Row(
         "codices.checked",
         lambda w: "/codices/check",
@@ -157,6 +164,8 @@ TABLE = [
         lambda w: f"/prompts/{w.prompt.pk}/codices/{w.codex.pk}",
         (403, 204, 403, 204, 403, 403, 403, 403),
     ),
+    read("contracts.prompts_bound", lambda w: f"/codices/{w.codex.pk}/prompts"),
+    read("contracts.assistants_bound", lambda w: f"/codices/{w.codex.pk}/assistants"),
     read("contracts.of_assistant", lambda w: f"/assistants/{w.scout.pk}/codices"),
     Row(  # not even by the assistant itself
         "contracts.assistant_bound",
@@ -284,6 +293,7 @@ TABLE = [
         lambda w: f"/market/listings/{w.listing.pk}?reason=outdated",
         (403, 204, 403, 204, 403, 403, 403, 403),
     ),
+    read("sales.listed", lambda w: "/market/sales"),
     read("prompt_sets.listed", lambda w: "/market/sets"),
     read("prompt_sets.shown", lambda w: "/market/sets/starter"),
     Row(
@@ -453,6 +463,7 @@ TABLE = [
         lambda w: f"/prompts/{w.open_prompt.pk}/entitlements",
         (200, 200, 200, 200, 403, 200, 403, 403),
     ),
+    read("entitlements.held", lambda w: "/entitlements"),
     Row(
         "entitlements.granted",
         lambda w: f"/prompts/{w.fork.pk}/entitlements",
@@ -598,6 +609,7 @@ TABLE = [
         (403, 403, 403, 201, 403, 403, 403, 201),
         lambda w: {"amount": "2", "reason": "bank transfer 17"},
     ),
+    read("withdrawals.listed", lambda w: "/vault/withdrawals/taken"),
     read("withdrawals.issued", lambda w: "/vault/withdrawals"),
     Row(
         "withdrawals.taken",
