@@ -172,7 +172,9 @@ def _feedback(
     known = client.get_experiment_by_name(experiment)
     where = known.experiment_id if known else None
     if where is None and not sent.dry_run:
-        where = client.create_experiment(experiment)
+        where = client.create_experiment(
+            experiment, artifact_location=mlflow_store.artifacts(address, experiment)
+        )
     done = _sent_before(client, where)
     source = AssessmentSource(source_type="CODE", source_id=_SOURCE_ID)
     events = departures.outcomes(of=versions, tool=MLFLOW)

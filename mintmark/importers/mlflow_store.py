@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from mintmark.core import errors
 
@@ -236,6 +237,15 @@ def is_there(store: str) -> bool:
     if store.startswith("sqlite:///") or "://" not in store:
         return Path(store.removeprefix("sqlite:///")).exists()
     return True
+
+
+def artifacts(address: str, experiment: str) -> str | None:
+    """Where traces of an experiment lie: beside a store that is a file, not where a command was given. None: the server
+    knows."""
+    if not address.startswith("sqlite:///"):
+        return None
+    folder = Path(address.removeprefix("sqlite:///")).parent / "mlruns"
+    return (folder / quote(experiment, safe="")).as_uri()
 
 
 def shown(store: str) -> str:

@@ -167,6 +167,8 @@ def test_prompts_labels_and_outcomes_go_out_and_come_in_again(
     back = prompts.named(reference="mlflow/acme.talk@production")
     assert back.text == "system:\nBe {{tone}}.\nuser:\nHi"
     assert not Event.objects.filter(prompt=back).exists()
+    where = client.get_experiment_by_name("mintmark").artifact_location
+    assert where == (tmp_path / "mlruns/mintmark").as_uri(), "beside the store"
     (feedback,) = mlflow_store.read(store=str(path)).feedback
     assert (feedback.score, feedback.assistant) == (0.75, "scout")
 
