@@ -39,6 +39,10 @@ COMMANDS = {
         "rituals:ritual",
         "Define rituals, say how assistants are reached, run prompts.",
     ),
+    "codex": (
+        "codices:codex",
+        "Register rule sets, try them on texts, say what they bind.",
+    ),
     "otel": (
         "otel:otel",
         "See and say how evaluations from OpenTelemetry become evidence.",

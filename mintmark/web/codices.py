@@ -1,6 +1,6 @@
 """The pages of rule sets: what clauses say and whom they bind, what they find in a text, how a set is registered."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,15 +9,13 @@ from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
 
-from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Role
-from mintmark.core import clauses, errors, placeholders
+from mintmark.core import clauses, errors
 from mintmark.core.clauses import Verdict
 from mintmark.core.screening import Mark
-from mintmark.registry import codices, default_codex
-from mintmark.registry.codices import InvalidCodex
+from mintmark.registry import codices
 from mintmark.registry.models import Assistant, Codex, Prompt
-from mintmark.rituals import documents
+from mintmark.rituals import rule_sets
 
 from . import doors, inert, parameters, places, spoken
 
@@ -26,7 +24,6 @@ BOUND_SHOWN = 30
 MOST_CHARACTERS = 50_000
 """Of a text that is checked on a page; the API takes more."""
 
-_MEMBERS = {"name", "description", "clauses"}
 EXAMPLE = """name: house-rules
 description: How we talk to customers.
 clauses:
@@ -121,7 +118,7 @@ def new(request: HttpRequest) -> HttpResponseBase:
     refusal = ""
     if request.method == "POST":
         try:
-            made, is_new = _registered(typed, caller=caller)
+            made, is_new = rule_sets.register(rule_sets.read(typed), caller=caller)
         except errors.Refusal as refused:
             refusal, wrong = refused.message, places.of(refused, text=typed, within="clauses")
         else:
@@ -153,12 +150,7 @@ def told(codex: Codex) -> list[Clause]:
 
 def checked(codex: Codex, *, text: str, applies_to: str) -> Tried:
     """What a codex says of a text, as of a prompt's with the variables that stand in it, or as of an output."""
-    rules, name = codex.clauses, str(codex)
-    if applies_to == "prompt":
-        variables = placeholders.names(text)
-        found = clauses.of_text(clauses=rules, text=text, variables=variables, codex=name)
-    else:
-        found = clauses.of_output(clauses=rules, text=text, codex=name)
+    found = rule_sets.check(codex, text=text, applies_to=applies_to)
     return Tried(text=text, applies_to=applies_to, verdicts=found, parts=marked(text, found))
 
 
@@ -172,26 +164,6 @@ def marked(text: str, verdicts: Sequence[Verdict]) -> list[inert.Part]:
         for start, end, says in spans
     ]
     return inert.parts(text, marks=marks)
-
-
-def _registered(text: str, *, caller: Caller) -> tuple[Codex, bool]:
-    """The codex that a document states, and whether it is a new version."""
-    found = documents.read(text)
-    if not isinstance(found, Mapping):
-        raise InvalidCodex("A rule set is a mapping of name, description and clauses.")
-    if others := sorted(found.keys() - _MEMBERS):
-        raise InvalidCodex(f"{others[0][:60]!r} is not read here: give name, description, clauses.")
-    name, rules, description = found.get("name"), found.get("clauses"), found.get("description")
-    if not isinstance(name, str) or not isinstance(rules, list):
-        raise InvalidCodex("Give the rule set a `name`, a text, and `clauses`, a list.")
-    if not isinstance(description, str | None):
-        raise InvalidCodex("The `description` is a text.")
-    before = Codex.objects.filter(name=name).count()
-    if name == default_codex.NAME and caller.is_admin:
-        made = codices.change_default(caller=caller, clauses=rules, description=description or "")
-    else:
-        made = codices.register(name=name, clauses=rules, description=description or "")
-    return made, Codex.objects.filter(name=name).count() > before
 
 
 def _newest() -> QuerySet[Codex]:
