@@ -1,17 +1,20 @@
 """The door itself: the one API object, what every request passes through, and how each error is answered."""
 
 import functools
+import json
 import logging
+import sys
 from collections.abc import Callable, Collection
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
-from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import DisallowedHost, RequestDataTooBig, SuspiciousOperation
 from django.core.signals import got_request_exception
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase, HttpResponseNotAllowed
 from django.urls import URLPattern, path, re_path
 from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.openapi.schema import OpenAPISchema
@@ -159,6 +162,13 @@ def _on_too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
 
 def unreadable(request: HttpRequest, error: Exception) -> HttpResponse:
     """The answer to a request that Django refuses to read, its host name included."""
+    if isinstance(error, DisallowedHost):
+        host = request.META.get("HTTP_HOST", "")
+        return problems.answer(
+            refusals.InvalidRequest(
+                f"This server does not answer to the host {host[:100]!r}; name it in MINTMARK_ALLOWED_HOSTS."
+            )
+        )
     return problems.answer(refusals.InvalidRequest("The request can't be read as HTTP and JSON."))
 
 
@@ -168,11 +178,18 @@ def _on_mistake(request: HttpRequest, error: Exception) -> HttpResponse:
         return problems.answer(unavailable.Unavailable())
     _log.error("%s %s failed", request.method, request.path, exc_info=error)
     got_request_exception.send(sender=Api, request=request)
-    return problems.answer(
-        refusals.Internal("The server made a mistake; its log says which. Try again later.")
-    )
+    return problems.answer(refusals.Internal(_MISTAKE))
 
 
+def failed(request: HttpRequest) -> HttpResponse:
+    """The answer to a request that failed before an endpoint was reached; Django has written why to the log."""
+    error = sys.exception()
+    if error is not None and unavailable.is_unavailable(error):
+        return problems.answer(unavailable.Unavailable())
+    return problems.answer(refusals.Internal(_MISTAKE))
+
+
+_MISTAKE = "The server made a mistake; its log says which. Try again later."
 _HANDLERS: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
     errors.Refusal: _on_refusal,
     ValidationError: _on_invalid,
@@ -245,11 +262,22 @@ def _nowhere(request: HttpRequest) -> HttpResponse:
     return problems.answer(errors.NotFound(f"There is nothing at {request.path[:200]}."))
 
 
+@require_safe
+def _described(request: HttpRequest) -> HttpResponse:
+    """The schema of this door."""
+    return answers.read_answer(request, _written())
+
+
+@functools.cache
+def _written() -> bytes:
+    return json.dumps(api.get_openapi_schema(), ensure_ascii=False).encode()
+
+
 def _hung() -> list[URLPattern]:
     patterns = [
         pattern
         for pattern in api.urls[0]
-        if isinstance(pattern, URLPattern) and pattern.name != "api-root"
+        if isinstance(pattern, URLPattern) and pattern.name not in ("api-root", "openapi-json")
     ]
     taken = {
         endpoint.path: routes.FILE_TYPES
@@ -261,8 +289,10 @@ def _hung() -> list[URLPattern]:
     for pattern in patterns:
         takes = taken.get(f"/{pattern.pattern}", (answers.MEDIA_TYPE,))
         pattern.callback = admission.counted(_pass(pattern.callback, takes=takes))
+    described = admission.counted(_pass(_described, takes=(answers.MEDIA_TYPE,)))
     return [
         *patterns,
+        path("openapi.json", described, name="openapi-json"),
         path("docs", reference.page, name="docs"),
         re_path(r"", admission.counted(_nowhere)),
     ]

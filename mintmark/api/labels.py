@@ -36,6 +36,7 @@ class LabelShape(TypedDict):
 
 class Labels(TypedDict):
     items: list[LabelShape]
+    next_cursor: str | None
 
 
 class MoveShape(TypedDict):
@@ -74,14 +75,17 @@ def moves(request: Request, line: Line, limit: paging.Limit, cursor: paging.Curs
     return {"items": [_move(row) for row in page], "next_cursor": following}
 
 
-@routes.get("/labels", scope="read", answer=Labels, refuses=(404,))
-def standing(request: Request, line: Line) -> Labels:
+@routes.get("/labels", scope="read", answer=Labels, refuses=(400, 404))
+def standing(request: Request, line: Line, limit: paging.Limit, cursor: paging.Cursor) -> Labels:
     """List where the labels of a line stand."""
     newest = _newest(line)
     rows = Label.objects.filter(namespace=newest.namespace, name=newest.name).select_related(
         "prompt"
     )
-    return {"items": [_shape(row) for row in rows.order_by("label")]}
+    page, following = paging.page(
+        sorted(rows, key=lambda row: row.label), limit=limit, cursor=cursor, like=("",), key=lambda row: (row.label,)
+    )  # fmt: skip
+    return {"items": [_shape(row) for row in page], "next_cursor": following}
 
 
 @routes.put(LABEL, scope="registry", body=Standing, answer=LabelShape)

@@ -1,6 +1,6 @@
 """Keyset paging: a cursor says after which entry the next page begins; it is opaque to callers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated
 
 from ninja import Query
@@ -52,3 +52,12 @@ def cut[T](
     """The page out of up to `limit` + 1 rows, and the cursor of the next page if there is one."""
     page = rows[:limit]
     return page, write(key(page[-1])) if len(rows) > limit else None
+
+
+def page[T](
+    rows: Iterable[T], *, limit: int, cursor: str | None, like: Key, key: Callable[[T], Key]
+) -> tuple[Sequence[T], str | None]:
+    """The page after `cursor` of a list that is made whole, in the ascending order of `key`; and the next cursor."""
+    after = read(cursor, like=like)
+    rest = [row for row in rows if after is None or key(row) > after]
+    return cut(rest[: limit + 1], limit=limit, key=key)

@@ -61,7 +61,6 @@ CATALOGUE: dict[str, Entry] = {
     "precondition_failed": Entry(412, "What the caller holds is not current"),
     "body_too_large": Entry(413, "The body is too large"),
     "unsupported_media_type": Entry(415, "The body is of a type that is not taken here"),
-    "too_many_requests": Entry(429, "The caller asks more often than it may"),
     "bad_signature": Entry(
         422, "A signature does not hold: the file was changed, or another key signed it"
     ),
@@ -131,6 +130,7 @@ CATALOGUE: dict[str, Entry] = {
     "unknown_version": Entry(422, "It is of a version that is not read here"),
     "invalid_webhook": Entry(422, "The webhook can't be made or used as asked"),
     "withdrawn": Entry(422, "Its issuer withdrew a prompt of the bundle"),
+    "too_many_requests": Entry(429, "The caller asks more often than it may"),
     "internal_error": Entry(500, "The server made a mistake"),
     "vault_altered": Entry(500, "What is kept of a bundle is not what was signed"),
     "missing_extra": Entry(501, "This installation lacks the packages that it takes"),

@@ -163,6 +163,7 @@ class GainsShape(TypedDict):
     parent: shapes.PromptNamed | None
     overall: GainShape | None
     items: list[AssistantGainShape]
+    next_cursor: str | None
 
 
 @routes.get("/prompts/{int:prompt_id}/reputation", scope="read", answer=ReputationShape)
@@ -289,11 +290,20 @@ def lineage(
     }
 
 
-@routes.get("/prompts/{int:prompt_id}/gains", scope="read", answer=GainsShape)
-def gains(request: Request, prompt_id: Id) -> GainsShape:
+@routes.get("/prompts/{int:prompt_id}/gains", scope="read", answer=GainsShape, refuses=(400,))
+def gains(
+    request: Request, prompt_id: Id, limit: paging.Limit, cursor: paging.Cursor
+) -> GainsShape:
     """Show what the edit from its parent to a prompt gained or cost, over all assistants and each, with intervals."""
     prompt = _prompt(prompt_id)
     told = PromptReputationLedger().gains(prompt=prompt)
+    page, following = paging.page(
+        told.assistants,
+        limit=limit,
+        cursor=cursor,
+        like=(0.0, ""),
+        key=lambda one: (-abs(one.gain.value), one.assistant.name),
+    )
     return {
         **shapes.current(),
         "prompt": shapes.prompt(prompt),
@@ -305,8 +315,9 @@ def gains(request: Request, prompt_id: Id) -> GainsShape:
                 "gain": _gain(one.gain),
                 "mine": one.assistant.team_id in request.auth.team_ids,
             }
-            for one in told.assistants
+            for one in page
         ],
+        "next_cursor": following,
     }
 
 

@@ -29,14 +29,15 @@ type KeyTaken = Literal["", "optional", "required"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """What was declared; the table of authorisations in the tests is held against these. A `keyed` one is refused
-    without an `Idempotency-Key`; one without a scope is open to everybody. `also` are types of bodies taken
-    beside JSON, where the format is another's."""
+    without an `Idempotency-Key`; one that `repeats` takes none, as it changes nothing the second time; one without a
+    scope is open to everybody. `also` are types of bodies taken beside JSON, where the format is another's."""
 
     method: str
     path: str
     scope: str
     name: str
     keyed: bool = False
+    repeats: bool = False
     takes_body: bool = False
     takes_file: bool = False
     also: tuple[str, ...] = ()
@@ -190,7 +191,7 @@ class Routes:
                 told = view(request, body=bodies.parse(parser, request.body), **values)
                 return answers.write_answer(answers.write(told, shape=answer), status=200)
 
-            self._add("POST", path, view, run, scope, answer, 200, refuses, body=body)
+            self._add("POST", path, view, run, scope, answer, 200, refuses, body=body, repeats=True)
             return view
 
         return declare
@@ -211,7 +212,7 @@ class Routes:
                 view(request, **values)
                 return answers.write_answer(b"", status=204)
 
-            self._add("DELETE", path, view, run, scope, None, 204, refuses, body=None)
+            self._add("DELETE", path, view, run, scope, None, 204, refuses, body=None, repeats=True)
             return view
 
         return declare
@@ -252,7 +253,7 @@ class Routes:
                 made = view(request, body=bodies.parse(parser, request.body), **values)
                 return answers.write_answer(answers.write(made, shape=answer), status=200)
 
-            self._add(method, path, view, run, scope, answer, 200, refuses, body=body)
+            self._add(method, path, view, run, scope, answer, 200, refuses, body=body, repeats=True)
             return view
 
         return declare
@@ -270,6 +271,7 @@ class Routes:
         *,
         body: Any,
         key: KeyTaken = "",
+        repeats: bool = False,
         media: str = "",
         takes_file: bool = False,
         also: tuple[str, ...] = (),
@@ -284,6 +286,7 @@ class Routes:
                 scope=scope,
                 name=name,
                 keyed=key == "required",
+                repeats=repeats,
                 takes_body=body is not None and not also,
                 takes_file=takes_file,
                 also=also,

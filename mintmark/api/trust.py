@@ -144,6 +144,7 @@ class HoldersShape(TypedDict):
     as_of: AsOf
     policy: Policy
     items: list[HolderShape]
+    next_cursor: str | None
 
 
 class HeatMapShape(TypedDict):
@@ -276,13 +277,24 @@ def suggestions(
     }
 
 
-@routes.get("/prompts/{int:prompt_id}/assistants", scope="read", answer=HoldersShape)
-def holders(request: Request, prompt_id: Id) -> HoldersShape:
+@routes.get(
+    "/prompts/{int:prompt_id}/assistants", scope="read", answer=HoldersShape, refuses=(400,)
+)
+def holders(
+    request: Request, prompt_id: Id, limit: paging.Limit, cursor: paging.Cursor
+) -> HoldersShape:
     """Show how every measured assistant stands with a prompt, tried or not, best first."""
     told = AssistantTrustTracker().assistants_of(
         prompt=lookups.by_id(Prompt.objects.all(), pk=prompt_id),
         now=clock.reading(),
         caller=request.auth,
+    )
+    page, following = paging.page(
+        told,
+        limit=limit,
+        cursor=cursor,
+        like=(0.0, ""),
+        key=lambda one: (-one.trust.value, one.assistant.name),
     )
     return {
         **shapes.current(),
@@ -292,8 +304,9 @@ def holders(request: Request, prompt_id: Id) -> HoldersShape:
                 "trust": shapes.estimate(one.trust),
                 "mine": one.mine,
             }
-            for one in told
+            for one in page
         ],
+        "next_cursor": following,
     }
 
 

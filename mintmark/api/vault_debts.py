@@ -9,7 +9,7 @@ from mintmark.accounts.models import Principal
 from mintmark.core import money
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 
-from . import amounts, lookups
+from . import amounts, lookups, paging
 from .amounts import Price, Tokens
 from .answers import Created
 from .bodies import Body, Id
@@ -31,6 +31,7 @@ class DebtShape(TypedDict):
 
 class Debts(TypedDict):
     items: list[DebtShape]
+    next_cursor: str | None
 
 
 class Payment(Body):
@@ -49,10 +50,17 @@ class PaymentShape(TypedDict):
     reason: str
 
 
-@routes.get("/vault/debts", scope="read", answer=Debts)
-def listed(request: Request) -> Debts:
+@routes.get("/vault/debts", scope="read", answer=Debts, refuses=(400,))
+def listed(request: Request, limit: paging.Limit, cursor: paging.Cursor) -> Debts:
     """List what is owed to people of other installations, the largest sum first: to treasurers and auditors."""
     owed = SymbolicPromptTokenMarketplace().owed_abroad(caller=request.auth)
+    page, following = paging.page(
+        owed,
+        limit=limit,
+        cursor=cursor,
+        like=(0, 0),
+        key=lambda debt: (-debt.balance_micro, debt.holder.pk),
+    )
     return {
         "items": [
             {
@@ -62,8 +70,9 @@ def listed(request: Request) -> Debts:
                 "issuer": debt.holder.issuer_name,
                 "owed": amounts.shown(debt.balance_micro),
             }
-            for debt in owed
-        ]
+            for debt in page
+        ],
+        "next_cursor": following,
     }
 
 

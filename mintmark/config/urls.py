@@ -1,14 +1,14 @@
 """Where each door is hung."""
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import include, path
 from django.views import defaults
 
 from mintmark.api import door
 from mintmark.telemetry import metrics
+from mintmark.web import mistakes
 
-handler500 = "mintmark.web.mistakes.mistake"
 urlpatterns = [
     path("", include("mintmark.web.urls")),
     path("admin/", admin.site.urls),
@@ -22,3 +22,10 @@ def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
     if request.path.startswith(door.PREFIX):
         return door.unreadable(request, exception)
     return defaults.bad_request(request, exception)
+
+
+def handler500(request: HttpRequest) -> HttpResponseBase:
+    """A mistake of the server's own, or a database that can't answer, in the words of its door."""
+    if request.path.startswith(door.PREFIX):
+        return door.failed(request)
+    return mistakes.mistake(request)

@@ -65,7 +65,7 @@ def _pages(world: World, path: str, items: str = "items") -> list[list[Any]]:
     "path",
     ["/prompts", "/standings", "/assistants", "/rituals", "/codices", "/keys", "/policies",
      "/labels/moves?line=mint/summary", "/prompts/{prompt}/evidence", "/assistants/{scout}/trust", "/vaults",
-     "/bundle-imports", "/vault/keys", "/vault/trusted-keys"],
+     "/bundle-imports", "/vault/keys", "/vault/trusted-keys", "/labels?line=mint/summary"],
 )  # fmt: skip
 def test_pages_show_every_entry_once(folded_world: World, path: str) -> None:
     world = folded_world
@@ -98,6 +98,33 @@ def test_pages_show_every_entry_once(folded_world: World, path: str) -> None:
     if path != "/keys":  # each caller here has a key of its own
         assert entries == whole
     assert len(entries) >= 5 or path == "/policies"
+
+
+@pytest.mark.parametrize("path", ["/prompts/{prompt}/assistants", "/prompts/{fork}/gains"])
+def test_pages_of_a_list_that_is_reckoned_show_every_entry_once(
+    folded_world: World, path: str
+) -> None:
+    world, operator = folded_world, folded_world.as_("admin")
+    for n in range(5):
+        operator.send("POST", "/assistants", {"name": f"a{n}", "team": "mint"})
+        for prompt, score in ((world.prompt, n / 5), (world.fork, 0.5)):
+            event = world.event_body(
+                prompt=prompt.pk, assistant=f"a{n}", score=score, runs=50, key=f"{prompt.pk} {n}"
+            )
+            operator.send("POST", "/evidence?wait=true", event)
+    path = path.format(prompt=world.prompt.pk, fork=world.fork.pk)
+    entries = [entry["assistant"]["name"] for page in _pages(world, path) for entry in page]
+    whole = operator.get(path + "?limit=200").json()["items"]
+    assert entries == [entry["assistant"]["name"] for entry in whole]
+    assert {f"a{n}" for n in range(5)} <= set(entries)
+    assert len(entries) == len(set(entries))
+
+
+def test_pages_of_what_is_owed_abroad_show_every_debt_once(world: World) -> None:
+    for n in range(5):
+        world.owed(name=f"Ann {n}", key=f"owed {n}")
+    entries = [debt["holder"] for page in _pages(world, "/vault/debts") for debt in page]
+    assert entries == [f"Ann {n}" for n in range(5)]
 
 
 def test_prompts_are_found_by_part_of_a_name_and_by_tag(world: World) -> None:

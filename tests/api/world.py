@@ -104,13 +104,13 @@ class World:
             key=f"fund {tokens}", now=timezone.now(),
         )  # fmt: skip
 
-    def owed(self) -> int:
+    def owed(self, *, name: str = "Ann", key: str = "owed") -> int:
         """The id of somebody of another installation who is owed three tokens."""
         now = timezone.now()
         issuer = bundles.Issuer(installation=bodies.INSTALLATION, name="Mintmark of Acme", team="")
-        holder = foreign.holder(issuer=issuer, name="Ann", now=now)
+        holder = foreign.holder(issuer=issuer, name=name, now=now)
         wallets.mint(
-            caller=self.acting("treasurer"), to=holder, amount_micro=3_000_000, reason="a sale", key="owed", now=now
+            caller=self.acting("treasurer"), to=holder, amount_micro=3_000_000, reason="a sale", key=key, now=now
         )  # fmt: skip
         return holder.pk
 
