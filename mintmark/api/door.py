@@ -1,6 +1,7 @@
 """The door itself: the one API object, what every request passes through, and how each error is answered."""
 
 import functools
+import inspect
 import json
 import logging
 import sys
@@ -103,6 +104,13 @@ def _schema(api: NinjaAPI) -> OpenAPISchema:
     shapes.update(routes.BODY_SHAPES)
     shapes["Problem"] = problem
     schema["components"]["schemas"] = dict(sorted(shapes.items()))
+    schema["tags"] = [
+        {
+            "name": group.routes.tag,
+            "description": inspect.cleandoc(group.__doc__ or "").partition("\n\n")[0],
+        }
+        for group in GROUPS
+    ]
     return schema
 
 
@@ -113,12 +121,13 @@ api = Api(
     urls_namespace="api",
     docs_url=None,
 )
-for module in (
+GROUPS = (
     evidence, exports, prompts, reputation, assistants, trust, rituals, codices, contracts, memories, runners, runs,
     comparisons, labels, listings, sales, prompt_sets, purchases, purchase_requests, wallets, injections, mandates,
     forks, foresight, ranking, ratings, entitlements, vaults, bundle_imports,
     vault_keys, vault_debts, withdrawals, otlp, webhooks, keys, house,
-):  # fmt: skip
+)  # fmt: skip
+for module in GROUPS:
     api.add_router("", module.routes.router)
 
 

@@ -1,8 +1,10 @@
-"""The schema that is checked in: `python -m mintmark.api.openapi` writes `openapi.json` anew."""
+"""The schema that is checked in: `python -m mintmark.api.openapi` writes `openapi.json` and `docs/reference` anew."""
 
 import json
 import os
 from pathlib import Path
+
+from . import reference_pages
 
 FILE = Path(__file__).resolve().parents[2] / "openapi.json"
 
@@ -15,12 +17,13 @@ def rendered() -> str:
 
 
 def main() -> None:
-    """Write the schema of the code as it stands."""
+    """Write the schema of the code as it stands, and the reference made from it."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mintmark.config.settings")
     import django
 
     django.setup()
     FILE.write_text(rendered())
+    reference_pages.write(json.loads(rendered()))
 
 
 if __name__ == "__main__":

@@ -30,7 +30,8 @@ type KeyTaken = Literal["", "optional", "required"]
 class Endpoint:
     """What was declared; the table of authorisations in the tests is held against these. A `keyed` one is refused
     without an `Idempotency-Key`; one that `repeats` takes none, as it changes nothing the second time; one without a
-    scope is open to everybody. `also` are types of bodies taken beside JSON, where the format is another's."""
+    scope is open to everybody. `also` are types of bodies taken beside JSON, where the format is another's. `answer`
+    is the shape of what it says."""
 
     method: str
     path: str
@@ -41,6 +42,7 @@ class Endpoint:
     takes_body: bool = False
     takes_file: bool = False
     also: tuple[str, ...] = ()
+    answer: Any = None
 
 
 ENDPOINTS: list[Endpoint] = []
@@ -58,7 +60,7 @@ class Routes:
 
     def __init__(self, *, tag: str, handles_files: bool = False) -> None:
         self.router = Router(tags=[tag])
-        self._tag = tag
+        self.tag = tag
         self._codes = problems.CATALOGUE.keys() - (() if handles_files else problems.OF_FILES)
 
     def get[T](
@@ -278,7 +280,7 @@ class Routes:
     ) -> None:
         if scope and scope not in SCOPES:
             raise ValueError(f"{path} asks for the scope {scope!r}, which does not exist")
-        name = f"{self._tag}.{view.__name__}"
+        name = f"{self.tag}.{view.__name__}"
         ENDPOINTS.append(
             Endpoint(
                 method=method,
@@ -290,6 +292,7 @@ class Routes:
                 takes_body=body is not None and not also,
                 takes_file=takes_file,
                 also=also,
+                answer=answer,
             )
         )
         # What the view gets beside what the path and the query say.
@@ -398,6 +401,7 @@ def _declared(
                 required=key == "required",
             )
         ]
+    codes = codes - _of_others(method, also=also)
     for refused in sorted(statuses):
         meant = [
             f"`{code}`: {entry.title}"
@@ -427,6 +431,12 @@ def _referred(body: Any) -> dict[str, Any]:
         BODY_SHAPES[shape["title"]] = shape
         return {"$ref": REF.format(model=shape["title"])}
     return shape
+
+
+def _of_others(method: str, *, also: tuple[str, ...]) -> set[str]:
+    """Codes that only another method, or another format of bodies, can bring about."""
+    others = {"invalid_json"} if method == "GET" else {"invalid_cursor"}
+    return others if also else others | {"invalid_telemetry"}
 
 
 def _header(description: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 import mintmark
 from mintmark import api
-from mintmark.api import answers, door, openapi, problems, routes
+from mintmark.api import answers, door, openapi, problems, reference_pages, routes
 from mintmark.core import errors
 from mintmark.registry import prompts
 from tests.bundles import bodies
@@ -71,6 +71,24 @@ def test_a_signed_file_is_declared_as_what_it_is() -> None:
     assert content == {
         answers.ENVELOPE: {"schema": {"$ref": routes.REF.format(model="EnvelopeShape")}}
     }
+
+
+def test_the_pages_of_the_reference_are_those_of_the_schema() -> None:
+    pages = reference_pages.rendered(json.loads(openapi.rendered()))
+    written = {path.name: path.read_text() for path in reference_pages.FOLDER.iterdir()}
+    assert written == pages, "run `python -m mintmark.api.openapi`"
+
+
+def test_the_reference_has_every_operation_with_its_scope_and_its_members() -> None:
+    pages = reference_pages.rendered(json.loads(openapi.rendered()))
+    for endpoint in routes.ENDPOINTS:
+        path = re.sub(r"\{\w+:(\w+)\}", r"{\1}", endpoint.path)
+        page = pages[endpoint.name.partition(".")[0] + ".md"]
+        _, _, section = page.partition(f"## {endpoint.method} {path}\n")
+        section = section.partition("\n## ")[0]
+        assert (f"the scope `{endpoint.scope}`" if endpoint.scope else "**Open**") in section
+        for name in getattr(endpoint.answer, "__annotations__", {}):
+            assert f"| `{name}` |" in section, (endpoint.name, name)
 
 
 def test_every_operation_declares_the_problems_it_may_answer() -> None:
