@@ -1,8 +1,12 @@
 """Placeholders of a text: `{x}`, `{{x}}` and `${x:default}`."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+MOST_FILLED = 500_000
+"""Characters that a text has at most once its variables are filled in by others: as many as one that is registered."""
 
 _PLACEHOLDER = re.compile(
     r"\$\{([^{}:]{1,64})(?::([^{}]*))?\}|\{\{?\s*([A-Za-z_][\w.-]{0,63})\s*\}?\}"
@@ -16,6 +20,34 @@ class Placeholder:
     name: str
     start: int
     end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """What it takes to say how long a text is once it is filled in, without building it: its length, how many of its
+    characters are placeholders of each variable, and how often it names each."""
+
+    length: int
+    stood: Mapping[str, int]
+    often: Mapping[str, int]
+
+    def filled(self, lengths: Mapping[str, int]) -> int:
+        """How long the text is with values of these lengths; a short one that is named often is a great many."""
+        return self.length + sum(
+            self.often[name] * length - self.stood[name]
+            for name, length in lengths.items()
+            if name in self.often
+        )
+
+
+def measured(text: str) -> Measure:
+    """The measure of a text."""
+    stood: Counter[str] = Counter()
+    often: Counter[str] = Counter()
+    for one in standing(text):
+        stood[one.name] += one.end - one.start
+        often[one.name] += 1
+    return Measure(length=len(text), stood=stood, often=often)
 
 
 def standing(text: str) -> list[Placeholder]:

@@ -64,7 +64,21 @@ def _entitlement(prompt: Prompt, assistant: Assistant) -> Gate:
     return Gate(name=ENTITLEMENT, is_open=is_open, says=says, may_override=False)
 
 
+def too_long(*, prompt: Prompt, variables: Mapping[str, str]) -> str:
+    """Why a prompt is not served with these variables filled in; empty where it is not too long."""
+    lengths = {name: len(value) for name, value in variables.items()}
+    length = placeholders.measured(prompt.text).filled(lengths)
+    if length <= placeholders.MOST_FILLED:
+        return ""
+    return (
+        f"{prompt.reference} would have {length:,} characters with its variables filled in; at most "
+        f"{placeholders.MOST_FILLED:,} are served."
+    )
+
+
 def _contract(prompt: Prompt, assistant: Assistant, variables: Mapping[str, str]) -> Gate:
+    if why := too_long(prompt=prompt, variables=variables):
+        return Gate(name=CONTRACT, is_open=False, says=why, may_override=False)
     text = placeholders.filled(text=prompt.text, values=variables)
     verdicts = codices.of_prompt(prompt=prompt, assistant=assistant, text=text)
     blocking = [verdict for verdict in verdicts if verdict.blocks]

@@ -205,3 +205,5 @@ def _check(prompt: Prompt, *, slot: str, values: Mapping[str, str]) -> None:
             raise InvalidInjection(
                 f"The value of {name!r} has {len(value):,} characters; at most {_LONGEST_VALUE:,} and no NUL."
             )
+    if why := gates.too_long(prompt=prompt, variables=values):
+        raise InvalidInjection(f"{why} Fill in shorter values.")

@@ -14,6 +14,7 @@ from mcp_types import (
 )
 
 from mintmark.core import cursors, errors, placeholders
+from mintmark.market import gates
 from mintmark.market.injections import Served
 from mintmark.reputation.answers import Estimate
 from mintmark.trust.tracker import AssistantTrustTracker
@@ -88,6 +89,8 @@ def check(one: Served, *, name: str, given: Mapping[str, str]) -> None:
                 f"{place}: the value has {len(value):,} characters; at most {LONGEST_ARGUMENT:,} are taken."
             )
         arguments.require_text(value, place=place)
+    if why := gates.too_long(prompt=one.prompt, variables=_values(one, given)):
+        raise InvalidRequest(f"params.arguments: {why} Give shorter values.")
 
 
 def required(one: Served) -> list[str]:
@@ -98,8 +101,12 @@ def required(one: Served) -> list[str]:
 
 def filled(one: Served, *, given: Mapping[str, str]) -> str:
     """The text with what the injection and the caller fill in, and the text's own defaults for the rest."""
-    values = placeholders.defaults(one.prompt.text) | one.injection.variables | dict(given)
-    return placeholders.filled(text=one.prompt.text, values=values)
+    return placeholders.filled(text=one.prompt.text, values=_values(one, given))
+
+
+def _values(one: Served, given: Mapping[str, str]) -> dict[str, str]:
+    values: dict[str, str] = dict(one.injection.variables)
+    return placeholders.defaults(one.prompt.text) | values | dict(given)
 
 
 def meta(one: Served) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from mintmark.core import paraphrasing, perturbations, placeholders
@@ -86,17 +85,15 @@ def too_long(
     *, prompt: Prompt, definition: Definition, memory: Mapping[str, str]
 ) -> dict[str, int]:
     """The cases of which one call would have over `MOST_CHARACTERS`, and how many it would have. Nothing is built."""
-    stood: Counter[str] = Counter()
-    often: Counter[str] = Counter()
-    for place in placeholders.standing(prompt.text):
-        stood[place.name] += place.end - place.start
-        often[place.name] += 1
+    text = placeholders.measured(prompt.text)
     found = {}
     for case in definition.cases:
-        length = len(prompt.text) + len(case.input)
-        for name, value in case.variables.items():
-            long = len(value) if isinstance(value, str) else sum(len(line) + 1 for line in value)
-            length += often[name] * long - stood[name]
+        lengths = {
+            name: len(value) if isinstance(value, str) else sum(len(line) + 1 for line in value)
+            for name, value in case.variables.items()
+        }
+        length = len(case.input)
+        length += text.filled(lengths)
         length += sum(len(memory.get(key, "")) for key in case.memory)
         length += sum(len(example.input) + len(example.output) for example in case.examples)
         if length > MOST_CHARACTERS:

@@ -186,6 +186,23 @@ def test_what_is_put_to_work_is_in_the_context_until_it_is_withdrawn(world: Worl
     assert [(row["end_reason"], row["ended_by"]) for row in history] == [("outdated", "stranger")]
 
 
+def test_what_would_be_huge_once_it_is_filled_in_is_not_put_to_work(world: World) -> None:
+    often = prompts.register(
+        draft=prompts.Draft(namespace="mint", name="often", text="{word} " * 1_000, is_open=True),
+        author=world.people["author"],
+        team=world.mint,
+    )
+    operator, path = world.as_("stranger"), f"/assistants/{world.outsider.pk}/injections"
+    before = stored()
+    body = {"prompt": often.pk, "variables": {"word": "x" * 20_000}}
+    refused = problem(operator.send("POST", path, body), 422, "invalid_injection")
+    assert "20,001,000 characters" in refused["detail"]
+    assert "at most 500,000" in refused["detail"]
+    assert stored() == before
+    body["variables"] = {"word": "x" * 499}
+    assert operator.send("POST", path, body).status_code == 201
+
+
 @pytest.mark.parametrize("step", ["revoked", "entombed"])
 def test_what_is_taken_away_is_gone_at_the_next_request(world: World, step: str) -> None:
     world.bought()

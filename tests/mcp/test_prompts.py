@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from mintmark.core import errors
+from mintmark.core import errors, placeholders
 from mintmark.mcp import credentials, prompts, refusals
 from mintmark.mcp.credentials import Holder
+from mintmark.mcp.tools import texts
 from mintmark.registry.models import Prompt
 
 from .scene import Scene
@@ -142,3 +143,16 @@ def test_a_persons_key_is_not_taken(scene: Scene) -> None:
 def test_the_secret_of_a_holder_is_not_in_what_is_printed(scene: Scene) -> None:
     holder = _holder(scene)
     assert holder.secret not in repr(holder)
+
+
+def test_a_text_that_is_huge_once_it_is_filled_in_is_refused_and_never_built(scene: Scene) -> None:
+    often = scene.cast.written("acme/often", "{word} " * 1_000)
+    _inject(scene, often, slot="often")
+    most = placeholders.MOST_FILLED // 1_000 - 1
+    assert len(_got(scene, "acme/often", word="x" * most)) == placeholders.MOST_FILLED
+    with pytest.raises(errors.Refusal, match="at most 500,000 are served"):
+        _got(scene, "acme/often", word="x" * (most + 1))
+    holder = _holder(scene)
+    wanted = texts.Wanted(prompt="acme/often", arguments={"word": "x" * (most + 1)})
+    with pytest.raises(errors.Refusal, match="would have 501,000 characters"):
+        texts.TOOL.run(holder, wanted, NOW)
