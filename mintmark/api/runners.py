@@ -9,7 +9,7 @@ from pydantic import Field
 from mintmark.core import errors
 from mintmark.registry import assistants
 from mintmark.registry.models import Assistant
-from mintmark.rituals import configurations
+from mintmark.rituals import configurations, trials
 from mintmark.rituals.models import Runner
 from mintmark.rituals.runners import transcript
 
@@ -77,6 +77,44 @@ def shown(request: Request, assistant_id: Id) -> RunnerShape:
             f"Nobody has said how {assistant} is reached, or it is another team's."
         )
     return _shape(found)
+
+
+class Trying(Body):
+    """Nothing to say yet: an empty object."""
+
+
+class TrialShape(TypedDict):
+    """What came of a test call. `problem` is a code such as `timed_out` or `status_401`, "" where it `answers`. The
+    reply itself is not shown."""
+
+    answers: bool
+    model: str
+    problem: str
+    says: str
+    latency_ms: float | None
+    tokens_in: int | None
+    tokens_out: int | None
+
+
+@routes.ask(
+    "/assistants/{int:assistant_id}/runner/try", scope="registry", body=Trying, answer=TrialShape
+)
+def tried(request: Request, assistant_id: Id, body: Trying) -> TrialShape:
+    """Ask an assistant's endpoint for one word, and say whether it answers, and how fast. Nothing is recorded.
+
+    It is waited for 20 seconds at most. It takes the role operator in its team; the endpoint may charge for it.
+    """
+    assistant = lookups.by_id(Assistant.objects.select_related("team"), pk=assistant_id)
+    found = trials.call(caller=request.auth, assistant=assistant)
+    return {
+        "answers": found.answers,
+        "model": found.model,
+        "problem": found.problem,
+        "says": found.says,
+        "latency_ms": found.latency_ms,
+        "tokens_in": found.tokens_in,
+        "tokens_out": found.tokens_out,
+    }
 
 
 @routes.put(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from . import holders, installation, output, ritual_runs
+from . import exits, holders, installation, output, ritual_runs
 
 _KINDS = ("openai", "transcript", "rehearsal")
 _by = click.option(
@@ -165,6 +165,42 @@ def runner(
         )
         return
     output.say(f"{made.assistant} is reached by {made.get_kind_display()}.")
+
+
+@ritual.command(name="try")
+@click.argument("assistant")
+@_by
+@output.json_option
+@click.pass_context
+def try_(context: click.Context, *, assistant: str, person: str | None, as_json: bool) -> None:
+    """Ask the endpoint of ASSISTANT for one word: does it answer, and how fast?
+
+    Nothing is recorded; the endpoint may charge for it. Exit code 1 where it does not answer.
+    """
+    installation.open_database()
+    from mintmark.registry import assistants
+    from mintmark.rituals import trials
+
+    found = trials.call(
+        caller=holders.acting(person=person), assistant=assistants.named(reference=assistant)
+    )
+    if as_json:
+        output.print_json(
+            {
+                "answers": found.answers,
+                "model": found.model,
+                "problem": found.problem,
+                "says": found.says,
+                "latency_ms": found.latency_ms,
+                "tokens_in": found.tokens_in,
+                "tokens_out": found.tokens_out,
+            }
+        )
+    elif found.answers:
+        output.say(f"{found.model} answers, in {found.latency_ms:,.0f} ms.")
+    else:
+        output.say(f"{found.model} does not answer ({found.problem}): {found.says}.")
+    context.exit(exits.DONE if found.answers else exits.PROBLEM)
 
 
 @ritual.command()

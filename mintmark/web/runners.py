@@ -14,10 +14,11 @@ from mintmark.accounts.models import Role
 from mintmark.core import errors, money
 from mintmark.registry import assistants
 from mintmark.registry.models import Assistant
-from mintmark.rituals import configurations, documents
+from mintmark.rituals import configurations, documents, trials
 from mintmark.rituals.configurations import Setup
 from mintmark.rituals.models import Runner
 from mintmark.rituals.runners import transcript
+from mintmark.rituals.trials import Trial
 
 from . import doors, parameters, places, running
 
@@ -42,9 +43,17 @@ class Typed:
     transcript: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """A test call that was made, or why none could be; neither where nobody asked for one."""
+
+    trial: Trial | None = None
+    refusal: str = ""
+
+
 @doors.form
 def page(request: HttpRequest, assistant_id: int) -> HttpResponseBase:
-    """`/assistants/<id>/runner`: to its team; its form is for those who operate it."""
+    """`/assistants/<id>/runner`: to its team; its forms, and its test call, are for those who operate it."""
     assistant = assistants.named(reference=str(assistant_id))
     caller = doors.caller(request)
     if not caller.is_admin and assistant.team_id not in caller.team_ids:
@@ -53,7 +62,13 @@ def page(request: HttpRequest, assistant_id: int) -> HttpResponseBase:
     runner = stands.filter(assistant=assistant).first()
     typed, refusal = _stated(runner), ""
     wrong: Sequence[places.Wrong] = ()
-    if request.method == "POST":
+    tried = Tried()
+    if request.method == "POST" and request.POST.get("do") == "try":
+        tried = _tried(assistant, caller=caller)
+        if request.headers.get("HX-Request") == "true":
+            return render(request, "web/runner.html#tried", {"tried": tried})
+        refusal = tried.refusal if runner is None else ""
+    elif request.method == "POST":
         typed = _typed(request.POST)
         try:
             made = _configure(request.POST, typed, assistant, runner, caller=caller)
@@ -76,12 +91,20 @@ def page(request: HttpRequest, assistant_id: int) -> HttpResponseBase:
         "typed": typed,
         "refusal": refusal,
         "wrong": wrong,
+        "tried": tried,
         "kinds": Runner.Kind.choices,
         "may_change": caller.has_role(Role.OPERATOR, team_id=assistant.team_id),
         "judges": _judges(caller, assistant),
         "key_prefix": configurations.own_prefix(assistant),
     }
     return render(request, "web/runner.html", context, status=422 if refusal else 200)
+
+
+def _tried(assistant: Assistant, *, caller: Caller) -> Tried:
+    try:
+        return Tried(trial=trials.call(caller=caller, assistant=assistant))
+    except configurations.InvalidRunner as refused:
+        return Tried(refusal=refused.message)
 
 
 def _configure(

@@ -199,6 +199,12 @@ TABLE = [
         lambda w: f"/assistants/{w.reached()}/runner",
         (200, 200, 404, 200, 404, 200, 404, 404),
     ),
+    Row(  # nobody answers there
+        "runners.tried",
+        lambda w: f"/assistants/{w.out_of_reach()}/runner/try",
+        (200, 403, 403, 200, 403, 403, 403, 403),
+        lambda w: {},
+    ),
     Row(
         "runners.configured",
         lambda w: f"/assistants/{w.scout.pk}/runner",

@@ -122,6 +122,14 @@ class World:
         )  # fmt: skip
         return self.scout.pk
 
+    def out_of_reach(self) -> int:
+        """The id of scout, whose endpoint is a port of this machine on which nobody listens."""
+        setup = configurations.Setup(kind="openai", base_url="http://127.0.0.1:9/v1", model="m-1")
+        configurations.configure(
+            caller=self.acting("operator"), assistant=self.scout, setup=setup, now=timezone.now()
+        )
+        return self.scout.pk
+
     def runnable(self) -> Ritual:
         """A ritual of two cases, and scout reached."""
         self.reached()

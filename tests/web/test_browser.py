@@ -473,6 +473,23 @@ def test_a_memory_is_kept_and_a_runner_set_up_without_a_script(
     context.close()
 
 
+def test_an_endpoint_is_tried_before_a_run_is_paid_for(
+    browser: Browser, site: Site, session: list[dict[str, object]]
+) -> None:
+    context = _context(browser, site, session, size="phone")
+    page = context.new_page()
+    page.goto("/assistants/3/runner")
+    page.get_by_label("an endpoint that").check()
+    page.get_by_role("textbox", name="Address").fill("http://127.0.0.1:9/v1")
+    page.get_by_role("textbox", name="Model").fill("nobody-1")
+    page.get_by_role("button", name="Reach ranger so").click()
+    page.get_by_role("button", name="Try the endpoint once").press("Enter")
+    expect(page.locator("#tried")).to_contain_text("It does not answer: the endpoint could not be")
+    assert _violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    context.close()
+
+
 def test_a_webhook_is_made_paused_enabled_and_removed(
     browser: Browser, site: Site, session: list[dict[str, object]]
 ) -> None:

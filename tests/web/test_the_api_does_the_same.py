@@ -58,6 +58,7 @@ BUTTONS = {
     "cancel_run": "runs.cancelled",
     "resume_run": "runs.resumed",
     "runner": "runners.configured",
+    "runner:try": "runners.tried",
     "memory:keep": "memories.kept",
     "memory:forget": "memories.forgotten",
     "new_comparison:start": "comparisons.started",
