@@ -5,9 +5,15 @@ from __future__ import annotations
 import dataclasses
 import random
 import resource
+import statistics
 import time
 
+from django.conf import settings
+from django.test import Client
+
+from mintmark.accounts import quotas
 from mintmark.accounts.models import Principal
+from mintmark.accounts.quotas import Kind as Kinds
 from mintmark.core.kinds import Kind
 from mintmark.evidence import log
 from mintmark.trust import projector
@@ -38,6 +44,33 @@ def fold_all() -> dict[str, float]:
         "seconds": seconds,
         "last_slice_us": 1e6 * last,
     }
+
+
+def with_and_without_quotas(*, path: str, secret: str, requests: int) -> tuple[float, float]:
+    """Microseconds of the processor that an answer takes without quotas and with them, the medians; in turn."""
+    client, headers = Client(SERVER_NAME="localhost"), {"Authorization": f"Bearer {secret}"}
+    spent: tuple[list[float], list[float]] = ([], [])
+    for n in range(requests + 100):
+        for which, quota in enumerate((0, 1_000_000)):
+            settings.API_PER_MINUTE = settings.API_ANONYMOUS_PER_MINUTE = quota
+            begun = time.process_time()
+            answer = client.get(path, headers=headers)
+            elapsed = time.process_time() - begun
+            if answer.status_code != 200 or answer.has_header("RateLimit") != bool(quota):
+                raise RuntimeError(f"{path} answered {answer.status_code}")
+            if n >= 100:
+                spent[which].append(elapsed)
+    without, own = (1e6 * statistics.median(each) for each in spent)
+    return without, own
+
+
+def taking(*, requests: int) -> float:
+    """Microseconds to know a credential and to take one request from its bucket, the mean."""
+    begun = time.perf_counter()
+    for _ in range(requests):
+        quotas.shared().is_known("mm_00000000_secret")
+        quotas.shared().take(Kinds.CREDENTIAL, "mm_00000000_secret", quota=1_000_000)
+    return 1e6 * (time.perf_counter() - begun) / requests
 
 
 def single_events(*, fleet: Fleet, count: int = 100) -> float:
