@@ -33,6 +33,7 @@ from . import (
     codices,
     comparisons,
     contracts,
+    declared,
     entitlements,
     evidence,
     exports,
@@ -98,10 +99,10 @@ class Api(NinjaAPI):
 @functools.cache
 def _schema(api: NinjaAPI) -> OpenAPISchema:
     schema = OpenAPISchema(api, PREFIX)
-    problem = TypeAdapter(problems.Problem).json_schema(ref_template=routes.REF)
+    problem = TypeAdapter(problems.Problem).json_schema(ref_template=declared.REF)
     shapes = schema["components"]["schemas"]
     shapes.update(problem.pop("$defs"))
-    shapes.update(routes.BODY_SHAPES)
+    shapes.update(declared.BODY_SHAPES)
     shapes["Problem"] = problem
     schema["components"]["schemas"] = dict(sorted(shapes.items()))
     schema["tags"] = [
@@ -289,7 +290,7 @@ def _hung() -> list[URLPattern]:
         if isinstance(pattern, URLPattern) and pattern.name not in ("api-root", "openapi-json")
     ]
     taken = {
-        endpoint.path: routes.FILE_TYPES
+        endpoint.path: declared.FILE_TYPES
         if endpoint.takes_file
         else (answers.MEDIA_TYPE, *endpoint.also)
         for endpoint in routes.ENDPOINTS

@@ -5,9 +5,9 @@ An endpoint that is not declared here does not exist, and none can be declared w
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -16,14 +16,9 @@ from pydantic import TypeAdapter
 
 from mintmark.accounts.keys import SCOPES
 
-from . import answers, bodies, credentials, problems, refusals, replays
-
-REF = "#/components/schemas/{model}"
+from . import answers, bodies, credentials, declared, problems, refusals, replays
 
 type View = Callable[..., Any]
-
-# Whether a write takes an `Idempotency-Key`.
-type KeyTaken = Literal["", "optional", "required"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +41,6 @@ class Endpoint:
 
 
 ENDPOINTS: list[Endpoint] = []
-
-# What a file may be called that is sent as it is.
-FILE_TYPES = (answers.ENVELOPE, answers.MEDIA_TYPE, "application/octet-stream")
-
-# The shapes of bodies, by name, for the schema.
-BODY_SHAPES: dict[str, Any] = {}
 
 
 class Routes:
@@ -109,7 +98,13 @@ class Routes:
         return declare
 
     def upload[T](
-        self, path: str, *, scope: str, answer: type[T], refuses: Iterable[int] = ()
+        self,
+        path: str,
+        *,
+        scope: str,
+        answer: type[T],
+        is_located: bool = True,
+        refuses: Iterable[int] = (),
     ) -> Callable[[Callable[..., answers.Created[T]]], Callable[..., answers.Created[T]]]:
         """Declare a write that takes a file as it is, given to the view as `raw`. The same file again is known by its
         bytes, so it takes no `Idempotency-Key`."""
@@ -124,7 +119,17 @@ class Routes:
 
             statuses = {409, *refuses}
             self._add(
-                "POST", path, view, run, scope, answer, 201, statuses, body=None, takes_file=True
+                "POST",
+                path,
+                view,
+                run,
+                scope,
+                answer,
+                201,
+                statuses,
+                body=None,
+                takes_file=True,
+                is_located=is_located,
             )
             return view
 
@@ -145,12 +150,14 @@ class Routes:
         body: Any = None,
         status: int = 201,
         keyed: bool = False,
+        is_located: bool = True,
         refuses: Iterable[int] = (),
     ) -> Callable[[Callable[..., answers.Created[T]]], Callable[..., answers.Created[T]]]:
         """Declare a write that makes something (or, with the status 200, decides something).
 
         It takes an `Idempotency-Key`, under which its answer is kept for a day. A `keyed` one needs it: the view gets
-        it as `key`, for a book that holds to it for ever, and nothing is kept here.
+        it as `key`, for a book that holds to it for ever, and nothing is kept here. What it makes is found at an
+        address of its own if it `is_located`.
         """
         parser: TypeAdapter[Any] | None = TypeAdapter(body) if body is not None else None
 
@@ -175,9 +182,21 @@ class Routes:
 
                 return replays.once(request=request, principal=request.auth.principal, write=write)
 
-            key: KeyTaken = "required" if keyed else "optional"
+            key: declared.KeyTaken = "required" if keyed else "optional"
             statuses = {409, *refuses}
-            self._add("POST", path, view, run, scope, answer, status, statuses, body=body, key=key)
+            self._add(
+                "POST",
+                path,
+                view,
+                run,
+                scope,
+                answer,
+                status,
+                statuses,
+                body=body,
+                key=key,
+                is_located=is_located and status == 201,
+            )
             return view
 
         return declare
@@ -272,10 +291,11 @@ class Routes:
         refuses: Iterable[int],
         *,
         body: Any,
-        key: KeyTaken = "",
+        key: declared.KeyTaken = "",
         repeats: bool = False,
         media: str = "",
         takes_file: bool = False,
+        is_located: bool = False,
         also: tuple[str, ...] = (),
     ) -> None:
         if scope and scope not in SCOPES:
@@ -307,7 +327,7 @@ class Routes:
             url_name=name,
             summary=" ".join(summary.split()).rstrip("."),
             description=f"{rest}\n\nTakes {f'the scope `{scope}`' if scope else 'no key'}.".strip(),
-            openapi_extra=_declared(
+            openapi_extra=declared.operation(
                 method,
                 path,
                 status,
@@ -318,6 +338,7 @@ class Routes:
                 key=key,
                 media=media,
                 takes_file=takes_file,
+                is_located=is_located,
                 also=also,
             ),
         )(_taking_only_what_is_declared(view, run, but=given))
@@ -348,100 +369,3 @@ def _taking_only_what_is_declared(view: View, run: View, *, but: set[str]) -> Vi
 
     guarded.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     return guarded
-
-
-def _declared(
-    method: str,
-    path: str,
-    status: int,
-    refuses: Iterable[int],
-    *,
-    codes: Set[str],
-    scope: str,
-    body: Any,
-    key: KeyTaken,
-    media: str,
-    takes_file: bool,
-    also: tuple[str, ...],
-) -> dict[str, Any]:
-    """What the schema says beside the parameters: every status, the headers, the body's shape."""
-    statuses = {401, 403, 415, 422, 429, 500, 503, *refuses}
-    extra: dict[str, Any] = {"x-scope": scope or "none", "responses": {}}
-    if "{" in path:
-        statuses.add(404)
-    if method == "GET":
-        statuses.add(412)
-        extra["responses"]["304"] = {"description": "What `If-None-Match` names is current"}
-        extra["responses"][status] = {"headers": {"ETag": _header("a digest of the answer")}}
-        extra["parameters"] = [
-            _parameter("If-None-Match", "an ETag that the caller holds an answer of"),
-            _parameter("If-Match", "the ETag that the answer must have, or it is refused"),
-        ]
-    if media:
-        extra["responses"][status]["content"] = {media: {"schema": _file(media)}}
-    if takes_file:
-        statuses |= {400, 413}
-        file = {"schema": {"type": "string", "format": "binary"}}
-        extra["requestBody"] = {"required": True, "content": dict.fromkeys(FILE_TYPES, file)}
-    if body is not None:
-        statuses |= {400, 413}
-        binary = {"schema": {"type": "string", "format": "binary"}}
-        extra["requestBody"] = {
-            "required": True,
-            "content": {answers.MEDIA_TYPE: {"schema": _referred(body)}}
-            | dict.fromkeys(also, binary),
-        }
-    if status == 201:
-        extra["responses"][status] = {"headers": {"Location": _header("where it is found")}}
-    if key:
-        extra["parameters"] = [
-            _parameter(
-                replays.HEADER,
-                "a write sent again under the same key is not done again",
-                required=key == "required",
-            )
-        ]
-    codes = codes - _of_others(method, also=also)
-    for refused in sorted(statuses):
-        meant = [
-            f"`{code}`: {entry.title}"
-            for code, entry in problems.CATALOGUE.items()
-            if entry.status == refused and code in codes
-        ]
-        extra["responses"][str(refused)] = {
-            "description": "; ".join(meant),
-            "content": {problems.MEDIA_TYPE: {"schema": {"$ref": REF.format(model="Problem")}}},
-        }
-    extra["responses"]["429"]["headers"] = {"Retry-After": _header("seconds until there is room")}
-    return extra
-
-
-def _file(media: str) -> dict[str, Any]:
-    """The schema of a file of this type: an envelope is JSON, a table text, all else bytes."""
-    if media == answers.ENVELOPE:
-        return _referred(answers.EnvelopeShape)
-    return {"type": "string"} if media == answers.CSV else {"type": "string", "format": "binary"}
-
-
-def _referred(body: Any) -> dict[str, Any]:
-    """The schema of a shape, which the components hold if it has a name."""
-    shape = TypeAdapter(body).json_schema(ref_template=REF)
-    BODY_SHAPES.update(shape.pop("$defs", {}))
-    if "title" in shape and shape.get("type") == "object":
-        BODY_SHAPES[shape["title"]] = shape
-        return {"$ref": REF.format(model=shape["title"])}
-    return shape
-
-
-def _of_others(method: str, *, also: tuple[str, ...]) -> set[str]:
-    """Codes that only another method, or another format of bodies, can bring about."""
-    others = {"invalid_json"} if method == "GET" else {"invalid_cursor"}
-    return others if also else others | {"invalid_telemetry"}
-
-
-def _header(description: str) -> dict[str, Any]:
-    return {"description": description, "schema": {"type": "string"}}
-
-
-def _parameter(name: str, description: str, *, required: bool = False) -> dict[str, Any]:
-    return {"in": "header", "name": name, "required": required, **_header(description)}

@@ -82,6 +82,7 @@ def listed(request: Request, limit: paging.Limit, cursor: paging.Cursor) -> Debt
     body=Payment,
     answer=PaymentShape,
     keyed=True,
+    is_located=False,
 )
 def paid(request: Request, holder_id: Id, body: Payment, key: str) -> Created[PaymentShape]:
     """Keep that somebody of another installation was paid outside.

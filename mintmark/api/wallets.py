@@ -129,6 +129,7 @@ def entries_of_assistant(
     body=NewGift,
     answer=TransferShape,
     keyed=True,
+    is_located=False,
     refuses=(404,),
 )
 def given(request: Request, body: NewGift, key: str) -> Created[TransferShape]:
@@ -156,6 +157,7 @@ def given(request: Request, body: NewGift, key: str) -> Created[TransferShape]:
     body=NewTokens,
     answer=TransferShape,
     keyed=True,
+    is_located=False,
     refuses=(404,),
 )
 def minted(request: Request, body: NewTokens, key: str) -> Created[TransferShape]:

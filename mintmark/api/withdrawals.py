@@ -99,7 +99,7 @@ def issued(request: HttpRequest) -> Envelope:
     return Envelope(name="withdrawals.json", raw=withdrawals.issued(now=timezone.now()))
 
 
-@routes.upload("/vault/withdrawals", scope="admin", answer=TakenShape)
+@routes.upload("/vault/withdrawals", scope="admin", answer=TakenShape, is_located=False)
 def taken(request: Request, raw: bytes) -> Created[TakenShape]:
     """Take in the revocation list of another installation, as its signed bytes; it acts at once.
 

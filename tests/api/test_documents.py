@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 import mintmark
 from mintmark import api
-from mintmark.api import answers, door, openapi, problems, reference_pages, routes
+from mintmark.api import answers, declared, door, openapi, problems, reference_pages, routes
 from mintmark.core import errors
 from mintmark.registry import prompts
 from tests.bundles import bodies
@@ -69,7 +69,7 @@ def test_a_signed_file_is_declared_as_what_it_is() -> None:
     operation = door.api.get_openapi_schema()["paths"][f"{PREFIX}/vault/withdrawals"]["get"]
     content = operation["responses"][200]["content"]
     assert content == {
-        answers.ENVELOPE: {"schema": {"$ref": routes.REF.format(model="EnvelopeShape")}}
+        answers.ENVELOPE: {"schema": {"$ref": declared.REF.format(model="EnvelopeShape")}}
     }
 
 
@@ -115,6 +115,17 @@ def test_a_refusal_for_asking_too_often_says_when_to_ask_again() -> None:
     for methods in door.api.get_openapi_schema()["paths"].values():
         for operation in methods.values():
             assert "Retry-After" in operation["responses"]["429"]["headers"]
+
+
+def test_what_is_made_without_an_address_of_its_own_does_not_promise_one() -> None:
+    unlocated = {
+        operation["operationId"]
+        for methods in door.api.get_openapi_schema()["paths"].values()
+        for operation in methods.values()
+        if 201 in operation["responses"]
+        and "Location" not in operation["responses"][201].get("headers", {})
+    }
+    assert unlocated == {"wallets.given", "wallets.minted", "vault_debts.paid", "withdrawals.taken"}
 
 
 def test_a_write_that_needs_a_key_says_so() -> None:
