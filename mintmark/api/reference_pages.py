@@ -78,14 +78,21 @@ _OF_ALL = (
         "403",
         "the key lacks the scope, its holder the role or the right; a session sent no CSRF token",
     ),
-    ("421", "the server does not answer to this host"),
+    ("412", "a read has not the `ETag` that `If-Match` names"),
+    ("413", "the body is larger than the server takes"),
+    ("415", "the body is of a type that is not taken"),
     (
         "422",
         "a path, a parameter or a body does not have the declared shape, or what it says is refused",
     ),
     ("429", "the caller asks more often than it may; `Retry-After` says when to ask again"),
     ("500", "the server made a mistake"),
+    (
+        "503",
+        "the database is busy or away, or scores do not include yet what was asked for",
+    ),
 )
+_OF_READS = ("If-Match", "If-None-Match")
 _OF_ALL_STATUSES = {status for status, _ in _OF_ALL}
 
 
@@ -110,7 +117,7 @@ def _operation(schema: Schema, method: str, path: str, operation: Schema) -> Ite
     scope = operation["x-scope"]
     yield "**Open** to everybody." if scope == "none" else f"**Takes** the scope `{scope}`."
     yield ""
-    parameters = [one for one in operation["parameters"] if one["name"] != "If-None-Match"]
+    parameters = [one for one in operation["parameters"] if one["name"] not in _OF_READS]
     if parameters:
         yield from _table(("parameter", "in", "type", "what it says"), map(_parameter, parameters))
     yield from _body(schema, operation)
@@ -171,11 +178,13 @@ def _unfolded(schema: Schema, shape: Schema, *, is_sent: bool) -> Iterator[str]:
         if "anyOf" in shape and "properties" in found:
             yield f"{_type(one)}:"
             yield ""
+        yield from _description(found)
         yield from _members(found, is_sent=is_sent)
         entry = found.get("properties", {}).get("items", {}).get("items", {})
         if "$ref" in entry:
-            yield f"Each of `items` is a {_type(entry)}:"
+            yield f"Each of `items` is a {_type(entry)}."
             yield ""
+            yield from _description(_named(schema, entry))
             yield from _members(_named(schema, entry), is_sent=is_sent)
 
 
@@ -206,14 +215,18 @@ def _shapes(schema: Schema) -> Iterator[str]:
     ):
         yield f"## {name}"
         yield ""
-        if said := shape.get("description"):
-            yield said.strip()
-            yield ""
+        yield from _description(shape)
         if "properties" in shape:
             yield from _members(shape, is_sent=name in sent)
         else:
             yield f"{_type(shape)}."
             yield ""
+
+
+def _description(shape: Schema) -> Iterator[str]:
+    if "properties" in shape and (said := shape.get("description", "").strip()):
+        yield said
+        yield ""
 
 
 def _sent(schema: Schema) -> set[str]:
