@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 MOST = 50
@@ -28,7 +28,8 @@ class Candidate:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """Why a prompt was chosen. `probability` is that of choosing it (1 without exploring, else estimated by 100 further
-    draws), by which outcomes of explored choices are weighted; `surest` is what would have been chosen without."""
+    draws), by which outcomes of explored choices are weighted; `surest` is what would have been chosen without;
+    `left_out` how many prompts each of the assistant's gates kept from it."""
 
     method: str
     task: str
@@ -39,6 +40,7 @@ class Choice:
     candidates: int
     as_of: int
     policy: int
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def tag(self) -> str:
@@ -70,8 +72,19 @@ def candidates(body: Mapping[str, Any]) -> list[Candidate]:
     ]
 
 
+def left_out(body: Mapping[str, Any]) -> dict[str, int]:
+    """How many prompts each gate of the assistant kept out of a ranking."""
+    return {str(gate): int(count) for gate, count in body.get("left_out", {}).items()}
+
+
 def chosen(
-    of: Sequence[Candidate], *, task: str, as_of: int, policy: int, rng: random.Random | None
+    of: Sequence[Candidate],
+    *,
+    task: str,
+    as_of: int,
+    policy: int,
+    rng: random.Random | None,
+    left_out: Mapping[str, int] | None = None,
 ) -> Choice:
     """The candidate with the highest lower bound; or, with chance given, Thompson's: a score is drawn for each from
     what is believed of it, and the highest wins (Thompson 1933). So each wins as often as it is likely to be the best.
@@ -95,6 +108,7 @@ def chosen(
         candidates=len(of),
         as_of=as_of,
         policy=policy,
+        left_out=left_out or {},
     )
 
 

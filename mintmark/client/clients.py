@@ -37,7 +37,8 @@ class Client(Door):
         explore: bool = False,
         fallback: str | None = None,
     ) -> Prompt:
-        """The prompt with the best trust for an assistant on a task, of those that both it and the caller may use.
+        """The prompt with the best trust for an assistant on a task, of those that both it and the caller may use
+        and that pass its gates (its floor of trust, the clauses that bind it).
 
         `task` is a ritual's name or a tag (`task:summarise`). The best is the one whose trust has the highest lower
         bound. With `explore` it is drawn by Thompson sampling, so that prompts of which little is known are tried as

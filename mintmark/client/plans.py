@@ -67,9 +67,15 @@ class Plans:
         name = " ".join(("ranking", *query.values()))
         reading = yield from self._read(name, "/ranking", query, choices.MEMBERS)
         left = choices.candidates(reading.body)
+        kept_out = choices.left_out(reading.body)
         while left:
             choice = choices.chosen(
-                left, task=task, as_of=reading.body["as_of"], policy=reading.body["policy"], rng=rng
+                left,
+                task=task,
+                as_of=reading.body["as_of"],
+                policy=reading.body["policy"],
+                rng=rng,
+                left_out=kept_out,
             )
             try:
                 prompt = yield from self._prompt(choice.candidate.reference)
@@ -79,8 +85,10 @@ class Plans:
                 left.remove(choice.candidate)  # revoked since it was ranked
             else:
                 return replace(prompt, choice=choice)
+        gates = ", ".join(f"{gate} {count}" for gate, count in kept_out.items() if count)
+        why = f" Its gates keep some from it: {gates}." if gates else ""
         raise wire.Refused(
-            f"There is no prompt for {task!r} that {assistant} and you may use.",
+            f"There is no prompt for {task!r} that {assistant} and you may use.{why}",
             code="not_found",
             status=404,
         )

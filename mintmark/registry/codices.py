@@ -5,7 +5,8 @@ One codex binds everybody: the newest version of `default`.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,6 +112,20 @@ def of_prompt(
     ]
 
 
+def blocked(*, prompts: Collection[int], assistant: Assistant) -> set[int]:
+    """Which of these prompts, by id, a blocking clause keeps from an assistant: as `of_prompt` says it, for many."""
+    for_all = [default(), *Codex.objects.filter(assistants=assistant)]
+    own: dict[int, list[Codex]] = defaultdict(list)
+    contracts = CodexContract.objects.filter(prompt__in=prompts).select_related("codex")
+    for contract in contracts:
+        own[contract.prompt_id].append(contract.codex)
+    return {
+        prompt.pk
+        for prompt in Prompt.objects.filter(pk__in=prompts).defer("wording")
+        if any(_blocks(codex, prompt) for codex in (*for_all, *own[prompt.pk]))
+    }
+
+
 def checked(*, prompts: Sequence[Prompt]) -> list[Checked]:
     """What the default codex says of the texts of these prompts, for a report of what was registered; nothing is
     refused."""
@@ -187,6 +202,14 @@ def _written(clauses: Sequence[Mapping[str, Any]]) -> str:
     if "\\u0000" in written:
         raise InvalidCodex("The clauses hold a NUL character.")
     return written
+
+
+def _blocks(codex: Codex, prompt: Prompt) -> bool:
+    blocking = [clause for clause in codex.clauses if clause["severity"] == "block"]
+    found = core_clauses.of_text(
+        clauses=blocking, text=prompt.text, variables=prompt.variables, codex=str(codex)
+    )
+    return any(verdict.blocks for verdict in found)
 
 
 def _of_text(codex: Codex, prompt: Prompt, text: str) -> list[Verdict]:

@@ -120,6 +120,20 @@ def test_what_was_revoked_since_it_was_ranked_is_passed_over(made: Made, server:
     assert fallback.source == "fallback"
 
 
+def test_what_the_gates_keep_out_is_counted_and_said_where_nothing_is_left(
+    made: Made, server: Server
+) -> None:
+    _rank(server, SURE)
+    server.ranking["left_out"] = {"trust": 2, "contract": 0}
+    mint = made()
+    choice = mint.best("scout", "task:summarise").choice
+    assert choice is not None
+    assert choice.left_out == {"trust": 2, "contract": 0}
+    server.ranking |= {"items": [], "total": 0}
+    with pytest.raises(client.Refused, match=r"Its gates keep some from it: trust 2\."):
+        mint.best("scout", "task:summarise")
+
+
 def test_while_the_server_is_away_a_stale_ranking_may_stand_in(made: Made, server: Server) -> None:
     _rank(server, SURE)
     mint = made(stale_seconds=60)

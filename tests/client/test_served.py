@@ -1,10 +1,12 @@
 """Against Mintmark itself, over HTTP: what a reader sees when things are moved, withdrawn, revoked; and the guide."""
 
+import asyncio
 import contextlib
 import io
 import random
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ from pytest_django.live_server_helper import LiveServer
 from mintmark import client
 from mintmark.accounts import keys, quotas
 from mintmark.evidence.models import Event
-from mintmark.registry import entitlements
+from mintmark.market import mandates
+from mintmark.registry import codices, entitlements
 from mintmark.trust import projector
 
 from .mint import Mint
@@ -119,6 +122,51 @@ def test_the_best_of_what_both_may_use_is_chosen_and_reports_say_so(
     assert chooser.best("scout", "summaries").reference == "mint/summary@1"
     with pytest.raises(client.Refused, match="no such task"):
         chooser.best("scout", "no such task")
+
+
+def test_a_prompt_behind_one_of_the_assistants_gates_is_not_the_best(
+    mint: Mint, opened: Opened, live_server: LiveServer
+) -> None:
+    better, ruled = (
+        mint.written(f"mint/{name}", f"Sum up {{text}} {how}.")
+        for name, how in (("better", "with care"), ("ruled", "and be rude"))
+    )
+    with opened() as before:
+        for prompt, score in ((mint.prompt, 0.1), (better, 0.8), (ruled, 0.95)):
+            with before.use(prompt.reference, ritual="summaries") as use:
+                use.report(score, runs=200)
+        assert before.flush(60)
+        projector.wait_for(Event.objects.latest("id").pk, seconds=20, now=timezone.now())
+    chooser = opened()
+    assert chooser.best("scout", "summaries").reference == "mint/ruled@1"
+    rule = {
+        "id": "polite", "text": "Asks for nothing rude.", "severity": "block", "applies_to": "prompt",
+        "check": {"kind": "not-contains", "value": "rude"},
+    }  # fmt: skip
+    codices.bind_assistant(
+        assistant=mint.scout, codex=codices.register(name="manners", clauses=[rule])
+    )
+    caller = replace(mint.author, scopes=frozenset({"market"}))
+    mandates.give(
+        caller=caller, assistant=mint.scout, per_purchase_micro=0, per_day_micro=0,
+        trust_floor=0.3,
+        now=timezone.now(),
+    )  # fmt: skip
+    best = chooser.best("scout", "summaries")
+    assert (best.reference, best.choice and best.choice.left_out) == (
+        "mint/better@1",
+        {"trust": 1, "contract": 1},
+    )
+
+    async def asked() -> client.Prompt:
+        async with client.AsyncClient(live_server.url, key=mint.secret, assistant="scout") as one:
+            return await one.best("scout", "summaries")
+
+    told = asyncio.run(asked())
+    assert (told.reference, told.choice and told.choice.left_out) == (
+        "mint/better@1",
+        {"trust": 1, "contract": 1},
+    )
 
 
 def test_the_guide_runs_as_it_stands(
