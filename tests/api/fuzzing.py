@@ -138,7 +138,8 @@ def _crossed(
 ) -> dict[str, Any]:
     """A known body with a few members as they were drawn, or left out."""
     body = dict(known)
-    for member in draw(st.sets(st.sampled_from(sorted({*known, *drawn})), max_size=2)):
+    members = sorted({*known, *drawn})
+    for member in draw(st.sets(st.sampled_from(members), max_size=2)) if members else ():
         body.pop(member, None)
         body |= {member: drawn[member]} if member in drawn else {}
     return body
