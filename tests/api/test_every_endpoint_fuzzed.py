@@ -5,7 +5,7 @@ Requests are made up by schemathesis (`fuzzing.py`): a few here, the same in eve
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import hypothesis
@@ -14,8 +14,10 @@ from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, transaction
 from schemathesis import Case
 from schemathesis import checks as conformance
+from schemathesis.core.failures import FailureGroup
 from schemathesis.core.transport import Response
 
+from mintmark.api import answers
 from mintmark.config import wsgi
 
 from . import fuzzing
@@ -121,3 +123,20 @@ def test_whatever_everybody_asks_the_answer_is_declared(
             assert any(200 <= status < 300 for status in statuses), statuses
             if ENDPOINTS[name].scope:
                 assert any(400 <= status < 500 for status in statuses), statuses
+
+
+def _fails(body: object, *, shape: object) -> bytes:
+    raise RuntimeError("a mistake of the server's own")
+
+
+@pytest.mark.parametrize(
+    "write", [lambda body, *, shape: b"{}", lambda body, *, shape: b"{", _fails]
+)
+def test_an_answer_that_is_not_declared_is_noticed(
+    door: Door, world: World, monkeypatch: pytest.MonkeyPatch, write: Callable[..., bytes]
+) -> None:
+    (request,) = fuzzing.good(name="house.me", world=world)
+    assert asked_by_everybody(door, request.case("house.me"))
+    monkeypatch.setattr(answers, "write", write)
+    with pytest.raises(FailureGroup):
+        asked_by_everybody(door, request.case("house.me"))
