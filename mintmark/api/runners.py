@@ -80,7 +80,9 @@ def shown(request: Request, assistant_id: Id) -> RunnerShape:
 
 
 class Trying(Body):
-    """Nothing to say yet: an empty object."""
+    """How many seconds the call is waited for at most; never longer than a run would wait."""
+
+    seconds: Annotated[float, Field(ge=0.1, le=trials.LONGEST_SECONDS)]
 
 
 class TrialShape(TypedDict):
@@ -102,10 +104,10 @@ class TrialShape(TypedDict):
 def tried(request: Request, assistant_id: Id, body: Trying) -> TrialShape:
     """Ask an assistant's endpoint for one word, and say whether it answers, and how fast. Nothing is recorded.
 
-    It is waited for 20 seconds at most. It takes the role operator in its team; the endpoint may charge for it.
+    It takes the role operator in its team; the endpoint may charge for it.
     """
     assistant = lookups.by_id(Assistant.objects.select_related("team"), pk=assistant_id)
-    found = trials.call(caller=request.auth, assistant=assistant)
+    found = trials.call(caller=request.auth, assistant=assistant, seconds=body.seconds)
     return {
         "answers": found.answers,
         "model": found.model,

@@ -35,8 +35,8 @@ class Trial:
         return not self.problem
 
 
-def call(*, caller: Caller, assistant: Assistant) -> Trial:
-    """Ask an assistant's endpoint for one word, once. It takes an operator of the assistant's team.
+def call(*, caller: Caller, assistant: Assistant, seconds: float = LONGEST_SECONDS) -> Trial:
+    """Ask an assistant's endpoint for one word, once, within so many seconds. It takes an operator of its team.
 
     `InvalidRunner` where there is no endpoint to ask, or its key is not here.
     """
@@ -47,7 +47,7 @@ def call(*, caller: Caller, assistant: Assistant) -> Trial:
         raise InvalidRunner(
             f"{assistant} is reached as {runner.get_kind_display()}: there is no endpoint to try."
         )
-    runner.timeout_seconds = min(runner.timeout_seconds, LONGEST_SECONDS)
+    runner.timeout_seconds = min(runner.timeout_seconds, seconds)
     try:
         reply = asyncio.run(_asked(configurations.made(runner)))
     except CallFailed as failed:

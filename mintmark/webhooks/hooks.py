@@ -137,8 +137,12 @@ def replay(*, caller: Caller, delivery: Delivery, now: datetime) -> Delivery:
     again.update(
         state=Delivery.State.WAITING, attempts=0, due_at=now, ended_at=None, status=None, problem=""
     )
-    delivery.refresh_from_db()
-    return delivery
+    found = Delivery.objects.select_related("webhook").filter(pk=delivery.pk).first()
+    if found is None:
+        raise errors.NotFound(
+            f"There is no delivery {delivery.pk} any more: its webhook was removed."
+        )
+    return found
 
 
 def visible_to(*, caller: Caller) -> "QuerySet[Webhook]":

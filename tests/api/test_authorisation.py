@@ -203,7 +203,7 @@ TABLE = [
         "runners.tried",
         lambda w: f"/assistants/{w.out_of_reach()}/runner/try",
         (200, 403, 403, 200, 403, 403, 403, 403),
-        lambda w: {},
+        lambda w: {"seconds": 5},
     ),
     Row(
         "runners.configured",

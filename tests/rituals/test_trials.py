@@ -84,11 +84,10 @@ def test_nobody_there_is_said(scene: Scene) -> None:
 
 
 def test_a_person_does_not_wait_as_long_as_a_run_may(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+    scene: Scene,
 ) -> None:
-    monkeypatch.setattr(trials, "LONGEST_SECONDS", 0.2)
     scene.reached("slow", timeout_seconds=600.0)
-    found = trials.call(caller=scene.caller, assistant=scene.cast.scout)
+    found = trials.call(caller=scene.caller, assistant=scene.cast.scout, seconds=0.2)
     assert (found.problem, "0.2 s" in found.says) == ("timed_out", True)
 
 

@@ -209,7 +209,8 @@ def test_one_that_is_enabled_again_counts_among_those_of_its_team(
 def test_a_removed_webhook_is_told_nothing_and_keeps_nothing(
     sender: Sender, receiver: Receiver
 ) -> None:
-    sender.told()
+    delivery = sender.told()
+    delivery.webhook = sender.webhook
     hooks.remove(caller=sender.caller, webhook=sender.webhook, now=sender.now)
     sender.webhook.refresh_from_db()
     assert (bytes(sender.webhook.sealed), sender.webhook.deliveries.count()) == (b"", 0)
@@ -223,6 +224,9 @@ def test_a_removed_webhook_is_told_nothing_and_keeps_nothing(
     assert receiver.came == []
     with pytest.raises(errors.NotFound):
         hooks.rotate(caller=sender.caller, webhook=sender.webhook, now=sender.now)
+    sender.webhook.disabled_at = None  # as it was read before it was removed
+    with pytest.raises(errors.NotFound):
+        hooks.replay(caller=sender.caller, delivery=delivery, now=sender.now)
     hooks.enable(caller=sender.caller, webhook=sender.webhook, now=sender.now)
     assert outbox.listens(kind="sale", team_ids=[sender.cast.sellers.pk]) == []
 
