@@ -6,7 +6,7 @@ and from it. Both over HTTP from a server with two processes on SQLite, one call
 
 MLflow is measured if PYTHON names an interpreter of an environment of its own, in which mlflow is installed.
 
-Run from the repository root: python -m benchmarks.client.loading [--calls 300] [--rounds 5] [--mlflow PYTHON] [--json]
+Run from the repository root: python -m benchmarks.client.loading [--calls 60] [--rounds 5] [--mlflow PYTHON] [--json]
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _timed(call: Callable[[int], object], calls: int) -> list[float]:
 
 
 @click.command()
-@click.option("--calls", default=300, show_default=True, type=click.IntRange(10, 1_900))
+@click.option("--calls", default=60, show_default=True, type=click.IntRange(10, 1_900))
 @click.option("--rounds", "count", default=5, show_default=True, type=click.IntRange(1))
 @click.option("--mlflow", "python", envvar="MINTMARK_BENCH_MLFLOW", help="a Python that has mlflow")
 @click.option("--json", "as_json", is_flag=True)
@@ -61,6 +61,7 @@ def main(*, calls: int, count: int, python: str | None, as_json: bool) -> None:
     """Print the table, or the same as JSON."""
     mine: list[Seconds] = []
     theirs: list[Seconds] = []
+    peers.told("a house is made, with a fleet of 2,000 prompts")
     with houses.on_sqlite() as house, tempfile.TemporaryDirectory() as state:
         fleet: houses.Fleet = house.call("benchmarks.service.fleets:settle")
         with (
@@ -68,14 +69,17 @@ def main(*, calls: int, count: int, python: str | None, as_json: bool) -> None:
             peers.mlflow(python=python, home=house.home, what="load", calls=calls) as peer,
         ):
             url = f"http://127.0.0.1:{port}"
-            for _ in range(count):
+            for n in range(count):
+                peers.told(f"round {n + 1} of {count}")
                 mine.append(measured(url=url, fleet=fleet, calls=calls, state=Path(state)))
                 if peer is not None:
                     theirs.append(peer())
     if as_json:
         click.echo(json.dumps({"mintmark": mine, "mlflow": theirs}))
         return
-    click.echo("| | median | 99 of 100 within | MLflow ÷ that (median of rounds, each) |")
+    click.echo(
+        "| | median (of rounds) | 99 of 100 within | MLflow ÷ that (median of rounds, each) |"
+    )
     click.echo("|---|---|---|---|")
     for name, says, beside in (
         ("uncached", "`client.get`, read for the first time", "uncached"),
@@ -91,7 +95,7 @@ def main(*, calls: int, count: int, python: str | None, as_json: bool) -> None:
 
 def _line(says: str, rounds: Sequence[Sequence[float]], ratio: str) -> str:
     every = [seconds for one in rounds for seconds in one]
-    return f"| {says} | {peers.middle(every)} | {peers.last(every)} | {ratio} |"
+    return f"| {says} | {peers.middle(rounds)} | {peers.last(every)} | {ratio} |"
 
 
 if __name__ == "__main__":

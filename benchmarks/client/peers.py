@@ -9,7 +9,10 @@ import statistics
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+
+import click
 
 from tests import installations
 
@@ -31,10 +34,12 @@ def mlflow(*, python: str | None, home: Path, what: str, calls: int) -> Iterator
     port = installations.free_port()
     store = f"sqlite:///{home / 'mlflow.sqlite3'}"
     serve = [python, "-m", "mlflow", "server", "--backend-store-uri", store, "--workers", "2"]
-    # It needs a minute for its tables before it answers anybody.
+    # Its tables take a while, and it answers nobody before they are there.
+    told("MLflow makes its tables")
     subprocess.run(
         [python, "-m", "mlflow", "db", "upgrade", store], cwd=home, capture_output=True, check=True
     )
+    told("MLflow's server starts")
     process = subprocess.Popen(
         [*serve, "--host", "127.0.0.1", "--port", str(port)],
         cwd=home,
@@ -43,18 +48,35 @@ def mlflow(*, python: str | None, home: Path, what: str, calls: int) -> Iterator
         start_new_session=True,
     )
     measure = [python, str(_CALLS), what, f"http://127.0.0.1:{port}", str(calls)]
-
-    def measured() -> Seconds:
-        done = subprocess.run(measure, cwd=home, capture_output=True, text=True, check=True)
-        found: Seconds = json.loads(done.stdout.splitlines()[-1])
-        return found
-
     try:
         _await_answer(port=port, process=process)
-        yield measured
+        with subprocess.Popen(
+            measure,
+            cwd=home,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as caller:
+            yield partial(_round, caller)
+            assert caller.stdin is not None
+            caller.stdin.close()
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def _round(caller: subprocess.Popen[str]) -> Seconds:
+    """Seconds of another round, from the one process that calls MLflow. What else it prints is passed by."""
+    assert caller.stdin is not None
+    assert caller.stdout is not None
+    caller.stdin.write("\n")
+    caller.stdin.flush()
+    for line in caller.stdout:
+        if line.startswith("{"):
+            found: Seconds = json.loads(line)
+            return found
+    raise RuntimeError(f"MLflow's caller ended with {caller.wait()}")
 
 
 def _await_answer(*, port: int, process: subprocess.Popen[bytes]) -> None:
@@ -67,9 +89,16 @@ def _await_answer(*, port: int, process: subprocess.Popen[bytes]) -> None:
                 raise
 
 
-def middle(seconds: Sequence[float]) -> str:
-    """The median, in the unit that suits it."""
-    return spelled(statistics.median(seconds))
+def told(step: str) -> None:
+    """What is being done, on standard error."""
+    click.echo(f"  {step}", err=True)
+
+
+def middle(rounds: Sequence[Sequence[float]]) -> str:
+    """The median of every call, and from which to which those of the rounds go, in the unit that suits each."""
+    medians = [statistics.median(one) for one in rounds]
+    every = statistics.median([seconds for one in rounds for seconds in one])
+    return f"{spelled(every)} ({spelled(min(medians))} to {spelled(max(medians))})"
 
 
 def last(seconds: Sequence[float]) -> str:

@@ -7,7 +7,7 @@ a file, MLflow's log_feedback (which waits for its server) and its log_metric wi
 MLflow is measured if PYTHON names an interpreter of an environment of its own, in which mlflow is installed.
 
 Run from the repository root:
-python -m benchmarks.client.reporting [--calls 300] [--rounds 5] [--mlflow PYTHON] [--json]
+python -m benchmarks.client.reporting [--calls 60] [--rounds 5] [--mlflow PYTHON] [--json]
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import multiprocessing
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from multiprocessing.synchronize import Event
+from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
 
 import click
@@ -52,11 +52,12 @@ def measured(*, url: str, fleet: houses.Fleet, calls: int, state: Path) -> Secon
     }
     spawn = multiprocessing.get_context("spawn")
     stop = spawn.Event()
-    told = (url, fleet.secret, state / "crowded", stop)
+    ready = spawn.Barrier(_OTHERS + 1)
+    told = (url, fleet.secret, state / "crowded", stop, ready)
     others = [spawn.Process(target=_others, args=told) for _ in range(_OTHERS)]
     for other in others:
         other.start()
-    time.sleep(2.0)
+    ready.wait()
     found["crowded"] = _reports(url=url, secret=fleet.secret, state=told[2], calls=calls)
     stop.set()
     for other in others:
@@ -70,9 +71,11 @@ def _reports(*, url: str, secret: str, state: Path, calls: int) -> list[float]:
         return timed(lambda n: use.report((n % 11) / 10, runs=10, note=f"{n}"), calls=calls)
 
 
-def _others(url: str, secret: str, state: Path, stop: Event) -> None:
+def _others(url: str, secret: str, state: Path, stop: Event, ready: Barrier) -> None:
     opened = client.Client(url, key=secret, assistant="assistant-0", state=state, exit_seconds=0.5)
     with opened as mint, mint.use(_PROMPT, ritual="ritual-0") as use:
+        use.report(0.5, note="another")
+        ready.wait()
         while not stop.is_set():
             use.report(0.5, note="another")
             time.sleep(0.002)
@@ -102,7 +105,7 @@ def timed(call: Callable[[int], object], *, calls: int) -> list[float]:
 
 
 @click.command()
-@click.option("--calls", default=300, show_default=True, type=click.IntRange(10))
+@click.option("--calls", default=60, show_default=True, type=click.IntRange(10))
 @click.option("--rounds", "count", default=5, show_default=True, type=click.IntRange(1))
 @click.option("--mlflow", "python", envvar="MINTMARK_BENCH_MLFLOW", help="a Python that has mlflow")
 @click.option("--json", "as_json", is_flag=True)
@@ -111,6 +114,7 @@ def main(*, calls: int, count: int, python: str | None, as_json: bool) -> None:
     logging.getLogger("mintmark.client").setLevel(logging.ERROR)
     mine: list[Seconds] = []
     theirs: list[Seconds] = []
+    peers.told("a house is made, with a fleet of 2,000 prompts")
     with houses.on_sqlite() as house, tempfile.TemporaryDirectory() as folder:
         fleet: houses.Fleet = house.call("benchmarks.service.fleets:settle")
         with (
@@ -119,6 +123,7 @@ def main(*, calls: int, count: int, python: str | None, as_json: bool) -> None:
         ):
             url = f"http://127.0.0.1:{port}"
             for n in range(count):
+                peers.told(f"round {n + 1} of {count}")
                 state = Path(folder) / f"{n}"
                 state.mkdir()
                 mine.append(measured(url=url, fleet=fleet, calls=10 * calls, state=state))
@@ -127,7 +132,7 @@ def main(*, calls: int, count: int, python: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"mintmark": mine, "mlflow": theirs}))
         return
-    click.echo("| | median | 99 of 100 within | longest | ÷ `use.report`, served |")
+    click.echo("| | median (of rounds) | 99 of 100 within | longest | ÷ `use.report`, served |")
     click.echo("|---|---|---|---|---|")
     for name, says in _SAYS.items():
         click.echo(
@@ -142,7 +147,7 @@ def main(*, calls: int, count: int, python: str | None, as_json: bool) -> None:
 def _line(says: str, rounds: Sequence[Sequence[float]], ratio: str) -> str:
     every = [seconds for one in rounds for seconds in one]
     longest = peers.spelled(max(every))
-    return f"| {says} | {peers.middle(every)} | {peers.last(every)} | {longest} | {ratio} |"
+    return f"| {says} | {peers.middle(rounds)} | {peers.last(every)} | {longest} | {ratio} |"
 
 
 if __name__ == "__main__":

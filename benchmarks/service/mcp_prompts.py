@@ -6,7 +6,7 @@
 `mintmark serve`, on one PostgreSQL, four clients. In turn, several rounds: the ratio of a round is what
 counts on a machine that is not quiet.
 
-Run from the repository root: python -m benchmarks.service.mcp_prompts [--requests 200] [--rounds 9] [--json]
+Run from the repository root: python -m benchmarks.service.mcp_prompts [--requests 100] [--rounds 7] [--json]
 """
 
 from __future__ import annotations
@@ -72,7 +72,11 @@ def rounds(
 
     for name in ways:
         rate(name, 10)
-    return [{name: rate(name, requests) for name in ways} for _ in range(count)]
+    made = []
+    for n in range(count):
+        click.echo(f"  round {n + 1} of {count}", err=True)
+        made.append({name: rate(name, requests) for name in ways})
+    return made
 
 
 @contextmanager
@@ -90,8 +94,8 @@ def mcp_served(house: houses.House) -> Iterator[int]:
 
 
 @click.command()
-@click.option("--requests", default=200, show_default=True, type=click.IntRange(1), help="a client")
-@click.option("--rounds", "count", default=9, show_default=True, type=click.IntRange(1))
+@click.option("--requests", default=100, show_default=True, type=click.IntRange(1), help="a client")
+@click.option("--rounds", "count", default=7, show_default=True, type=click.IntRange(1))
 @click.option("--json", "as_json", is_flag=True)
 def main(*, requests: int, count: int, as_json: bool) -> None:
     """Print the table, or the same as JSON."""

@@ -4,7 +4,7 @@
 /evidence takes them, as OTLP in JSON, and as OTLP in protobuf. In turn, several rounds: the ratio of a round is
 what counts on a machine that is not quiet. At the end the log must hold every event that was sent.
 
-Run from the repository root: python -m benchmarks.service.otlp [--batches 50] [--rounds 3] [--json]
+Run from the repository root: python -m benchmarks.service.otlp [--batches 30] [--rounds 5] [--json]
 """
 
 from __future__ import annotations
@@ -160,7 +160,9 @@ def rounds(*, house: houses.House, fleet: houses.Fleet, batches: int, count: int
             )
 
         measured(_WARM_UP)
-        made = [measured(batches) for _ in range(count)]
+        for n in range(count):
+            click.echo(f"  round {n + 1} of {count}", err=True)
+            made.append(measured(batches))
     sent = 3 * clients.CLIENTS * clients.BATCH * (_WARM_UP + batches * count)
     with psycopg.connect(house.url) as connection:
         row = connection.execute("SELECT count(*) FROM evidence_event").fetchone()
@@ -170,8 +172,8 @@ def rounds(*, house: houses.House, fleet: houses.Fleet, batches: int, count: int
 
 
 @click.command()
-@click.option("--batches", default=50, show_default=True, type=click.IntRange(1), help="a client")
-@click.option("--rounds", "count", default=3, show_default=True, type=click.IntRange(1))
+@click.option("--batches", default=30, show_default=True, type=click.IntRange(1), help="a client")
+@click.option("--rounds", "count", default=5, show_default=True, type=click.IntRange(1))
 @click.option("--json", "as_json", is_flag=True)
 def main(*, batches: int, count: int, as_json: bool) -> None:
     """Print the table, or the same as JSON."""
