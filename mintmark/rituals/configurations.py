@@ -10,7 +10,6 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -19,6 +18,7 @@ from mintmark.accounts.callers import Caller
 from mintmark.core import errors
 from mintmark.registry import assistants
 from mintmark.registry.models import Assistant
+from mintmark.webhooks import addresses
 
 from .models import Runner
 from .runners import Answering
@@ -199,26 +199,22 @@ def _problems(setup: Setup) -> list[errors.Row]:
 def _address_problem(base_url: str) -> str:
     """What keeps an address from being called; nothing where it may be."""
     try:
-        parts = urlsplit(base_url)
-        port = parts.port
-    except ValueError:
-        return "It is no address."
-    if parts.scheme not in ("http", "https") or not parts.hostname or len(base_url) > 500:
-        return "Give an address such as https://api.example.com/v1."
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        return (
-            "It holds a name, a password, a query or a fragment; a key goes into the environment."
+        parts = addresses.well_formed(
+            base_url,
+            example="https://api.example.com/v1",
+            says="It holds a name, a password, a query or a fragment; a key goes into the environment.",
+            query=False,
         )
-    if not base_url.isascii() or not base_url.isprintable() or " " in base_url:
-        return "It holds characters that stand in no address."
+    except addresses.Malformed as wrong:
+        return str(wrong)
     try:
-        address = ipaddress.ip_address(parts.hostname)
+        address = ipaddress.ip_address(parts.hostname or "")
         if address.is_link_local or address.is_multicast or address.is_unspecified:
             return "Endpoints are not at such addresses: there machines tell secrets of their own."
     except ValueError:
         pass
     allowed = settings.RUNNER_HOSTS
-    if "*" in allowed or parts.hostname in allowed or f"{parts.hostname}:{port}" in allowed:
+    if "*" in allowed or parts.hostname in allowed or f"{parts.hostname}:{parts.port}" in allowed:
         return ""
     return (
         f"This installation calls {', '.join(allowed) or 'no host'} alone (MINTMARK_RUNNER_HOSTS)."

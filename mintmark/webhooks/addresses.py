@@ -10,25 +10,44 @@ from django.conf import settings
 LONGEST = 500
 
 
+class Malformed(ValueError):
+    """It is no address that can be called over HTTP; the message says why."""
+
+
+def well_formed(url: str, *, example: str, says: str, query: bool = True) -> SplitResult:
+    """The parts of an address, before anybody asks whether it may be called. Raises `Malformed`: with `example` where
+    it is none, with `says` where it holds a name, a password, a fragment or (unless `query`) a query."""
+    try:
+        found = urlsplit(url)
+        port = found.port
+    except ValueError as wrong:
+        raise Malformed("It is no address.") from wrong
+    if found.scheme not in ("http", "https") or not found.hostname or len(url) > LONGEST:
+        raise Malformed(f"Give an address such as {example}.")
+    held = found.username is not None or found.password is not None or found.fragment
+    if held or (found.query and not query):
+        raise Malformed(says)
+    if not url.isascii() or not url.isprintable() or " " in url or port == 0:
+        raise Malformed("It holds characters that stand in no address.")
+    return found
+
+
 def problem(url: str) -> str:
     """What keeps an address from being taken; "" where it may be. Names are looked up when they are called."""
     try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return "It is no address."
-    if parts.scheme not in ("http", "https") or not parts.hostname or len(url) > LONGEST:
-        return "Give an address such as https://example.com/hooks."
-    if parts.username is not None or parts.password is not None or parts.fragment:
-        return "It holds a name, a password or a fragment; deliveries are signed instead."
-    if not url.isascii() or not url.isprintable() or " " in url or port == 0:
-        return "It holds characters that stand in no address."
+        parts = well_formed(
+            url,
+            example="https://example.com/hooks",
+            says="It holds a name, a password or a fragment; deliveries are signed instead.",
+        )
+    except Malformed as wrong:
+        return str(wrong)
     if is_named(parts):
         return ""
     if parts.scheme != "https":
         return "Give an https address; plain http is for hosts that MINTMARK_WEBHOOK_HOSTS names."
     try:
-        return "" if is_public(parts.hostname) else _PRIVATE
+        return "" if is_public(parts.hostname or "") else _PRIVATE
     except ValueError:
         return ""
 
