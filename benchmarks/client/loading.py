@@ -6,7 +6,7 @@ and from it. Both over HTTP from a server with two processes on SQLite, one call
 
 MLflow is measured if PYTHON names an interpreter of an environment of its own, in which mlflow is installed.
 
-Run from the repository root: python -m benchmarks.client.loading [--calls 60] [--rounds 5] [--mlflow PYTHON] [--json]
+Run from the repository root: python -m benchmarks.client.loading [--calls 40] [--rounds 5] [--mlflow PYTHON] [--json]
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _timed(call: Callable[[int], object], calls: int) -> list[float]:
 
 
 @click.command()
-@click.option("--calls", default=60, show_default=True, type=click.IntRange(10, 1_900))
+@click.option("--calls", default=40, show_default=True, type=click.IntRange(10, 1_900))
 @click.option("--rounds", "count", default=5, show_default=True, type=click.IntRange(1))
 @click.option("--mlflow", "python", envvar="MINTMARK_BENCH_MLFLOW", help="a Python that has mlflow")
 @click.option("--json", "as_json", is_flag=True)

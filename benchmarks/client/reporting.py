@@ -7,7 +7,7 @@ a file, MLflow's log_feedback (which waits for its server) and its log_metric wi
 MLflow is measured if PYTHON names an interpreter of an environment of its own, in which mlflow is installed.
 
 Run from the repository root:
-python -m benchmarks.client.reporting [--calls 60] [--rounds 5] [--mlflow PYTHON] [--json]
+python -m benchmarks.client.reporting [--calls 40] [--rounds 5] [--mlflow PYTHON] [--json]
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def timed(call: Callable[[int], object], *, calls: int) -> list[float]:
 
 
 @click.command()
-@click.option("--calls", default=60, show_default=True, type=click.IntRange(10))
+@click.option("--calls", default=40, show_default=True, type=click.IntRange(10))
 @click.option("--rounds", "count", default=5, show_default=True, type=click.IntRange(1))
 @click.option("--mlflow", "python", envvar="MINTMARK_BENCH_MLFLOW", help="a Python that has mlflow")
 @click.option("--json", "as_json", is_flag=True)
