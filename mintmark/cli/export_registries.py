@@ -9,6 +9,9 @@ from mintmark.core import errors
 
 from . import exits, installation, output
 
+_team_option = click.option(
+    "--team", required=True, help="For whom: only what this team may use leaves."
+)
 _dry_run_option = click.option(
     "--dry-run", is_flag=True, help="Write nothing there, and report what would be written."
 )
@@ -17,6 +20,7 @@ _dry_run_option = click.option(
 @click.command()
 @click.argument("store")
 @click.option("--namespace", required=True, help="Whose lines to write.")
+@_team_option
 @click.option("--experiment", default="mintmark", show_default=True, help="Where feedback goes.")
 @click.option("--no-feedback", is_flag=True, help="Write prompts and aliases alone.")
 @_dry_run_option
@@ -27,6 +31,7 @@ def mlflow(
     *,
     store: str,
     namespace: str,
+    team: str,
     experiment: str,
     no_feedback: bool,
     dry_run: bool,
@@ -36,11 +41,14 @@ def mlflow(
     installation.open_database()
     from mintmark.importers import mlflow_export
 
+    from . import holders
+
     output.step("opening MLflow's store")
     with _ending_if_stopped(context), output.progress("sent") as progress:
         sent = mlflow_export.send(
             store=store,
             namespace=namespace,
+            team=holders.team(name=team),
             with_feedback=not no_feedback,
             experiment=experiment,
             dry_run=dry_run,
@@ -61,7 +69,7 @@ def mlflow(
 @click.command()
 @click.argument("address")
 @click.option("--namespace", required=True, help="Whose lines to write.")
-@click.option("--team", required=True, help="For whom: only what this team may use leaves.")
+@_team_option
 @click.option("--no-scores", is_flag=True, help="Write prompts and labels alone.")
 @_dry_run_option
 @output.json_option

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 
 from django.db.models import QuerySet
 
+from mintmark.accounts.models import Team
 from mintmark.core import errors, kinds, placeholders
 from mintmark.evidence.models import Event
+from mintmark.registry import entitlements
 from mintmark.registry.models import Prompt
 
 from . import chats
@@ -15,6 +17,10 @@ from .registries import Tool
 
 type Template = str | list[dict[str, str]]
 _VARIABLE = re.compile(r"[A-Za-z_]\w*")
+
+
+KEPT = "The team may not use it, so its text does not leave."
+"""Why a text is not sent."""
 
 
 class NothingToExport(errors.Refusal):
@@ -44,6 +50,12 @@ def prompts(*, namespace: str) -> list[Prompt]:
     if not found:
         raise NothingToExport(f"There is no prompt in the namespace {namespace[:100]!r}.")
     return found
+
+
+def may_leave(*, team: Team, namespace: str) -> set[int]:
+    """The ids of the prompts of a namespace whose text this team may use, and so hand on."""
+    served = entitlements.served_to(team_ids={team.pk})
+    return set(Prompt.objects.filter(served, namespace=namespace).values_list("pk", flat=True))
 
 
 def line_of(prompt: Prompt, *, tool: Tool) -> str:

@@ -16,7 +16,6 @@ from urllib.parse import quote
 from mintmark.accounts.models import Team
 from mintmark.core import errors
 from mintmark.evidence.models import Event
-from mintmark.registry import entitlements
 from mintmark.registry.models import Label, Prompt
 
 from . import departures, langfuse_api, langfuse_store, registries, reports
@@ -115,11 +114,7 @@ class _Sender:
             for head in self.api.pages(_PROMPTS)
             if isinstance(head, Mapping) and isinstance(head.get("name"), str)
         }
-        may_use = set(
-            Prompt.objects.filter(
-                entitlements.served_to(team_ids={team.pk}), namespace=found[0].namespace
-            ).values_list("pk", flat=True)
-        )
+        may_use = departures.may_leave(team=team, namespace=found[0].namespace)
         done = 0
         for _, line in groupby(found, key=lambda one: one.name):
             revisions = list(line)
@@ -146,8 +141,7 @@ class _Sender:
                 self.sent.refuse(prompt.reference, "version", before["version"], message)
             return None
         if prompt.pk not in may_use:
-            message = "The team may not use it, so its text does not leave."
-            self.sent.refuse(prompt.reference, "text", None, message)
+            self.sent.refuse(prompt.reference, "text", None, departures.KEPT)
             return None
         if _COMPOSED in prompt.text:
             message = "Langfuse would put another prompt in here: take it out of the text."

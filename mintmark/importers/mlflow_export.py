@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mintmark.accounts.models import Team
 from mintmark.core import errors
 from mintmark.registry.models import Label, Prompt
 
@@ -52,20 +53,28 @@ def send(
     *,
     store: str,
     namespace: str,
+    team: Team,
     with_feedback: bool = True,
     experiment: str = EXPERIMENT,
     dry_run: bool = False,
     progress: reports.Progress = lambda done, total: None,
 ) -> Sent:
-    """Write the lines of a namespace to a store, made if it is a file that is not there. Again changes nothing.
+    """Write what a team may use of a namespace to a store (made if it is no file yet); again changes nothing.
 
     Raises `not_found` where the namespace has no prompt, `UnreadableSource` where the store is no store of MLflow's,
     `export_stopped` where MLflow does not go on.
     """
-    found = [
-        one for one in departures.prompts(namespace=namespace) if not hasattr(one, "tombstone")
-    ]
+    live = [one for one in departures.prompts(namespace=namespace) if not hasattr(one, "tombstone")]
+    may_leave = departures.may_leave(team=team, namespace=namespace)
+    found = [one for one in live if one.pk in may_leave]
     sent = Sent(store=mlflow_store.shown(store), dry_run=dry_run)
+    for one in live:
+        if one.pk not in may_leave:
+            row = reports.Place(
+                row=len(sent.refused), field="text", value=None, message=departures.KEPT,
+                file=one.reference,
+            )  # fmt: skip
+            sent.refused.append(row)
     if dry_run and not mlflow_store.is_there(store):
         sent.versions = len(found)
         sent.aliases = Label.objects.filter(prompt__in=found).count()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mintmark.accounts.callers import Caller
+from mintmark.accounts.models import Team
 from mintmark.core import errors
 from mintmark.evidence.models import Event
 from mintmark.importers import departures, mlflow_export, mlflow_store, registries, reports
@@ -150,7 +151,7 @@ def test_prompts_labels_and_outcomes_go_out_and_come_in_again(
     )  # fmt: skip
     cast.record(cast.outcome(prompt=chat.pk, score=0.75, runs=4))
     path = tmp_path / "out.db"
-    sent = mlflow_export.send(store=str(path), namespace="acme")
+    sent = mlflow_export.send(store=str(path), namespace="acme", team=cast.sellers)
     assert (sent.aliases, sent.feedback, sent.refused) == (1, 1, [])
     client, _ = mlflow_store.client(store=str(path))
     version = client.get_prompt_version_by_alias("acme.talk", "production")
@@ -158,7 +159,7 @@ def test_prompts_labels_and_outcomes_go_out_and_come_in_again(
         {"role": "system", "content": "Be {{tone}}."},
         {"role": "user", "content": "Hi"},
     ]
-    again = mlflow_export.send(store=str(path), namespace="acme")
+    again = mlflow_export.send(store=str(path), namespace="acme", team=cast.sellers)
     assert (again.versions, again.unchanged) == (0, sent.versions)
     assert (again.aliases, again.feedback, again.repeated) == (0, 0, 1)
     report = _load(path, operator, team=cast.buyers.name)
@@ -180,7 +181,7 @@ def test_versions_that_came_from_mlflow_are_recognised_and_their_feedback_stays_
     _load(store, operator, team=cast.buyers.name)
     first = prompts.named(reference="mlflow/greet@1")
     cast.record(cast.outcome(prompt=first.pk, score=0.9), now=NOW)
-    sent = mlflow_export.send(store=str(store), namespace="mlflow")
+    sent = mlflow_export.send(store=str(store), namespace="mlflow", team=cast.buyers)
     assert (sent.versions, sent.unchanged, sent.feedback, sent.refused) == (0, 3, 1, [])
     back = _load(store, operator, team=cast.buyers.name)
     assert (back.changed, back.repeated) == (False, 4)
@@ -192,7 +193,7 @@ def test_a_dry_run_of_an_export_makes_no_store_and_writes_to_none(
     cast = Cast()
     cast.record(cast.outcome(score=0.75))
     path = tmp_path / "out.db"
-    options = {"store": str(path), "namespace": "acme"}
+    options: Any = {"store": str(path), "namespace": "acme", "team": cast.sellers}
     tried = mlflow_export.send(**options, dry_run=True)
     assert not path.exists()
     assert mlflow_export.send(**options).as_json() == tried.as_json() | {"dry_run": False}
@@ -204,9 +205,29 @@ def test_a_dry_run_of_an_export_makes_no_store_and_writes_to_none(
     assert done.as_json() == again.as_json() | {"dry_run": False}
 
 
+def test_what_the_team_may_not_use_is_refused_and_does_not_leave(
+    tmp_path: Path, operator: Caller
+) -> None:
+    cast = Cast()
+    kept = cast.written("acme/recipe", "Mix {this} in secret.", is_open=False)
+    cast.record(cast.outcome(prompt=kept.pk, score=0.75))
+    path = tmp_path / "out.db"
+    sent = mlflow_export.send(store=str(path), namespace="acme", team=cast.buyers)
+    assert (sent.versions, sent.feedback) == (1, 0)
+    (row,) = sent.refused
+    assert (row["file"], row["field"], row["message"]) == (
+        kept.reference, "text", departures.KEPT,
+    )  # fmt: skip
+    assert b"in secret" not in path.read_bytes()
+    ours = mlflow_export.send(store=str(path), namespace="acme", team=cast.sellers)
+    assert (ours.versions, ours.unchanged, ours.feedback, ours.refused) == (1, 1, 1, [])
+    assert b"in secret" in path.read_bytes()
+
+
 def test_a_namespace_without_prompts_is_refused_before_a_store_is_made(
     tmp_path: Path, db: None
 ) -> None:
+    team = Team.objects.create(name="makers")
     with pytest.raises(departures.NothingToExport, match="'none'"):
-        mlflow_export.send(store=str(tmp_path / "out.db"), namespace="none")
+        mlflow_export.send(store=str(tmp_path / "out.db"), namespace="none", team=team)
     assert not list(tmp_path.iterdir())
