@@ -3,6 +3,7 @@
 import random
 import secrets
 import threading
+import time
 from datetime import UTC, datetime
 
 import click
@@ -23,15 +24,19 @@ def start(*, stop: threading.Event) -> threading.Thread:
 def _send(stop: threading.Event) -> None:
     from django.db import close_old_connections, connection
 
-    from mintmark.webhooks import deliveries
+    from mintmark.webhooks import deliveries, retention
 
     me = measuring.holder()
     # Waits between attempts are to differ from worker to worker: nothing is measured with this.
     rng = random.Random(secrets.randbits(64))
+    forget_at = time.monotonic()
     pause = 0.0
     while not stop.wait(pause):
         try:
             close_old_connections()
+            if time.monotonic() >= forget_at:
+                retention.forget(now=datetime.now(UTC))
+                forget_at = time.monotonic() + measuring.FORGET_SECONDS
             sent = deliveries.work(holder=me, clock=lambda: datetime.now(UTC), rng=rng)
             pause = 0.0 if sent else POLL_SECONDS
         except Exception as failed:

@@ -219,13 +219,15 @@ if not 0 <= FOREIGN_RUNS <= 1_000:
 EMBEDDINGS: str = env.str("MINTMARK_EMBEDDINGS", default="")
 
 # Runs of rituals: where endpoints may be ("*" for anywhere), how many runs a worker has at once, how long a worker that
-# fell silent keeps a run, the largest reply, how long outputs are kept, and whether this is a demo, where what the
+# fell silent keeps a run, the largest reply, how long outputs and the
+# deliveries of webhooks are kept, and whether this is a demo, where what the
 # rehearsal runner measures counts as evidence.
 RUNNER_HOSTS: list[str] = env.list("MINTMARK_RUNNER_HOSTS", default=["*"])
 RUNS_AT_ONCE: int = env.int("MINTMARK_RUNS_AT_ONCE", default=2)
 RUN_LEASE_SECONDS: float = env.float("MINTMARK_RUN_LEASE_SECONDS", default=30.0)
 REPLY_MAX_BYTES: int = env.int("MINTMARK_REPLY_MAX_BYTES", default=2**20)
 OUTPUT_DAYS: int = env.int("MINTMARK_OUTPUT_DAYS", default=30)
+DELIVERY_DAYS: int = env.int("MINTMARK_DELIVERY_DAYS", default=30)
 IS_DEMO: bool = env.bool("MINTMARK_DEMO", default=False)
 if not 0 <= RUNS_AT_ONCE <= 4:
     raise environ.ImproperlyConfigured(
@@ -242,6 +244,10 @@ if not 1_024 <= REPLY_MAX_BYTES <= 64 * 2**20:
 if not 0 <= OUTPUT_DAYS <= 3_650:
     raise environ.ImproperlyConfigured(
         f"MINTMARK_OUTPUT_DAYS is {OUTPUT_DAYS}; it must be 0 to 3650 (0: outputs are not kept)."
+    )
+if not 1 <= DELIVERY_DAYS <= 3_650:
+    raise environ.ImproperlyConfigured(
+        f"MINTMARK_DELIVERY_DAYS is {DELIVERY_DAYS}; it must be 1 to 3650."
     )
 
 

@@ -140,7 +140,7 @@ def replay(*, caller: Caller, delivery: Delivery, now: datetime) -> Delivery:
     found = Delivery.objects.select_related("webhook").filter(pk=delivery.pk).first()
     if found is None:
         raise errors.NotFound(
-            f"There is no delivery {delivery.pk} any more: its webhook was removed."
+            f"There is no delivery {delivery.pk} any more: its webhook was removed, or it ended too long ago."
         )
     return found
 

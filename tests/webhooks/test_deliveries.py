@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mintmark.core import errors
-from mintmark.webhooks import addresses, deliveries, hooks, outbox, signatures
+from mintmark.webhooks import addresses, deliveries, hooks, outbox, retention, signatures
 from mintmark.webhooks.models import Delivery, Webhook
 from tests.cast import NOW
 from tests.market.stall import Stall
@@ -229,6 +229,23 @@ def test_a_removed_webhook_is_told_nothing_and_keeps_nothing(
         hooks.replay(caller=sender.caller, delivery=delivery, now=sender.now)
     hooks.enable(caller=sender.caller, webhook=sender.webhook, now=sender.now)
     assert outbox.listens(kind="sale", team_ids=[sender.cast.sellers.pk]) == []
+
+
+def test_what_ended_is_forgotten_after_a_while_and_what_waits_never(
+    sender: Sender, receiver: Receiver, settings: Any
+) -> None:
+    settings.DELIVERY_DAYS = 7
+    taken = sender.through(sender.told())
+    receiver.status = 500
+    given_up = sender.through(sender.told())
+    assert (taken.state, given_up.state) == ("delivered", "failed")
+    waiting = sender.told()
+    week = timedelta(days=7)
+    assert retention.forget(now=taken.ended_at + week - timedelta(seconds=1)) == 0  # type: ignore[operator]
+    assert retention.forget(now=taken.ended_at + week) == 1  # type: ignore[operator]
+    hooks.replay(caller=sender.caller, delivery=given_up, now=sender.now)
+    assert retention.forget(now=sender.now + 9 * week) == 0
+    assert set(Delivery.objects.values_list("id", flat=True)) == {given_up.pk, waiting.pk}
 
 
 def test_nobody_there_is_tried_again(stall: Stall, settings: object) -> None:

@@ -1,0 +1,22 @@
+"""How long the outbox remembers: what was told, or given up, goes after a while; what waits never does."""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from .models import Delivery
+
+_AT_ONCE = 1_000
+
+
+def forget(*, now: datetime) -> int:
+    """Remove the deliveries that ended longer ago than the installation keeps them; how many there were."""
+    before = now - timedelta(days=settings.DELIVERY_DAYS)
+    ended = Delivery.objects.filter(ended_at__lte=before).exclude(state=Delivery.State.WAITING)
+    forgotten = 0
+    while True:
+        ids = list(ended.order_by("id").values_list("id", flat=True)[:_AT_ONCE])
+        # Asked again: one of them may be sent anew by now.
+        forgotten += ended.filter(id__in=ids).delete()[0]
+        if len(ids) < _AT_ONCE:
+            return forgotten
