@@ -7,6 +7,7 @@ import random
 import resource
 import statistics
 import time
+from typing import Any
 
 from django.conf import settings
 from django.test import Client
@@ -16,8 +17,11 @@ from mintmark.accounts.models import Principal
 from mintmark.accounts.quotas import Kind as Kinds
 from mintmark.core.kinds import Kind
 from mintmark.evidence import log
+from mintmark.market import candidates
+from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.trust import projector
 from mintmark.trust.run import Run
+from mintmark.trust.tracker import AssistantTrustTracker
 
 from . import fleets
 from .houses import Fleet
@@ -71,6 +75,33 @@ def taking(*, requests: int) -> float:
         quotas.shared().is_known("mm_00000000_secret")
         quotas.shared().take(Kinds.CREDENTIAL, "mm_00000000_secret", quota=1_000_000)
     return 1e6 * (time.perf_counter() - begun) / requests
+
+
+def ranking_with_and_without_gates(*, fleet: Fleet, orders: int, limit: int) -> tuple[float, float]:
+    """Microseconds of the processor that a ranking takes without the assistant's gates and with them, medians; in
+    turn, each pair of another assistant and another task."""
+    usable = Prompt.objects.filter(namespace="bench")
+    now = fleets.START + fleets.SPAN
+    spent: tuple[list[float], list[float]] = ([], [])
+    for n in range(orders + 10):
+        asked: dict[str, Any] = {
+            "assistant": Assistant.objects.get(pk=fleet.assistants[n % len(fleet.assistants)]),
+            "tasks": [Ritual.objects.get(pk=fleet.rituals[n % len(fleet.rituals)])],
+            "usable": usable,
+            "now": now,
+            "order": "trust_low",
+            "limit": limit,
+        }
+        for which, ranked in enumerate((AssistantTrustTracker().ranking, candidates.ranked)):
+            begun = time.process_time()
+            found = ranked(**asked)
+            elapsed = time.process_time() - begun
+            if len(found.rows) != limit:
+                raise RuntimeError(f"{len(found.rows)} prompts were ranked")
+            if n >= 10:
+                spent[which].append(elapsed)
+    without, own = (1e6 * statistics.median(each) for each in spent)
+    return without, own
 
 
 def single_events(*, fleet: Fleet, count: int = 100) -> float:
