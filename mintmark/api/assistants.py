@@ -59,10 +59,7 @@ def listed(
         rows = rows.filter(name__icontains=search) | rows.filter(model__icontains=search)
     if mine:
         rows = rows.filter(team__in=request.auth.team_ids)
-    after = paging.read(cursor, like=(0,))
-    if after is not None:
-        rows = rows.filter(id__lt=after[0])
-    page, following = paging.cut(list(rows[: limit + 1]), limit=limit, key=lambda row: (row.pk,))
+    page, following = paging.newest(rows, limit=limit, cursor=cursor)
     return {"items": [_shape(row, request) for row in page], "next_cursor": following}
 
 

@@ -98,10 +98,7 @@ def checked(request: Request, body: Question) -> CheckedShape:
 def listed(request: Request, limit: paging.Limit, cursor: paging.Cursor) -> CodexPage:
     """List the codices, newest first."""
     rows = Codex.objects.order_by("-id")
-    after = paging.read(cursor, like=(0,))
-    if after is not None:
-        rows = rows.filter(id__lt=after[0])
-    page, following = paging.cut(list(rows[: limit + 1]), limit=limit, key=lambda row: (row.pk,))
+    page, following = paging.newest(rows, limit=limit, cursor=cursor)
     return {"items": [_shape(row) for row in page], "next_cursor": following}
 
 

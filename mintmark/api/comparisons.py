@@ -135,10 +135,7 @@ def listed(
     rows = comparisons.visible_to(caller=request.auth)
     narrowed = {"assistant": assistant, "ritual": ritual, "state": state, "decision": decision}
     rows = rows.filter(**{name: value for name, value in narrowed.items() if value is not None})
-    after = paging.read(cursor, like=(0,))
-    if after is not None:
-        rows = rows.filter(id__lt=after[0])
-    page, following = paging.cut(list(rows[: limit + 1]), limit=limit, key=lambda row: (row.pk,))
+    page, following = paging.newest(rows, limit=limit, cursor=cursor)
     return {
         "items": [_shape(row, comparisons.standing(row)) for row in page],
         "next_cursor": following,

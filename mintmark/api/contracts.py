@@ -100,10 +100,7 @@ def prompts_bound(
 ) -> PromptsBound:
     """List the prompts with a contract with this version of a codex, newest first. `default` binds all without one."""
     rows = contracts.prompts_of(codex=_codex(codex_id))
-    after = paging.read(cursor, like=(0,))
-    if after is not None:
-        rows = rows.filter(id__lt=after[0])
-    page, following = paging.cut(list(rows[: limit + 1]), limit=limit, key=lambda row: (row.pk,))
+    page, following = paging.newest(rows, limit=limit, cursor=cursor)
     return {"items": [shapes.prompt(row) for row in page], "next_cursor": following}
 
 
@@ -115,10 +112,7 @@ def assistants_bound(
 ) -> AssistantsBound:
     """List the assistants with a contract with this version of a codex, newest first."""
     rows = contracts.assistants_of(codex=_codex(codex_id))
-    after = paging.read(cursor, like=(0,))
-    if after is not None:
-        rows = rows.filter(id__lt=after[0])
-    page, following = paging.cut(list(rows[: limit + 1]), limit=limit, key=lambda row: (row.pk,))
+    page, following = paging.newest(rows, limit=limit, cursor=cursor)
     return {"items": [shapes.assistant(row) for row in page], "next_cursor": following}
 
 

@@ -72,11 +72,7 @@ def listed(
     if not _sees_all(request.auth, prompt):
         raise errors.Forbidden("Who may use a prompt is for its team and for auditors to see.")
     rows = Entitlement.objects.filter(prompt=prompt).select_related("prompt", "team")
-    after = paging.read(cursor, like=(0,))
-    if after is not None:
-        rows = rows.filter(id__lt=after[0])
-    found = list(rows.order_by("-id")[: limit + 1])
-    page, following = paging.cut(found, limit=limit, key=lambda row: (row.pk,))
+    page, following = paging.newest(rows.order_by("-id"), limit=limit, cursor=cursor)
     return {"items": [_shape(row) for row in page], "next_cursor": following}
 
 
@@ -84,10 +80,7 @@ def listed(
 def held(request: Request, limit: paging.Limit, cursor: paging.Cursor) -> EntitlementPage:
     """List what the caller's teams may use beside their own, newest first."""
     rows = entitlements.held(team_ids=request.auth.team_ids)
-    after = paging.read(cursor, like=(0,))
-    if after is not None:
-        rows = rows.filter(id__lt=after[0])
-    page, following = paging.cut(list(rows[: limit + 1]), limit=limit, key=lambda row: (row.pk,))
+    page, following = paging.newest(rows, limit=limit, cursor=cursor)
     return {"items": [_shape(row) for row in page], "next_cursor": following}
 
 

@@ -120,10 +120,7 @@ def listed(
     assistant = _assistant(assistant_id)
     permissions.require_record_reader(request.auth, assistant=assistant)
     rows = injections.history(assistant=assistant).select_related("assistant")
-    after = paging.read(cursor, like=(0,))
-    if after is not None:
-        rows = rows.filter(id__lt=after[0])
-    page, following = paging.cut(list(rows[: limit + 1]), limit=limit, key=lambda row: (row.pk,))
+    page, following = paging.newest(rows, limit=limit, cursor=cursor)
     return {"items": [_shape(row) for row in page], "next_cursor": following}
 
 

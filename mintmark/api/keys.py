@@ -58,10 +58,7 @@ class NewKey(Body):
 def listed(request: Request, limit: paging.Limit, cursor: paging.Cursor) -> KeyPage:
     """List the caller's keys and those of the assistants he operates, newest first."""
     rows = _manageable(request.auth).select_related("principal").order_by("-id")
-    after = paging.read(cursor, like=(0,))
-    if after is not None:
-        rows = rows.filter(id__lt=after[0])
-    page, following = paging.cut(list(rows[: limit + 1]), limit=limit, key=lambda row: (row.pk,))
+    page, following = paging.newest(rows, limit=limit, cursor=cursor)
     return {"items": [_shape(row) for row in page], "next_cursor": following}
 
 

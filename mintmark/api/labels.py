@@ -68,10 +68,7 @@ def moves(request: Request, line: Line, limit: paging.Limit, cursor: paging.Curs
     """List the moves of a line's labels, newest first: what was in production when, by whom and why."""
     newest = _newest(line)
     rows = labels.history(namespace=newest.namespace, name=newest.name)
-    after = paging.read(cursor, like=(0,))
-    if after is not None:
-        rows = rows.filter(id__lt=after[0])
-    page, following = paging.cut(list(rows[: limit + 1]), limit=limit, key=lambda row: (row.pk,))
+    page, following = paging.newest(rows, limit=limit, cursor=cursor)
     return {"items": [_move(row) for row in page], "next_cursor": following}
 
 

@@ -1,8 +1,9 @@
 """Keyset paging: a cursor says after which entry the next page begins; it is opaque to callers."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
+from django.db.models import Model, QuerySet
 from ninja import Query
 
 from mintmark.core import cursors
@@ -52,6 +53,16 @@ def cut[T](
     """The page out of up to `limit` + 1 rows, and the cursor of the next page if there is one."""
     page = rows[:limit]
     return page, write(key(page[-1])) if len(rows) > limit else None
+
+
+def newest[T: Model](
+    rows: QuerySet[Any, T], *, limit: int, cursor: str | None
+) -> tuple[Sequence[T], str | None]:
+    """The page after `cursor` of rows that stand by their id, the newest first; and the next cursor."""
+    after = read(cursor, like=(0,))
+    if after is not None:
+        rows = rows.filter(pk__lt=after[0])
+    return cut(list(rows[: limit + 1]), limit=limit, key=lambda row: (row.pk,))
 
 
 def page[T](

@@ -81,10 +81,7 @@ class NewSet(Body):
 def listed(request: Request, limit: paging.Limit, cursor: paging.Cursor) -> SetPage:
     """List the sets that are offered, newest first."""
     rows = prompt_sets.standing().annotate(n=Count("items"))
-    after = paging.read(cursor, like=(0,))
-    if after is not None:
-        rows = rows.filter(id__lt=after[0])
-    page, following = paging.cut(list(rows[: limit + 1]), limit=limit, key=lambda row: (row.pk,))
+    page, following = paging.newest(rows, limit=limit, cursor=cursor)
     return {"items": [_set(row, n=row.n) for row in page], "next_cursor": following}
 
 

@@ -113,11 +113,8 @@ def listed(
         rows = rows.filter(taggings__tag=tag)
     if ritual is not None:
         rows = rows.filter(standing__ritual=ritual)
-    after = paging.read(cursor, like=(0,))
-    if after is not None:
-        rows = rows.filter(id__lt=after[0])
-    found = list(rows.defer("text", "wording").order_by("-id")[: limit + 1])
-    page, following = paging.cut(found, limit=limit, key=lambda row: (row.pk,))
+    rows = rows.defer("text", "wording").order_by("-id")
+    page, following = paging.newest(rows, limit=limit, cursor=cursor)
     return {"items": [_summary(row) for row in page], "next_cursor": following}
 
 

@@ -40,10 +40,7 @@ def listed(
     rows = _visible_to(request.auth)
     if state is not None:
         rows = rows.filter(state=state)
-    after = paging.read(cursor, like=(0,))
-    if after is not None:
-        rows = rows.filter(id__lt=after[0])
-    page, following = paging.cut(list(rows[: limit + 1]), limit=limit, key=lambda row: (row.pk,))
+    page, following = paging.newest(rows, limit=limit, cursor=cursor)
     return {"items": [receipts.request(row) for row in page], "next_cursor": following}
 
 

@@ -65,10 +65,7 @@ def listed(
     rows = made.visible_to(caller=request.auth)
     if prompt is not None:
         rows = rows.filter(prompt=prompt)
-    after = paging.read(cursor, like=(0,))
-    if after is not None:
-        rows = rows.filter(id__lt=after[0])
-    page, following = paging.cut(list(rows[: limit + 1]), limit=limit, key=lambda row: (row.pk,))
+    page, following = paging.newest(rows, limit=limit, cursor=cursor)
     return {"items": [receipts.purchase(row) for row in page], "next_cursor": following}
 
 

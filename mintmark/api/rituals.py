@@ -104,10 +104,7 @@ def listed(
     rows = Ritual.objects.order_by("-id")
     if name is not None:
         rows = rows.filter(name=name)
-    after = paging.read(cursor, like=(0,))
-    if after is not None:
-        rows = rows.filter(id__lt=after[0])
-    page, following = paging.cut(list(rows[: limit + 1]), limit=limit, key=lambda row: (row.pk,))
+    page, following = paging.newest(rows, limit=limit, cursor=cursor)
     return {"items": [_shape(row) for row in page], "next_cursor": following}
 
 

@@ -137,10 +137,7 @@ def listed(
     rows = runs.visible_to(caller=request.auth)
     narrowed = {"assistant": assistant, "prompt": prompt, "ritual": ritual, "state": state}
     rows = rows.filter(**{name: value for name, value in narrowed.items() if value is not None})
-    after = paging.read(cursor, like=(0,))
-    if after is not None:
-        rows = rows.filter(id__lt=after[0])
-    page, following = paging.cut(list(rows[: limit + 1]), limit=limit, key=lambda row: (row.pk,))
+    page, following = paging.newest(rows, limit=limit, cursor=cursor)
     told = runs.progress_of(page)
     return {"items": [_shape(row, told[row.pk]) for row in page], "next_cursor": following}
 

@@ -37,10 +37,7 @@ class SalePage(TypedDict):
 def listed(request: Request, limit: paging.Limit, cursor: paging.Cursor) -> SalePage:
     """List what the caller's teams offer, or did, with what it brought, newest first."""
     rows = sales.of(caller=request.auth)
-    after = paging.read(cursor, like=(0,))
-    if after is not None:
-        rows = rows.filter(id__lt=after[0])
-    page, following = paging.cut(list(rows[: limit + 1]), limit=limit, key=lambda row: (row.pk,))
+    page, following = paging.newest(rows, limit=limit, cursor=cursor)
     return {
         "items": [
             {

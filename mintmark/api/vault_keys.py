@@ -100,10 +100,7 @@ def listed(request: Request, limit: paging.Limit, cursor: paging.Cursor) -> Sign
     """List the keys that sign for the caller's teams and for the installation, newest first; admins and auditors see
     all."""
     rows = keys.shown_to(caller=request.auth)
-    after = paging.read(cursor, like=(0,))
-    if after is not None:
-        rows = rows.filter(id__lt=after[0])
-    page, following = paging.cut(list(rows[: limit + 1]), limit=limit, key=lambda row: (row.pk,))
+    page, following = paging.newest(rows, limit=limit, cursor=cursor)
     return {"items": [_signing(row) for row in page], "next_cursor": following}
 
 
@@ -151,10 +148,7 @@ def revoked(request: Request, key_id: str, body: WhyNot) -> SigningKeyShape:
 def trusted(request: Request, limit: paging.Limit, cursor: paging.Cursor) -> TrustedKeyPage:
     """List the keys of others whose signatures count here, or once did, newest first."""
     rows = TrustedKey.objects.select_related("trusted_by").order_by("-id")
-    after = paging.read(cursor, like=(0,))
-    if after is not None:
-        rows = rows.filter(id__lt=after[0])
-    page, following = paging.cut(list(rows[: limit + 1]), limit=limit, key=lambda row: (row.pk,))
+    page, following = paging.newest(rows, limit=limit, cursor=cursor)
     return {"items": [_trusted(row) for row in page], "next_cursor": following}
 
 

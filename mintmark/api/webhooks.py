@@ -88,10 +88,7 @@ class DeliveryPage(TypedDict):
 def listed(request: Request, limit: paging.Limit, cursor: paging.Cursor) -> WebhookPage:
     """List the webhooks of teams in which the caller is operator, newest first; admins and auditors see all."""
     rows = hooks.visible_to(caller=request.auth)
-    after = paging.read(cursor, like=(0,))
-    if after is not None:
-        rows = rows.filter(id__lt=after[0])
-    page, following = paging.cut(list(rows[: limit + 1]), limit=limit, key=lambda row: (row.pk,))
+    page, following = paging.newest(rows, limit=limit, cursor=cursor)
     return {"items": [_shape(row) for row in page], "next_cursor": following}
 
 
@@ -166,10 +163,7 @@ def deliveries(
 ) -> DeliveryPage:
     """List what an address was told, newest first."""
     rows = _webhook(request, webhook_id).deliveries.order_by("-id")
-    after = paging.read(cursor, like=(0,))
-    if after is not None:
-        rows = rows.filter(id__lt=after[0])
-    page, following = paging.cut(list(rows[: limit + 1]), limit=limit, key=lambda row: (row.pk,))
+    page, following = paging.newest(rows, limit=limit, cursor=cursor)
     return {"items": [_delivery(row) for row in page], "next_cursor": following}
 
 

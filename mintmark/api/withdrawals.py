@@ -70,10 +70,7 @@ class ListPage(TypedDict):
 def listed(request: Request, limit: paging.Limit, cursor: paging.Cursor) -> ListPage:
     """List the revocation lists of other installations that were taken in here, newest first."""
     rows = RevocationList.objects.select_related("brought_by").defer("envelope").order_by("-id")
-    after = paging.read(cursor, like=(0,))
-    if after is not None:
-        rows = rows.filter(id__lt=after[0])
-    page, following = paging.cut(list(rows[: limit + 1]), limit=limit, key=lambda row: (row.pk,))
+    page, following = paging.newest(rows, limit=limit, cursor=cursor)
     return {
         "items": [
             {

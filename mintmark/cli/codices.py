@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import exits, holders, installation, output
+from . import exits, holders, installation, output, written
 
 if TYPE_CHECKING:
     from mintmark.core.clauses import Verdict
@@ -24,15 +24,8 @@ def codex() -> None:
 def list_(*, as_json: bool) -> None:
     """List the newest version of each codex, with what it binds."""
     installation.open_database()
-    from django.db.models import Count, Exists, OuterRef
-
     from mintmark.registry import codices
-    from mintmark.registry.models import Codex
 
-    newer = Codex.objects.filter(name=OuterRef("name"), version__gt=OuterRef("version"))
-    rows = Codex.objects.filter(~Exists(newer)).annotate(
-        prompts=Count("contracts", distinct=True), bound=Count("assistants", distinct=True)
-    )
     default = codices.default()
     found = [
         {
@@ -45,7 +38,7 @@ def list_(*, as_json: bool) -> None:
             "prompts": one.prompts,
             "assistants": one.bound,
         }
-        for one in rows.order_by("name")
+        for one in codices.newest().order_by("name")
     ]
     if as_json:
         output.print_json(found)
@@ -126,7 +119,7 @@ def import_(*, file: Path, person: str | None, as_json: bool) -> None:
     from mintmark.rituals import rule_sets
 
     made, is_new = rule_sets.register(
-        rule_sets.read(_read(file)), caller=holders.acting(person=person)
+        rule_sets.read(written.raw(file)), caller=holders.acting(person=person)
     )
     if as_json:
         output.print_json(
@@ -159,7 +152,7 @@ def check(context: click.Context, *, file: Path, name: str, is_output: bool, as_
 
     found = codices.default() if name == "default" else codices.named(reference=name)
     try:
-        text = _read(file).decode("utf-8")
+        text = written.raw(file).decode("utf-8")
     except UnicodeDecodeError as failed:
         raise documents.InvalidDocument(f"{file} is not UTF-8: byte {failed.start}.") from failed
     verdicts = rule_sets.check(found, text=text, applies_to="output" if is_output else "prompt")
@@ -244,22 +237,6 @@ def _contract(
         output.print_json({"bound": who, "codices": by})
     else:
         output.say(f"{who} is bound by {', '.join(by)}.")
-
-
-def _read(file: Path) -> bytes:
-    """The bytes of a file, one more than is read at most."""
-    from mintmark.rituals import documents
-
-    try:
-        with click.open_file(str(file), "rb") as opened:
-            raw: bytes = opened.read(documents.MAX_BYTES + 1)
-    except OSError as failed:
-        raise documents.InvalidDocument(f"{file} can't be read: {failed.strerror}.") from failed
-    if len(raw) > documents.MAX_BYTES:
-        raise documents.InvalidDocument(
-            f"{file} is larger than the {documents.MAX_BYTES:,} bytes that are read."
-        )
-    return raw
 
 
 def _told(one: "Verdict") -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from . import exits, holders, installation, output, ritual_runs
+from . import exits, holders, installation, output, ritual_runs, written
 
 _KINDS = ("openai", "transcript", "rehearsal")
 _by = click.option(
@@ -30,7 +30,7 @@ def load(*, file: Path, as_json: bool) -> None:
     from mintmark.registry.models import Ritual
     from mintmark.rituals import definitions
 
-    definition = definitions.read(_read(file))
+    definition = definitions.read(written.raw(file))
     before = Ritual.objects.filter(name=definition.name).count()
     made = definitions.register(definition)
     is_new = Ritual.objects.filter(name=definition.name).count() > before
@@ -145,7 +145,9 @@ def runner(
         currency=currency,
         cost_cap_micro=None if cost_cap is None else output.micro(cost_cap),
         judge=assistants.named(reference=judge) if judge is not None else None,
-        transcript=transcript.checked(documents.read(_read(file))) if file is not None else None,
+        transcript=transcript.checked(documents.read(written.raw(file)))
+        if file is not None
+        else None,
     )
     made = configurations.configure(
         caller=holders.acting(person=person),
@@ -333,14 +335,3 @@ def cancel(*, number: int, person: str | None, as_json: bool) -> None:
         now=datetime.now(UTC),
     )
     ritual_runs.show(cancelled, as_json=as_json)
-
-
-def _read(file: Path) -> bytes:
-    from mintmark.rituals import documents
-
-    try:
-        with file.open("rb") as opened:
-            # One byte more than is read tells that there is more.
-            return opened.read(documents.MAX_BYTES + 1)
-    except OSError as failed:
-        raise documents.InvalidDocument(f"{file} can't be read: {failed.strerror}.") from failed

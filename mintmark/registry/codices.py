@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max
+from django.db.models import Count, Exists, Max, OuterRef, QuerySet
 
 from mintmark.accounts.callers import Caller
 from mintmark.core import clauses as core_clauses
@@ -58,6 +58,14 @@ def valid(*, clauses: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """These clauses, if they could be registered; `InvalidCodex` naming every bad one. Nothing is stored."""
     _check(name="to try", clauses=clauses)
     return [dict(clause) for clause in clauses]
+
+
+def newest() -> QuerySet[Codex, Any]:
+    """The newest version of each codex, with the number of `prompts` and of assistants (`bound`) that it binds."""
+    newer = Codex.objects.filter(name=OuterRef("name"), version__gt=OuterRef("version"))
+    return Codex.objects.filter(~Exists(newer)).annotate(
+        prompts=Count("contracts", distinct=True), bound=Count("assistants", distinct=True)
+    )
 
 
 def default() -> Codex:

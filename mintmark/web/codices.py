@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
 
@@ -69,7 +68,7 @@ class Tried:
 def page(request: HttpRequest) -> HttpResponseBase:
     """`/codices`: the newest version of each rule set."""
     before = parameters.whole(request.GET, "before")
-    rows = _newest()
+    rows = codices.newest().order_by("-id")
     if before is not None:
         rows = rows.filter(pk__lt=before)
     found = list(rows[: ROWS_A_PAGE + 1])
@@ -164,14 +163,6 @@ def marked(text: str, verdicts: Sequence[Verdict]) -> list[inert.Part]:
         for start, end, says in spans
     ]
     return inert.parts(text, marks=marks)
-
-
-def _newest() -> QuerySet[Codex]:
-    newer = Codex.objects.filter(name=OuterRef("name"), version__gt=OuterRef("version"))
-    rows = Codex.objects.filter(~Exists(newer))
-    return rows.annotate(
-        prompts=Count("contracts", distinct=True), bound=Count("assistants", distinct=True)
-    ).order_by("-id")
 
 
 def _counted(codex: Codex) -> tuple[int, int]:
