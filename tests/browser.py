@@ -3,17 +3,26 @@
 The order: `MINTMARK_CHROMIUM`, a browser on the PATH, what playwright downloaded before; then, only
 when run as a command, playwright's own download and Debian's package. A candidate counts when it
 runs: a stub that only tells where to get a browser does not.
+
+Where the package manager is at work for somebody else, its lock is waited for, five minutes at most. Where
+`MINTMARK_REQUIRE` names `browser` and none could be had, the exit code is 1, so that `make test` stops there.
 """
 
 import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+_PATIENCE_SECONDS = 300.0
+_PAUSE_SECONDS = 2.0
+# What apt-get says where a lock is taken (see `_run`); where it may not open one, it says something else.
+_LOCKED = "could not get lock"
 
 # Asked in a process of its own: playwright cannot be started twice in one.
 _ASK_PLAYWRIGHT = """
@@ -63,22 +72,53 @@ def _runs(path: Path) -> bool:
     return answer.returncode == 0
 
 
-def _run_in_turn(commands: list[list[str]]) -> str:
+def _run_in_turn(commands: list[list[str]], *, patience: float = _PATIENCE_SECONDS) -> str:
     """Run the commands up to the first that fails; returns what that one complained of."""
     for command in commands:
-        ran = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
-        if ran.returncode != 0:
-            said = [line.strip() for line in ran.stdout.splitlines() if line.strip()]
-            errors = [line for line in said if line.lower().startswith(("error", "e:"))]
-            return (errors or said or [f"exit code {ran.returncode}"])[-1]
+        if complaint := _run(command, patience=patience):
+            return complaint
     return ""
+
+
+def _run(command: list[str], *, patience: float) -> str:
+    """Run a command, and again while a lock is in its way, for so many seconds; returns what it complained of.
+
+    `DPkg::Lock::Timeout` is of dpkg's lock alone: for the locks of the lists and of the archives apt-get (2.6) does not
+    wait, and fails at once.
+    """
+    deadline = time.monotonic() + patience
+    said = False
+    while complaint := _attempt(command):
+        if _LOCKED not in complaint.lower():
+            return complaint
+        if time.monotonic() >= deadline:
+            return f"the package manager was still at work after {patience:.0f} s: {complaint}"
+        if not said:
+            print(
+                f"Waiting for the package manager, {patience:.0f} s at most: {complaint}",
+                flush=True,
+            )
+            said = True
+        time.sleep(min(_PAUSE_SECONDS, max(0.0, deadline - time.monotonic())))
+    return ""
+
+
+def _attempt(command: list[str]) -> str:
+    """Run a command once; returns what it complained of, a lock before anything else, and nothing if it succeeded."""
+    ran = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    if ran.returncode == 0:
+        return ""
+    said = [line.strip() for line in ran.stdout.splitlines() if line.strip()]
+    locked = [line for line in said if _LOCKED in line.lower()]
+    errors = [line for line in said if line.lower().startswith(("error", "e:"))]
+    return locked[0] if locked else (errors or said or [f"exit code {ran.returncode}"])[-1]
 
 
 def _ways_to_install() -> Iterator[tuple[str, list[list[str]]]]:
@@ -86,10 +126,14 @@ def _ways_to_install() -> Iterator[tuple[str, list[list[str]]]]:
     yield "trying playwright's download", [[*playwright, "install", "chromium"]]
     as_root = _as_root()
     if as_root is not None and shutil.which("apt-get"):
-        apt = [*as_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
+        # In English, so that a lock is recognised.
+        environment = [*as_root, "env", "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive"]
+        waiting = f"DPkg::Lock::Timeout={_PATIENCE_SECONDS:.0f}"
+        apt = [*environment, "apt-get", "-qq", "-o", waiting]
         package = [[*apt, "update"], [*apt, "install", "-y", "chromium"]]
-        yield "trying the system's package", package
-        libraries = [[*as_root, *playwright, "install-deps", "chromium"]]
+        limit = f"{_PATIENCE_SECONDS:.0f} s at most"
+        yield f"trying the system's package, waiting for dpkg's lock for {limit}", package
+        libraries = [[*environment, *playwright, "install-deps", "chromium"]]
         yield "trying the libraries that playwright's download needs", libraries
 
 
@@ -106,11 +150,23 @@ def _as_root() -> list[str] | None:
     return None
 
 
-if __name__ == "__main__":
-    found = find() or install()
-    print(
-        f"Browser tests use {found}"
-        if found
-        else "No Chromium could be found or installed: the browser tests will be skipped. "
-        "Install one, or name one in MINTMARK_CHROMIUM."
+def main() -> int:
+    """Find or install one and say which; the exit code, 1 where there is none and there has to be."""
+    if found := find() or install():
+        print(f"Browser tests use {found}")
+        return 0
+    required = "browser" in os.environ.get("MINTMARK_REQUIRE", "").split(",")
+    what_follows = (
+        "MINTMARK_REQUIRE names browser, so the tests are not run."
+        if required
+        else "The browser tests will be skipped."
     )
+    print(
+        f"No Chromium could be found or installed. {what_follows} What to do: install one (on Debian as root: apt-get "
+        "update, then apt-get install chromium), or name its executable in MINTMARK_CHROMIUM; then run this again."
+    )
+    return 1 if required else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
