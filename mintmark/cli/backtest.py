@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from mintmark.core import backtest as backtests
-from mintmark.core.backtest import Metrics, Report
+from . import output
 
-from . import backtest_files, output
+# The numbers are imported when there is something to reckon: `--help` needs none (benchmarks/startup).
+if TYPE_CHECKING:
+    from mintmark.core.backtest import Metrics, Report
 
 TITLES = {
     "log_loss": "log loss",
@@ -39,6 +41,10 @@ def backtest(*, file: Path, texts: Path | None, as_json: bool) -> None:
     is learned from train and scored on test; else each row is predicted from the rows before it,
     in time order, or in the order of the file.
     """
+    from mintmark.core import backtest as backtests
+
+    from . import backtest_files
+
     output.say(f"reading {file.name}", as_json=True)
     outcomes = backtest_files.read(file, texts=texts)
     try:

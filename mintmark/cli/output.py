@@ -5,15 +5,15 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Text
 
 from mintmark.core import errors, money
+
+# Rich is imported where something is drawn: no `--help` waits for it (benchmarks/startup).
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _AS_JSON = "mintmark.as_json"
 _WIDTH_IN_A_PIPE = 160
@@ -59,6 +59,9 @@ def print_table(
     if not rows:
         click.echo(empty)
         return
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns:
         table.add_column(name, justify="right" if name in right else "left", overflow="fold")
@@ -85,6 +88,14 @@ def progress(label: str) -> Iterator[Callable[[int, int], None]]:
     if not console.is_terminal:
         yield lambda done, total: None
         return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -124,7 +135,9 @@ def print_rows(rows: Sequence[errors.Row]) -> None:
         click.echo(f"  … and {more} more; --json lists them all.", err=True)
 
 
-def _console(file: Any) -> Console:
+def _console(file: Any) -> "Console":
+    from rich.console import Console
+
     # A pipe has no width: nothing is cut or folded for one that a reader would not want folded.
     width = None if file.isatty() else _WIDTH_IN_A_PIPE
     return Console(file=file, width=width, highlight=False)
