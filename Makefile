@@ -12,7 +12,7 @@ help: ## List what can be made
 demo: setup ## Set up, load a living example, serve it, print its address
 	@$(BIN)/mintmark demo
 
-test: dev ## Run every test, on SQLite and on PostgreSQL
+test: dev ## Run the tests, on SQLite and what differs there on PostgreSQL
 	@$(BIN)/python -m tests.browser
 	@scripts/test
 
@@ -34,7 +34,7 @@ bench: dev ## Run the benchmarks; ONLY=prediction runs one folder of them
 docs: dev ## Build the docs into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet && echo "· Built: site/index.html"
 
-nightly: dev ## Run every test with long searches for counter-examples
+nightly: dev ## Run every test on both databases, with long searches for counter-examples
 	@$(BIN)/python -m tests.browser
 	@HYPOTHESIS_PROFILE=nightly scripts/test
 

@@ -1,9 +1,8 @@
 """The fixed cast of the tests: a seller and a buyer with a team each, a stranger, an auditor; and what they write."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import count
 
 from mintmark.accounts import callers
 from mintmark.accounts.callers import Caller
@@ -29,7 +28,7 @@ class Cast:
     """Everybody, and one assistant a team, one ritual and one open prompt of the seller."""
 
     now: datetime = NOW
-    keys: "count[int]" = field(default_factory=count)
+    keys: Iterator[int] = field(default_factory=lambda: iter(range(1_000_000)))
 
     def __post_init__(self) -> None:
         self.sellers = Team.objects.create(name="sellers")

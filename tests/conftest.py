@@ -8,6 +8,7 @@ The database is the one that `MINTMARK_DATABASE_URL` names, SQLite when it names
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from django.db import connection
 
 from mintmark.database import settled
 from mintmark.registry import codices
-from tests import browser
+from tests import browser, standing, templates
+from tests.cast import Cast
+from tests.market.stall import Stall
 
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("nightly", deadline=None, max_examples=5_000, print_blob=True)
@@ -82,13 +85,76 @@ def real_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(
-    django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
+def django_db_setup(
+    request: pytest.FixtureRequest,
+    django_test_environment: None,
+    django_db_blocker: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[None]:
+    """The database of this process, a copy of the one that was migrated once (pytest-django's own migrates each).
+
+    SQLite is tested as it is used: as a file with a log beside it; memory locks otherwise.
+    """
+    with django_db_blocker.unblock():
+        connection.close()
+        before = connection.settings_dict["NAME"]
+        if connection.vendor == "sqlite":
+            name = str(tmp_path_factory.mktemp("database") / "tests.sqlite3")
+            templates.copy_file(Path(name))
+        else:
+            name = f"test_{os.getpid()}_{time.monotonic_ns()}"
+            templates.create_database(name)
+        connection.settings_dict["NAME"] = name
+    yield
+    with django_db_blocker.unblock():
+        standing.STACK.shrink(0)
+        connection.close()
+        connection.settings_dict["NAME"] = before
+        if connection.vendor == "postgresql":
+            templates.drop_database(name)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        templates.remove()
+
+
+@pytest.fixture
+def built_cast() -> Cast:
+    cast: Cast = standing.standing("cast", Cast)
+    return cast
+
+
+@pytest.fixture
+def built_stall() -> Stall:
+    stall: Stall = standing.standing("stall", Stall)
+    return stall
+
+
+@pytest.fixture
+def _what_stands(
+    request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: Any
 ) -> None:
-    """SQLite is tested as it is used: as a file with a log beside it; memory locks otherwise."""
-    if connection.vendor == "sqlite":
-        file = tmp_path_factory.mktemp("database") / "tests.sqlite3"
-        connection.settings_dict["TEST"]["NAME"] = str(file)
+    """The worlds that a test asks for stand, and no others (`tests.standing`)."""
+    with django_db_blocker.unblock():
+        standing.STACK.begin(folds=_folds_what_it_wrote(request))
+        for name in request.fixturenames:
+            if name.startswith(standing.PREFIX):
+                request.getfixturevalue(name)
+        standing.STACK.end()
+
+
+@pytest.fixture
+def _django_db_helper(_what_stands: None, _django_db_helper: None) -> None:
+    """Whatever opens the database to a test comes here (pytest-django): what stands must stand before."""
+
+
+def _folds_what_it_wrote(request: pytest.FixtureRequest) -> bool:
+    marker = request.node.get_closest_marker("django_db")
+    asked = "folded_world" in request.fixturenames or (
+        marker is not None and not marker.kwargs.get("transaction")
+    )
+    return asked and connection.vendor == "postgresql"
 
 
 @pytest.fixture(autouse=True)
@@ -100,8 +166,7 @@ def _a_test_sees_its_own_evidence(
     On PostgreSQL only transactions that have ended are folded or sealed, and such a test's never does: it is
     rolled back. Those that run as in production are in tests/stories, with processes of their own.
     """
-    marker = request.node.get_closest_marker("django_db")
-    if marker and not marker.kwargs.get("transaction") and connection.vendor == "postgresql":
+    if _folds_what_it_wrote(request):
         monkeypatch.setattr(settled, "clause", lambda: "TRUE")
 
 
@@ -135,4 +200,4 @@ def emptied_past_the_triggers() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def quick_passwords(settings: Any) -> None:
     """Hashing a password is slow on purpose; a cast of eight would take most of a test's time."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.PASSWORD_HASHERS = standing.PASSWORD_HASHERS

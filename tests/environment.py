@@ -18,10 +18,10 @@ _FROM_OUTSIDE = {
 }
 
 
-def _remove_home(*, home: str, made_by: int) -> None:
+def _remove(*, folder: str, made_by: int) -> None:
     # A forked child comes here too, and must leave its parent's folder alone.
     if os.getpid() == made_by:
-        shutil.rmtree(home, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 for name in [name for name in os.environ if name.startswith("MINTMARK_")]:
@@ -29,8 +29,13 @@ for name in [name for name in os.environ if name.startswith("MINTMARK_")]:
         del os.environ[name]
 
 _home = tempfile.mkdtemp(prefix="mintmark-tests-")
-atexit.register(_remove_home, home=_home, made_by=os.getpid())
+atexit.register(_remove, folder=_home, made_by=os.getpid())
 os.environ["MINTMARK_HOME"] = _home
+# Where the workers of a run share what is made once (tests.templates): the first process makes it.
+if "TESTS_TEMPLATES" not in os.environ:
+    _templates = tempfile.mkdtemp(prefix="mintmark-templates-")
+    atexit.register(_remove, folder=_templates, made_by=os.getpid())
+    os.environ["TESTS_TEMPLATES"] = _templates
 os.environ["MINTMARK_SECRET_KEY"] = "only for tests"
 # Tests ask as fast as they can; those of the quotas set their own.
 os.environ["MINTMARK_API_PER_MINUTE"] = os.environ["MINTMARK_API_ANONYMOUS_PER_MINUTE"] = "0"

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from django.db import connection
+
+from tests import templates
 
 _ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = "mintmark.config.settings"
@@ -85,23 +86,31 @@ class Installation:
 
 @contextmanager
 def installation() -> Iterator[Installation]:
-    """A migrated, empty installation on the database of this run (SQLite: a file of its own)."""
-    if connection.vendor == "postgresql":
-        with _database() as url, installed(url=url) as made:
-            yield made
-    else:
-        with installed() as made:
-            yield made
+    """A migrated, empty installation on a database of its own, of the kind that this run is on."""
+    with _home() as home:
+        if connection.vendor == "postgresql":
+            with _database() as url:
+                yield Installation(home=home, url=url)
+        else:
+            file = home / "mintmark.sqlite3"
+            templates.copy_file(file)
+            yield Installation(home=home, url=f"sqlite:///{file}")
 
 
 @contextmanager
 def installed(*, url: str | None = None) -> Iterator[Installation]:
-    """A migrated installation on the empty database `url`, or on an SQLite file in its home."""
-    home = Path(tempfile.mkdtemp(prefix="mintmark-installation-"))
-    made = Installation(home=home, url=url or f"sqlite:///{home / 'mintmark.sqlite3'}")
-    try:
+    """An installation on the empty database `url`, or on an SQLite file in its home, migrated by the command."""
+    with _home() as home:
+        made = Installation(home=home, url=url or f"sqlite:///{home / 'mintmark.sqlite3'}")
         made.run("mintmark.cli", "migrate")
         yield made
+
+
+@contextmanager
+def _home() -> Iterator[Path]:
+    home = Path(tempfile.mkdtemp(prefix="mintmark-installation-"))
+    try:
+        yield home
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
@@ -152,17 +161,10 @@ def kill(process: "subprocess.Popen[str]") -> None:
 
 @contextmanager
 def _database() -> Iterator[str]:
-    """An empty database beside the one of this run, on PostgreSQL."""
+    """A migrated database beside the one of this run, on PostgreSQL."""
     name = f"story_{os.getpid()}_{time.monotonic_ns()}"
-    _administer(f'CREATE DATABASE "{name}"')
+    templates.create_database(name)
     try:
-        yield urlunsplit(urlsplit(os.environ["MINTMARK_DATABASE_URL"])._replace(path=f"/{name}"))
+        yield templates.url(name)
     finally:
-        _administer(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-
-
-def _administer(statement: str) -> None:
-    import psycopg
-
-    with psycopg.connect(os.environ["MINTMARK_DATABASE_URL"], autocommit=True) as admin:
-        admin.execute(statement.encode())
+        templates.drop_database(name)

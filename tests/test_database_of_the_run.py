@@ -3,6 +3,8 @@
 import pytest
 from django.db import connection
 
+pytestmark = pytest.mark.both("it says how either database keeps what it acknowledges")
+
 # A log written ahead in a file (in memory SQLite locks otherwise); a commit handed to the kernel.
 KEPT_BY = {
     "sqlite": ("PRAGMA journal_mode", "wal"),

@@ -10,6 +10,8 @@ import pytest
 from mintmark.accounts import quotas
 from mintmark.accounts.quotas import Kind, Quotas
 
+pytestmark = pytest.mark.both("what two may do at once is locked row by row there")
+
 KEY, ADDRESS = Kind.CREDENTIAL, Kind.ADDRESS
 
 

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from tests.standing import standing
+
 from . import world as worlds
 
 
@@ -15,14 +17,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def world(db: None) -> worlds.World:
-    """The cast and their things, recorded; on SQLite scores include them, on PostgreSQL nothing is folded."""
-    return worlds.built()
+def built_world() -> worlds.World:
+    world: worlds.World = standing("world", worlds.built)
+    return world
 
 
 @pytest.fixture
-def folded_world(emptied_past_the_triggers: None, transactional_db: None) -> worlds.World:
-    """As `world`, committed, and folded on every database."""
+def world(db: None, built_world: worlds.World) -> worlds.World:
+    """The cast and their things, recorded; on SQLite scores include them, on PostgreSQL nothing is folded."""
+    return built_world
+
+
+@pytest.fixture
+def built_folded_world() -> worlds.World:
+    world: worlds.World = standing("folded world", worlds.folded)
+    return world
+
+
+@pytest.fixture
+def folded_world(db: None, built_folded_world: worlds.World) -> worlds.World:
+    """As `world`, folded on every database; so is what the test adds."""
+    return built_folded_world
+
+
+@pytest.fixture
+def committed_world(emptied_past_the_triggers: None, transactional_db: None) -> worlds.World:
+    """As `world`, committed, for what other connections must see; folded too."""
     return worlds.folded()
 
 

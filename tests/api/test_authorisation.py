@@ -25,6 +25,8 @@ from tests.bundles import bodies
 
 from .world import CLAUSE, PREFIX, RITUAL, Caller, World, from_elsewhere, withdrawals
 
+pytestmark = pytest.mark.both("smoke set: every endpoint")
+
 assert door.api  # the endpoints are declared when the door is built
 
 # operator and author belong to the team `mint`, as does scout; stranger (operator and author there) and outsider to the

@@ -396,6 +396,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.nightly("by day test_every_endpoint_fuzzed makes bodies up")
 @pytest.mark.parametrize("name", WITH_BODY)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(data=st.data())

@@ -15,6 +15,8 @@ from mintmark.database import unavailable
 from .test_bad_input import problem
 from .world import World
 
+pytestmark = pytest.mark.both("a database that is held or away says so in its own words")
+
 NEW_KEY = {"note": "laptop", "scopes": ["read"]}
 
 
@@ -43,8 +45,8 @@ def _held() -> Iterator[None]:
         other_one.close()
 
 
-def test_the_api_says_when_to_ask_again_and_then_does_it_once(folded_world: World) -> None:
-    operator = folded_world.as_("operator", scopes=("admin",))
+def test_the_api_says_when_to_ask_again_and_then_does_it_once(committed_world: World) -> None:
+    operator = committed_world.as_("operator", scopes=("admin",))
     before = Key.objects.count()
     with _held():
         answer = operator.send("POST", "/keys", NEW_KEY, idempotency_key="one")
@@ -55,7 +57,7 @@ def test_the_api_says_when_to_ask_again_and_then_does_it_once(folded_world: Worl
     assert Key.objects.count() == before + 1
 
 
-def test_a_page_says_so_without_asking_the_database(folded_world: World) -> None:
+def test_a_page_says_so_without_asking_the_database(committed_world: World) -> None:
     User.objects.create_user(username="anna", password="a long password")
     # As a server: what a view raises becomes a page.
     browser = Client(raise_request_exception=False)

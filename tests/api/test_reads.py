@@ -15,6 +15,8 @@ from tests.bundles import bodies
 from .test_authorisation import ENDPOINTS, TABLE
 from .world import PREFIX, World, from_elsewhere
 
+pytestmark = pytest.mark.both("smoke set: every endpoint")
+
 SCORES = [
     name
     for name, endpoint in ENDPOINTS.items()

@@ -338,7 +338,7 @@ def withdrawals(*, sequence: int = 1, name: str = "acme/memo@1") -> bytes:
 
 
 def folded() -> World:
-    """The world once scores include its evidence; what was written must be committed."""
+    """The world once scores include its evidence; what was written must be settled."""
     world = built()
     projector.wait_for(world.event, seconds=20, now=timezone.now())
     return world

@@ -18,7 +18,7 @@ from tests.cli.conftest import Call
 from tests.importers import corpus
 from tests.installations import installation
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both("smoke set: the commands on the books")]
 
 Answer = Callable[..., Any]
 

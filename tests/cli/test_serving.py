@@ -17,6 +17,8 @@ import pytest
 from mintmark.cli import exits
 from tests.installations import Installation, free_port, installation
 
+pytestmark = pytest.mark.both("evidence is folded by a process of its own there")
+
 PATIENCE_SECONDS = 90
 
 

@@ -22,8 +22,8 @@ Answer = Callable[..., Any]
 
 
 @pytest.fixture
-def stall() -> Stall:
-    made = Stall()
+def stall(built_stall: Stall) -> Stall:
+    made = built_stall
     # Commands act now.
     made.now = made.cast.now = datetime.now(UTC)
     return made

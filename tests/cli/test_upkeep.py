@@ -7,6 +7,8 @@ from django.db import OperationalError
 
 from mintmark.cli import upkeep
 
+pytestmark = pytest.mark.both("evidence is folded by a process of its own there")
+
 
 def test_a_database_that_restarts_ends_neither_the_upkeep_nor_its_other_steps(
     monkeypatch: pytest.MonkeyPatch,

@@ -27,8 +27,8 @@ TEXT = "Rank {ticket} by urgency.\nAnswer:"
 
 
 @pytest.fixture
-def stall() -> Stall:
-    made = Stall()
+def stall(built_stall: Stall) -> Stall:
+    made = built_stall
     # Commands act now.
     made.now = made.cast.now = datetime.now(UTC)
     return made

@@ -28,8 +28,8 @@ HOUSE = dsse.key_id(bodies.HOUSE)
 
 
 @pytest.fixture
-def stall() -> Stall:
-    made = Stall()
+def stall(built_stall: Stall) -> Stall:
+    made = built_stall
     # Commands act now.
     made.now = made.cast.now = datetime.now(UTC)
     return made

@@ -26,7 +26,10 @@ from .mint import Mint
 GUIDE = Path(__file__).resolve().parents[2] / "docs/guides/python.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), flags=re.DOTALL)
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both("smoke set: a client and its server"),
+]
 
 type Opened = Callable[..., client.Client]
 

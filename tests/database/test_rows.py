@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mintmark.database import rows
 from mintmark.reputation.models import FoldState
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both("rows are written through arrays there")]
 
 NUMBERS = st.integers(min_value=-(2**63), max_value=2**63 - 1)
 

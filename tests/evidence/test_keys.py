@@ -13,6 +13,8 @@ from mintmark.evidence.models import Batch, Event
 from tests.cast import NOW, Cast
 from tests.installations import installation
 
+pytestmark = pytest.mark.both("the log is appended, read and sealed with SQL of its own there")
+
 
 @pytest.mark.django_db
 def test_a_batch_of_known_and_new_keys_writes_the_new_ones() -> None:

@@ -8,12 +8,15 @@ from mintmark.evidence import log
 from mintmark.evidence.models import Batch, Event
 from tests.cast import Cast
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.both("the log is appended, read and sealed with SQL of its own there"),
+]
 
 
 @pytest.fixture
-def cast() -> Cast:
-    cast = Cast()
+def cast(built_cast: Cast) -> Cast:
+    cast = built_cast
     for size in (3, 1, 4):
         cast.record(*[cast.outcome(score=0.5) for _ in range(size)])
     return cast

@@ -18,12 +18,15 @@ MOMENTS = st.datetimes(
 )
 
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.both("the log is appended, read and sealed with SQL of its own there"),
+]
 
 
 @pytest.fixture
-def cast() -> Cast:
-    return Cast()
+def cast(built_cast: Cast) -> Cast:
+    return built_cast
 
 
 @settings(max_examples=25)

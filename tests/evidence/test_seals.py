@@ -15,13 +15,16 @@ from mintmark.evidence.models import Batch, Event, Seal
 from tests import tampering
 from tests.cast import NOW, Cast
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.both("the log is appended, read and sealed with SQL of its own there"),
+]
 
 
 @pytest.fixture
-def cast() -> Cast:
+def cast(built_cast: Cast) -> Cast:
     """Eight events in three batches, with ids left out after each; and seals of 3, 3 and 2 events."""
-    cast = Cast()
+    cast = built_cast
     for size in (3, 1, 4):
         cast.record(*[cast.outcome(score=0.5) for _ in range(size)])
         tampering.leave_ids_out("evidence_event")

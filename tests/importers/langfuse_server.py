@@ -231,7 +231,7 @@ def serving(
     """Serve these lists until the block ends; yields the address. The first request meets a busy server."""
     handler = _handler(lists, page_size=page_size, is_busy_first=is_busy_first)
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

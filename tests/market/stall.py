@@ -35,7 +35,7 @@ class Stall:
         self.prompt = cast.written("acme/mint", SECRET, is_open=False)
         for user in (cast.seller, cast.buyer, self.third):
             wallets.opened(principal=self.principal(user), now=self.now)
-        self.keys = iter(f"k{n}" for n in range(10_000))
+        self.keys = map("k{}".format, range(10_000))
 
     def as_(self, who: User | Assistant) -> Caller:
         if isinstance(who, Assistant):

@@ -15,7 +15,10 @@ from tests.vault import abroad
 
 from .stall import Stall
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.both("triggers and findings have SQL of their own there"),
+]
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def cast() -> Cast:
-    made = Cast()
+def cast(built_cast: Cast) -> Cast:
+    made = built_cast
     for name, score in (("good", 0.9), ("fair", 0.7), ("poor", 0.1)):
         measured(made, made.written(f"acme/{name}", f"Be {name} with {{x}}."), [score] * 9)
     return made

@@ -10,7 +10,10 @@ from mintmark.registry.models import Assistant, Entitlement, Prompt
 
 from .stall import Stall
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.both("what two may do at once is locked row by row there"),
+]
 
 
 def _inject(stall: Stall, **changes: object) -> Injection:

@@ -12,7 +12,10 @@ from mintmark.market.models import PromptTokenListing
 
 from .stall import SECRET, Stall
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.both("what two may do at once is locked row by row there"),
+]
 
 
 @pytest.mark.parametrize(

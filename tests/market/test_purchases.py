@@ -17,7 +17,10 @@ from mintmark.tokens.models import Account
 
 from .stall import Stall, entries, trace
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.both("what two may do at once is locked row by row there"),
+]
 
 
 def test_a_purchase_pays_the_seller_and_the_house_and_entitles_the_team(stall: Stall) -> None:

@@ -14,7 +14,10 @@ from mintmark.registry.models import Prompt
 
 from .stall import Stall, entries, trace
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.both("what two may do at once is locked row by row there"),
+]
 
 
 @pytest.fixture

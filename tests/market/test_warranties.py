@@ -15,7 +15,10 @@ from mintmark.tokens.models import Account
 
 from .stall import Stall, trace
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.both("what two may do at once is locked row by row there"),
+]
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from mintmark.mcp import credentials, prompts, refusals
 from mintmark.mcp.credentials import Holder
 from mintmark.mcp.tools import texts
 from mintmark.registry.models import Prompt
+from tests.standing import standing
 
 from .scene import Scene
 
@@ -18,8 +19,14 @@ NOW = datetime.now(UTC)
 
 
 @pytest.fixture
-def scene(db: None) -> Scene:
-    return Scene()
+def built_scene() -> Scene:
+    scene: Scene = standing("scene of MCP", Scene)
+    return scene
+
+
+@pytest.fixture
+def scene(db: None, built_scene: Scene) -> Scene:
+    return built_scene
 
 
 def _holder(scene: Scene, *scopes: str) -> Holder:

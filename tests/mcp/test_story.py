@@ -13,6 +13,8 @@ from mintmark.mcp import threads
 
 from .scene import Scene, over_http, over_stdio, said, text
 
+pytestmark = pytest.mark.both("smoke set: an assistant over MCP")
+
 type Connect = Callable[[str], AbstractAsyncContextManager[Client]]
 
 REVISIONS = {"auto": "2026-07-28", "legacy": "2025-11-25"}

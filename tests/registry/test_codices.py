@@ -20,8 +20,8 @@ TOKEN = "ghp_" + "a1B2" * 9
 
 
 @pytest.fixture
-def cast() -> Cast:
-    return Cast()
+def cast(built_cast: Cast) -> Cast:
+    return built_cast
 
 
 def _clause(name: str = "polite", **changes: Any) -> dict[str, Any]:

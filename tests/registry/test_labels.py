@@ -7,7 +7,10 @@ from mintmark.registry import labels, prompts
 from mintmark.registry.models import Prompt
 from tests.cast import Cast
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.both("what two may do at once is locked row by row there"),
+]
 
 
 def test_a_label_moves_and_its_history_says_who_when_and_why() -> None:

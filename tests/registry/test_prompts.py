@@ -12,8 +12,8 @@ from tests.cast import Cast
 
 
 @pytest.fixture
-def cast(db: None) -> Cast:
-    return Cast()
+def cast(db: None, built_cast: Cast) -> Cast:
+    return built_cast
 
 
 def draft(text: str = "Say {x}.", **changes: object) -> prompts.Draft:

@@ -19,8 +19,8 @@ SECRET = "The words that nobody but its team may read: {x}."
 
 
 @pytest.fixture
-def cast() -> Cast:
-    cast = Cast()
+def cast(built_cast: Cast) -> Cast:
+    cast = built_cast
     closed = cast.written("acme/closed", SECRET, is_open=False)
     measured(cast, closed, [0.25, 0.75])
     measured(cast, cast.prompt, [0.5])

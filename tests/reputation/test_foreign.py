@@ -22,8 +22,8 @@ KAPPA = ReputationPolicy().kappa_default
 
 
 @pytest.fixture
-def cast(db: None) -> Cast:
-    return Cast()
+def cast(db: None, built_cast: Cast) -> Cast:
+    return built_cast
 
 
 def came(

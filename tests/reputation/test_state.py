@@ -15,6 +15,8 @@ from mintmark.reputation import state
 from mintmark.reputation.models import FoldState
 from mintmark.reputation.places import Places
 
+pytestmark = pytest.mark.both("evidence is folded by a process of its own there")
+
 IDS = st.integers(min_value=0, max_value=2**31 - 1)
 KEYS = st.lists(st.tuples(IDS, IDS), max_size=30)
 

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.cast import Cast
+
 from . import model_server
 from .model_server import Model
 from .scene import KEY, KEY_NAME, Scene
@@ -22,6 +24,8 @@ def model(endpoint: tuple[str, Model]) -> Model:
 
 
 @pytest.fixture
-def scene(db: None, endpoint: tuple[str, Model], monkeypatch: pytest.MonkeyPatch) -> Scene:
+def scene(
+    db: None, built_cast: Cast, endpoint: tuple[str, Model], monkeypatch: pytest.MonkeyPatch
+) -> Scene:
     monkeypatch.setenv(KEY_NAME, KEY)
-    return Scene(url=endpoint[0])
+    return Scene(url=endpoint[0], cast=built_cast)

@@ -16,7 +16,10 @@ from mintmark.rituals.models import Comparison, PairRun, RitualRun
 from .model_server import Model
 from .scene import Scene
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.both("what two may do at once is locked row by row there"),
+]
 
 State = Comparison.State
 

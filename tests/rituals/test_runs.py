@@ -11,7 +11,10 @@ from mintmark.rituals.models import CaseRun, RitualRun
 from .model_server import Model
 from .scene import RITUAL, Scene, rows
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.both("what two may do at once is locked row by row there"),
+]
 
 State = RitualRun.State
 

@@ -19,6 +19,7 @@ EXPECTED = len(MODELS) * CASES * (1 + FRAMES)
 AT_ONCE = 2 * 2  # runs of a worker, and calls of a run
 
 
+@pytest.mark.postgres_by_day("a worker that is killed at a comparison has its story on SQLite")
 def test_a_ritual_survives_its_worker_and_shows_on_the_trust_map(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ from tests.installations import Installation, installation, kill
 WRITERS, EVENTS, KILLS = 8, 150, 12
 
 
+@pytest.mark.postgres_by_day("only there projectors are processes of their own, to be killed too")
 def test_evidence_survives_the_killing_of_writers_and_projectors() -> None:
     with installation() as house:
         house.run("tests.stories.fleet_process", "build")

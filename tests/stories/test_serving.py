@@ -4,11 +4,14 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 
+import pytest
+
 from tests.installations import installation
 
 CALLERS, QUESTIONS = 8, 60
 
 
+@pytest.mark.postgres_by_day("processes could share a connection to a server, not to a file")
 def test_callers_at_once_are_each_told_of_the_prompt_they_asked_for() -> None:
     """Processes that shared a database connection would read each other's rows."""
     with installation() as house:

@@ -9,7 +9,7 @@ from mintmark.trust.models import AssistantPromptTrustMap
 from mintmark.trust.tracker import AssistantTrustTracker
 from tests.cast import Cast
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both("what the specification asks for")]
 
 
 def test_reputation_scores_save_effectiveness_approval_and_tags() -> None:

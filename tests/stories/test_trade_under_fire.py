@@ -19,6 +19,7 @@ LONGER = 10 if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else 1
 TRADERS, STEPS, KILLS = (16, 125, 12) if connection.vendor == "postgresql" else (4, 450, 10)
 
 
+@pytest.mark.postgres_by_day("there traders wait for rows, not for the whole database")
 def test_trade_survives_the_killing_of_traders(tmp_path: Path) -> None:
     with installations.installation() as house:
         house.run("tests.stories.trade_process", "build")

@@ -47,6 +47,7 @@ def audited(one: Installation) -> None:
     one.run("mintmark.cli", "replay", "--check")
 
 
+@pytest.mark.postgres_by_day("one of the two is on PostgreSQL, one on SQLite, in either run")
 def test_a_set_is_carried_from_one_installation_to_another_and_a_fork_of_it_back(
     north: Installation, south: Installation, tmp_path: Path
 ) -> None:

@@ -10,9 +10,9 @@ from .exports import Exporter
 
 
 @pytest.fixture
-def exporter(db: None) -> Exporter:
+def exporter(db: None, built_cast: Cast) -> Exporter:
     """The buyer's exporter, with a mapping in force."""
-    return Exporter(Cast())
+    return Exporter(built_cast)
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,8 @@ from mintmark.accounts.models import User
 from tests import installations
 from tests.cast import Cast
 
+pytestmark = pytest.mark.both("smoke set: what runs is told")
+
 TOKEN = "a-token-of-the-monitoring"
 
 

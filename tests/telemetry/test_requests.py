@@ -83,7 +83,7 @@ class _Taking(BaseHTTPRequestHandler):
 def collector() -> Iterator[_Collector]:
     server = _Collector(("127.0.0.1", 0), _Taking)
     server.spans, server.came = [], threading.Event()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield server
     server.shutdown()

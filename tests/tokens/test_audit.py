@@ -12,15 +12,18 @@ from mintmark.tokens.models import Account, Entry, Transfer
 from tests import tampering
 from tests.cast import NOW, Cast
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.both("the book is posted, sealed and audited with SQL of its own there"),
+]
 
 GRANT = 100_000_000
 
 
 @pytest.fixture
-def cast() -> Cast:
+def cast(built_cast: Cast) -> Cast:
     """Two wallets with their grants and three gifts between them, all sealed."""
-    cast = Cast()
+    cast = built_cast
     for user in (cast.seller, cast.buyer):
         wallets.opened(principal=cast.as_(user).principal, now=NOW)
     for n in range(3):

@@ -10,13 +10,16 @@ from mintmark.tokens.book import Leg, Order
 from mintmark.tokens.models import Account, Entry, Transfer
 from tests.cast import NOW, Cast
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.both("the book is posted, sealed and audited with SQL of its own there"),
+]
 
 
 @pytest.fixture
-def three(db: None) -> list[int]:
+def three(db: None, built_cast: Cast) -> list[int]:
     """Three wallets of 100 tokens each."""
-    cast = Cast()
+    cast = built_cast
     people = [cast.as_(user).principal for user in (cast.seller, cast.buyer, cast.stranger)]
     return [wallets.opened(principal=person, now=NOW).pk for person in people]
 

@@ -15,13 +15,16 @@ from mintmark.tokens.models import Account, Entry, Seal, Transfer
 from tests import tampering
 from tests.cast import NOW, Cast
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.both("the book is posted, sealed and audited with SQL of its own there"),
+]
 
 
 @pytest.fixture
-def cast() -> Cast:
+def cast(built_cast: Cast) -> Cast:
     """Two grants, three gifts and a sale in three parts, with ids left out after each; and seals of 2 transfers."""
-    cast = Cast()
+    cast = built_cast
     seller, buyer = (cast.as_(user).principal for user in (cast.seller, cast.buyer))
     for principal in (seller, buyer):
         wallets.opened(principal=principal, now=NOW)

@@ -10,12 +10,15 @@ from mintmark.tokens import book, wallets
 from mintmark.tokens.book import Posted
 from tests.cast import NOW, Cast, person
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.both("the book is posted, sealed and audited with SQL of its own there"),
+]
 
 
 @pytest.fixture
-def cast(db: None) -> Cast:
-    return Cast()
+def cast(db: None, built_cast: Cast) -> Cast:
+    return built_cast
 
 
 def _balance(principal: Any) -> int:

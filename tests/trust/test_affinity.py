@@ -15,9 +15,9 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def cast(settings: Any) -> Cast:
+def cast(settings: Any, built_cast: Cast) -> Cast:
     settings.EMBEDDINGS = "none"
-    return Cast()
+    return built_cast
 
 
 def _told(cast: Cast, *, by: Any, prompt: Any = None) -> Affinity | None:

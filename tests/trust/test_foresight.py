@@ -25,8 +25,8 @@ TOPICS = ("tickets", "mails", "calls", "orders", "claims", "faults", "bugs", "le
 
 
 @pytest.fixture
-def cast() -> Cast:
-    return Cast()
+def cast(built_cast: Cast) -> Cast:
+    return built_cast
 
 
 def foreseen(cast: Cast, text: str, parent: Prompt) -> Foresight:

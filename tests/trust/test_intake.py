@@ -10,12 +10,15 @@ from mintmark.evidence.models import Batch, Event
 from mintmark.trust import intake, projector
 from tests.cast import Cast
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.both("evidence is folded by a process of its own there"),
+]
 
 
 @pytest.fixture
-def cast() -> Cast:
-    return Cast()
+def cast(built_cast: Cast) -> Cast:
+    return built_cast
 
 
 def refused(cast: Cast, *claims: intake.Claim) -> intake.InvalidEvidence:

@@ -14,8 +14,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def cast() -> Cast:
-    return Cast()
+def cast(built_cast: Cast) -> Cast:
+    return built_cast
 
 
 def _ranking(cast: Cast, *tasks: Ritual, order: str = "trust_low", limit: int = 20) -> Ranking:

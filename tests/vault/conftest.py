@@ -6,6 +6,6 @@ from tests.market.stall import Stall
 
 
 @pytest.fixture
-def stall(db: None) -> Stall:
+def stall(db: None, built_stall: Stall) -> Stall:
     """The cast at the market, each with a wallet."""
-    return Stall()
+    return built_stall

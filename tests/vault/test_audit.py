@@ -16,7 +16,10 @@ from .test_exports import exported
 from .test_receipts import Sold
 from .test_withdrawals import arrived, listed, taken, trusted
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.both("triggers and findings have SQL of their own there"),
+]
 
 
 @pytest.fixture

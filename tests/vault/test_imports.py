@@ -26,7 +26,10 @@ from tests.market.stall import Stall
 
 from . import abroad
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.both("what two may do at once is locked row by row there"),
+]
 
 TEXT = "Sort {ticket} by urgency, and say why."
 HIDDEN = "Sort {ticket}\u200b by urgency."

@@ -19,8 +19,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def cast(db: None) -> Cast:
-    return Cast()
+def cast(db: None, built_cast: Cast) -> Cast:
+    return built_cast
 
 
 def told(cast: Cast, prompts: Sequence[Prompt], **changes: Any) -> Bundle:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from tests.standing import standing
 from tests.web.holdings import Holdings
 from tests.web.scene import Scene
 
@@ -17,9 +18,15 @@ def plain_static_files(settings: Any) -> None:
 
 
 @pytest.fixture
-def scene(quick_passwords: None, db: None) -> Scene:
+def built_scene() -> Scene:
+    scene: Scene = standing("scene", Scene)
+    return scene
+
+
+@pytest.fixture
+def scene(db: None, built_scene: Scene) -> Scene:
     """Prompts, assistants and evidence of every kind, folded; for tests marked `django_db`."""
-    return Scene()
+    return built_scene
 
 
 @pytest.fixture
@@ -29,6 +36,12 @@ def reader(scene: Scene) -> Client:
 
 
 @pytest.fixture
-def holdings(scene: Scene) -> Holdings:
+def built_holdings(built_scene: Scene) -> Holdings:
+    holdings: Holdings = standing("holdings", Holdings, upon="scene")
+    return holdings
+
+
+@pytest.fixture
+def holdings(scene: Scene, built_holdings: Holdings) -> Holdings:
     """A week of trade beside the scene."""
-    return Holdings(scene)
+    return built_holdings

@@ -167,23 +167,62 @@ def page(browser: Browser, site: Site, session: list[dict[str, object]]) -> Iter
     context.close()
 
 
+@pytest.fixture(scope="module")
+def window(
+    browser: Browser, site: Site, session: list[dict[str, object]]
+) -> Iterator[BrowserContext]:
+    """A window for pages that are read only; they share what it has loaded."""
+    context = _context(browser, site, session)
+    yield context
+    context.close()
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_a_page_is_accessible_and_keeps_its_policy_and_its_width(
+    window: BrowserContext, name: str
+) -> None:
+    page = window.new_page()
+    said = _console(page)
+    page.goto(PATHS[name])
+    assert _violations(page) == []
+    for width, height in SIZES.values():
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert said == []
+    page.close()
+
+
+@pytest.mark.nightly("axe looks at a page once a day; at night on a phone too, and in the dark")
 @pytest.mark.parametrize("name", PATHS)
 @pytest.mark.parametrize("size", SIZES)
-def test_a_page_is_accessible_and_keeps_its_policy_and_its_width(
+def test_a_page_is_accessible_on_every_screen_by_day_and_by_night(
     browser: Browser, site: Site, session: list[dict[str, object]], size: str, name: str
 ) -> None:
     context = _context(browser, site, session, size=size)
     page = context.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
+    said = _console(page)
     page.goto(PATHS[name])
-    assert [text for text in said if "the server responded with a status of 40" not in text] == []
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     assert _violations(page) == []
     page.emulate_media(color_scheme="dark")
     assert _violations(page, options={"runOnly": ["color-contrast"]}) == []
+    assert said == []
     context.close()
+
+
+class _Console(list[str]):
+    """What a page says that should say nothing; that it is refused or not there is no mistake of its own."""
+
+    def hear(self, text: str) -> None:
+        if "the server responded with a status of 40" not in text:
+            self.append(text)
+
+
+def _console(page: Page) -> _Console:
+    said = _Console()
+    page.on("console", lambda message: said.hear(message.text))
+    page.on("pageerror", lambda error: said.hear(str(error)))
+    return said
 
 
 def _violations(page: Page, *, options: dict[str, object] = AXE) -> list[str]:

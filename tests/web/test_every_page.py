@@ -1,4 +1,4 @@
-"""Every page is visited by the browser tests, which hold it to axe on a desktop and on a phone."""
+"""Every page is visited by the browser tests, which hold it to axe, and to the width of a desktop and of a phone."""
 
 import pytest
 from django.urls import resolve

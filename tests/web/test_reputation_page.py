@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from tests.web.scene import SECRET, Scene
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both("smoke set: the pages")]
 
 
 def _page(client: Client, prompt: int, query: str = "") -> str:

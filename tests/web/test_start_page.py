@@ -8,7 +8,7 @@ from django.test import Client
 from tests.cast import person
 from tests.web.scene import Scene
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both("smoke set: the pages")]
 
 
 def _page(client: Client, query: str = "", **headers: str) -> str:

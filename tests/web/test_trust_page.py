@@ -13,7 +13,7 @@ from mintmark.registry import assistants
 from mintmark.web import trust
 from tests.web.scene import Scene
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both("smoke set: the pages")]
 
 
 def _page(client: Client, path: str, **headers: str) -> str:

@@ -77,7 +77,7 @@ def reader(browser: Browser) -> Iterator[Page]:
     """A page with nothing but the module that reads bundles; WebCrypto asks for a secure place, which this one is."""
     handler = partial(_Shelf, directory=str(STATIC))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         context = windows.opened(browser, base_url=f"http://127.0.0.1:{server.server_address[1]}")
         page = context.new_page()
         page.goto("/mintmark/icon.svg")

@@ -11,9 +11,9 @@ from .receiver import Receiver, listening
 
 
 @pytest.fixture
-def stall(db: None) -> Stall:
+def stall(db: None, built_stall: Stall) -> Stall:
     """The cast at the market, each with a wallet."""
-    return Stall()
+    return built_stall
 
 
 @pytest.fixture

@@ -16,7 +16,10 @@ from tests.market.stall import Stall
 
 from .receiver import Receiver
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.both("what two may do at once is locked row by row there"),
+]
 
 
 class Sender:

@@ -2,10 +2,17 @@
 
 import pytest
 
+from tests.standing import standing
 from tests.web.market.pages import Town
 from tests.web.scene import Scene
 
 
 @pytest.fixture
-def town(scene: Scene) -> Town:
-    return Town(scene)
+def built_town(built_scene: Scene) -> Town:
+    town: Town = standing("town", Town, upon="scene")
+    return town
+
+
+@pytest.fixture
+def town(scene: Scene, built_town: Town) -> Town:
+    return built_town

@@ -7,7 +7,7 @@ from django.contrib.staticfiles import finders
 
 from tests.web.market.pages import Town
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both("smoke set: the pages")]
 
 
 def _paths(town: Town) -> list[str]:

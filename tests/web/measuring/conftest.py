@@ -3,13 +3,20 @@
 import pytest
 from django.test import Client
 
+from tests.standing import standing
 from tests.web.laboratory import Laboratory
 from tests.web.scene import Scene
 
 
 @pytest.fixture
-def lab(scene: Scene) -> Laboratory:
-    return Laboratory(scene)
+def built_lab(built_scene: Scene) -> Laboratory:
+    lab: Laboratory = standing("laboratory", Laboratory, upon="scene")
+    return lab
+
+
+@pytest.fixture
+def lab(scene: Scene, built_lab: Laboratory) -> Laboratory:
+    return built_lab
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The pages of comparisons: started, watched, stopped, gone on with, by those who may."""
 
+import copy
 import re
 
 import pytest
@@ -9,6 +10,7 @@ from mintmark.core import sequential, verdicts
 from mintmark.rituals import comparisons
 from mintmark.rituals.models import Comparison
 from mintmark.web.charts import narrowing
+from tests.standing import standing
 from tests.web.laboratory import Laboratory
 from tests.web.measuring import pages
 from tests.web.scene import Scene
@@ -17,10 +19,20 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def lab(scene: Scene) -> Laboratory:
-    lab = Laboratory(scene)
-    lab.compare()
+def built_comparisons(built_lab: Laboratory) -> Laboratory:
+    lab: Laboratory = standing("comparisons", _compared, upon="laboratory")
     return lab
+
+
+@pytest.fixture
+def lab(scene: Scene, built_comparisons: Laboratory) -> Laboratory:
+    return built_comparisons
+
+
+def _compared(lab: Laboratory) -> Laboratory:
+    mine = copy.deepcopy(lab)
+    mine.compare()
+    return mine
 
 
 def typed(lab: Laboratory, **changes: object) -> dict[str, object]:

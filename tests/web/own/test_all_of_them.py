@@ -5,7 +5,7 @@ from django.test import Client
 
 from tests.web.holdings import BRIEF, DIGEST, ESCALATE, FORK, Holdings
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both("smoke set: the pages")]
 
 
 PATHS = (

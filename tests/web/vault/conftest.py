@@ -3,13 +3,20 @@
 import pytest
 from django.test import Client
 
+from tests.standing import standing
 from tests.web.holdings import Holdings
 from tests.web.strongroom import Strongroom
 
 
 @pytest.fixture
-def room(holdings: Holdings) -> Strongroom:
-    return Strongroom(holdings)
+def built_room(built_holdings: Holdings) -> Strongroom:
+    room: Strongroom = standing("strongroom", Strongroom, upon="holdings")
+    return room
+
+
+@pytest.fixture
+def room(holdings: Holdings, built_room: Strongroom) -> Strongroom:
+    return built_room
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tests.cast import person
 from tests.web.strongroom import Strongroom
 from tests.web.vault import pages
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both("smoke set: the pages")]
 
 
 def test_every_code_of_a_file_has_words_of_its_own() -> None:
