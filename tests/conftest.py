@@ -19,7 +19,7 @@ from django.db import connection
 
 from mintmark.database import settled
 from mintmark.registry import codices
-from tests import browser, standing, templates
+from tests import browser, environment, standing, templates
 from tests.cast import Cast
 from tests.market.stall import Stall
 
@@ -114,8 +114,9 @@ def django_db_setup(
             templates.drop_database(name)
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
-    if not hasattr(config, "workerinput"):
+def pytest_unconfigure() -> None:
+    # Neither the workers of a run nor a pytest that a test starts.
+    if environment.IS_FIRST:
         templates.remove()
 
 

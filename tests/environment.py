@@ -32,7 +32,8 @@ _home = tempfile.mkdtemp(prefix="mintmark-tests-")
 atexit.register(_remove, folder=_home, made_by=os.getpid())
 os.environ["MINTMARK_HOME"] = _home
 # Where the workers of a run share what is made once (tests.templates): the first process makes it.
-if "TESTS_TEMPLATES" not in os.environ:
+IS_FIRST = "TESTS_TEMPLATES" not in os.environ
+if IS_FIRST:
     _templates = tempfile.mkdtemp(prefix="mintmark-templates-")
     atexit.register(_remove, folder=_templates, made_by=os.getpid())
     os.environ["TESTS_TEMPLATES"] = _templates

@@ -149,6 +149,18 @@ def test_ci_runs_what_the_readme_tells_a_newcomer_to_run() -> None:
     assert "make demo" in readme
 
 
+def test_a_marker_that_says_where_a_test_runs_gives_the_reason() -> None:
+    used = re.compile(r"mark\.(?:both|nightly|postgres_by_day)\b(.{0,20})", re.DOTALL)
+    reason = re.compile(r"\(\s*\"\w")
+    bare = [
+        f"{path}: {found.group()!r}"
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for found in used.finditer(path.read_text())
+        if not reason.match(found.group(1))
+    ]
+    assert bare == []
+
+
 def test_every_target_of_make_is_explained() -> None:
     makefile = (ROOT / "Makefile").read_text()
     (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, flags=re.MULTILINE)

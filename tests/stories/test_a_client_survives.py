@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests import installations
+from tests import installations, templates
 from tests.client import faulty
 from tests.installations import Installation, kill
 
@@ -44,7 +44,7 @@ def _copy(house: Installation, folder: Path) -> Installation:
     shutil.copytree(house.home, home)
     made = Installation(home=home, url=f"sqlite:///{home / 'mintmark.sqlite3'}")
     if not (home / "mintmark.sqlite3").exists():
-        made.run("mintmark.cli", "migrate")
+        templates.copy_file(home / "mintmark.sqlite3")
     return made
 
 
