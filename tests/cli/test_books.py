@@ -18,7 +18,7 @@ from tests.cli.conftest import Call
 from tests.importers import corpus
 from tests.installations import installation
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both("smoke set: the commands on the books")]
+pytestmark = pytest.mark.django_db
 
 Answer = Callable[..., Any]
 
@@ -115,6 +115,7 @@ def test_calibrate_refuses_what_is_too_little(call: Call) -> None:
     assert "too_little_evidence" in result.stderr
 
 
+@pytest.mark.both("smoke set: the commands on the books")
 def test_replay_and_audit_find_what_was_changed_behind_their_back(folder: Path) -> None:
     tamper = "from mintmark.reputation.models import Standing as S; S.objects.update(runs=7)"
     with installation() as made:

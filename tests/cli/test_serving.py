@@ -17,8 +17,6 @@ import pytest
 from mintmark.cli import exits
 from tests.installations import Installation, free_port, installation
 
-pytestmark = pytest.mark.both("evidence is folded by a process of its own there")
-
 PATIENCE_SECONDS = 90
 
 
@@ -88,6 +86,7 @@ def test_a_worker_folds_what_others_record_and_ends_on_sigterm(
         assert worker.wait(PATIENCE_SECONDS) == exits.DONE
 
 
+@pytest.mark.both("evidence is folded by a process of its own there")
 def test_the_server_brings_its_worker_and_takes_it_along() -> None:
     port = free_port()
     with installation() as made, _running(made, "serve", "--port", str(port)) as server:
@@ -99,6 +98,7 @@ def test_the_server_brings_its_worker_and_takes_it_along() -> None:
         assert not _workers_of(server.pid)
 
 
+@pytest.mark.both("evidence is folded by a process of its own there")
 def test_the_server_settles_warranties_by_itself() -> None:
     """On either database: the worker beside it does, within seconds of its start and then every minute."""
     with installation() as made:
