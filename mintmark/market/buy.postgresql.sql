@@ -5,6 +5,10 @@
 -- at last, hold the day's spending against the buyer's limit (MM013). The buyer's account is locked by the transfer, so
 -- his purchases are counted one after the other.
 --
+-- Each prompt is locked before its listing is looked at, beside others who buy it: whoever withdraws it waits until the
+-- purchase is there to be seen, or this sees that it is gone (docs/adr/0014). The same of the set (MM014), and of an
+-- assistant's mandate (MM015). A lock and what is read under it are two statements: the second has a new snapshot.
+--
 -- `parties` are whom the price goes to, as text: the seller, and after him each `holder:rate` of a royalty, nearest
 -- generation first, of one generation those of other installations last. The caller may have read them long ago. `escrows` is null where no warranty was given.
 CREATE OR REPLACE FUNCTION market_buy(
@@ -31,11 +35,19 @@ BEGIN
         RETURN;
     END IF;
 
+    IF the_set IS NOT NULL THEN
+        PERFORM FROM market_promptset WHERE id = the_set AND withdrawn_at IS NULL FOR SHARE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the set was withdrawn' USING ERRCODE = 'MM014';
+        END IF;
+    END IF;
+
     -- In the order of prompts, so that two purchases for one team never wait for each other in a circle.
     FOR one IN
         SELECT * FROM unnest(listings, prompts, parties, prices, paid, escrows, splits, ends)
         AS asked (listing, prompt, parties, price, paid, escrow, split, ends_at) ORDER BY prompt
     LOOP
+        PERFORM FROM registry_prompt WHERE id = one.prompt FOR SHARE;
         SELECT prompt_id, seller_id INTO ancestor, agreed FROM market_prompttokenlisting
         WHERE id = one.listing AND prompt_id = one.prompt AND withdrawn_at IS NULL
         AND token_cost * 1000000 = one.price;
@@ -67,6 +79,15 @@ BEGIN
     END LOOP;
 
     IF day_limit IS NOT NULL THEN
+        PERFORM FROM market_mandate AS mandate JOIN registry_assistant AS assistant ON assistant.id = mandate.assistant_id
+        WHERE assistant.principal_id = the_buyer FOR SHARE OF mandate;
+        PERFORM FROM market_mandate AS mandate JOIN registry_assistant AS assistant ON assistant.id = mandate.assistant_id
+        WHERE assistant.principal_id = the_buyer AND (
+            mandate.per_day_micro < day_limit OR mandate.per_purchase_micro < (SELECT sum(price) FROM unnest(paid) AS price)
+        );
+        IF FOUND THEN
+            RAISE EXCEPTION 'the mandate was lowered' USING ERRCODE = 'MM015';
+        END IF;
         SELECT sum(price_micro) INTO spent FROM market_purchase WHERE buyer_id = the_buyer AND bought_at >= day_start;
         IF spent > day_limit THEN
             RAISE EXCEPTION 'over the limit of the day' USING ERRCODE = 'MM013';

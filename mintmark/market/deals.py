@@ -185,6 +185,10 @@ def _post_at_once(deal: Deal, *, now: datetime) -> Posted:
             raise _owned(deal) from None
         if state == "MM013":
             raise _over_the_day(deal) from None
+        if state == "MM014":
+            raise _set_withdrawn() from None
+        if state == "MM015":
+            raise _mandate_lowered() from None
         raise
     return Posted(transfer=transfer, is_new=is_new)
 
@@ -196,6 +200,12 @@ def _post_step_by_step(deal: Deal, *, now: datetime) -> Posted:
     moment = connection.ops.adapt_datetimefield_value
     at = moment(now)
     with book.bare_cursor() as cursor:
+        offered = (
+            deal.prompt_set is None
+            or cursor.execute(_STEPS["offered_set"], [deal.prompt_set]).fetchone()
+        )
+        if not offered:
+            raise _set_withdrawn()
         for one, paid, waits in zip(deal.terms, deal.paid, deal.waiting, strict=True):
             if not cursor.execute(_STEPS["standing"], [one.listing, one.price_micro]).fetchone():
                 raise _changed(deal)
@@ -215,6 +225,11 @@ def _post_step_by_step(deal: Deal, *, now: datetime) -> Posted:
                     [purchase, waits.escrow, waits.split, moment(waits.ends_at)],
                 )
         if deal.limits is not None:
+            mandate = cursor.execute(_STEPS["mandate"], [deal.buyer]).fetchone()
+            if mandate is not None and (
+                mandate[0] < sum(deal.paid) or mandate[1] < deal.limits.per_day_micro
+            ):
+                raise _mandate_lowered()
             day = moment(_day(now))
             (spent,) = cursor.execute(_STEPS["spent"], [deal.buyer, day]).fetchone()
             if spent > deal.limits.per_day_micro:
@@ -237,6 +252,14 @@ def _owned(deal: Deal) -> AlreadyOwned:
     )
     names = ", ".join(one.reference for one in deal.terms if one.prompt in held)
     return AlreadyOwned(f"The team may use {names or 'this'} already. Nothing was charged.")
+
+
+def _set_withdrawn() -> PriceChanged:
+    return PriceChanged("The set was withdrawn at that moment. Nothing was charged.")
+
+
+def _mandate_lowered() -> OverLimit:
+    return OverLimit("The assistant's mandate was lowered at that moment.")
 
 
 def _over_the_day(deal: Deal) -> OverLimit:

@@ -11,7 +11,7 @@ from django.db import transaction
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Role, Team
 from mintmark.core import errors
-from mintmark.registry import assistants, prompts
+from mintmark.registry import assistants, entitlements, prompts
 from mintmark.registry.models import Assistant, Prompt
 
 from . import lineage
@@ -63,18 +63,19 @@ def fork(*, caller: Caller, parent: Prompt, draft: ForkDraft, team: Team, now: d
     """
     caller.require_scope("market")
     prompts.require_author(caller=caller, team=team)
-    if not prompts.may_read_text(caller=caller, prompt=parent):
-        raise errors.Forbidden(
-            f"Forking {parent.reference} takes its text, which is for its team and those who bought it."
-        )
-    if draft.forked_by is not None:
-        assistants.require_operator(caller=caller, team_id=draft.forked_by.team_id)
-    licence = _licence(parent=parent, draft=draft, team=team)
-    _check(parent, draft)
-    made = _made_before(parent=parent, draft=draft, team=team)
-    if made is not None:
-        return made
     with transaction.atomic():
+        entitlements.lock_to_add(prompts=[parent])
+        if not prompts.may_read_text(caller=caller, prompt=parent):
+            raise errors.Forbidden(
+                f"Forking {parent.reference} takes its text, which is for its team and those who bought it."
+            )
+        if draft.forked_by is not None:
+            assistants.require_operator(caller=caller, team_id=draft.forked_by.team_id)
+        licence = _licence(parent=parent, draft=draft, team=team)
+        _check(parent, draft)
+        made = _made_before(parent=parent, draft=draft, team=team)
+        if made is not None:
+            return made
         child = prompts.register(
             draft=prompts.Draft(
                 namespace=draft.namespace,

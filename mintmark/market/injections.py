@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Principal
 from mintmark.core import errors, placeholders
+from mintmark.database import locks
 from mintmark.registry import assistants, entitlements
 from mintmark.registry.models import Assistant, Prompt
 
@@ -64,14 +65,16 @@ def inject(
     require_may_inject(caller=caller, assistant=assistant)
     values = dict(variables or {})
     _check(prompt, slot=slot, values=values)
-    overridden = _passed(
-        gates.of(prompt=prompt, assistant=assistant, now=now, variables=values),
-        caller=caller,
-        reason=override_reason,
-    )
     with transaction.atomic():
-        # One injection at a time into an assistant: a slot never has two, and none is lost between.
-        Assistant.objects.select_for_update().get(pk=assistant.pk)
+        # One injection at a time into an assistant: a slot never has two, and none is lost between. And what the gates
+        # look at stays as it is until the injection is there to be ended.
+        locks.hold(Assistant, [assistant.pk])
+        entitlements.lock_to_add(prompts=[prompt])
+        overridden = _passed(
+            gates.of(prompt=prompt, assistant=assistant, now=now, variables=values),
+            caller=caller,
+            reason=override_reason,
+        )
         standing = Injection.objects.filter(
             assistant=assistant, slot=slot, ended_at__isnull=True
         ).first()

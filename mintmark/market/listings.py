@@ -77,6 +77,8 @@ def offer(
     wallets.opened(principal=caller.principal, now=now)
     given = offer.warranty
     with transaction.atomic():
+        entitlements.lock_to_end(prompt=prompt)
+        _require_standing(prompt)
         if offer.preview is not None:
             Prompt.objects.filter(pk=prompt.pk).update(preview=offer.preview)
         try:
@@ -112,9 +114,10 @@ def reprice(
     caller.require_scope("market")
     require_author(caller=caller, prompt=listing.prompt)
     cost = money.tokens(money.micro(token_cost))
-    changed = PromptTokenListing.objects.filter(pk=listing.pk, withdrawn_at__isnull=True).update(
-        token_cost=cost
-    )
+    with transaction.atomic():
+        entitlements.lock_to_end(prompt=listing.prompt)
+        standing = PromptTokenListing.objects.filter(pk=listing.pk, withdrawn_at__isnull=True)
+        changed = standing.update(token_cost=cost)
     if not changed:
         raise InvalidListing("The listing was withdrawn; list the prompt anew.")
     listing.refresh_from_db()
@@ -128,14 +131,17 @@ def withdraw(
     caller.require_scope("market")
     require_author(caller=caller, prompt=listing.prompt)
     entitlements.check_reason(reason)
-    # This one alone: where it was withdrawn before, the prompt may stand on the market anew.
-    _end(PromptTokenListing.objects.filter(pk=listing.pk), reason=reason, now=now)
+    with transaction.atomic():
+        entitlements.lock_to_end(prompt=listing.prompt)
+        # This one alone: where it was withdrawn before, the prompt may stand on the market anew.
+        _end(PromptTokenListing.objects.filter(pk=listing.pk), reason=reason, now=now)
     listing.refresh_from_db()
     return listing
 
 
 def end(*, prompt: Prompt, reason: str, now: datetime) -> None:
-    """End the standing listing of a prompt, if there is one. Who may is for the caller to have checked."""
+    """End the standing listing of a prompt, if there is one. Who may is for the caller to have checked, who has locked
+    the prompt as well (`entitlements.lock_to_end`)."""
     _end(PromptTokenListing.objects.filter(prompt=prompt), reason=reason, now=now)
 
 
@@ -187,8 +193,7 @@ def _check(policy: MarketPolicy, offer: Offer) -> None:
         raise InvalidListing(
             f"The text of {prompt.reference} is open to everybody; there is nothing to sell."
         )
-    if hasattr(prompt, "tombstone"):
-        raise InvalidListing(f"{prompt.reference} was withdrawn: {prompt.tombstone.reason}")
+    _require_standing(prompt)
     original = (
         Prompt.objects.filter(digest=prompt.digest, pk__lt=prompt.pk)
         .exclude(team=prompt.team)
@@ -214,6 +219,11 @@ def _check(policy: MarketPolicy, offer: Offer) -> None:
         )
     if offer.warranty is not None:
         _check_warranty(offer.warranty)
+
+
+def _require_standing(prompt: Prompt) -> None:
+    if hasattr(prompt, "tombstone"):
+        raise InvalidListing(f"{prompt.reference} was withdrawn: {prompt.tombstone.reason}")
 
 
 def _check_warranty(warranty: WarrantyTerms) -> None:

@@ -3,8 +3,11 @@
 import math
 from datetime import datetime
 
+from django.db import transaction
+
 from mintmark.accounts.callers import Caller
 from mintmark.core import errors, money
+from mintmark.database import locks
 from mintmark.registry import assistants
 from mintmark.registry.models import Assistant
 
@@ -43,16 +46,18 @@ def give(
             )
     if not (math.isfinite(trust_floor) and 0 <= trust_floor <= 1):
         raise InvalidMandate(f"The trust floor is {trust_floor!r}; it must be from 0 to 1.")
-    mandate, _ = Mandate.objects.update_or_create(
-        assistant=assistant,
-        defaults={
-            "per_purchase_micro": per_purchase_micro,
-            "per_day_micro": per_day_micro,
-            "trust_floor": trust_floor,
-            "set_by": caller.principal,
-            "set_at": now,
-        },
-    )
+    with transaction.atomic():
+        locks.hold(Assistant, [assistant.pk])
+        mandate, _ = Mandate.objects.update_or_create(
+            assistant=assistant,
+            defaults={
+                "per_purchase_micro": per_purchase_micro,
+                "per_day_micro": per_day_micro,
+                "trust_floor": trust_floor,
+                "set_by": caller.principal,
+                "set_at": now,
+            },
+        )
     return mandate
 
 

@@ -94,9 +94,10 @@ def curate(
         raise InvalidPromptSet(f"The discount is {discount_bp / 100:g} percent; it may be 0 to 90.")
     if not 1 <= len(prompts) <= MOST_PROMPTS or len({p.pk for p in prompts}) < len(prompts):
         raise InvalidPromptSet(f"A set has 1 to {MOST_PROMPTS} prompts, each of them once.")
-    _require_consent(prompts, team=team, discount_bp=discount_bp)
     try:
         with transaction.atomic():
+            entitlements.lock_to_add(prompts=prompts)
+            _require_consent(prompts, team=team, discount_bp=discount_bp)
             made = PromptSet.objects.create(
                 name=name,
                 title=title,

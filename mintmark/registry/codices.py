@@ -17,6 +17,7 @@ from mintmark.accounts.callers import Caller
 from mintmark.core import clauses as core_clauses
 from mintmark.core import errors
 from mintmark.core.clauses import Verdict
+from mintmark.database import locks
 
 from . import default_codex
 from .models import Assistant, Codex, CodexContract, Prompt
@@ -92,12 +93,16 @@ def change_default(
 
 def bind(*, prompt: Prompt, codex: Codex) -> CodexContract:
     """Bind a prompt to a codex; binding it again changes nothing."""
-    return CodexContract.objects.get_or_create(prompt=prompt, codex=codex)[0]
+    with transaction.atomic():
+        locks.hold(Prompt, [prompt.pk])
+        return CodexContract.objects.get_or_create(prompt=prompt, codex=codex)[0]
 
 
 def bind_assistant(*, assistant: Assistant, codex: Codex) -> None:
     """Bind whatever an assistant is given, and what it answers, to a codex; binding it again changes nothing."""
-    codex.assistants.add(assistant)
+    with transaction.atomic():
+        locks.hold(Assistant, [assistant.pk])
+        codex.assistants.add(assistant)
 
 
 def binding(*, prompt: Prompt, assistant: Assistant | None = None) -> list[Codex]:

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+from django.db import transaction
 from django.db.models import QuerySet
 
 from mintmark.accounts.callers import Caller
 from mintmark.core import errors
+from mintmark.database import locks
 
 from . import assistants, codices, prompts
 from .models import Assistant, Codex, CodexContract, Prompt
@@ -50,7 +52,9 @@ def bind(*, caller: Caller, prompt: Prompt, codex: Codex) -> CodexContract:
 def release(*, caller: Caller, prompt: Prompt, codex: Codex) -> bool:
     """End a prompt's contract; whether there was one. What was measured under it stays measured."""
     _require_author(caller, prompt)
-    return bool(CodexContract.objects.filter(prompt=prompt, codex=codex).delete()[0])
+    with transaction.atomic():
+        locks.hold(Prompt, [prompt.pk])
+        return bool(CodexContract.objects.filter(prompt=prompt, codex=codex).delete()[0])
 
 
 def bind_assistant(*, caller: Caller, assistant: Assistant, codex: Codex) -> None:
@@ -62,7 +66,9 @@ def bind_assistant(*, caller: Caller, assistant: Assistant, codex: Codex) -> Non
 def release_assistant(*, caller: Caller, assistant: Assistant, codex: Codex) -> None:
     """End an assistant's contract, if there is one."""
     _require_operator(caller, assistant)
-    codex.assistants.remove(assistant)
+    with transaction.atomic():
+        locks.hold(Assistant, [assistant.pk])
+        codex.assistants.remove(assistant)
 
 
 def _require_author(caller: Caller, prompt: Prompt) -> None:

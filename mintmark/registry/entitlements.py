@@ -1,6 +1,6 @@
 """Who may use a prompt's text beside its own team: grants, their ends, and tombstones. All of it acts at once."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -9,6 +9,7 @@ from django.db.models import Q, QuerySet
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Role, Team
 from mintmark.core import errors
+from mintmark.database import locks
 from mintmark.webhooks import outbox
 
 from .models import Entitlement, Prompt, Tombstone
@@ -21,6 +22,18 @@ class InvalidReason(errors.Refusal):
     """A step that is kept with its reason came without one, or with one that can't be kept."""
 
     code = "invalid_reason"
+
+
+def lock_to_add(*, prompts: Sequence[Prompt]) -> None:
+    """Keep who may use these prompts as it is until the transaction ends; what was read of it before is read anew."""
+    locks.share(Prompt, [prompt.pk for prompt in prompts])
+    _forget(prompts)
+
+
+def lock_to_end(*, prompt: Prompt) -> None:
+    """Let nobody add what rests on this prompt until the transaction ends; what was read of it before is read anew."""
+    locks.hold(Prompt, [prompt.pk])
+    _forget([prompt])
 
 
 def live(*, prompt: Prompt, team_ids: frozenset[int]) -> QuerySet[Entitlement]:
@@ -40,15 +53,18 @@ def grant(*, caller: Caller, prompt: Prompt, team: Team, reason: str) -> Entitle
     """Let a team use a prompt of the caller's own team; granting again changes nothing."""
     _require_author(caller, prompt)
     check_reason(reason)
-    found, _ = Entitlement.objects.get_or_create(
-        prompt=prompt, team=team, ended_at=None, defaults={"reason": reason[:200]}
-    )
+    with transaction.atomic():
+        lock_to_add(prompts=[prompt])
+        found, _ = Entitlement.objects.get_or_create(
+            prompt=prompt, team=team, ended_at=None, defaults={"reason": reason[:200]}
+        )
     return found
 
 
 def end(*, entitlement: Entitlement, reason: str, now: datetime) -> bool:
     """End a grant; False if it had ended before. Who may is for the caller to have checked."""
     with transaction.atomic():
+        locks.hold(Prompt, [entitlement.prompt_id])
         ended = Entitlement.objects.filter(pk=entitlement.pk, ended_at__isnull=True).update(
             ended_at=now, end_reason=reason[:REASON_LENGTH]
         )
@@ -72,6 +88,7 @@ def entomb(*, caller: Caller, prompt: Prompt, reason: str, now: datetime) -> Tom
     _require_author(caller, prompt)
     check_reason(reason)
     with transaction.atomic():
+        lock_to_end(prompt=prompt)
         found, is_new = Tombstone.objects.get_or_create(
             prompt=prompt, defaults={"actor": caller.principal, "reason": reason, "set_at": now}
         )
@@ -95,6 +112,14 @@ def check_reason(reason: str) -> None:
         raise InvalidReason(
             f"The reason {reason[:60]!r} can't be kept: say in 1 to {REASON_LENGTH} printable characters why."
         )
+
+
+def _forget(prompts: Sequence[Prompt]) -> None:
+    """Drop what was read of tombstones before the lock: that there was none is remembered as well."""
+    tombstone = Prompt._meta.get_field("tombstone")
+    for prompt in prompts:
+        if tombstone.is_cached(prompt):
+            tombstone.delete_cached_value(prompt)
 
 
 def _tell(

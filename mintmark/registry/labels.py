@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 
 from mintmark.accounts.models import Principal
 from mintmark.core import errors
+from mintmark.database import locks
 from mintmark.webhooks import outbox
 
 from .models import Label, LabelMove, Prompt
@@ -41,10 +42,12 @@ def move(
         raise InvalidLabel(f"The reason has {len(reason)} characters; at most 400 are kept.")
     if prompt is not None and (prompt.namespace, prompt.name) != (namespace, name):
         raise InvalidLabel(f"{prompt.reference} is no revision of {namespace}/{name}.")
+    line_of = Prompt.objects.filter(namespace=namespace, name=name).order_by("revision")
     with transaction.atomic():
+        # The line's first revision: the label itself may have no row yet.
+        locks.hold(Prompt, line_of.values_list("pk", flat=True)[:1])
         standing = (
-            Label.objects.select_for_update()
-            .filter(namespace=namespace, name=name, label=label)
+            Label.objects.filter(namespace=namespace, name=name, label=label)
             .select_related("prompt")
             .first()
         )

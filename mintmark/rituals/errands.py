@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 
 from mintmark.core import errors
+from mintmark.database import locks
 
 from . import asking, leases
 from .budgets import Budget
@@ -151,9 +152,12 @@ class Work[E: Errand, P: Piece](ABC):
                     f"({self.budget.spent_micro / 1e6:g} spent)"
                 )
             return False
-        begun = self.mine(piece, Piece.State.WAITING).update(
-            state=Piece.State.CALLING, reserved_micro=most, asked=asking.digest(call.ask)
-        )
+        with transaction.atomic():
+            # Whoever cancels the errand puts back what is under way: nothing begins after.
+            locks.share(type(self.errand), [self.errand.pk])
+            begun = self.mine(piece, Piece.State.WAITING).update(
+                state=Piece.State.CALLING, reserved_micro=most, asked=asking.digest(call.ask)
+            )
         if not begun:
             return True  # it is no longer this worker's: the next look at the lease ends this
         piece.reserved_micro = most

@@ -2,6 +2,8 @@
 
 import secrets
 
+from mintmark.database import locks
+
 from .models import Identity
 
 
@@ -13,3 +15,15 @@ def installation() -> str:
             pk=1, defaults={"installation": secrets.token_hex(16)}
         )
     return found.installation
+
+
+def share_imports() -> None:
+    """Let no list of withdrawals come in until the transaction ends: for whoever takes a bundle in."""
+    installation()
+    locks.share(Identity, [1])
+
+
+def hold_imports() -> None:
+    """Let no bundle come in until the transaction ends: for whoever withdraws all that came in."""
+    installation()
+    locks.hold(Identity, [1])

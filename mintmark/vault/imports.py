@@ -14,7 +14,7 @@ from mintmark.core.bundles import Opened
 from mintmark.core.trust_roots import Verdict
 from mintmark.registry import entitlements, prompts
 
-from . import inspection, keys, placing, vaults, withdrawals
+from . import identity, inspection, keys, placing, vaults, withdrawals
 from .inspection import Inspection
 from .models import BundleImport
 
@@ -145,6 +145,9 @@ def accept(
         if row.state == BundleImport.State.ACCEPTED:
             return row
         row = _waiting(row)
+        # What its issuer withdrew, and whose signatures count, stays as it is until its prompts are here.
+        identity.share_imports()
+        keys.lock_to_trust()
         try:
             opened, verdict = _checked(row.envelope.encode(), now=now)
         except errors.Refusal as refusal:

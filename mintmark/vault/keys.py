@@ -24,6 +24,7 @@ from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Role, Team
 from mintmark.core import dsse, errors
 from mintmark.core.trust_roots import Root
+from mintmark.database import locks
 from mintmark.registry import entitlements
 
 from .models import SigningKey, TrustedKey
@@ -178,6 +179,19 @@ def distrust(*, caller: Caller, key: TrustedKey, reason: str, now: datetime) -> 
     )
     key.refresh_from_db()
     return key
+
+
+def lock_to_trust() -> None:
+    """Let no key be revoked until the transaction ends: for whoever adds what rests on signatures."""
+    locks.share(TrustedKey, TrustedKey.objects.values_list("pk", flat=True))
+    locks.share(SigningKey, SigningKey.objects.values_list("pk", flat=True))
+
+
+def lock_to_sign(*, key_ids: Iterable[str], now: datetime) -> bool:
+    """Let these keys of the installation not be retired or revoked until the transaction ends; False if one was."""
+    own = SigningKey.objects.filter(key_id__in=set(key_ids))
+    locks.share(SigningKey, own.values_list("pk", flat=True))
+    return own.count() == _live(now).filter(pk__in=own).count()
 
 
 def roots() -> list[Root]:

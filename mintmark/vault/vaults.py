@@ -52,17 +52,22 @@ def keep(
     `canonical_json.BadJson`) and not kept.
     """
     signs = team if purpose != PromptMarketplaceVault.Purpose.RECEIPT else None
-    envelope = bundles.sealed(bundle, keys=keys.signing(team=signs, now=now))
-    return _kept(
-        bundles.opened(envelope.to_bytes(), limits=limits()),
-        team=team,
-        purpose=purpose,
-        made_by=made_by,
-        owner_assistant=owner_assistant,
-        prompts=prompts,
-        receipt_of=receipt_of,
-        now=now,
-    )
+    while True:
+        envelope = bundles.sealed(bundle, keys=keys.signing(team=signs, now=now))
+        opened = bundles.opened(envelope.to_bytes(), limits=limits())
+        with transaction.atomic():
+            # A key that was revoked while it signed is not looked at again: the next one signs.
+            if keys.lock_to_sign(key_ids=opened.key_ids, now=now):
+                return _kept(
+                    opened,
+                    team=team,
+                    purpose=purpose,
+                    made_by=made_by,
+                    owner_assistant=owner_assistant,
+                    prompts=prompts,
+                    receipt_of=receipt_of,
+                    now=now,
+                )
 
 
 def keep_imported(
@@ -155,12 +160,15 @@ def countersign(
     else:
         raw = vault_or_raw
     opened = bundles.opened(raw, limits=limits())
-    require_trusted(key_ids=opened.key_ids, now=now)
-    envelope = opened.envelope
-    for key in keys.signing(team=team, now=now):
-        envelope = dsse.countersigned(envelope, key=key)
-    countersigned = envelope.to_bytes()
-    bundles.opened(countersigned, limits=limits())
+    with transaction.atomic():
+        # Whoever revokes one of these keys, or a key that signed it, waits until they have vouched for it.
+        keys.lock_to_trust()
+        require_trusted(key_ids=opened.key_ids, now=now)
+        envelope = opened.envelope
+        for key in keys.signing(team=team, now=now):
+            envelope = dsse.countersigned(envelope, key=key)
+        countersigned = envelope.to_bytes()
+        bundles.opened(countersigned, limits=limits())
     return countersigned
 
 

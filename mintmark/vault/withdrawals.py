@@ -104,6 +104,7 @@ def take(*, caller: Caller, raw: bytes, now: datetime) -> RevocationList:
             "known here for bundles of another installation alone."
         )
     with transaction.atomic():
+        identity.hold_imports()
         known = _known(opened)
         applied = _act(opened.revocations, caller=caller, now=now)
         if known is not None:
@@ -176,15 +177,15 @@ def _newest(issuer: str) -> RevocationList | None:
 def _act(said: Revocations, *, caller: Caller, now: datetime) -> int:
     """Withdraw what a list withdraws; how many prompts were not withdrawn before."""
     reasons = {one.digest: one.reason for one in said.revoked}
-    living = [prompt for prompt in _theirs(said) if not hasattr(prompt, "tombstone")]
-    for prompt in living:
-        reason = _reason(f"withdrawn by {said.issuer.name}: {reasons[prompt.digest]}")
-        entitlements.entomb(caller=caller, prompt=prompt, reason=reason, now=now)
     for key in said.revoked_keys:
         trusted = TrustedKey.objects.filter(key_id=key.key_id, revoked_at__isnull=True).first()
         if trusted is not None and _speaks_for(trusted.key_id, issuer=said.issuer.installation):
             reason = _reason(f"revoked by {said.issuer.name}: {key.reason}")
             keys.distrust(caller=caller, key=trusted, reason=reason, now=now)
+    living = [prompt for prompt in _theirs(said) if not hasattr(prompt, "tombstone")]
+    for prompt in living:
+        reason = _reason(f"withdrawn by {said.issuer.name}: {reasons[prompt.digest]}")
+        entitlements.entomb(caller=caller, prompt=prompt, reason=reason, now=now)
     return len(living)
 
 

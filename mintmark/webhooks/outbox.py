@@ -7,6 +7,8 @@ from typing import Any
 
 from django.db import transaction
 
+from mintmark.database import locks
+
 from .models import Delivery, Webhook
 
 KINDS = {
@@ -35,11 +37,14 @@ def tell(*, kind: str, team_ids: Collection[int], data: Mapping[str, Any], now: 
     text of a prompt never belongs in `data`."""
     if kind not in KINDS:
         raise ValueError(f"{kind!r} is none of {', '.join(KINDS)}")
-    webhooks = listens(kind=kind, team_ids=team_ids)
-    if not webhooks:
+    found = listens(kind=kind, team_ids=team_ids)
+    if not found:
         return 0
     body = {"type": kind, "timestamp": now.isoformat(), "data": dict(data)}
     with transaction.atomic():
+        # Whoever removes one forgets all that it was told: nothing comes after.
+        locks.share(Webhook, [webhook.pk for webhook in found])
+        webhooks = listens(kind=kind, team_ids=team_ids)
         Delivery.objects.bulk_create(
             [
                 Delivery(
