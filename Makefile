@@ -13,7 +13,7 @@ demo: setup ## Set up, load a living example, serve it, print its address
 	@$(BIN)/mintmark demo
 
 test: dev ## Run the tests, on SQLite and what differs there on PostgreSQL
-	@$(BIN)/python -m tests.browser
+	@$(BIN)/python -m tests.chromium
 	@scripts/test
 
 setup: $(RUN) ## Make .venv with the mintmark command in it
@@ -35,7 +35,7 @@ docs: dev ## Build the docs into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet && echo "· Built: site/index.html"
 
 nightly: dev ## Run every test on both databases, with long searches for counter-examples
-	@$(BIN)/python -m tests.browser
+	@$(BIN)/python -m tests.chromium
 	@HYPOTHESIS_PROFILE=nightly scripts/test
 
 lock: dev ## Pin requirements/*.txt after a change of pyproject.toml; UPGRADE=--upgrade takes the newest

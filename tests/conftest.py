@@ -17,11 +17,11 @@ import hypothesis
 import pytest
 from django.db import connection
 
-from mintmark.database import settled
 from mintmark.registry import codices
-from tests import browser, environment, standing, templates
-from tests.cast import Cast
-from tests.market.stall import Stall
+from mintmark.storage import watermark
+from tests import chromium, environment, standing, templates
+from tests.factories.cast import Cast
+from tests.factories.market_fixture import Stall
 
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("nightly", deadline=None, max_examples=5_000, print_blob=True)
@@ -36,7 +36,7 @@ def data_folder() -> Path:
 
 
 def _lacks_browser() -> str | None:
-    return None if browser.find() else "no Chromium runs here: `python -m tests.browser` gets one"
+    return None if chromium.find() else "no Chromium runs here: `python -m tests.chromium` gets one"
 
 
 def _lacks_postgres() -> str | None:
@@ -168,7 +168,7 @@ def _a_test_sees_its_own_evidence(
     rolled back. Those that run as in production are in tests/stories, with processes of their own.
     """
     if _folds_what_it_wrote(request):
-        monkeypatch.setattr(settled, "clause", lambda: "TRUE")
+        monkeypatch.setattr(watermark, "get_visible_sql", lambda: "TRUE")
 
 
 @pytest.fixture(scope="session")
@@ -191,7 +191,7 @@ def emptied_past_the_triggers() -> Iterator[None]:
                 flush(statements)
             finally:
                 connection.connection.setconfig(enabled, True)
-        codices.default()
+        codices.get_default()
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connection.ops, "execute_sql_flush", past_the_triggers)

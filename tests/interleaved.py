@@ -6,7 +6,7 @@ from queue import SimpleQueue
 
 from django.db import connection, transaction
 
-from mintmark.core import errors
+from mintmark.common import errors
 
 _PATIENCE_SECONDS = 30.0
 
@@ -37,7 +37,7 @@ def interleave(first: Callable[[], object], second: Callable[[], object]) -> obj
     thread.join(timeout=_PATIENCE_SECONDS)
     assert not thread.is_alive(), "the second goes on waiting though the first was committed"
     (outcome,) = outcomes
-    if isinstance(outcome, Exception) and not isinstance(outcome, errors.Refusal):
+    if isinstance(outcome, Exception) and not isinstance(outcome, errors.DomainError):
         raise outcome
     assert waited, f"the second did not wait for the first, and gave {outcome!r}"
     return outcome

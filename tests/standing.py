@@ -18,7 +18,7 @@ import pytest
 from django.db import transaction
 from django.test import override_settings
 
-from mintmark.database import settled
+from mintmark.storage import watermark
 
 # A fixture of this prefix builds a world: it is set up before the transaction of the test begins.
 PREFIX = "built_"
@@ -74,7 +74,7 @@ class Stack:
                 pytest.MonkeyPatch.context() as patch,
             ):
                 if self._folds:
-                    patch.setattr(settled, "clause", lambda: "TRUE")
+                    patch.setattr(watermark, "get_visible_sql", lambda: "TRUE")
                 world = build()
             self._worlds.append((key, world, undo.pop_all()))
 

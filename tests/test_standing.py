@@ -3,7 +3,7 @@
 import pytest
 
 from mintmark.accounts.models import Team
-from tests.cast import Cast
+from tests.factories.cast import Cast
 from tests.standing import Stack
 
 pytestmark = pytest.mark.django_db

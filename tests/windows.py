@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
-from . import browser
+from tests import chromium
 
 PATIENCE_MS = 120_000
 
@@ -16,9 +16,9 @@ def launched() -> Iterator[Browser]:
     """A browser, until the block ends."""
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser.find(), args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+        browser = playwright.chromium.launch(executable_path=chromium.find(), args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 def opened(chromium: Browser, **options: Any) -> BrowserContext:

@@ -10,8 +10,8 @@ import json
 import click
 import numpy as np
 
-from mintmark.core import attacks, simulated_market
-from mintmark.core.reputation_policy import ReputationPolicy
+from mintmark.scoring.reputation_constants import ReputationPolicy
+from mintmark.simulation import attacks, simulated_market
 
 UNLIMITED = 1e9
 POLICIES = {
@@ -42,17 +42,17 @@ def measure(policy: ReputationPolicy, *, seeds: int) -> dict[str, float]:
         for seed in range(seeds):
             rng = np.random.default_rng([seed, round(100 * quality)])
             peaceful = simulated_market.play(policy=policy, rng=rng, target_quality=quality)
-            struck = attacks.strike(peaceful, plan, rng=rng)
+            struck = attacks.run_attack(peaceful, plan, rng=rng)
             target = simulated_market.TARGET
-            before = simulated_market.read(peaceful).trust_score[target]
-            moved.append(simulated_market.read(struck).trust_score[target] - before)
+            before = simulated_market.compute_scores(peaceful).trust_score[target]
+            moved.append(simulated_market.compute_scores(struck).trust_score[target] - before)
         result[plan.goal] = float(np.mean(moved))
     for runs in (1.0, 3.0, 10.0):
         off = []
         for seed in range(seeds):
             rng = np.random.default_rng([seed, 2])
             played = simulated_market.play(policy=policy, rng=rng, mean_runs=runs)
-            trust = simulated_market.read(played).trust_score
+            trust = simulated_market.compute_scores(played).trust_score
             off.append(float(np.abs(trust - played.quality).mean()))
         result[f"error_{runs:g}_runs"] = float(np.mean(off))
     return result

@@ -10,8 +10,8 @@ import json
 import click
 import numpy as np
 
-from mintmark.core import attacks, simulated_market
-from mintmark.core.reputation_policy import ReputationPolicy
+from mintmark.scoring.reputation_constants import ReputationPolicy
+from mintmark.simulation import attacks, simulated_market
 
 # Every prompt has one run at least, so a mean of zero means one run each.
 MEAN_RUNS = {"1": 0.0, "3": 3.0, "10": 10.0, "100": 100.0}
@@ -28,8 +28,10 @@ def measure(*, mean_runs: float, quality: float, vote: float, seeds: int) -> dic
         peaceful = simulated_market.play(
             policy=ReputationPolicy(), rng=rng, target_quality=quality, mean_runs=mean_runs
         )
-        struck = attacks.strike(peaceful, plan, rng=rng)
-        before, after = (simulated_market.read(m).trust_score[0] for m in (peaceful, struck))
+        struck = attacks.run_attack(peaceful, plan, rng=rng)
+        before, after = (
+            simulated_market.compute_scores(m).trust_score[0] for m in (peaceful, struck)
+        )
         moved.append(float(after - before))
     return {"mean": float(np.mean(moved)), "largest": max(moved, key=abs)}
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from mintmark.core import clauses
+from mintmark.textchecks import clauses
 
 AS = 100_000
 # As many as `re` can bear: each more doubles its time.
@@ -42,10 +42,12 @@ def _doubling(levels: int = 30) -> dict[str, Any]:
 
 
 def _said(check: list[dict[str, Any]], text: str) -> str:
-    if rows := clauses.problems(clauses=check):
+    if rows := clauses.find_problems(clauses=check):
         return f"refused: {rows[0]['message']}"
-    verdict = clauses.of_output(clauses=check, text=text)[-1]
-    return f"{ {True: 'kept', False: 'broken', None: 'undecided'}[verdict.holds] }: {verdict.why}"
+    verdict = clauses.evaluate_output(clauses=check, text=text)[-1]
+    return (
+        f"{ {True: 'kept', False: 'broken', None: 'undecided'}[verdict.holds] }: {verdict.reason}"
+    )
 
 
 def _peer() -> str:
@@ -86,7 +88,7 @@ def cases() -> dict[str, Callable[[], str]]:
         ),
         "JSON nested 100,000 deep": lambda: _said([_clause("json-schema", {})], "[" * 100_000),
         "a codex of 100,000 clauses": lambda: (
-            f"over {clauses.MOST_CLAUSES}, so refused; checked all the same: {_said(many, 'y')}"
+            f"over {clauses.MAX_CLAUSES}, so refused; checked all the same: {_said(many, 'y')}"
         ),
     }
 

@@ -16,8 +16,8 @@ from collections.abc import Callable
 import click
 import jsonschema
 
-from mintmark.core import clauses
 from mintmark.registry import default_codex
+from mintmark.textchecks import clauses
 
 SENTENCE = "Sort the ticket by urgency, then say in one line why {ticket} comes first. "
 LENGTHS = (1_000, 100_000)
@@ -98,14 +98,14 @@ def measure(*, seconds: float) -> dict[str, dict[str, dict[str, float]]]:
             peer = rate(peer_of(kind, text=text), seconds=seconds)
             if kind == "required-variables":
                 found = rate(
-                    lambda text=text, one=one: clauses.of_text(
+                    lambda text=text, one=one: clauses.evaluate_prompt_text(
                         clauses=one, text=text, variables=["ticket"]
                     ),
                     seconds=seconds,
                 )
             else:
                 found = rate(
-                    lambda text=text, one=one: clauses.of_output(
+                    lambda text=text, one=one: clauses.evaluate_output(
                         clauses=one, text=text, variables=["x"]
                     ),
                     seconds=seconds,
@@ -113,7 +113,7 @@ def measure(*, seconds: float) -> dict[str, dict[str, dict[str, float]]]:
             rows[kind] = {"per_second": found, "of_peer": found / peer}
         text = text_of("contains", length=length)
         found = rate(
-            lambda text=text: clauses.of_text(
+            lambda text=text: clauses.evaluate_prompt_text(
                 clauses=default_codex.CLAUSES, text=text, variables=["ticket"]
             ),
             seconds=seconds,

@@ -21,13 +21,13 @@ import click
 
 from benchmarks.client import peers
 from benchmarks.client.peers import Seconds
-from benchmarks.service import houses
+from benchmarks.service import installation
 from mintmark import client
 
 _HELD = "bench/prompt-0"
 
 
-def measured(*, url: str, fleet: houses.Fleet, calls: int, state: Path) -> Seconds:
+def measured(*, url: str, fleet: installation.Fleet, calls: int, state: Path) -> Seconds:
     """Seconds of each call, with clients that know nothing yet but have their connection."""
     told = {"key": fleet.secret, "state": state}
     with (
@@ -62,8 +62,8 @@ def main(*, calls: int, count: int, python: str | None, as_json: bool) -> None:
     mine: list[Seconds] = []
     theirs: list[Seconds] = []
     peers.told("a house is made, with a fleet of 2,000 prompts")
-    with houses.on_sqlite() as house, tempfile.TemporaryDirectory() as state:
-        fleet: houses.Fleet = house.call("benchmarks.service.fleets:settle")
+    with installation.on_sqlite() as house, tempfile.TemporaryDirectory() as state:
+        fleet: installation.Fleet = house.call("benchmarks.service.fleet_data:settle")
         with (
             house.served(workers=2) as port,
             peers.mlflow(python=python, home=house.home, what="load", calls=calls) as peer,

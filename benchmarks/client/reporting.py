@@ -25,7 +25,7 @@ import click
 
 from benchmarks.client import peers
 from benchmarks.client.peers import Seconds
-from benchmarks.service import houses
+from benchmarks.service import installation
 from mintmark import client
 
 _NOWHERE = "http://127.0.0.1:1"
@@ -43,7 +43,7 @@ _MLFLOW_SAYS = {
 }
 
 
-def measured(*, url: str, fleet: houses.Fleet, calls: int, state: Path) -> Seconds:
+def measured(*, url: str, fleet: installation.Fleet, calls: int, state: Path) -> Seconds:
     """Seconds of each call in the caller's thread."""
     found = {
         "served": _reports(url=url, secret=fleet.secret, state=state / "served", calls=calls),
@@ -115,8 +115,8 @@ def main(*, calls: int, count: int, python: str | None, as_json: bool) -> None:
     mine: list[Seconds] = []
     theirs: list[Seconds] = []
     peers.told("a house is made, with a fleet of 2,000 prompts")
-    with houses.on_sqlite() as house, tempfile.TemporaryDirectory() as folder:
-        fleet: houses.Fleet = house.call("benchmarks.service.fleets:settle")
+    with installation.on_sqlite() as house, tempfile.TemporaryDirectory() as folder:
+        fleet: installation.Fleet = house.call("benchmarks.service.fleet_data:settle")
         with (
             house.served(workers=2) as port,
             peers.mlflow(python=python, home=house.home, what="report", calls=calls) as peer,

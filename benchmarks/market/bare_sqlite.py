@@ -13,14 +13,14 @@ from django.conf import settings
 
 import mintmark.market
 import mintmark.tokens
-from mintmark.database import steps
-from mintmark.market import deals, terms
+from mintmark.market import deals, listing_snapshot
 from mintmark.market.policy import MarketPolicy
+from mintmark.storage import named_sql
 
 from .client import Work
 
-_BOOK = steps.read(Path(mintmark.tokens.__path__[0]) / "book.sqlite.sql")
-_BUY = steps.read(Path(mintmark.market.__path__[0]) / "buy.sqlite.sql")
+_BOOK = named_sql.load_statements(Path(mintmark.tokens.__path__[0]) / "book.sqlite.sql")
+_BUY = named_sql.load_statements(Path(mintmark.market.__path__[0]) / "buy.sqlite.sql")
 _TERMS = (Path(mintmark.market.__path__[0]) / "terms.sql").read_text().format(these="IN (?)")
 _ANY = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -38,7 +38,10 @@ def buying(
     )
     for pragma in database["OPTIONS"]["init_command"].split(";"):
         driver.execute(pragma)
-    drawn = {each.listing: _deal(each, policy=policy) for each in terms.of(listings)}
+    drawn = {
+        each.listing: _deal(each, policy=policy)
+        for each in listing_snapshot.load_snapshots(listings)
+    }
 
     def buy() -> None:
         (buyer, team), (listing, _) = next(pairs)
@@ -47,34 +50,34 @@ def buying(
     return buy
 
 
-def _deal(each: terms.Terms, *, policy: MarketPolicy) -> deals.Deal:
+def _deal(each: listing_snapshot.ListingSnapshot, *, policy: MarketPolicy) -> deals.PurchaseOrder:
     """The purchase of a listing by nobody in particular."""
-    return deals.drawn_up(
+    return deals.build_order(
         policy=policy,
         buyer=0,
         team=0,
-        terms=[each],
-        paid=[each.price_micro],
+        snapshots=[each],
+        charged_micro=[each.price_micro],
         prompt_set=None,
-        key="",
-        asked="",
+        idempotency_key="",
+        request_fingerprint="",
         limits=None,
         now=_ANY,
     )
 
 
-def _buy(driver: sqlite3.Connection, *, deal: deals.Deal, buyer: int, team: int) -> None:
-    (one,), (paid,) = deal.terms, deal.paid
+def _buy(driver: sqlite3.Connection, *, deal: deals.PurchaseOrder, buyer: int, team: int) -> None:
+    (one,), (paid,) = deal.snapshots, deal.charged_micro
     now = str(datetime.now())
     key = f"buy:{buyer}:{uuid.uuid4().hex}"
     driver.execute(_TERMS, [one.listing] * 2).fetchall()
     driver.execute("BEGIN IMMEDIATE")
     assert driver.execute(_BOOK["known"], [key]).fetchone() is None
     transfer = _returned(
-        driver, _BOOK["transfer"], [key, b"", "purchase", deal.order.memo, buyer, now]
+        driver, _BOOK["transfer"], [key, b"", "purchase", deal.transfer_order.memo, buyer, now]
     )
     for account, amount in sorted(
-        (leg.account or buyer, leg.amount_micro) for leg in deal.order.legs
+        (leg.account or buyer, leg.amount_micro) for leg in deal.transfer_order.legs
     ):
         held = _returned(driver, _BOOK["move"], [amount, account])
         driver.execute(_BOOK["entry"], [transfer, account, amount, held])

@@ -12,8 +12,8 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from mintmark.core import splits
-from mintmark.core.splits import Royalty
+from mintmark.common import revenue_split
+from mintmark.common.revenue_split import Royalty
 from mintmark.market.models import PromptTokenListing, Purchase, RoyaltyTerm
 from mintmark.market.policy import MarketPolicy
 from mintmark.registry.models import Entitlement, Prompt
@@ -46,7 +46,7 @@ def _buy(
     if listing.withdrawn_at is not None or listing.price_micro != price_micro:
         raise RuntimeError("the price changed")
     royalties = _royalties(prompt)
-    parted = splits.split(
+    parted = revenue_split.split_price(
         price_micro=price_micro,
         fee_bp=policy.fee_bp,
         royalties=royalties,

@@ -28,8 +28,8 @@ from pathlib import Path
 
 import click
 
-from benchmarks.market import crowds, pgbench
-from benchmarks.service import houses
+from benchmarks.market import client_pool, pgbench
+from benchmarks.service import installation
 
 CLIENTS = (1, 8, 16)
 THREADS = 4
@@ -60,13 +60,13 @@ def measured(
 ) -> Iterator[dict[str, Measure]]:
     """What can be measured on one server, by its name."""
     with ExitStack() as stack:
-        house = stack.enter_context(houses.on_postgresql())
+        house = stack.enter_context(installation.on_postgresql())
         file = house.home / "bazaar.json"
-        house.call("benchmarks.market.bazaars:furnish", file=file)
-        gathered = partial(crowds.gathered, environment=house.environment)
+        house.call("benchmarks.market.market_data:furnish", file=file)
+        gathered = partial(client_pool.gathered, environment=house.environment)
         trader = [sys.executable, str(_HERE / "trader.py"), str(file)]
         serving = stack.enter_context(
-            gathered(trader, processes=-(-most // THREADS), threads=THREADS, first=crowds.MOST)
+            gathered(trader, processes=-(-most // THREADS), threads=THREADS, first=client_pool.MOST)
         )
         alone = stack.enter_context(gathered(trader, processes=most))
         serving.warm_up(WORKS)
@@ -99,7 +99,7 @@ def measured(
         yield made
 
 
-def _told(crowd: crowds.Crowd, work: str, clients: int, seconds: float) -> float:
+def _told(crowd: client_pool.Crowd, work: str, clients: int, seconds: float) -> float:
     return crowd.rate(work, clients=clients, seconds=seconds).a_second
 
 
@@ -123,7 +123,7 @@ def _lines(made: Rounds, *, clients: int) -> Iterator[str]:
 @click.option("--seconds", default=1, show_default=True, type=click.IntRange(1), help="a measure")
 @click.option(
     "--clients", "numbers", multiple=True, default=CLIENTS, show_default=True,
-    type=click.IntRange(1, crowds.MOST),
+    type=click.IntRange(1, client_pool.MOST),
 )  # fmt: skip
 @click.option("--hordak", envvar="MINTMARK_BENCH_HORDAK", help="a Python that has django-hordak")
 @click.option(

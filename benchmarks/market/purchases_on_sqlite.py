@@ -19,23 +19,23 @@ from pathlib import Path
 
 import click
 
-from benchmarks.market import crowds
-from benchmarks.service import houses
+from benchmarks.market import client_pool
+from benchmarks.service import installation
 
 CLIENTS = (1, 4)
 WORKS = ("bare driver", "buy")
 _HERE = Path(__file__).parent
 
-type Rounds = list[dict[str, crowds.Rate]]
+type Rounds = list[dict[str, client_pool.Rate]]
 
 
 def run(*, count: int, seconds: float, numbers: Sequence[int]) -> dict[int, Rounds]:
     """The rounds at each number of clients."""
-    with houses.on_sqlite() as house:
+    with installation.on_sqlite() as house:
         file = house.home / "bazaar.json"
-        house.call("benchmarks.market.bazaars:furnish", file=file)
+        house.call("benchmarks.market.market_data:furnish", file=file)
         command = [sys.executable, str(_HERE / "trader.py"), str(file)]
-        with crowds.gathered(
+        with client_pool.gathered(
             command, processes=max(numbers), environment=house.environment
         ) as crowd:
             crowd.warm_up(WORKS)
@@ -55,7 +55,7 @@ def run(*, count: int, seconds: float, numbers: Sequence[int]) -> dict[int, Roun
 )
 @click.option(
     "--clients", "numbers", multiple=True, default=CLIENTS, show_default=True,
-    type=click.IntRange(1, crowds.MOST),
+    type=click.IntRange(1, client_pool.MOST),
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True)
 def main(*, count: int, seconds: float, numbers: Sequence[int], as_json: bool) -> None:

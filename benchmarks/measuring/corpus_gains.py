@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from benchmarks.prediction import corpora
-from mintmark.core import paired_gains
-from mintmark.core.pairs import Floats
-from mintmark.importers import paraphrases
+from mintmark.integrations import multiprompt_reader
+from mintmark.scoring import paired_effects
+from mintmark.scoring.pair_model import Floats
 
 RUNS = 100.0
 ALARMS = 0.1
@@ -44,12 +44,12 @@ class Edits:
         )
 
 
-def by_model(corpus: paraphrases.Corpus) -> dict[str, Edits]:
+def by_model(corpus: multiprompt_reader.Corpus) -> dict[str, Edits]:
     """Every edit of every model that ran both sides."""
     rows: dict[str, list[tuple[float, float, bool, str]]] = {}
     for task in corpus.tasks:
         for edit in task.paraphrases:
-            original = task.original_of(edit)
+            original = task.find_original(edit)
             if original is None:
                 continue
             for model, share in edit.shares.items():
@@ -73,7 +73,7 @@ def figures(edits: Edits) -> dict[str, Any]:
     """How many, and the shares of them credibly better and worse; with the mean gain in points."""
     n = edits.child.size
     runs = np.full(n, RUNS)
-    gains = paired_gains.apart(
+    gains = paired_effects.compare_per_stratum(
         child=edits.child, child_runs=runs, parent=edits.parent, parent_runs=runs
     )
     better, worse = gains.low > 0.0, gains.high < 0.0
@@ -123,7 +123,7 @@ def _all(edits: dict[str, Edits]) -> Edits:
     )
 
 
-def measure(corpus: paraphrases.Corpus) -> dict[str, Any]:
+def measure(corpus: multiprompt_reader.Corpus) -> dict[str, Any]:
     """The tables: per model, by a person's verdict, by method, and had nothing changed."""
     edits = by_model(corpus)
     every = _all(edits)
@@ -149,7 +149,7 @@ def measure(corpus: paraphrases.Corpus) -> dict[str, Any]:
 @click.option("--json", "as_json", is_flag=True)
 def main(*, as_json: bool) -> None:
     """Print the tables, or the same as JSON."""
-    found = measure(paraphrases.read(folder=corpora.folder() / "multiprompt"))
+    found = measure(multiprompt_reader.load_corpus(folder=corpora.folder() / "multiprompt"))
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return

@@ -11,8 +11,8 @@ from typing import Any
 import click
 import numpy as np
 
-from mintmark.core import alignment, pairs
-from mintmark.core.pairs import Floats
+from mintmark.scoring import pair_measures, pair_model
+from mintmark.scoring.pair_model import Floats
 from tests.core import test_recovery as simulated
 
 
@@ -60,21 +60,23 @@ def doubt_taken_off(seed: int, *, spread: float, replays: int, runs: int, others
     score = rng.binomial(many.astype(int), chance) / many
     prompt = np.array([*range(1, others + 1), *([0] * (replays + 1))], dtype=np.int64)
     zero = np.zeros(many.size, dtype=np.int64)
-    state = pairs.PairState.untouched(
+    state = pair_model.PairState.create_initial(
         policy=simulated.POLICY, assistants=1, rituals=1, assistant_rituals=1, prompts=others + 1,
-        pairs=others + 1, reads=False,
+        pairs=others + 1, reads_text=False,
     )  # fmt: skip
-    events = pairs.PairEvents(
+    events = pair_model.PairEvents(
         assistant=zero, ritual=zero, assistant_ritual=zero, prompt=prompt, pair=prompt,
         features=np.full((others + 1, 1), np.nan), score=score, runs=many, at_days=np.zeros(many.size),
     )  # fmt: skip
-    told = pairs.fold(simulated.POLICY, state, events)
+    told = pair_model.fold(simulated.POLICY, state, events)
     expected, sd = told.expected[others + 1 :], told.logit_sd[others + 1 :]
     binary = expected * (1.0 - expected)
     doubt = binary * (1.0 - 1.0 / np.sqrt(1.0 + np.pi * sd**2 / 8.0)) * (1.0 - 1.0 / runs)
-    weight = runs / (1.0 + (runs - 1.0) * alignment.FRAME_CORRELATION)
+    weight = runs / (1.0 + (runs - 1.0) * pair_measures.FRAME_CORRELATION)
     excess = weight * ((score[others + 1 :] - expected) ** 2 - binary / runs - doubt)
-    return float(max(0.0, excess.sum() / (weight * replays + alignment.VOLATILITY_WEIGHT)) ** 0.5)
+    return float(
+        max(0.0, excess.sum() / (weight * replays + pair_measures.VOLATILITY_WEIGHT)) ** 0.5
+    )
 
 
 def without_doubt(*, seeds: int) -> dict[str, Any]:

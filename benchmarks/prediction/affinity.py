@@ -5,8 +5,8 @@
 The corpus's assistants remember nothing, so a memory is made for each from the training part alone: of every task the
 `entries` prompts that served it best there ("served best"), as a check as many that it ran at all ("any it ran"), and
 those that served it best on the other tasks only ("other tasks"). Affinity is a prompt's largest likeness to an entry
-that is not itself, by spelling (`mintmark.core.similarity`) or by the extra `embeddings`, less its mean over the task's
-prompts. It shifts the pair model's log-odds by one weight, which is learned on the training part: each half is
+that is not itself, by spelling (`mintmark.textchecks.similarity`) or by the extra `embeddings`, less its mean over the
+task's prompts. It shifts the pair model's log-odds by one weight, which is learned on the training part: each half is
 predicted from the other, memories included. The draws are those of `benchmarks.prediction.multiprompt`.
 """
 
@@ -21,9 +21,10 @@ import numpy as np
 from scipy import optimize, sparse, special
 
 from benchmarks.prediction import corpora, multiprompt, tables
-from mintmark.core import backtest, metrics, similarity
-from mintmark.core.pairs import Floats, Ints, PairEvents
 from mintmark.registry import embeddings
+from mintmark.scoring import backtest, forecast_metrics
+from mintmark.scoring.pair_model import Floats, Ints, PairEvents
+from mintmark.textchecks import similarity
 
 COLUMNS = ("log_loss", "ece", "rank_within", "weight", "gain", "draws_sd")
 MEMORIES = ("served best", "any it ran", "other tasks")
@@ -42,7 +43,7 @@ class Rows:
 
     def part(self, index: Ints) -> Rows:
         return Rows(
-            self.assistant[index], self.task[index], self.prompt[index], self.events.part(index)
+            self.assistant[index], self.task[index], self.prompt[index], self.events.select(index)
         )
 
 
@@ -51,7 +52,7 @@ def spelled(texts: list[str]) -> Floats:
     columns: dict[str, int] = {}
     row, column, count = [], [], []
     for n, text in enumerate(texts):
-        for gram, times in similarity.grams(text).items():
+        for gram, times in similarity.count_trigrams(text).items():
             row.append(n)
             column.append(columns.setdefault(gram, len(columns)))
             count.append(float(times))
@@ -64,9 +65,9 @@ def spelled(texts: list[str]) -> Floats:
 def likenesses(texts: list[str]) -> dict[str, Floats]:
     """By name, the likeness of each two texts; that of vectors where the extra is installed."""
     found = {"spelling": spelled(texts)}
-    vectors = embeddings.bundled()
+    vectors = embeddings.load_bundled()
     if vectors is not None:
-        rows = vectors.rows(texts)
+        rows = vectors.embed(texts)
         found["vectors"] = rows @ rows.T
     return found
 
@@ -154,10 +155,10 @@ def draw(
 
     expected = np.empty(train.prompt.size)
     for inside, outside in halves:
-        expected[outside] = backtest.predicted(
-            train=train.events.part(inside), held=train.events.part(outside)
+        expected[outside] = backtest.predict_scores(
+            train=train.events.select(inside), test_events=train.events.select(outside)
         )
-    plain = backtest.predicted(train=train.events, held=test.events)
+    plain = backtest.predict_scores(train=train.events, test_events=test.events)
     found = {"pair model": _measured(plain, test)}
     for name, likeness in alike.items():
         for kind in MEMORIES:
@@ -184,12 +185,12 @@ def draw(
 
 def _measured(expected: Floats, rows: Rows) -> dict[str, float]:
     score = rows.events.score
-    ranked = metrics.rank_within(
+    ranked = forecast_metrics.rank_within(
         predicted=expected, score=score, group=rows.events.assistant_ritual
     )
     return {
-        "log_loss": metrics.log_loss(predicted=expected, score=score),
-        "ece": metrics.ece(predicted=expected, score=score),
+        "log_loss": forecast_metrics.log_loss(predicted=expected, score=score),
+        "ece": forecast_metrics.ece(predicted=expected, score=score),
         "rank_within": float("nan") if ranked is None else ranked,
     }
 

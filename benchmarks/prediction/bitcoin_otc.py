@@ -9,7 +9,7 @@ import argparse
 from dataclasses import asdict
 
 from benchmarks.prediction import corpora, tables
-from mintmark.core import backtest
+from mintmark.scoring import backtest
 
 COLUMNS = ("log_loss", "brier", "ece", "auc", "spearman")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mintmark.core import wording
-from mintmark.core.pairs import Floats, Ints, PairEvents
+from mintmark.scoring import text_features
+from mintmark.scoring.pair_model import Floats, Ints, PairEvents
 
 HERE = Path(__file__).resolve().parents[2]
 
@@ -38,7 +38,7 @@ class Cells:
     models: list[str]
 
     def features(self) -> Floats:
-        return np.array([wording.features(text) for text in self.texts])
+        return np.array([text_features.extract_features(text) for text in self.texts])
 
 
 def multiprompt() -> Cells:

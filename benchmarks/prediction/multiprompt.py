@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.prediction import corpora, tables
-from mintmark.core import backtest, metrics
-from mintmark.core.pairs import Ints, PairEvents
+from mintmark.scoring import backtest, forecast_metrics
+from mintmark.scoring.pair_model import Ints, PairEvents
 
 SHARE = 0.3
 HELD_PROMPTS = 0.25
@@ -55,7 +55,7 @@ def draw(cells: corpora.Cells, *, seed: int, never_run: bool) -> dict[str, dict[
     report = backtest.run(events, test=is_test, timed=False)
     truth = cells.accuracy[rows[is_test]]
     found = {name: asdict(figures) for name, figures in report.metrics.items()}
-    found["oracle"] = {"log_loss": metrics.log_loss(predicted=truth, score=truth)}
+    found["oracle"] = {"log_loss": forecast_metrics.log_loss(predicted=truth, score=truth)}
     return found
 
 

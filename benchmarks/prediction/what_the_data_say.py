@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.prediction import corpora, tables
-from mintmark.core import metrics
-from mintmark.core.pairs import Floats
+from mintmark.scoring import forecast_metrics
+from mintmark.scoring.pair_model import Floats
 
 RUNS = 100
 COLUMNS = ("prompts", "assistants", "sd_prompt", "sd_pairing", "rank")
@@ -32,7 +32,9 @@ def task_figures(table: Floats) -> dict[str, Any]:
     pairing = float((rest**2).sum()) / ((prompts - 1) * (assistants - 1)) - noise
     own = float(prompt.var(ddof=1)) - (pairing + noise) / assistants
     ranks = [
-        metrics.spearman(predicted=np.delete(table, a, axis=1).mean(axis=1), score=table[:, a])
+        forecast_metrics.spearman(
+            predicted=np.delete(table, a, axis=1).mean(axis=1), score=table[:, a]
+        )
         for a in range(assistants)
     ]
     return {

@@ -10,8 +10,8 @@ import json
 import click
 import numpy as np
 
-from mintmark.core import simulated_market
-from mintmark.core.reputation_policy import ReputationPolicy
+from mintmark.scoring.reputation_constants import ReputationPolicy
+from mintmark.simulation import simulated_market
 
 # Every prompt has one run at least, so a mean of zero means one run each.
 MEAN_RUNS = {"1": 0.0, "about 1.4": 1.0, "3": 3.0, "10": 10.0, "30": 30.0, "100": 100.0}
@@ -27,7 +27,7 @@ def coverage(*, mean_runs: float, with_ratings: bool, seeds: int) -> float:
             mean_runs=mean_runs,
             with_ratings=with_ratings,
         )
-        read = simulated_market.read(played)
+        read = simulated_market.compute_scores(played)
         inside.append((read.low <= played.quality) & (played.quality <= read.high))
     return float(np.mean(inside))
 

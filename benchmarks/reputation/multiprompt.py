@@ -19,10 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from mintmark.core import kappa, pairs, priors, reputation, scores, wording
-from mintmark.core.kinds import Kind
-from mintmark.core.reputation import Events, State
-from mintmark.core.reputation_policy import ReputationPolicy
+from mintmark.common.evidence_kinds import EvidenceKind
+from mintmark.scoring import (
+    pair_model,
+    prior_strength,
+    priors,
+    prompt_model,
+    prompt_readout,
+    text_features,
+)
+from mintmark.scoring.prompt_model import ReputationEvents, ReputationState
+from mintmark.scoring.reputation_constants import ReputationPolicy
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -88,21 +95,21 @@ def estimates(
     tasks = len(corpus.tasks)
     task = corpus.task[prompt]
     n = len(prompt)
-    measured = pairs.PairEvents(
+    measured = pair_model.PairEvents(
         assistant=model,
         ritual=task,
         assistant_ritual=model * tasks + task,
         prompt=prompt,
         pair=model * prompts + prompt,
-        features=np.full((prompts, wording.WIDTH), np.nan),
+        features=np.full((prompts, text_features.WIDTH), np.nan),
         score=score,
         runs=np.full(n, float(runs)),
         at_days=np.full(n, NOW),
     )
     pair_policy = priors.learn(measured)
-    foreseen = pairs.fold(
+    foreseen = pair_model.fold(
         pair_policy,
-        pairs.PairState.untouched(
+        pair_model.PairState.create_initial(
             policy=pair_policy,
             assistants=models,
             rituals=tasks,
@@ -113,8 +120,8 @@ def estimates(
         measured,
     )
     nobody = np.full(n, -1, dtype=np.int64)
-    events = Events(
-        kind=np.full(n, int(Kind.OUTCOME), dtype=np.int64),
+    events = ReputationEvents(
+        kind=np.full(n, int(EvidenceKind.OUTCOME), dtype=np.int64),
         prompt=prompt,
         ritual=task,
         assistant_ritual=measured.assistant_ritual,
@@ -129,25 +136,25 @@ def estimates(
         admissible=np.ones(n, dtype=np.bool_),
     )
 
-    def folded(policy: ReputationPolicy) -> State:
-        state = State.untouched(
+    def folded(policy: ReputationPolicy) -> ReputationState:
+        state = ReputationState.create_initial(
             policy=policy,
             prompts=prompts,
             rituals=tasks,
             assistant_rituals=models * tasks,
             pairs=models * prompts,
         )
-        state.rituals.kappa[:] = policy.kappa_of(corpus.tasks)
-        reputation.fold(policy, state, events)
+        state.rituals.kappa[:] = policy.get_kappas(corpus.tasks)
+        prompt_model.fold(policy, state, events)
         return state
 
     found: dict[str, tuple[Floats, Floats | None, Floats | None]] = {}
     policy = ReputationPolicy()
     for name in ("mintmark, before calibration", "mintmark, calibrated"):
         state = folded(policy)
-        read = scores.scores(policy, state, np.arange(prompts), now_days=NOW)
+        read = prompt_readout.compute_scores(policy, state, np.arange(prompts), now_days=NOW)
         found[name] = (read.trust_score, read.low, read.high)
-        policy = kappa.learn(
+        policy = prior_strength.learn(
             policy,
             state,
             pair_prompt=np.tile(np.arange(prompts), models),

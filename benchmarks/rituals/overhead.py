@@ -22,13 +22,13 @@ from typing import Any
 import click
 
 from benchmarks.rituals import endpoint
-from benchmarks.service import houses
+from benchmarks.service import installation
 
 AT_ONCE = (1, 8)
 DELAYS_SECONDS = (0.0, 0.1)
-DATABASES: dict[str, Callable[[], AbstractContextManager[houses.House]]] = {
-    "SQLite": houses.on_sqlite,
-    "PostgreSQL": houses.on_postgresql,
+DATABASES: dict[str, Callable[[], AbstractContextManager[installation.House]]] = {
+    "SQLite": installation.on_sqlite,
+    "PostgreSQL": installation.on_postgresql,
 }
 
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mintmark.registry.models import Ritual
-from mintmark.rituals import configurations, definitions, execution, frames, runs
+from mintmark.rituals import definitions, dreamframes, run_worker, runner_settings, runs
 from mintmark.rituals.models import RitualRun
-from tests.cast import Cast
+from tests.factories.cast import Cast
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,10 +23,10 @@ class Scene:
 
     def reach(self, *, url: str, at_once: int) -> None:
         """Say that the scout is reached there."""
-        configurations.configure(
+        runner_settings.configure(
             caller=self.cast.as_(self.cast.buyer),
             assistant=self.cast.scout,
-            setup=configurations.Setup(
+            setup=runner_settings.RunnerSettingsInput(
                 kind="openai", base_url=url, model="skilled", at_once=at_once
             ),
             now=datetime.now(UTC),
@@ -44,9 +44,12 @@ class Scene:
     def bodies(self) -> list[dict[str, Any]]:
         """What a run sends, in its order."""
         run = self.start()
-        job, (frame,) = execution.prepared(run), frames.contexts(run=run).values()
+        job, (frame,) = (
+            run_worker.prepare_run_executor(run),
+            dreamframes.load_frames(run=run).values(),
+        )
         runs.cancel(caller=self.cast.as_(self.cast.buyer), run=run, now=datetime.now(UTC))
-        asks = [job.ask(case, frame) for case in job.definition.cases]
+        asks = [job.build_request(case, frame) for case in job.definition.cases]
         return [
             {
                 "model": "skilled",
@@ -62,8 +65,8 @@ class Scene:
     def run(self) -> None:
         """A run, from its start to its outcome in the log."""
         run = self.start()
-        execution.work(
-            holder="bench",
+        run_worker.process_next_run(
+            worker_id="bench",
             clock=lambda: datetime.now(UTC),
             rng=random.Random(1),
             stop=threading.Event(),
@@ -75,8 +78,8 @@ class Scene:
 
 def built(*, cases: int) -> Scene:
     """In an empty house."""
-    ritual = definitions.register(
-        definitions.checked(
+    ritual = definitions.register_definition(
+        definitions.build_definition(
             {
                 "name": "bench",
                 "tag": "task:triage",

@@ -13,7 +13,7 @@ from functools import partial
 from http.client import HTTPConnection
 from multiprocessing.synchronize import Barrier as BarrierType
 
-from benchmarks.service.houses import Fleet
+from benchmarks.service.installation import Fleet
 
 CLIENTS = 4
 BATCH = 100

@@ -31,7 +31,7 @@ from urllib.parse import urlsplit, urlunsplit
 import click
 import psycopg
 
-from benchmarks.service import clients, houses
+from benchmarks.service import clients, installation
 from tests import installations
 
 _HERE = Path(__file__).parent
@@ -53,7 +53,7 @@ class Round:
 
 
 def rounds(
-    *, house: houses.House, fleet: houses.Fleet, settings: str, batches: int, count: int
+    *, house: installation.House, fleet: installation.Fleet, settings: str, batches: int, count: int
 ) -> list[Round]:
     """So many rounds against one server, after a few batches to warm it up."""
     events = batches * clients.BATCH * clients.CLIENTS
@@ -68,7 +68,7 @@ def rounds(
     return made
 
 
-def insert_select(*, house: houses.House, fleet: houses.Fleet, events: int) -> float:
+def insert_select(*, house: installation.House, fleet: installation.Fleet, events: int) -> float:
     """Rows a second that the database writes by itself."""
     values: dict[str, Any] = {"actor": fleet.operator, "events": events}
     for name in ("prompts", "assistants", "rituals"):
@@ -80,7 +80,7 @@ def insert_select(*, house: houses.House, fleet: houses.Fleet, events: int) -> f
         return events / (time.monotonic() - begun)
 
 
-def catching_up(*, house: houses.House) -> float:
+def catching_up(*, house: installation.House) -> float:
     """Events a second at which a worker folds what is there, with nothing else to do."""
     with psycopg.connect(house.url, autocommit=True) as connection, house.served(workers=2):
         behind = _behind(connection)
@@ -96,7 +96,7 @@ def _behind(connection: psycopg.Connection[Any]) -> int:
     return int(row[0])
 
 
-def mlflow(*, python: str, house: houses.House) -> dict[str, float]:
+def mlflow(*, python: str, house: installation.House) -> dict[str, float]:
     """log_feedback calls a second: one caller in the process that holds the store, and four callers of MLflow's own
     server with two processes, on SQLite and on PostgreSQL."""
     with psycopg.connect(house.url, autocommit=True) as connection:
@@ -163,10 +163,10 @@ def _mlflow_server(*, python: str, home: Path, store: str) -> Iterator[str]:
 @click.option("--json", "as_json", is_flag=True)
 def main(*, batches: int, count: int, python: str | None, as_json: bool) -> None:
     """Print the tables, or the same as JSON."""
-    with houses.on_postgresql() as house:
-        fleet: houses.Fleet = house.call("benchmarks.service.fleets:settle")
+    with installation.on_postgresql() as house:
+        fleet: installation.Fleet = house.call("benchmarks.service.fleet_data:settle")
         measure = partial(rounds, house=house, fleet=fleet, batches=batches, count=count)
-        unfolded = measure(settings=houses.BENCH_SETTINGS)
+        unfolded = measure(settings=installation.BENCH_SETTINGS)
         peer = mlflow(python=python, house=house) if python else {}
         folded = measure(settings=installations.SETTINGS)
         told = {

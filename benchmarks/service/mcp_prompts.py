@@ -19,7 +19,7 @@ from functools import partial
 
 import click
 
-from benchmarks.service import clients, houses
+from benchmarks.service import clients, installation
 from tests import installations
 
 AT_WORK = 5
@@ -37,7 +37,7 @@ def same(request: clients.Request, count: int, client: int) -> list[clients.Requ
 
 
 def rounds(
-    *, port: int, mcp_port: int, fleet: houses.Fleet, line: str, requests: int, count: int
+    *, port: int, mcp_port: int, fleet: installation.Fleet, line: str, requests: int, count: int
 ) -> list[dict[str, float]]:
     """Answers a second of each way to the text, round by round."""
     body = {
@@ -80,11 +80,11 @@ def rounds(
 
 
 @contextmanager
-def mcp_served(house: houses.House) -> Iterator[int]:
+def mcp_served(house: installation.House) -> Iterator[int]:
     """`mintmark mcp --http` until the block ends; its port."""
     port = installations.free_port()
     command = ("mintmark.cli", "mcp", "--http", "--port", str(port))
-    server = house.start(*command, settings=houses.BENCH_SETTINGS)
+    server = house.start(*command, settings=installation.BENCH_SETTINGS)
     try:
         installations.await_answer(port=port, process=server)
         yield port
@@ -99,9 +99,11 @@ def mcp_served(house: houses.House) -> Iterator[int]:
 @click.option("--json", "as_json", is_flag=True)
 def main(*, requests: int, count: int, as_json: bool) -> None:
     """Print the table, or the same as JSON."""
-    with houses.on_postgresql() as house:
-        settled = house.call("benchmarks.service.fleets:settle")
-        fleet, lines = house.call("benchmarks.service.fleets:at_work", fleet=settled, count=AT_WORK)
+    with installation.on_postgresql() as house:
+        settled = house.call("benchmarks.service.fleet_data:settle")
+        fleet, lines = house.call(
+            "benchmarks.service.fleet_data:at_work", fleet=settled, count=AT_WORK
+        )
         with house.served(workers=1) as port, mcp_served(house) as mcp_port:
             told = rounds(
                 port=port, mcp_port=mcp_port, fleet=fleet, line=lines[0], requests=requests,

@@ -12,19 +12,19 @@ from typing import Any
 from django.conf import settings
 from django.test import Client
 
-from mintmark.accounts import quotas
 from mintmark.accounts.models import Principal
-from mintmark.accounts.quotas import Kind as Kinds
-from mintmark.core.kinds import Kind
+from mintmark.common.evidence_kinds import EvidenceKind
+from mintmark.deployments import ranking
 from mintmark.evidence import log
-from mintmark.market import candidates
+from mintmark.projection import projector
+from mintmark.projection.projection_pass import ProjectionPass
+from mintmark.ratelimit import counters
+from mintmark.ratelimit.counters import QuotaSubject as Kinds
 from mintmark.registry.models import Assistant, Prompt, Ritual
-from mintmark.trust import projector
-from mintmark.trust.run import Run
 from mintmark.trust.tracker import AssistantTrustTracker
 
-from . import fleets
-from .houses import Fleet
+from . import fleet_data
+from .installation import Fleet
 
 _REPLAY_SLICE = 20_000
 
@@ -35,13 +35,13 @@ def fold_all() -> dict[str, float]:
     events, seconds, last = 0, 0.0, 0.0
     while True:
         begun = time.perf_counter()
-        done = projector.advance(now=fleets.START, at_most=projector.SLICE)
+        done = projector.project_pending(now=fleet_data.START, at_most=projector.SLICE_SIZE)
         elapsed = time.perf_counter() - begun
         if done:
             events, seconds = events + done, seconds + elapsed
-        if done >= projector.SLICE:
+        if done >= projector.SLICE_SIZE:
             last = elapsed / done
-        if done < projector.SLICE:
+        if done < projector.SLICE_SIZE:
             break
     return {
         "events": events,
@@ -72,8 +72,10 @@ def taking(*, requests: int) -> float:
     """Microseconds to know a credential and to take one request from its bucket, the mean."""
     begun = time.perf_counter()
     for _ in range(requests):
-        quotas.shared().is_known("mm_00000000_secret")
-        quotas.shared().take(Kinds.CREDENTIAL, "mm_00000000_secret", quota=1_000_000)
+        counters.get_shared_quotas().is_recently_seen("mm_00000000_secret")
+        counters.get_shared_quotas().consume(
+            Kinds.CREDENTIAL, "mm_00000000_secret", quota=1_000_000
+        )
     return 1e6 * (time.perf_counter() - begun) / requests
 
 
@@ -81,7 +83,7 @@ def ranking_with_and_without_gates(*, fleet: Fleet, orders: int, limit: int) -> 
     """Microseconds of the processor that a ranking takes without the assistant's gates and with them, medians; in
     turn, each pair of another assistant and another task."""
     usable = Prompt.objects.filter(namespace="bench")
-    now = fleets.START + fleets.SPAN
+    now = fleet_data.START + fleet_data.SPAN
     spent: tuple[list[float], list[float]] = ([], [])
     for n in range(orders + 10):
         asked: dict[str, Any] = {
@@ -92,7 +94,9 @@ def ranking_with_and_without_gates(*, fleet: Fleet, orders: int, limit: int) -> 
             "order": "trust_low",
             "limit": limit,
         }
-        for which, ranked in enumerate((AssistantTrustTracker().ranking, candidates.ranked)):
+        for which, ranked in enumerate(
+            (AssistantTrustTracker().rank_prompts, ranking.rank_for_task)
+        ):
             begun = time.process_time()
             found = ranked(**asked)
             elapsed = time.process_time() - begun
@@ -107,14 +111,16 @@ def ranking_with_and_without_gates(*, fleet: Fleet, orders: int, limit: int) -> 
 def single_events(*, fleet: Fleet, count: int = 100) -> float:
     """Milliseconds to fold one event that was recorded alone, the mean of `count`; nothing else is unfolded."""
     actor = Principal.objects.get(pk=fleet.operator)
-    made = fleets.entries(fleet=fleet, rng=random.Random(), step=fleets.SPAN / 10_000_000)
+    made = fleet_data.entries(fleet=fleet, rng=random.Random(), step=fleet_data.SPAN / 10_000_000)
     total = 0.0
     for n in range(count + 10):
-        entry = next(e for e in made if e.kind != Kind.RATING)
-        entry = dataclasses.replace(entry, occurred_at=fleets.START + fleets.SPAN)
-        log.append(actor=actor, source="bench", entries=[entry], now=fleets.START + fleets.SPAN)
+        entry = next(e for e in made if e.kind != EvidenceKind.RATING)
+        entry = dataclasses.replace(entry, occurred_at=fleet_data.START + fleet_data.SPAN)
+        log.append(
+            actor=actor, source="bench", entries=[entry], now=fleet_data.START + fleet_data.SPAN
+        )
         begun = time.perf_counter()
-        done = projector.advance(now=fleets.START)
+        done = projector.project_pending(now=fleet_data.START)
         if done != 1:
             raise RuntimeError(f"{done} events were folded where one was recorded")
         if n >= 10:
@@ -125,10 +131,10 @@ def single_events(*, fleet: Fleet, count: int = 100) -> float:
 def replay() -> dict[str, float]:
     """The whole log from its first event, in memory: seconds to read it, for the kernels, and for what they publish."""
     _compile()
-    run = Run(policy=projector.cursor().policy, stored=False)
+    run = ProjectionPass(policy=projector.get_checkpoint().policy, stored=False)
     reading = 0.0
     events = 0
-    parts = log.slices(at_most=_REPLAY_SLICE)
+    parts = log.iter_slices(at_most=_REPLAY_SLICE)
     begun = time.perf_counter()
     while True:
         started = time.perf_counter()
@@ -136,7 +142,7 @@ def replay() -> dict[str, float]:
         reading += time.perf_counter() - started
         if part is None:
             break
-        run.step(part)
+        run.process_slice(part)
         events += len(part)
     seconds = time.perf_counter() - begun
     return {
@@ -149,9 +155,9 @@ def replay() -> dict[str, float]:
 
 def _compile() -> None:
     """Have the kernels compiled, so that no measure holds it: fold the first events into nothing."""
-    part = log.read(after=log.Position(), at_most=200)
+    part = log.read_slice(after=log.LogPosition(), at_most=200)
     if part is not None:
-        Run(policy=projector.cursor().policy, stored=False).step(part)
+        ProjectionPass(policy=projector.get_checkpoint().policy, stored=False).process_slice(part)
 
 
 def _peak_mb() -> float:

@@ -22,7 +22,7 @@ from typing import Any
 import click
 import psycopg
 
-from benchmarks.service import clients, houses
+from benchmarks.service import clients, installation
 
 PATH = "/api/v1/otlp/v1/logs"
 PROTOBUF = "application/x-protobuf"
@@ -48,15 +48,15 @@ class Names:
     evaluations: list[str]
 
 
-def mapped(*, fleet: houses.Fleet) -> Names:
+def mapped(*, fleet: installation.Fleet) -> Names:
     """Put a mapping in force, an evaluation for each ritual; the names by which events say what they are of."""
     from django.utils import timezone
 
     from mintmark.accounts import callers, keys
     from mintmark.accounts.models import Principal
+    from mintmark.otlp import mappings
+    from mintmark.otlp.mappings import EvaluationMapping, OtlpMappingDocument
     from mintmark.registry.models import Assistant, Prompt, Ritual
-    from mintmark.telemetry import mappings
-    from mintmark.telemetry.mappings import Evaluation, OtlpMapping
 
     assistants = Assistant.objects.filter(pk__in=fleet.assistants).select_related("team")
     team = assistants[0].team
@@ -65,11 +65,13 @@ def mapped(*, fleet: houses.Fleet) -> Names:
     }
     operator = Principal.objects.get(pk=fleet.operator)
     key = keys.issue(principal=operator, scopes=["admin"]).key
-    mappings.put(
+    mappings.set_mapping(
         caller=callers.from_key(key=key),
         team=team,
-        document=OtlpMapping(
-            evaluations={name: Evaluation(ritual=at, best=10.0) for name, at in rituals.items()}
+        document=OtlpMappingDocument(
+            evaluations={
+                name: EvaluationMapping(ritual=at, best=10.0) for name, at in rituals.items()
+            }
         ),
         now=timezone.now(),
     )
@@ -139,11 +141,13 @@ def _protobuf(events: Sequence[dict[str, Any]]) -> bytes:
     return export.SerializeToString()
 
 
-def rounds(*, house: houses.House, fleet: houses.Fleet, batches: int, count: int) -> list[Round]:
+def rounds(
+    *, house: installation.House, fleet: installation.Fleet, batches: int, count: int
+) -> list[Round]:
     """So many rounds against one server, after a few batches of each kind to warm it up."""
     names: Names = house.call("benchmarks.service.otlp:mapped", fleet=fleet)
     made = []
-    with house.served(workers=2, settings=houses.BENCH_SETTINGS) as port:
+    with house.served(workers=2, settings=installation.BENCH_SETTINGS) as port:
 
         def measured(n: int) -> Round:
             ways = {
@@ -177,8 +181,8 @@ def rounds(*, house: houses.House, fleet: houses.Fleet, batches: int, count: int
 @click.option("--json", "as_json", is_flag=True)
 def main(*, batches: int, count: int, as_json: bool) -> None:
     """Print the table, or the same as JSON."""
-    with houses.on_postgresql() as house:
-        fleet: houses.Fleet = house.call("benchmarks.service.fleets:settle")
+    with installation.on_postgresql() as house:
+        fleet: installation.Fleet = house.call("benchmarks.service.fleet_data:settle")
         made = rounds(house=house, fleet=fleet, batches=batches, count=count)
     if as_json:
         click.echo(json.dumps([asdict(one) for one in made], indent=2))

@@ -14,7 +14,7 @@ import statistics
 
 import click
 
-from benchmarks.service import houses
+from benchmarks.service import installation
 
 
 @click.command()
@@ -24,8 +24,8 @@ from benchmarks.service import houses
 def main(*, requests: int, count: int, as_json: bool) -> None:
     """Print the table, or the same as JSON."""
     told: dict[str, list[tuple[float, float]]] = {}
-    with houses.on_sqlite() as house:
-        fleet: houses.Fleet = house.call("benchmarks.service.fleets:settle")
+    with installation.on_sqlite() as house:
+        fleet: installation.Fleet = house.call("benchmarks.service.fleet_data:settle")
         paths = {
             "GET /me": "/api/v1/me",
             "GET /prompts/{id}/reputation": f"/api/v1/prompts/{fleet.prompts[0]}/reputation",

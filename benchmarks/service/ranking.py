@@ -14,7 +14,7 @@ import statistics
 
 import click
 
-from benchmarks.service import houses
+from benchmarks.service import installation
 
 _EVENTS = 20_000
 _LIMITS = (1, 50)
@@ -27,9 +27,9 @@ _LIMITS = (1, 50)
 def main(*, orders: int, count: int, as_json: bool) -> None:
     """Print the table, or the same as JSON."""
     told: dict[int, list[tuple[float, float]]] = {}
-    with houses.on_sqlite() as house:
-        fleet: houses.Fleet = house.call("benchmarks.service.fleets:settle")
-        house.call("benchmarks.service.fleets:write", fleet=fleet, events=_EVENTS)
+    with installation.on_sqlite() as house:
+        fleet: installation.Fleet = house.call("benchmarks.service.fleet_data:settle")
+        house.call("benchmarks.service.fleet_data:write", fleet=fleet, events=_EVENTS)
         house.call("benchmarks.service.measures:fold_all")
         for limit in _LIMITS:
             told[limit] = [

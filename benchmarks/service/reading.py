@@ -16,13 +16,15 @@ from functools import partial
 
 import click
 
-from benchmarks.service import clients, houses
+from benchmarks.service import clients, installation
 
 ENDPOINT = "/api/v1/prompts/{}/reputation"
 PLAIN = {"the same reading": "/plain/same/{}", "one row by its key": "/plain/row/{}"}
 
 
-def rounds(*, port: int, fleet: houses.Fleet, requests: int, count: int) -> list[dict[str, float]]:
+def rounds(
+    *, port: int, fleet: installation.Fleet, requests: int, count: int
+) -> list[dict[str, float]]:
     """Requests a second of each address, round by round."""
     addresses = {"endpoint": ENDPOINT} | PLAIN
 
@@ -44,11 +46,11 @@ def rounds(*, port: int, fleet: houses.Fleet, requests: int, count: int) -> list
 @click.option("--json", "as_json", is_flag=True)
 def main(*, requests: int, count: int, events: int, as_json: bool) -> None:
     """Print the table, or the same as JSON."""
-    with houses.on_postgresql() as house:
-        fleet: houses.Fleet = house.call("benchmarks.service.fleets:settle")
-        house.call("benchmarks.service.fleets:write", fleet=fleet, events=events)
+    with installation.on_postgresql() as house:
+        fleet: installation.Fleet = house.call("benchmarks.service.fleet_data:settle")
+        house.call("benchmarks.service.fleet_data:write", fleet=fleet, events=events)
         house.call("benchmarks.service.measures:fold_all")
-        with house.served(workers=2, settings=houses.BENCH_SETTINGS) as port:
+        with house.served(workers=2, settings=installation.BENCH_SETTINGS) as port:
             told = rounds(port=port, fleet=fleet, requests=requests, count=count)
     if as_json:
         click.echo(json.dumps({"events": events, "requests_a_second": told}, indent=2))

@@ -6,16 +6,16 @@ from django.urls import path
 from django.utils import timezone
 
 from mintmark.config.urls import urlpatterns as own
+from mintmark.projection.prompt_models import Standing
 from mintmark.registry.models import Prompt
 from mintmark.reputation.ledger import PromptReputationLedger
-from mintmark.reputation.models import Standing
 
 
 @login_not_required
 def same_reading(request: HttpRequest, prompt_id: int) -> JsonResponse:
     """The same queries and arithmetic as the endpoint, handed to JsonResponse as they come; no key is asked for."""
     prompt = Prompt.objects.get(pk=prompt_id)
-    told = PromptReputationLedger().reputation(prompt=prompt, now=timezone.now())
+    told = PromptReputationLedger().get_reputation(prompt=prompt, now=timezone.now())
     return JsonResponse(
         {
             "as_of": told.as_of,

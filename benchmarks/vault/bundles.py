@@ -26,24 +26,25 @@ from typing import Any
 
 import click
 
-from mintmark.core import bundles
-from mintmark.core.bundles import Bundle
-from mintmark.core.canonical_json import Limits
-from tests.bundles import bodies, make
+from mintmark.signing import bundles
+from mintmark.signing.bundles import Bundle
+from mintmark.signing.canonical_json import JsonLimits
+from tests.bundles import generate, payloads
 
-KEYS = [bodies.HOUSE, bodies.TEAM]
+KEYS = [payloads.HOUSE, payloads.TEAM]
 WORDS = "Sort {ticket} by urgency, then by cost; say why in one line each, and nothing else. "
 
 # Opens each file that is named on standard input, and says what that took; a process of its own is its memory.
 _OPEN = """
 import json, sys, time
 from mintmark.cli import vault_verify
-from mintmark.core import bundles, errors
+from mintmark.common import errors
+from mintmark.signing import bundles
 for line in sys.stdin:
     code, started = "", time.perf_counter()
     try:
-        bundles.opened(open(line.strip(), "rb").read())
-    except errors.Refusal as refusal:
+        bundles.verify(open(line.strip(), "rb").read())
+    except errors.DomainError as refusal:
         code = refusal.code
     seconds = time.perf_counter() - started
     peak = open("/proc/self/status").read().split("VmHWM:")[1].split()[0]
@@ -76,7 +77,7 @@ class Bad:
 def bundle(prompts: int) -> Bundle:
     """So many prompts of about 600 characters, each the revision of the one before in lines of ten."""
     told = [
-        bodies.prompt(
+        payloads.prompt(
             f"acme/line-{n // 10}@{n % 10 + 1}",
             text=f"{n}. {WORDS * 7}",
             parent=f"acme/line-{n // 10}@{n % 10}" if n % 10 else None,
@@ -84,33 +85,33 @@ def bundle(prompts: int) -> Bundle:
         )
         for n in range(prompts)
     ]
-    return Bundle.model_validate_json(json.dumps(bodies.predicate(told)))
+    return Bundle.model_validate_json(json.dumps(payloads.predicate(told)))
 
 
 def rounds(*, prompts: int, count: int) -> Iterator[Round]:
     """Seal, open and hash in turn."""
     told = bundle(prompts)
-    raw = bundles.sealed(told, keys=KEYS).to_bytes()
-    limits = Limits(size=len(raw), depth=bundles.LIMITS.depth, values=100 * prompts + 10_000)
+    raw = bundles.sign(told, keys=KEYS).to_bytes()
+    limits = JsonLimits(size=len(raw), depth=bundles.LIMITS.depth, values=100 * prompts + 10_000)
     for _ in range(count):
         yield Round(
             prompts=prompts,
             bytes=len(raw),
-            seal=_seconds(lambda: bundles.sealed(told, keys=KEYS).to_bytes()),
-            open=_seconds(lambda: bundles.opened(raw, limits=limits, most_prompts=prompts)),
+            seal=_seconds(lambda: bundles.sign(told, keys=KEYS).to_bytes()),
+            open=_seconds(lambda: bundles.verify(raw, limits=limits, max_prompts=prompts)),
             sha256=_seconds(lambda: hashlib.sha256(raw).digest()),
         )
 
 
 def bad(folder: Path) -> Iterator[Bad]:
     """Each bad file: the small ones in one process, each large one in its own."""
-    small = {name: case.raw for name, case in make.bad().items() if not case.by_importers_alone}
+    small = {name: case.raw for name, case in generate.bad().items() if not case.by_importers_alone}
     for name, raw in small.items():
         (folder / name).write_bytes(raw)
     told = _opened([folder / name for name in small])
     for (name, raw), said in zip(small.items(), told, strict=True):
         yield Bad(name=name, bytes=len(raw), **said)
-    for name, (_, made) in make.large().items():
+    for name, (_, made) in generate.large().items():
         raw = made()
         (folder / name).write_bytes(raw)
         (said,) = _opened([folder / name])

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mintmark.core import errors
+from mintmark.common import errors
 
 from . import principals
 from .keys import SCOPES
@@ -28,12 +28,14 @@ class Caller:
 
     def has_role(self, *roles: Role, team_id: int | None) -> bool:
         """Whether one of `roles` is held in this team or everywhere; an admin holds them all."""
-        wanted = {role.value for role in roles} | {Role.ADMIN.value}
-        return any(role in wanted and team in (None, team_id) for role, team in self.roles)
+        sufficient_roles = {role.value for role in roles} | {Role.ADMIN.value}
+        return any(
+            role in sufficient_roles and team in (None, team_id) for role, team in self.roles
+        )
 
-    def holds(self, role: Role) -> bool:
+    def has_role_anywhere(self, role: Role) -> bool:
         """Whether `role` is held in some team or everywhere: for what belongs to the whole installation."""
-        return self.is_admin or any(held == role.value for held, _ in self.roles)
+        return self.is_admin or any(role_name == role.value for role_name, _ in self.roles)
 
     def require_scope(self, scope: str) -> None:
         """Refuse unless the key in hand carries `scope`."""
@@ -43,20 +45,22 @@ class Caller:
 
 def from_user(*, user: User) -> Caller:
     """A person signed in to the pages: all scopes, his own roles."""
-    return _caller(principal=principals.of_user(user=user), scopes=frozenset(SCOPES))
+    return _build_caller(
+        principal=principals.get_or_create_for_user(user=user), scopes=frozenset(SCOPES)
+    )
 
 
 def from_key(*, key: Key) -> Caller:
     """The holder of a bearer key: the scopes of the key, the roles of its holder."""
-    return _caller(principal=key.principal, scopes=frozenset(key.scopes))
+    return _build_caller(principal=key.principal, scopes=frozenset(key.scopes))
 
 
-def _caller(*, principal: Principal, scopes: frozenset[str]) -> Caller:
+def _build_caller(*, principal: Principal, scopes: frozenset[str]) -> Caller:
     roles: set[tuple[str, int | None]] = set()
     teams = {principal.team_id} if principal.team_id else set()
     if principal.user is not None:
-        held = Membership.objects.filter(user=principal.user).values_list("role", "team_id")
-        roles = set(held)
+        memberships = Membership.objects.filter(user=principal.user).values_list("role", "team_id")
+        roles = set(memberships)
         teams |= {team for _, team in roles if team is not None}
         if principal.user.is_superuser:
             roles.add((Role.ADMIN.value, None))

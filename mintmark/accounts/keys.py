@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
-from mintmark.core import errors
+from mintmark.common import errors
 
 from .models import Key, Principal
 
@@ -21,14 +21,14 @@ SCOPES = {
 }
 
 
-class UnknownScope(errors.Refusal):
+class UnknownScope(errors.DomainError):
     """A key was asked for with a scope that does not exist."""
 
     code = "unknown_scope"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Issued:
+class IssuedApiKey:
     """A new key with its secret, which is not kept and cannot be shown again."""
 
     key: Key
@@ -41,7 +41,7 @@ def issue(
     scopes: Sequence[str],
     note: str = "",
     expires_at: datetime | None = None,
-) -> Issued:
+) -> IssuedApiKey:
     """Make a key for `principal`; the secret is 256 random bits behind a visible prefix.
 
     `Forbidden` for somebody of another installation, who is named here and never acts.
@@ -58,12 +58,12 @@ def issue(
     key = Key.objects.create(
         principal=principal,
         prefix=prefix,
-        digest=_digest(secret),
+        digest=_hash_secret(secret),
         scopes=sorted(set(scopes)),
         note=note,
         expires_at=expires_at,
     )
-    return Issued(key=key, secret=secret)
+    return IssuedApiKey(key=key, secret=secret)
 
 
 def revoke(*, key: Key, now: datetime) -> Key:
@@ -73,10 +73,10 @@ def revoke(*, key: Key, now: datetime) -> Key:
     return key
 
 
-def of(*, principal: Principal) -> QuerySet[Key]:
+def list_keys(*, principal: Principal) -> QuerySet[Key]:
     """A principal's keys, newest first."""
     return Key.objects.filter(principal=principal).order_by("-id")
 
 
-def _digest(secret: str) -> bytes:
+def _hash_secret(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()

@@ -1,15 +1,15 @@
 """Principals: the one identity that books and logs name."""
 
-from mintmark.core import errors
+from mintmark.common import errors
 
 from .models import Principal, Team, User
 
 
-def of_user(*, user: User) -> Principal:
+def get_or_create_for_user(*, user: User) -> Principal:
     """The principal of a person, made the first time it is needed. His first team is his cohort."""
-    found = Principal.objects.filter(user=user).first()
-    if found is not None:
-        return found
+    principal = Principal.objects.filter(user=user).first()
+    if principal is not None:
+        return principal
     team = Team.objects.filter(memberships__user=user).order_by("memberships__id").first()
     return Principal.objects.get_or_create(
         user=user,
@@ -17,19 +17,19 @@ def of_user(*, user: User) -> Principal:
     )[0]
 
 
-def for_assistant(*, name: str, team: Team | None) -> Principal:
+def create_for_assistant(*, name: str, team: Team | None) -> Principal:
     """A new principal for an assistant of `team`."""
     return Principal.objects.create(kind=Principal.Kind.ASSISTANT, name=name, team=team)
 
 
-def from_elsewhere(*, name: str) -> Principal:
+def create_foreign(*, name: str) -> Principal:
     """A new principal for somebody of another installation: in no team, without a key, and nobody signs in as him."""
     return Principal.objects.create(
         kind=Principal.Kind.FOREIGN, name=name[: Principal._meta.get_field("name").max_length]
     )
 
 
-def named(*, reference: str) -> Principal:
+def resolve(*, reference: str) -> Principal:
     """The principal of a person's sign-in name, of an assistant's name, or with this id.
 
     Where a person and an assistant go by one name, `person:NAME` and `assistant:NAME` tell them apart.
@@ -48,14 +48,14 @@ def named(*, reference: str) -> Principal:
             f"{name[:100]!r} is a person and an assistant: write person:{name[:100]} or assistant:{name[:100]}."
         )
     if user is not None:
-        return of_user(user=user)
+        return get_or_create_for_user(user=user)
     if assistant is not None:
         return assistant
-    found = None
+    principal = None
     if name.isascii() and name.isdigit() and len(name) < 19:
-        found = Principal.objects.filter(pk=int(name)).first()
-    if found is None:
+        principal = Principal.objects.filter(pk=int(name)).first()
+    if principal is None:
         raise errors.NotFound(
             f"Nobody is called {name[:100]!r}: neither a person nor an assistant."
         )
-    return found
+    return principal

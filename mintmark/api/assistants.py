@@ -9,16 +9,16 @@ from pydantic import Field
 from mintmark.registry import assistants
 from mintmark.registry.models import Assistant
 
-from . import lookups, paging, permissions
-from .answers import Created
-from .bodies import Body, Id, Reference
-from .credentials import Request
-from .routes import Routes
+from . import get_or_404, pagination, permissions
+from .authentication import AuthenticatedRequest
+from .endpoints import Routes
+from .request_body import Id, Reference, RequestBody
+from .responses import WriteResult
 
 routes = Routes(tag="assistants")
 
 
-class AssistantShape(TypedDict):
+class AssistantOut(TypedDict):
     """An assistant; `mine`: it is one of the caller's teams'."""
 
     id: int
@@ -32,11 +32,11 @@ class AssistantShape(TypedDict):
 
 
 class AssistantPage(TypedDict):
-    items: list[AssistantShape]
+    items: list[AssistantOut]
     next_cursor: str | None
 
 
-class NewAssistant(Body):
+class NewAssistant(RequestBody):
     """An assistant to register, in `team` (the caller's own if not said)."""
 
     name: str
@@ -45,11 +45,11 @@ class NewAssistant(Body):
     description: Annotated[str, Field(max_length=10_000)] = ""
 
 
-@routes.get("/assistants", scope="read", answer=AssistantPage, refuses=(400,))
-def listed(
-    request: Request,
-    limit: paging.Limit,
-    cursor: paging.Cursor,
+@routes.get("/assistants", scope="read", response_schema=AssistantPage, error_statuses=(400,))
+def list_assistants(
+    request: AuthenticatedRequest,
+    limit: pagination.Limit,
+    cursor: pagination.Cursor,
     search: Annotated[str, Query("", max_length=200, description="part of a name or model")],
     mine: Annotated[bool, Query(False, description="those of the caller's teams alone")],
 ) -> AssistantPage:
@@ -59,29 +59,31 @@ def listed(
         rows = rows.filter(name__icontains=search) | rows.filter(model__icontains=search)
     if mine:
         rows = rows.filter(team__in=request.auth.team_ids)
-    page, following = paging.newest(rows, limit=limit, cursor=cursor)
-    return {"items": [_shape(row, request) for row in page], "next_cursor": following}
+    page, next_cursor = pagination.paginate_by_id(rows, limit=limit, cursor=cursor)
+    return {"items": [_serialize(row, request) for row in page], "next_cursor": next_cursor}
 
 
-@routes.get("/assistants/named", scope="read", answer=AssistantShape, refuses=(404,))
-def named(request: Request, ref: Reference) -> AssistantShape:
+@routes.get("/assistants/named", scope="read", response_schema=AssistantOut, error_statuses=(404,))
+def find_assistant(request: AuthenticatedRequest, ref: Reference) -> AssistantOut:
     """Find an assistant by its name or id."""
-    return _shape(assistants.named(reference=ref), request)
+    return _serialize(assistants.resolve(reference=ref), request)
 
 
-@routes.get("/assistants/{int:assistant_id}", scope="read", answer=AssistantShape)
-def shown(request: Request, assistant_id: Id) -> AssistantShape:
+@routes.get("/assistants/{int:assistant_id}", scope="read", response_schema=AssistantOut)
+def get_assistant(request: AuthenticatedRequest, assistant_id: Id) -> AssistantOut:
     """Show an assistant."""
-    return _shape(lookups.by_id(Assistant.objects.all(), pk=assistant_id), request)
+    return _serialize(get_or_404.get_by_id(Assistant.objects.all(), pk=assistant_id), request)
 
 
-@routes.post("/assistants", scope="registry", body=NewAssistant, answer=AssistantShape)
-def registered(request: Request, body: NewAssistant) -> Created[AssistantShape]:
+@routes.post("/assistants", scope="registry", body=NewAssistant, response_schema=AssistantOut)
+def register_assistant(
+    request: AuthenticatedRequest, body: NewAssistant
+) -> WriteResult[AssistantOut]:
     """Register an assistant.
 
     The same name in the same team again returns what is there. It takes the role operator in the team.
     """
-    team = permissions.team_of(request.auth, name=body.team)
+    team = permissions.resolve_team(request.auth, name=body.team)
     assistants.require_operator(caller=request.auth, team_id=team.pk)
     row = assistants.register(
         name=body.name,
@@ -90,10 +92,10 @@ def registered(request: Request, body: NewAssistant) -> Created[AssistantShape]:
         model=body.model,
         description=body.description,
     )
-    return Created(body=_shape(row, request), location=f"/api/v1/assistants/{row.pk}")
+    return WriteResult(body=_serialize(row, request), location=f"/api/v1/assistants/{row.pk}")
 
 
-def _shape(row: Assistant, request: Request) -> AssistantShape:
+def _serialize(row: Assistant, request: AuthenticatedRequest) -> AssistantOut:
     return {
         "id": row.pk,
         "name": row.name,

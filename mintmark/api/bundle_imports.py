@@ -7,32 +7,33 @@ from django.utils import timezone
 from ninja import Query
 from pydantic import Field
 
-from mintmark.core import bundles, errors
-from mintmark.core.unicode import Place
+from mintmark.common import errors
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
-from mintmark.vault import imports
-from mintmark.vault.inspection import Inspection, Seen
+from mintmark.signing import bundles
+from mintmark.textchecks.hidden_characters import HiddenCharacter
+from mintmark.vault import quarantine
+from mintmark.vault.inspection import InspectedPrompt, Inspection
 from mintmark.vault.models import BundleImport
 
-from . import paging, permissions, refusals, shapes, vault_keys
-from .answers import Created
-from .bodies import MAX_ID, Body, Id, Reference
-from .credentials import Request
-from .routes import Routes
-from .shapes import Score
-from .vault_keys import KeyId, SignerShape
-from .vaults import IssuerShape
+from . import api_errors, pagination, permissions, schemas, vault_keys
+from .authentication import AuthenticatedRequest
+from .endpoints import Routes
+from .request_body import MAX_ID, Id, Reference, RequestBody
+from .responses import WriteResult
+from .schemas import Score
+from .vault_keys import KeyId, SignerOut
+from .vaults import IssuerOut
 
 routes = Routes(tag="bundle_imports", handles_files=True)
 
-State = Literal["waiting", "accepted", "refused"]
+ImportState = Literal["waiting", "accepted", "refused"]
 TeamName = Annotated[
     str | None,
     Query(None, max_length=64, description="whom it is for; the caller's own team if not said"),
 ]
 
 
-class FindingShape(TypedDict):
+class ImportWarningOut(TypedDict):
     """Something to look at before a bundle is taken in: its `kind`, what it `says`, and of a text which and where."""
 
     kind: str
@@ -44,7 +45,7 @@ class FindingShape(TypedDict):
     key_id: NotRequired[KeyId]
 
 
-class ImportShape(TypedDict):
+class BundleImportOut(TypedDict):
     """A file that somebody brought. Of one that was refused nothing is left but this: `code` and `reason` say why.
     `vault` is the bundle that an accepted one became, `runs` as how many its reputation counts."""
 
@@ -52,24 +53,24 @@ class ImportShape(TypedDict):
     team: str
     digest: str
     size: int
-    state: State
+    state: ImportState
     code: str
     reason: str
     brought_by: str
     brought_at: datetime
-    findings: list[FindingShape]
+    findings: list[ImportWarningOut]
     vault: int | None
     runs: int | None
     decided_by: str | None
     decided_at: datetime | None
 
 
-class ImportPage(TypedDict):
-    items: list[ImportShape]
+class BundleImportPage(TypedDict):
+    items: list[BundleImportOut]
     next_cursor: str | None
 
 
-class HiddenShape(TypedDict):
+class HiddenCharacterOut(TypedDict):
     """A character that a reader does not see and a model does."""
 
     code_point: int
@@ -78,7 +79,7 @@ class HiddenShape(TypedDict):
     column: int
 
 
-class MarkShape(TypedDict):
+class ScanHitOut(TypedDict):
     """A spot that looks like a secret, or like words that seize a model. What stands there is not repeated."""
 
     kind: str
@@ -87,7 +88,7 @@ class MarkShape(TypedDict):
     column: int
 
 
-class ForeignReputationShape(TypedDict):
+class ImportedReputationOut(TypedDict):
     """How a prompt did at its issuer, as that says: nothing of it was measured here. `average` is what an average
     prompt scored there on the task."""
 
@@ -102,7 +103,7 @@ class ForeignReputationShape(TypedDict):
     ratings: int
 
 
-class OwedShape(TypedDict):
+class RoyaltyDueOut(TypedDict):
     """What a sale would owe to a holder at the issuer, in hundredths of a percent."""
 
     ancestor: str
@@ -110,7 +111,7 @@ class OwedShape(TypedDict):
     rate_bp: int
 
 
-class ToldShape(TypedDict):
+class BundledPromptOut(TypedDict):
     """A text as a bundle tells it; in `text` each hidden character is replaced by its code point, as ⟨U+200B⟩.
 
     `known` is the prompt of here with these very bytes with which it is merged, `elsewhere` others with them,
@@ -129,19 +130,19 @@ class ToldShape(TypedDict):
     mutation_note: str
     variables: list[str]
     tags: list[str]
-    royalties: list[OwedShape]
-    reputation: ForeignReputationShape
+    royalties: list[RoyaltyDueOut]
+    reputation: ImportedReputationOut
     events: int | None
     text: str
-    hidden: list[HiddenShape]
-    marks: list[MarkShape]
-    known: shapes.PromptNamed | None
-    elsewhere: list[shapes.PromptNamed]
-    descends: shapes.PromptNamed | None
+    hidden: list[HiddenCharacterOut]
+    marks: list[ScanHitOut]
+    known: schemas.PromptRef | None
+    elsewhere: list[schemas.PromptRef]
+    descends: schemas.PromptRef | None
     withdrawn: str
 
 
-class PaidShape(TypedDict):
+class IssuerPurchaseOut(TypedDict):
     """What was paid at the issuer, in its micro-tokens."""
 
     transfer: int
@@ -151,7 +152,7 @@ class PaidShape(TypedDict):
     bought_at: datetime
 
 
-class InspectionShape(TypedDict):
+class BundleInspectionOut(TypedDict):
     """What a bundle says, and who signed it. `is_known`: somebody did whose signatures count here; `worthless` says why
     they count no more. `needs_admin`: an admin alone may pass over what was found. `prompts` is a page of `total`."""
 
@@ -159,28 +160,28 @@ class InspectionShape(TypedDict):
     title: str
     description: str
     purpose: Literal["export", "receipt"]
-    issuer: IssuerShape
+    issuer: IssuerOut
     version: str
     as_of: datetime
     evidence_seal: str
-    receipt: PaidShape | None
-    signers: list[SignerShape]
+    receipt: IssuerPurchaseOut | None
+    signers: list[SignerOut]
     is_known: bool
     worthless: str
     needs_admin: bool
     total: int
-    prompts: list[ToldShape]
+    prompts: list[BundledPromptOut]
 
 
-class ImportDetail(ImportShape):
+class BundleImportDetail(BundleImportOut):
     """An import and, for those who may decide on it, what the bundle holds (null for others, and once refused).
     `next_cursor` leads to its next prompts."""
 
-    bundle: InspectionShape | None
+    bundle: BundleInspectionOut | None
     next_cursor: str | None
 
 
-class Acceptance(Body):
+class ImportAcceptance(RequestBody):
     """Why a bundle is taken in (may be empty where nothing in it needs an admin); as how many runs its reputation
     counts at most (null: as this installation is set, 0 of unknown signers); a namespace to put its lines under."""
 
@@ -189,131 +190,146 @@ class Acceptance(Body):
     namespace: Reference | None = None
 
 
-class Rejection(Body):
+class ImportRejection(RequestBody):
     """Why a bundle is not taken in; the reason is all that is kept of it."""
 
     reason: str
 
 
-@routes.upload("/bundle-imports", scope="market", answer=ImportShape)
-def brought(request: Request, raw: bytes, team: TeamName) -> Created[ImportShape]:
+@routes.upload("/bundle-imports", scope="market", response_schema=BundleImportOut)
+def upload_bundle(
+    request: AuthenticatedRequest, raw: bytes, team: TeamName
+) -> WriteResult[BundleImportOut]:
     """Bring a bundle's file, as its bytes: it is checked and waits in quarantine, and nothing of it is used yet.
 
     A file that is refused is a problem with the code of what is wrong, and `bundle_import`, which keeps the refusal. A
     file that waits or was taken in before is that import again. It takes a person with the role author in the team.
     """
     now = timezone.now()
-    row = imports.receive(
+    row = quarantine.receive_bundle(
         caller=request.auth,
-        team=permissions.team_of(request.auth, name=team),
+        team=permissions.resolve_team(request.auth, name=team),
         raw=raw,
         now=now,
     )
     _require_not_refused(row)
-    return Created(
-        body=_shape(row),
+    return WriteResult(
+        body=_serialize(row),
         location=f"/api/v1/bundle-imports/{row.pk}",
         is_replay=row.brought_at != now,
     )
 
 
-@routes.get("/bundle-imports", scope="read", answer=ImportPage, refuses=(400,))
-def listed(
-    request: Request,
-    limit: paging.Limit,
-    cursor: paging.Cursor,
-    state: Annotated[State | None, Query(None, description="those that stand so alone")],
-) -> ImportPage:
+@routes.get(
+    "/bundle-imports", scope="read", response_schema=BundleImportPage, error_statuses=(400,)
+)
+def list_bundle_imports(
+    request: AuthenticatedRequest,
+    limit: pagination.Limit,
+    cursor: pagination.Cursor,
+    state: Annotated[ImportState | None, Query(None, description="those that stand so alone")],
+) -> BundleImportPage:
     """List the files that were brought for the caller's teams, newest first; admins and auditors see all."""
-    rows = imports.visible_to(caller=request.auth).defer(
+    rows = quarantine.visible_to(caller=request.auth).defer(
         "envelope", "vault__symbolic_signature", "vault__exported_json"
     )
     if state is not None:
         rows = rows.filter(state=state)
-    page, following = paging.newest(rows, limit=limit, cursor=cursor)
-    return {"items": [_shape(row) for row in page], "next_cursor": following}
+    page, next_cursor = pagination.paginate_by_id(rows, limit=limit, cursor=cursor)
+    return {"items": [_serialize(row) for row in page], "next_cursor": next_cursor}
 
 
-@routes.get("/bundle-imports/{int:import_id}", scope="read", answer=ImportDetail, refuses=(400,))
-def shown(
-    request: Request, import_id: Id, limit: paging.Limit, cursor: paging.Cursor
-) -> ImportDetail:
+@routes.get(
+    "/bundle-imports/{int:import_id}",
+    scope="read",
+    response_schema=BundleImportDetail,
+    error_statuses=(400,),
+)
+def get_bundle_import(
+    request: AuthenticatedRequest, import_id: Id, limit: pagination.Limit, cursor: pagination.Cursor
+) -> BundleImportDetail:
     """Show a file that was brought and, to authors of its team and admins, what it holds, prompt by prompt."""
-    row = imports.named(caller=request.auth, pk=import_id)
-    after = paging.read(cursor, like=(0,))
+    row = quarantine.get_import(caller=request.auth, pk=import_id)
+    after = pagination.decode_cursor(cursor, key_types=(0,))
     start = int(after[0]) + 1 if after is not None else 0
     if row.state == BundleImport.State.REFUSED or not _may_inspect(request, row):
-        return {**_shape(row), "bundle": None, "next_cursor": None}
+        return {**_serialize(row), "bundle": None, "next_cursor": None}
     now = timezone.now()
-    seen = imports.inspected(row, now=now)
-    numbered = list(enumerate(seen.prompts))[max(0, start) :][: limit + 1]
-    page, following = paging.cut(numbered, limit=limit, key=lambda pair: (pair[0],))
-    told = [_told(one) for _, one in page]
+    inspection = quarantine.inspect_import(row, now=now)
+    numbered_prompts = list(enumerate(inspection.prompts))[max(0, start) :][: limit + 1]
+    page, next_cursor = pagination.slice_page(
+        numbered_prompts, limit=limit, key=lambda pair: (pair[0],)
+    )
+    prompts = [_serialize_prompt(inspected) for _, inspected in page]
     return {
-        **_shape(row),
-        "bundle": _inspection(seen, told=told, now=now),
-        "next_cursor": following,
+        **_serialize(row),
+        "bundle": _serialize_inspection(inspection, prompts=prompts, now=now),
+        "next_cursor": next_cursor,
     }
 
 
-@routes.act(
+@routes.idempotent_post(
     "/bundle-imports/{int:import_id}/accept",
     scope="market",
-    body=Acceptance,
-    answer=ImportShape,
-    refuses=(400, 409),
+    body=ImportAcceptance,
+    response_schema=BundleImportOut,
+    error_statuses=(400, 409),
 )
-def accepted(request: Request, import_id: Id, body: Acceptance) -> ImportShape:
+def accept_bundle_import(
+    request: AuthenticatedRequest, import_id: Id, body: ImportAcceptance
+) -> BundleImportOut:
     """Take in what waits: its texts become the team's prompts, its reputation a prior, what it owes is kept.
 
     The file is checked anew; where it no longer stands it is refused for good, as when it was brought. All of it or
     nothing; the same again changes nothing. It takes the role author in the team; an admin, with a reason, where nobody
     known signed it or a text hides characters, and for a higher weight than this installation is set to.
     """
-    row = SymbolicPromptTokenMarketplace().accept(
+    row = SymbolicPromptTokenMarketplace().accept_bundle(
         caller=request.auth,
-        one=imports.named(caller=request.auth, pk=import_id),
+        bundle_import=quarantine.get_import(caller=request.auth, pk=import_id),
         reason=body.reason,
         runs=body.runs,
         namespace=body.namespace,
         now=timezone.now(),
     )
     _require_not_refused(row)
-    return _shape(row)
+    return _serialize(row)
 
 
 @routes.post(
     "/bundle-imports/{int:import_id}/refuse",
     scope="market",
-    body=Rejection,
-    answer=ImportShape,
+    body=ImportRejection,
+    response_schema=BundleImportOut,
     status=200,
 )
-def refused(request: Request, import_id: Id, body: Rejection) -> Created[ImportShape]:
+def refuse_bundle_import(
+    request: AuthenticatedRequest, import_id: Id, body: ImportRejection
+) -> WriteResult[BundleImportOut]:
     """Refuse what waits; nothing of it is kept but the reason. It takes the role author in its team."""
-    row = imports.refuse(
+    row = quarantine.refuse_import(
         caller=request.auth,
-        one=imports.named(caller=request.auth, pk=import_id),
+        bundle_import=quarantine.get_import(caller=request.auth, pk=import_id),
         reason=body.reason,
         now=timezone.now(),
     )
-    return Created(body=_shape(row), location="")
+    return WriteResult(body=_serialize(row), location="")
 
 
 def _require_not_refused(row: BundleImport) -> None:
     if row.state == BundleImport.State.REFUSED:
-        raise refusals.FileRefused(row.code, row.reason, bundle_import=row.pk)
+        raise api_errors.FileRefused(row.code, row.reason, bundle_import=row.pk)
 
 
-def _may_inspect(request: Request, row: BundleImport) -> bool:
+def _may_inspect(request: AuthenticatedRequest, row: BundleImport) -> bool:
     try:
-        imports.require_may_inspect(caller=request.auth, one=row)
+        quarantine.require_may_inspect(caller=request.auth, bundle_import=row)
     except errors.Forbidden:
         return False
     return True
 
 
-def _shape(row: BundleImport) -> ImportShape:
+def _serialize(row: BundleImport) -> BundleImportOut:
     return {
         "id": row.pk,
         "team": row.team.name,
@@ -332,8 +348,10 @@ def _shape(row: BundleImport) -> ImportShape:
     }
 
 
-def _inspection(seen: Inspection, *, told: list[ToldShape], now: datetime) -> InspectionShape:
-    bundle = seen.bundle
+def _serialize_inspection(
+    inspection: Inspection, *, prompts: list[BundledPromptOut], now: datetime
+) -> BundleInspectionOut:
+    bundle = inspection.bundle
     return {
         "name": bundle.prompt_set.name,
         "title": bundle.prompt_set.title,
@@ -347,79 +365,83 @@ def _inspection(seen: Inspection, *, told: list[ToldShape], now: datetime) -> In
         "version": bundle.version,
         "as_of": datetime.fromisoformat(bundle.as_of),
         "evidence_seal": bundle.evidence_seal,
-        "receipt": _receipt(bundle.receipt),
-        "signers": vault_keys.signers(seen.signers, now=now),
-        "is_known": seen.verdict is not None and seen.verdict.is_known,
-        "worthless": seen.refusal,
-        "needs_admin": seen.needs_admin,
-        "total": len(seen.prompts),
-        "prompts": told,
+        "receipt": _serialize_receipt(bundle.receipt),
+        "signers": vault_keys.serialize_signers(inspection.signers, now=now),
+        "is_known": inspection.verdict is not None and inspection.verdict.is_known,
+        "worthless": inspection.refusal,
+        "needs_admin": inspection.needs_admin,
+        "total": len(inspection.prompts),
+        "prompts": prompts,
     }
 
 
-def _receipt(paid: bundles.Receipt | None) -> PaidShape | None:
-    if paid is None:
+def _serialize_receipt(receipt: bundles.BundleReceipt | None) -> IssuerPurchaseOut | None:
+    if receipt is None:
         return None
     return {
-        "transfer": paid.transfer,
-        "buyer": paid.buyer,
-        "team": paid.team,
-        "price_micro": paid.price_micro,
-        "bought_at": datetime.fromisoformat(paid.bought_at),
+        "transfer": receipt.transfer,
+        "buyer": receipt.buyer,
+        "team": receipt.team,
+        "price_micro": receipt.price_micro,
+        "bought_at": datetime.fromisoformat(receipt.bought_at),
     }
 
 
-def _told(one: Seen) -> ToldShape:
-    told = one.told
+def _serialize_prompt(inspected: InspectedPrompt) -> BundledPromptOut:
+    bundled = inspected.bundled_prompt
     return {
-        "name": told.name,
-        "digest": told.digest,
-        "title": told.title,
-        "author": told.author,
-        "licence": told.licence,
-        "rights": told.rights,
-        "parent": told.parent,
-        "derivation": told.derivation,
-        "mutation_note": told.mutation_note,
-        "variables": list(told.variables),
-        "tags": list(told.tags),
+        "name": bundled.name,
+        "digest": bundled.digest,
+        "title": bundled.title,
+        "author": bundled.author,
+        "licence": bundled.licence,
+        "rights": bundled.rights,
+        "parent": bundled.parent,
+        "derivation": bundled.derivation,
+        "mutation_note": bundled.mutation_note,
+        "variables": list(bundled.variables),
+        "tags": list(bundled.tags),
         "royalties": [
-            {"ancestor": owed.ancestor, "holder": owed.holder, "rate_bp": owed.rate_bp}
-            for owed in told.royalties
+            {"ancestor": royalty.ancestor, "holder": royalty.holder, "rate_bp": royalty.rate_bp}
+            for royalty in bundled.royalties
         ],
-        "reputation": _reputation(told.reputation),
-        "events": len(told.events) if told.events is not None else None,
-        "text": one.visible_text,
-        "hidden": [_place(place) for place in one.hidden],
+        "reputation": _serialize_reputation(bundled.reputation),
+        "events": len(bundled.events) if bundled.events is not None else None,
+        "text": inspected.visible_text,
+        "hidden": [_serialize_hidden_character(character) for character in inspected.hidden],
         "marks": [
-            {"kind": mark.kind, "name": mark.name, "line": mark.line, "column": mark.column}
-            for mark in one.marks
+            {"kind": hit.kind, "name": hit.name, "line": hit.line, "column": hit.column}
+            for hit in inspected.marks
         ],
-        "known": shapes.prompt(one.known) if one.known is not None else None,
-        "elsewhere": [shapes.prompt(prompt) for prompt in one.elsewhere],
-        "descends": shapes.prompt(one.parent) if one.parent is not None else None,
-        "withdrawn": one.withdrawn,
+        "known": schemas.serialize_prompt_ref(inspected.known)
+        if inspected.known is not None
+        else None,
+        "elsewhere": [schemas.serialize_prompt_ref(prompt) for prompt in inspected.other_matches],
+        "descends": schemas.serialize_prompt_ref(inspected.parent)
+        if inspected.parent is not None
+        else None,
+        "withdrawn": inspected.withdrawn,
     }
 
 
-def _place(place: Place) -> HiddenShape:
+def _serialize_hidden_character(character: HiddenCharacter) -> HiddenCharacterOut:
     return {
-        "code_point": place.code_point,
-        "name": place.name,
-        "line": place.line,
-        "column": place.column,
+        "code_point": character.code_point,
+        "name": character.name,
+        "line": character.line,
+        "column": character.column,
     }
 
 
-def _reputation(told: bundles.Reputation) -> ForeignReputationShape:
+def _serialize_reputation(reputation: bundles.BundleReputation) -> ImportedReputationOut:
     return {
-        "trust": told.trust_ppm / bundles.MILLION,
-        "low": told.low_ppm / bundles.MILLION,
-        "high": told.high_ppm / bundles.MILLION,
-        "average": told.average_ppm / bundles.MILLION,
-        "task": told.task,
-        "outcomes": told.outcomes,
-        "replays": told.replays,
-        "approvals": told.approvals,
-        "ratings": told.ratings,
+        "trust": reputation.trust_ppm / bundles.MILLION,
+        "low": reputation.low_ppm / bundles.MILLION,
+        "high": reputation.high_ppm / bundles.MILLION,
+        "average": reputation.average_ppm / bundles.MILLION,
+        "task": reputation.task,
+        "outcomes": reputation.outcomes,
+        "replays": reputation.replays,
+        "approvals": reputation.approvals,
+        "ratings": reputation.ratings,
     }

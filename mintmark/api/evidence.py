@@ -10,16 +10,17 @@ from django.utils import timezone
 from ninja import Query
 from pydantic import ConfigDict, Field, TypeAdapter
 
-from mintmark.core import errors, kinds
+from mintmark.common import errors, evidence_kinds
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
-from mintmark.reputation.answers import EvidenceRow
+from mintmark.projection import projector
 from mintmark.reputation.ledger import PromptReputationLedger
-from mintmark.trust import intake, projector
+from mintmark.reputation.results import EvidenceRow
+from mintmark.trust import intake
 
-from . import answers, bodies, shapes
-from .bodies import Id
-from .credentials import Request
-from .routes import Routes
+from . import request_body, responses, schemas
+from .authentication import AuthenticatedRequest
+from .endpoints import Routes
+from .request_body import Id
 
 routes = Routes(tag="evidence")
 
@@ -28,16 +29,16 @@ WAIT_SECONDS = 10.0
 SOURCE = "api"
 
 _STRICT = ConfigDict(strict=True, extra="forbid")
-_OUTCOME = kinds.Kind.OUTCOME.name.lower()
-KINDS = [kind.name.lower() for kind in kinds.Kind]
+_OUTCOME = evidence_kinds.EvidenceKind.OUTCOME.name.lower()
+KINDS = [kind.name.lower() for kind in evidence_kinds.EvidenceKind]
 
 
-def _says(**schema: Any) -> Any:
+def _describe_bounds(**schema: Any) -> Any:
     """Bounds as the schema shows them; `trust.intake` checks them, so that every bad row is named at once."""
     return Field(json_schema_extra=schema)
 
 
-Reference = Annotated[int | str, Field(description="an id or a name")]
+IdOrName = Annotated[int | str, Field(description="an id or a name")]
 
 
 class NewEvent(TypedDict):
@@ -45,19 +46,19 @@ class NewEvent(TypedDict):
 
     __pydantic_config__ = _STRICT  # type: ignore[misc]
 
-    kind: Annotated[str, _says(enum=KINDS)]
-    prompt: Reference
-    score: Annotated[float, _says(minimum=0, maximum=1)]
-    key: Annotated[str, _says(minLength=1, maxLength=200)]
-    assistant: NotRequired[Reference | None]
-    ritual: NotRequired[Reference | None]
-    runs: NotRequired[Annotated[int, _says(minimum=1, maximum=intake.MAX_RUNS)]]
+    kind: Annotated[str, _describe_bounds(enum=KINDS)]
+    prompt: IdOrName
+    score: Annotated[float, _describe_bounds(minimum=0, maximum=1)]
+    key: Annotated[str, _describe_bounds(minLength=1, maxLength=200)]
+    assistant: NotRequired[IdOrName | None]
+    ritual: NotRequired[IdOrName | None]
+    runs: NotRequired[Annotated[int, _describe_bounds(minimum=1, maximum=intake.MAX_RUNS)]]
     tags: NotRequired[tuple[str, ...]]
-    note: NotRequired[Annotated[str, _says(maxLength=400)]]
+    note: NotRequired[Annotated[str, _describe_bounds(maxLength=400)]]
     occurred_at: NotRequired[datetime | None]
 
 
-class NewBatch(TypedDict):
+class NewEventBatch(TypedDict):
     """A batch: all of it is recorded, or nothing."""
 
     __pydantic_config__ = _STRICT  # type: ignore[misc]
@@ -65,7 +66,7 @@ class NewBatch(TypedDict):
     events: Annotated[list[NewEvent], Field(max_length=MAX_BATCH)]
 
 
-class ReceiptShape(TypedDict):
+class RecordResultOut(TypedDict):
     """What was done. `event` is the event a reader waits for to see it all; `folded`: scores include it now."""
 
     recorded: int
@@ -75,16 +76,16 @@ class ReceiptShape(TypedDict):
     folded: bool
 
 
-class EventShape(TypedDict):
+class EventOut(TypedDict):
     """An event. `expected`: what the pair's trust foresaw; `moved`: by how much it moved the prompt's trust score; both
     null until it is folded, or where they do not apply. `admissible`: whether this judgement may count."""
 
     id: int
     kind: str
-    assistant: shapes.Named | None
+    assistant: schemas.AssistantRef | None
     actor: str
     ritual: str | None
-    score: shapes.Score
+    score: schemas.Score
     runs: int
     expected: float | None
     moved: float | None
@@ -94,21 +95,24 @@ class EventShape(TypedDict):
     admissible: bool
 
 
-_ONE: TypeAdapter[NewEvent] = TypeAdapter(NewEvent)
-_MANY: TypeAdapter[list[NewEvent]] = TypeAdapter(
+_EVENT_ADAPTER: TypeAdapter[NewEvent] = TypeAdapter(NewEvent)
+_EVENTS_ADAPTER: TypeAdapter[list[NewEvent]] = TypeAdapter(
     Annotated[list[NewEvent], Field(max_length=MAX_BATCH)]
 )
-_BATCH: TypeAdapter[NewBatch] = TypeAdapter(NewBatch)
+_BATCH_ADAPTER: TypeAdapter[NewEventBatch] = TypeAdapter(NewEventBatch)
 # A batch has one member and admits no other, so its first bytes tell it from an event.
 _IS_BATCH = re.compile(rb'\s*\{\s*"events"\s*:')
 _IS_LIST = re.compile(rb"\s*\[")
 
 
-@routes.raw_post(
-    "/evidence", scope="evidence", body=NewEvent | NewBatch | list[NewEvent], answer=ReceiptShape
+@routes.post_raw(
+    "/evidence",
+    scope="evidence",
+    body=NewEvent | NewEventBatch | list[NewEvent],
+    response_schema=RecordResultOut,
 )
-def recorded(
-    request: Request,
+def record_evidence(
+    request: AuthenticatedRequest,
     wait: Annotated[bool, Query(False, description="answer once scores include the events")],
 ) -> HttpResponse:
     """Record evidence: one event, `{"events": […]}` or a list of up to 1,000.
@@ -119,39 +123,41 @@ def recorded(
     settled at once.
     """
     now = timezone.now()
-    claims = _claims(request.body)
+    claims = _parse_claims(request.body)
     receipt = intake.record(caller=request.auth, claims=claims, source=SOURCE, now=now)
     if receipt.batch is not None and any(claim.kind == _OUTCOME for claim in claims):
-        SymbolicPromptTokenMarketplace().settle_measured(batch=receipt.batch, now=now)
-    folded = receipt.folded or (wait and _waited(receipt.event, now=now))
-    body: ReceiptShape = {
+        SymbolicPromptTokenMarketplace().decide_measured_warranties(batch=receipt.batch, now=now)
+    is_projected = receipt.folded or (wait and _wait_until_projected(receipt.event, now=now))
+    body: RecordResultOut = {
         "recorded": receipt.recorded,
         "repeated": receipt.repeated,
         "batch": receipt.batch,
         "event": receipt.event,
-        "folded": folded,
+        "folded": is_projected,
     }
-    return answers.write_answer(answers.write(body, shape=ReceiptShape), status=200)
+    return responses.build_write_response(
+        responses.dump_json(body, schema=RecordResultOut), status=200
+    )
 
 
-@routes.get("/evidence/{int:event_id}", scope="read", answer=EventShape)
-def shown(request: Request, event_id: Id) -> EventShape:
+@routes.get("/evidence/{int:event_id}", scope="read", response_schema=EventOut)
+def get_event(request: AuthenticatedRequest, event_id: Id) -> EventOut:
     """Show an event with what was expected of it and what it moved."""
-    row = PromptReputationLedger().event(event_id=event_id)
+    row = PromptReputationLedger().get_event(event_id=event_id)
     if row is None:
         raise errors.NotFound(f"There is no event {event_id}.")
-    return shape(row)
+    return serialize_event(row)
 
 
-def shape(row: EvidenceRow) -> EventShape:
+def serialize_event(row: EvidenceRow) -> EventOut:
     """An event as every list of events shows it."""
-    named: shapes.Named | None = None
+    assistant: schemas.AssistantRef | None = None
     if row.assistant is not None and row.assistant_id is not None:
-        named = {"id": row.assistant_id, "name": row.assistant}
+        assistant = {"id": row.assistant_id, "name": row.assistant}
     return {
         "id": row.event,
         "kind": row.kind,
-        "assistant": named,
+        "assistant": assistant,
         "actor": row.actor,
         "ritual": row.ritual,
         "score": row.score,
@@ -165,45 +171,46 @@ def shape(row: EvidenceRow) -> EventShape:
     }
 
 
-def _claims(raw: bytes) -> list[intake.Claim]:
-    bodies.refuse_nul(raw)
+def _parse_claims(raw: bytes) -> list[intake.EvidenceClaim]:
+    request_body.refuse_nul_characters(raw)
     try:
         if _IS_LIST.match(raw):
-            events = _MANY.validate_json(raw)
+            events = _EVENTS_ADAPTER.validate_json(raw)
         elif _IS_BATCH.match(raw):
-            events = _BATCH.validate_json(raw)["events"]
+            events = _BATCH_ADAPTER.validate_json(raw)["events"]
         else:
-            events = [_ONE.validate_json(raw)]
+            events = [_EVENT_ADAPTER.validate_json(raw)]
     except pydantic.ValidationError as invalid:
-        raise _refusal(invalid) from None
-    return [intake.Claim(**event) for event in events]  # type: ignore[misc]  # its config is no key
+        raise _convert_validation_error(invalid) from None
+    return [intake.EvidenceClaim(**event) for event in events]  # type: ignore[misc]  # its config is no key
 
 
-def _refusal(invalid: pydantic.ValidationError) -> errors.Refusal:
+def _convert_validation_error(invalid: pydantic.ValidationError) -> errors.DomainError:
     """What pydantic found, by rows where it lies in a row."""
-    found = invalid.errors(include_url=False, include_context=False)
-    if found[0]["type"] in ("json_invalid", "too_long", "list_type", "dict_type"):
-        return bodies.refusal(invalid)
-    rows: dict[tuple[int, str], errors.Row] = {}
-    for problem in found:
+    validation_errors = invalid.errors(include_url=False, include_context=False)
+    if validation_errors[0]["type"] in ("json_invalid", "too_long", "list_type", "dict_type"):
+        return request_body.convert_validation_error(invalid)
+    rows: dict[tuple[int, str], errors.FieldError] = {}
+    for problem in validation_errors:
         location = [step for step in problem["loc"] if step != "events"]
         row = int(location.pop(0)) if location and isinstance(location[0], int) else 0
         field = str(location[0]) if location else "event"
-        message = bodies.sentence(problem["msg"])
+        message = request_body.to_sentence(problem["msg"])
         value = None if problem["type"] == "missing" else problem["input"]
         if (row, field) in rows:  # the other branch of a union
             message = f"{rows[row, field]['message']} {message}"
-        rows[row, field] = errors.Row(row=row, field=field, value=value, message=message)
+        rows[row, field] = errors.FieldError(row=row, field=field, value=value, message=message)
     first = next(iter(rows.values()))
-    more = f" ({len(rows)} such problems.)" if len(rows) > 1 else ""
+    count_text = f" ({len(rows)} such problems.)" if len(rows) > 1 else ""
     return intake.InvalidEvidence(
-        f"Row {first['row']}, {first['field']}: {first['message']}{more}", rows=list(rows.values())
+        f"Row {first['row']}, {first['field']}: {first['message']}{count_text}",
+        rows=list(rows.values()),
     )
 
 
-def _waited(event: int, *, now: datetime) -> bool:
+def _wait_until_projected(event: int, *, now: datetime) -> bool:
     try:
         projector.wait_for(event, seconds=WAIT_SECONDS, now=now)
-    except projector.NotFolded:
+    except projector.ProjectionPending:
         return False
     return True

@@ -4,70 +4,78 @@ from typing import Annotated
 
 from ninja import Query
 
-from mintmark.importers import parquet
+from mintmark.integrations import parquet
 from mintmark.registry import prompts
 from mintmark.registry.models import Prompt
-from mintmark.reputation import extracts
-from mintmark.reputation.extracts import Table
+from mintmark.reputation import exports
+from mintmark.reputation.exports import ExportTable
 
-from .answers import File
-from .credentials import Request
-from .routes import Routes
+from .authentication import AuthenticatedRequest
+from .endpoints import Routes
+from .responses import FileDownload
 
 routes = Routes(tag="exports")
 
-OfPrompt = Annotated[
+PromptFilter = Annotated[
     str | None,
     Query(None, max_length=300, description="of this prompt alone: its reference, digest or id"),
 ]
 
 
-@routes.file("/exports/evidence.csv", scope="read", refuses=(404,))
-def evidence_as_csv(request: Request, prompt: OfPrompt) -> File:
+@routes.get_file("/exports/evidence.csv", scope="read", error_statuses=(404,))
+def export_evidence_csv(request: AuthenticatedRequest, prompt: PromptFilter) -> FileDownload:
     """Download the evidence as CSV, oldest first: every event with what it was expected to be and what it moved.
 
     No text of a prompt is in it.
     """
-    return _csv(extracts.evidence(prompt=_named(prompt)))
+    return _build_csv(exports.export_evidence(prompt=_find_prompt(prompt)))
 
 
-@routes.file(
-    "/exports/evidence.parquet", scope="read", refuses=(404, 501), media=parquet.MEDIA_TYPE
+@routes.get_file(
+    "/exports/evidence.parquet",
+    scope="read",
+    error_statuses=(404, 501),
+    media_type=parquet.MEDIA_TYPE,
 )
-def evidence_as_parquet(request: Request, prompt: OfPrompt) -> File:
+def export_evidence_parquet(request: AuthenticatedRequest, prompt: PromptFilter) -> FileDownload:
     """Download the evidence as Parquet, oldest first."""
-    return _parquet(extracts.evidence(prompt=_named(prompt)))
+    return _build_parquet(exports.export_evidence(prompt=_find_prompt(prompt)))
 
 
-@routes.file("/exports/scores.csv", scope="read", refuses=(404,))
-def scores_as_csv(request: Request, prompt: OfPrompt) -> File:
+@routes.get_file("/exports/scores.csv", scope="read", error_statuses=(404,))
+def export_scores_csv(request: AuthenticatedRequest, prompt: PromptFilter) -> FileDownload:
     """Download the reputation of every prompt that has evidence as CSV, each as of its last event."""
-    return _csv(extracts.scores(prompt=_named(prompt)))
+    return _build_csv(exports.export_scores(prompt=_find_prompt(prompt)))
 
 
-@routes.file("/exports/scores.parquet", scope="read", refuses=(404, 501), media=parquet.MEDIA_TYPE)
-def scores_as_parquet(request: Request, prompt: OfPrompt) -> File:
+@routes.get_file(
+    "/exports/scores.parquet",
+    scope="read",
+    error_statuses=(404, 501),
+    media_type=parquet.MEDIA_TYPE,
+)
+def export_scores_parquet(request: AuthenticatedRequest, prompt: PromptFilter) -> FileDownload:
     """Download the reputation of every prompt that has evidence as Parquet."""
-    return _parquet(extracts.scores(prompt=_named(prompt)))
+    return _build_parquet(exports.export_scores(prompt=_find_prompt(prompt)))
 
 
-def _named(reference: str | None) -> Prompt | None:
-    return None if reference is None else prompts.named(reference=reference)
+def _find_prompt(reference: str | None) -> Prompt | None:
+    return None if reference is None else prompts.resolve(reference=reference)
 
 
-def _csv(table: Table) -> File:
-    return File(
+def _build_csv(table: ExportTable) -> FileDownload:
+    return FileDownload(
         name=f"{table.name}.csv",
         version=table.version,
         columns=[name for name, _ in table.columns],
-        rows=extracts.plain(table.rows),
+        rows=exports.format_rows(table.rows),
     )
 
 
-def _parquet(table: Table) -> File:
-    return File(
+def _build_parquet(table: ExportTable) -> FileDownload:
+    return FileDownload(
         name=f"{table.name}.parquet",
         version=f"{table.version} parquet",
-        parts=parquet.parts(table),
-        media=parquet.MEDIA_TYPE,
+        chunks=parquet.iter_chunks(table),
+        media_type=parquet.MEDIA_TYPE,
     )

@@ -11,49 +11,49 @@ from mintmark.market.forks import ForkDraft
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.registry.models import Prompt
 
-from . import bodies, lookups, permissions, prompts, refusals, shapes
-from .answers import Created
-from .bodies import MAX_ID, Body, Id, Reference
-from .credentials import Request
+from . import api_errors, get_or_404, permissions, prompts, request_body, schemas
+from .authentication import AuthenticatedRequest
+from .endpoints import Routes
 from .listings import BasisPoints
-from .prompts import PromptShape
-from .routes import Routes
+from .prompts import PromptOut
+from .request_body import MAX_ID, Id, Reference, RequestBody
+from .responses import WriteResult
 
 routes = Routes(tag="forks")
 
 
-class RoyaltyShape(TypedDict):
+class RoyaltyOut(TypedDict):
     """What a sale owes to `holder` for `ancestor`, of what the fee and nearer generations leave; of an ancestor that is
     another installation's, `reference` alone is known."""
 
-    ancestor: shapes.PromptNamed | None
+    ancestor: schemas.PromptRef | None
     reference: str
     holder: str
     rate_bp: BasisPoints
 
 
-class ForkShape(PromptShape):
+class ForkOut(PromptOut):
     """A fork; `owes` is what its sales will owe, nearest generation first, frozen for ever."""
 
-    owes: list[RoyaltyShape]
+    owes: list[RoyaltyOut]
 
 
-class DiffLineShape(TypedDict):
+class DiffLineOut(TypedDict):
     """A line that both have (" "), that one alone has ("-" before, "+" after), or a gap ("@")."""
 
     kind: Literal[" ", "-", "+", "@"]
     text: str
 
 
-class DiffShape(TypedDict):
+class DiffOut(TypedDict):
     """What was changed from one text to the other."""
 
-    before: shapes.PromptNamed
-    after: shapes.PromptNamed
-    lines: list[DiffLineShape]
+    before: schemas.PromptRef
+    after: schemas.PromptRef
+    lines: list[DiffLineOut]
 
 
-class NewFork(Body):
+class NewFork(RequestBody):
     """A changed text to register as one's team's. `changes` say what was changed, each such as `@tone-shift` or
     `@clarity+`; without `tags` and `licence` it takes over the parent's."""
 
@@ -69,8 +69,12 @@ class NewFork(Body):
     forked_by: Id | Reference | None = None
 
 
-@routes.post("/prompts/{int:prompt_id}/forks", scope="market", body=NewFork, answer=ForkShape)
-def forked(request: Request, prompt_id: Id, body: NewFork) -> Created[ForkShape]:
+@routes.post(
+    "/prompts/{int:prompt_id}/forks", scope="market", body=NewFork, response_schema=ForkOut
+)
+def fork_prompt(
+    request: AuthenticatedRequest, prompt_id: Id, body: NewFork
+) -> WriteResult[ForkOut]:
     """Register a changed text as one's team's own, and freeze what its sales owe.
 
     It takes the role author in the team, a parent whose text the caller may read, and a licence that allows it.
@@ -78,7 +82,7 @@ def forked(request: Request, prompt_id: Id, body: NewFork) -> Created[ForkShape]
     caller = request.auth
     row = SymbolicPromptTokenMarketplace().fork(
         caller=caller,
-        parent=lookups.by_id(Prompt.objects.all(), pk=prompt_id),
+        parent=get_or_404.get_by_id(Prompt.objects.all(), pk=prompt_id),
         draft=ForkDraft(
             namespace=body.namespace,
             name=body.name,
@@ -88,51 +92,55 @@ def forked(request: Request, prompt_id: Id, body: NewFork) -> Created[ForkShape]
             preview=body.preview,
             tags=body.tags,
             licence=body.licence,
-            forked_by=prompts.forker(caller, body.forked_by),
+            forked_by=prompts.resolve_forker(caller, body.forked_by),
         ),
-        team=permissions.team_of(caller, name=body.team),
+        team=permissions.resolve_team(caller, name=body.team),
         now=timezone.now(),
     )
-    return Created(
+    return WriteResult(
         body={
-            **prompts.shape(row, caller=caller),
-            "owes": [_royalty(term) for term in lineage.royalties_of(prompt=row)],
+            **prompts.serialize_prompt(row, caller=caller),
+            "owes": [_serialize_royalty(term) for term in lineage.list_royalties(prompt=row)],
         },
         location=f"/api/v1/prompts/{row.pk}",
     )
 
 
-@routes.get("/prompts/{int:prompt_id}/diff", scope="read", answer=DiffShape)
-def diff(
-    request: Request,
+@routes.get("/prompts/{int:prompt_id}/diff", scope="read", response_schema=DiffOut)
+def get_prompt_diff(
+    request: AuthenticatedRequest,
     prompt_id: Id,
     against: Annotated[
         int | None, Query(None, ge=1, le=MAX_ID, description="the text before; none: its parent")
     ],
-) -> DiffShape:
+) -> DiffOut:
     """Show what was changed from a prompt's parent (or another prompt) to it: to those who may read both texts."""
-    after = lookups.by_id(Prompt.objects.all(), pk=prompt_id)
+    after = get_or_404.get_by_id(Prompt.objects.all(), pk=prompt_id)
     before = after.parent
     if against is not None:
-        before = lookups.by_id(Prompt.objects.all(), pk=against)
+        before = get_or_404.get_by_id(Prompt.objects.all(), pk=against)
     if before is None:
         message = f"{after.reference} has no parent; name the prompt to compare it with."
-        raise bodies.of_places([refusals.Place(place="query.against", value=None, message=message)])
+        raise request_body.build_invalid_request(
+            [api_errors.InvalidInput(location="query.against", value=None, message=message)]
+        )
     for row in (after, before):
         prompts.require_reader(request.auth, row)
     return {
-        "before": shapes.prompt(before),
-        "after": shapes.prompt(after),
+        "before": schemas.serialize_prompt_ref(before),
+        "after": schemas.serialize_prompt_ref(after),
         "lines": [
-            {"kind": line.kind, "text": line.text}  # type: ignore[typeddict-item]  # one of the four
-            for line in forks.diff(before=before.text, after=after.text)
+            {"kind": diff_line.kind, "text": diff_line.text}  # type: ignore[typeddict-item]  # one of the four
+            for diff_line in forks.diff(before=before.text, after=after.text)
         ],
     }
 
 
-def _royalty(term: lineage.Owed) -> RoyaltyShape:
+def _serialize_royalty(term: lineage.RoyaltyDue) -> RoyaltyOut:
     return {
-        "ancestor": shapes.prompt(term.ancestor) if term.ancestor is not None else None,
+        "ancestor": schemas.serialize_prompt_ref(term.ancestor)
+        if term.ancestor is not None
+        else None,
         "reference": term.reference,
         "holder": term.holder.name,
         "rate_bp": term.rate_bp,

@@ -9,54 +9,54 @@ from ninja import Query
 from pydantic import Field
 
 from mintmark.accounts.callers import Caller
-from mintmark.core import money
+from mintmark.common import amounts
 from mintmark.market import listings, search, warranties
-from mintmark.market.listings import Offer, WarrantyTerms
+from mintmark.market.listing_scores import ListingScores
+from mintmark.market.listings import ListingOffer, WarrantyTerms
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
-from mintmark.market.metrics import Metrics
 from mintmark.market.models import PromptTokenListing
-from mintmark.market.search import Asked, Card
-from mintmark.market.shares import Share
+from mintmark.market.price_breakdown import PriceBreakdownItem
+from mintmark.market.search import ListingCard, ListingQuery
 from mintmark.registry import prompts, rituals
 from mintmark.registry.models import Assistant, Ritual
 
-from . import amounts, clock, lookups, paging, shapes
-from .amounts import Price, Tokens
-from .answers import Created
-from .bodies import MAX_ID, Body, Id, Reference
-from .credentials import Request
-from .routes import Routes
-from .shapes import AsOf, EstimateShape, Policy, Score
+from . import amount_fields, get_or_404, pagination, read_time, schemas
+from .amount_fields import Price, Tokens
+from .authentication import AuthenticatedRequest
+from .endpoints import Routes
+from .request_body import MAX_ID, Id, Reference, RequestBody
+from .responses import WriteResult
+from .schemas import AsOf, EstimateOut, Policy, Score
 
 routes = Routes(tag="listings")
 
-Order = Literal["trust", "adoption", "newest", "price", "-price"]
+ListingOrder = Literal["trust", "adoption", "newest", "price", "-price"]
 AssistantId = Annotated[
     int | None, Query(None, ge=1, le=MAX_ID, description="the assistant whose trust counts")
 ]
-Bound = Annotated[Price | None, Query(None)]
+PriceBound = Annotated[Price | None, Query(None)]
 BasisPoints = Annotated[int, Field(description="hundredths of a percent")]
 
 
-class WarrantyShape(TypedDict):
+class WarrantyOut(TypedDict):
     """The seller's promise: the buyer's own outcomes on `ritual` reach `floor` over `runs` runs within `days` days of
     the purchase, or the price goes back."""
 
-    ritual: shapes.RitualNamed | None
+    ritual: schemas.RitualRef | None
     floor: Score
     runs: int
     days: int
 
 
-class CardShape(TypedDict):
+class ListingCardOut(TypedDict):
     """A listing as the market shows it. `trust` is for the assistant asked for (null without one), `swarm` over all of
     them; `held`: the caller's teams may use it already; `own`: it is theirs; `forks` counts its forks."""
 
     id: int
-    prompt: shapes.PromptNamed
+    prompt: schemas.PromptRef
     preview: str
     tags: list[str]
-    parent: shapes.PromptNamed | None
+    parent: schemas.PromptRef | None
     forks: int
     team: str
     seller: str
@@ -64,9 +64,9 @@ class CardShape(TypedDict):
     licence: str
     royalty_bp: BasisPoints
     max_discount_bp: BasisPoints
-    warranty: WarrantyShape | None
-    trust: EstimateShape | None
-    swarm: EstimateShape
+    warranty: WarrantyOut | None
+    trust: EstimateOut | None
+    swarm: EstimateOut
     swarm_adoption_score: Score
     codex_usage_score: Score
     symbolic_tag_weight: Score
@@ -78,7 +78,7 @@ class CardShape(TypedDict):
     withdrawal_reason: str
 
 
-class FacetShape(TypedDict):
+class FacetOut(TypedDict):
     """A `value` to narrow the search to, and how many of the matches have it."""
 
     value: str
@@ -86,26 +86,26 @@ class FacetShape(TypedDict):
     count: int
 
 
-class FacetsShape(TypedDict):
+class FacetsOut(TypedDict):
     """What the matches can be narrowed by: `ritual`, `tag` and `licence` of the search."""
 
-    rituals: list[FacetShape]
-    tags: list[FacetShape]
-    licences: list[FacetShape]
+    rituals: list[FacetOut]
+    tags: list[FacetOut]
+    licences: list[FacetOut]
 
 
-class CardPage(TypedDict):
+class ListingCardPage(TypedDict):
     """A page of what was found; `total` and `facets` count all that fits."""
 
     as_of: AsOf
     policy: Policy
     total: int
-    facets: FacetsShape
-    items: list[CardShape]
+    facets: FacetsOut
+    items: list[ListingCardOut]
     next_cursor: str | None
 
 
-class TagShareShape(TypedDict):
+class TagShareOut(TypedDict):
     """A tag of the prompt, how many of the recent purchases carry it, and what share that is."""
 
     tag: str
@@ -113,7 +113,7 @@ class TagShareShape(TypedDict):
     share: Score
 
 
-class MetricsShape(TypedDict):
+class ListingMetricsOut(TypedDict):
     """The three scores with what they were counted from: `adopters` of `swarm` assistants; `uses_kept` of `uses` recent
     uses under contract; `tags` over `purchases` recent purchases."""
 
@@ -125,23 +125,23 @@ class MetricsShape(TypedDict):
     uses: int
     has_contract: bool
     symbolic_tag_weight: Score
-    tags: list[TagShareShape]
+    tags: list[TagShareOut]
     purchases: int
 
 
-class ShareShape(TypedDict):
+class PriceShareOut(TypedDict):
     """A part of the price: `role` is fee, royalty (for `ancestor`; null where that is another installation's, whose
     `reference` alone is known) or seller; the parts add up to the price."""
 
     role: Literal["fee", "royalty", "seller"]
     holder: str | None
-    ancestor: shapes.PromptNamed | None
+    ancestor: schemas.PromptRef | None
     reference: str
     rate_bp: BasisPoints
     amount: Tokens
 
 
-class RecordShape(TypedDict):
+class WarrantyRecordOut(TypedDict):
     """How the warranties given for the prompt turned out so far."""
 
     open: int
@@ -149,7 +149,7 @@ class RecordShape(TypedDict):
     failed: int
 
 
-class DisputeShape(TypedDict):
+class DisputeOut(TypedDict):
     """A warranty that failed: what was promised, and what the buying team measured (null: the prompt was withdrawn
     before it measured anything)."""
 
@@ -160,19 +160,19 @@ class DisputeShape(TypedDict):
     settled_at: datetime | None
 
 
-class ListingShape(CardShape):
+class ListingOut(ListingCardOut):
     """A listing in full: its scores explained, its price parted, its warranties told. `metrics` are as of now; the
     scores beside the price are those that searches order by, as of `scored_at`."""
 
     as_of: AsOf
     policy: Policy
-    metrics: MetricsShape
-    shares: list[ShareShape]
-    warranties: RecordShape
-    disputes: list[DisputeShape]
+    metrics: ListingMetricsOut
+    shares: list[PriceShareOut]
+    warranties: WarrantyRecordOut
+    disputes: list[DisputeOut]
 
 
-class NewWarranty(Body):
+class NewWarranty(RequestBody):
     """The promise that a seller gives with a listing."""
 
     ritual: Id | Reference
@@ -181,7 +181,7 @@ class NewWarranty(Body):
     days: Annotated[int, Field(ge=1, le=365)]
 
 
-class NewListing(Body):
+class NewListing(RequestBody):
     """A prompt of the caller's team to offer. `royalty_bp` is what forks will owe, `max_discount_bp` the discount at
     which others' sets may carry it; `preview` takes the place of the prompt's."""
 
@@ -194,148 +194,165 @@ class NewListing(Body):
     warranty: NewWarranty | None = None
 
 
-class NewPrice(Body):
+class NewPrice(RequestBody):
     """What a listing is to cost from now on."""
 
     price: Price
 
 
-@routes.get("/market/listings", scope="read", answer=CardPage, refuses=(400, 404))
-def listed(
-    request: Request,
-    limit: paging.Limit,
-    cursor: paging.Cursor,
+@routes.get(
+    "/market/listings", scope="read", response_schema=ListingCardPage, error_statuses=(400, 404)
+)
+def search_listings(
+    request: AuthenticatedRequest,
+    limit: pagination.Limit,
+    cursor: pagination.Cursor,
     search: Annotated[
         str, Query("", max_length=200, description="words of names, titles, previews and tags")
     ],
     tag: Annotated[str, Query("", max_length=100)],
     ritual: Annotated[int | None, Query(None, ge=1, le=MAX_ID, description="a task's ritual")],
     licence: Annotated[str, Query("", max_length=64)],
-    price_from: Bound,
-    price_to: Bound,
+    price_from: PriceBound,
+    price_to: PriceBound,
     trust_from: Annotated[
         float | None, Query(None, ge=0, le=1, description="the least lower bound of trust")
     ],
     assistant: AssistantId,
     warranty: Annotated[bool, Query(False, description="those with a warranty alone")],
-    order: Annotated[Order, Query("trust")],
-) -> CardPage:
+    order: Annotated[ListingOrder, Query("trust")],
+) -> ListingCardPage:
     """Find what is offered: by words, tag, task, licence, price, and by what an assistant can trust.
 
     Texts are not searched. In the order `trust`, and with `trust_from`, the newest 5,000 matches are ranked; trust that
     changes between two pages may show a listing twice or not at all.
     """
-    found = SymbolicPromptTokenMarketplace().search(
+    results = SymbolicPromptTokenMarketplace().search(
         caller=request.auth,
-        asked=Asked(
+        query=ListingQuery(
             text=search,
             tag=tag,
-            task=lookups.by_id(Ritual.objects.all(), pk=ritual) if ritual is not None else None,
+            task=get_or_404.get_by_id(Ritual.objects.all(), pk=ritual)
+            if ritual is not None
+            else None,
             licence=licence,
-            price_from=_bound(price_from),
-            price_to=_bound(price_to),
+            price_from=_parse_price_bound(price_from),
+            price_to=_parse_price_bound(price_to),
             trust_from=trust_from,
-            assistant=_assistant(assistant),
+            assistant=_find_assistant(assistant),
             with_warranty=warranty,
             order=order,
-            after=_after(cursor, order=order),
+            after=_parse_cursor(cursor, order=order),
             limit=limit,
         ),
-        now=clock.reading(),
+        now=read_time.get_read_time(),
     )
     return {
-        **shapes.current(),
-        "total": found.total,
+        **schemas.get_score_version(),
+        "total": results.total,
         "facets": {
-            "rituals": [_facet(facet) for facet in found.tasks],
-            "tags": [_facet(facet) for facet in found.tags],
-            "licences": [_facet(facet) for facet in found.licences],
+            "rituals": [_serialize_facet(facet) for facet in results.tasks],
+            "tags": [_serialize_facet(facet) for facet in results.tags],
+            "licences": [_serialize_facet(facet) for facet in results.licences],
         },
-        "items": [_card(card) for card in found.cards],
-        "next_cursor": (paging.write((order, *found.cards[-1].place)) if found.has_more else None),
+        "items": [_serialize_card(card) for card in results.cards],
+        "next_cursor": (
+            pagination.encode_cursor((order, *results.cards[-1].sort_key))
+            if results.has_more
+            else None
+        ),
     }
 
 
-@routes.get("/market/listings/{int:listing_id}", scope="read", answer=ListingShape)
-def shown(request: Request, listing_id: Id, assistant: AssistantId) -> ListingShape:
+@routes.get("/market/listings/{int:listing_id}", scope="read", response_schema=ListingOut)
+def get_listing(
+    request: AuthenticatedRequest, listing_id: Id, assistant: AssistantId
+) -> ListingOut:
     """Show a listing, standing or withdrawn: its scores explained, its price parted, its warranties and disputes."""
-    row = listings.of(pk=listing_id)
-    return _shape(row, caller=request.auth, assistant=_assistant(assistant))
+    row = listings.get_listing(pk=listing_id)
+    return _serialize(row, caller=request.auth, assistant=_find_assistant(assistant))
 
 
 @routes.post(
-    "/market/listings", scope="market", body=NewListing, answer=ListingShape, refuses=(404,)
+    "/market/listings",
+    scope="market",
+    body=NewListing,
+    response_schema=ListingOut,
+    error_statuses=(404,),
 )
-def offered(request: Request, body: NewListing) -> Created[ListingShape]:
+def create_listing(request: AuthenticatedRequest, body: NewListing) -> WriteResult[ListingOut]:
     """Offer a prompt for tokens; the caller is its seller.
 
     It takes the role author in the prompt's team. Terms stay as they are listed: only the price can change.
     """
-    given = body.warranty
+    warranty_terms = body.warranty
     row = SymbolicPromptTokenMarketplace().list_prompt(
         caller=request.auth,
-        offer=Offer(
-            prompt=prompts.named(reference=str(body.prompt)),
+        offer=ListingOffer(
+            prompt=prompts.resolve(reference=str(body.prompt)),
             token_cost=body.price,
             licence=body.licence,
             preview=body.preview,
             royalty_bp=body.royalty_bp,
             max_discount_bp=body.max_discount_bp,
             warranty=WarrantyTerms(
-                ritual=rituals.named(reference=str(given.ritual)),
-                floor=given.floor,
-                runs=given.runs,
-                days=given.days,
+                ritual=rituals.resolve(reference=str(warranty_terms.ritual)),
+                floor=warranty_terms.floor,
+                runs=warranty_terms.runs,
+                days=warranty_terms.days,
             )
-            if given is not None
+            if warranty_terms is not None
             else None,
         ),
         now=timezone.now(),
     )
-    shape = _shape(listings.of(pk=row.pk), caller=request.auth)
-    return Created(body=shape, location=f"/api/v1/market/listings/{row.pk}")
+    serialized = _serialize(listings.get_listing(pk=row.pk), caller=request.auth)
+    return WriteResult(body=serialized, location=f"/api/v1/market/listings/{row.pk}")
 
 
 @routes.put(
-    "/market/listings/{int:listing_id}/price", scope="market", body=NewPrice, answer=ListingShape
+    "/market/listings/{int:listing_id}/price",
+    scope="market",
+    body=NewPrice,
+    response_schema=ListingOut,
 )
-def repriced(request: Request, listing_id: Id, body: NewPrice) -> ListingShape:
+def reprice_listing(request: AuthenticatedRequest, listing_id: Id, body: NewPrice) -> ListingOut:
     """Change what a listing costs from now on.
 
     Who has seen another price is not charged this one: his purchase is refused. It takes the role author in its team.
     """
     row = SymbolicPromptTokenMarketplace().reprice(
-        caller=request.auth, listing=listings.of(pk=listing_id), token_cost=body.price
+        caller=request.auth, listing=listings.get_listing(pk=listing_id), token_cost=body.price
     )
-    return _shape(listings.of(pk=row.pk), caller=request.auth)
+    return _serialize(listings.get_listing(pk=row.pk), caller=request.auth)
 
 
 @routes.delete("/market/listings/{int:listing_id}", scope="market")
-def withdrawn(request: Request, listing_id: Id, reason: str = "") -> None:
+def withdraw_listing(request: AuthenticatedRequest, listing_id: Id, reason: str = "") -> None:
     """Take a listing off the market, for a reason that is kept.
 
     Those who bought it keep it. It takes the role author in its team.
     """
     SymbolicPromptTokenMarketplace().withdraw_listing(
         caller=request.auth,
-        listing=listings.of(pk=listing_id),
+        listing=listings.get_listing(pk=listing_id),
         reason=reason,
         now=timezone.now(),
     )
 
 
-def _shape(
+def _serialize(
     row: PromptTokenListing, *, caller: Caller, assistant: Assistant | None = None
-) -> ListingShape:
-    now = clock.reading()
+) -> ListingOut:
+    now = read_time.get_read_time()
     market = SymbolicPromptTokenMarketplace()
-    (card,) = search.cards(caller=caller, listings=[row], assistant=assistant, now=now)
-    record = warranties.record(listing=row)
+    (card,) = search.build_cards(caller=caller, listings=[row], assistant=assistant, now=now)
+    record = warranties.get_history(listing=row)
     return {
-        **_card(card),
-        **shapes.current(),
-        "metrics": _metrics(market.metrics(prompt=row.prompt, now=now)),
-        "shares": [_share(share) for share in market.shares(listing=row)],
+        **_serialize_card(card),
+        **schemas.get_score_version(),
+        "metrics": _serialize_metrics(market.compute_scores(prompt=row.prompt, now=now)),
+        "shares": [_serialize_share(share) for share in market.build_price_breakdown(listing=row)],
         "warranties": {"open": record.open, "kept": record.kept, "failed": record.failed},
         "disputes": [
             {
@@ -345,35 +362,37 @@ def _shape(
                 "runs": failed.runs,
                 "settled_at": failed.settled_at,
             }
-            for failed in warranties.disputes(prompt=row.prompt)[:50]
+            for failed in warranties.list_disputes(prompt=row.prompt)[:50]
         ],
     }
 
 
-def _card(card: Card) -> CardShape:
+def _serialize_card(card: ListingCard) -> ListingCardOut:
     row = card.listing
     prompt = row.prompt
     return {
         "id": row.pk,
-        "prompt": shapes.prompt(prompt),
+        "prompt": schemas.serialize_prompt_ref(prompt),
         "preview": prompt.preview,
         "tags": prompt.tags,
-        "parent": shapes.prompt(prompt.parent) if prompt.parent is not None else None,
+        "parent": schemas.serialize_prompt_ref(prompt.parent)
+        if prompt.parent is not None
+        else None,
         "forks": card.forks,
         "team": prompt.team.name,
         "seller": row.seller.name,
-        "price": amounts.shown(row.price_micro),
+        "price": amount_fields.format_tokens(row.price_micro),
         "licence": row.licence,
         "royalty_bp": row.royalty_bp,
         "max_discount_bp": row.max_discount_bp,
-        "warranty": _warranty(row),
-        "trust": shapes.estimate(card.trust) if card.trust is not None else None,
-        "swarm": shapes.estimate(card.swarm),
+        "warranty": _serialize_warranty(row),
+        "trust": schemas.serialize_estimate(card.trust) if card.trust is not None else None,
+        "swarm": schemas.serialize_estimate(card.swarm),
         "swarm_adoption_score": row.swarm_adoption_score,
         "codex_usage_score": row.codex_usage_score,
         "symbolic_tag_weight": row.symbolic_tag_weight,
         "scored_at": row.scored_at,
-        "held": card.is_held,
+        "held": card.is_entitled,
         "own": card.is_own,
         "listed_at": row.listed_at,
         "withdrawn_at": row.withdrawn_at,
@@ -381,66 +400,68 @@ def _card(card: Card) -> CardShape:
     }
 
 
-def _warranty(row: PromptTokenListing) -> WarrantyShape | None:
+def _serialize_warranty(row: PromptTokenListing) -> WarrantyOut | None:
     floor, runs, days = row.warranty_floor, row.warranty_runs, row.warranty_days
     if floor is None or runs is None or days is None:
         return None
     return {
-        "ritual": shapes.ritual(row.warranty_ritual),
+        "ritual": schemas.serialize_ritual_ref(row.warranty_ritual),
         "floor": floor,
         "runs": runs,
         "days": days,
     }
 
 
-def _metrics(told: Metrics) -> MetricsShape:
+def _serialize_metrics(metrics: ListingScores) -> ListingMetricsOut:
     return {
-        "swarm_adoption_score": told.swarm_adoption_score,
-        "adopters": told.adopters,
-        "swarm": told.swarm,
-        "codex_usage_score": told.codex_usage_score,
-        "uses_kept": told.uses_kept,
-        "uses": told.uses,
-        "has_contract": told.has_contract,
-        "symbolic_tag_weight": told.symbolic_tag_weight,
+        "swarm_adoption_score": metrics.swarm_adoption_score,
+        "adopters": metrics.adopters,
+        "swarm": metrics.swarm,
+        "codex_usage_score": metrics.codex_usage_score,
+        "uses_kept": metrics.compliant_uses,
+        "uses": metrics.uses,
+        "has_contract": metrics.has_contract,
+        "symbolic_tag_weight": metrics.symbolic_tag_weight,
         "tags": [
-            {"tag": tag.tag, "purchases": tag.purchases, "share": tag.share} for tag in told.tags
+            {"tag": tag.tag, "purchases": tag.purchases, "share": tag.share} for tag in metrics.tags
         ],
-        "purchases": told.purchases,
+        "purchases": metrics.purchases,
     }
 
 
-def _share(share: Share) -> ShareShape:
+def _serialize_share(share: PriceBreakdownItem) -> PriceShareOut:
     return {
         "role": share.role,  # type: ignore[typeddict-item]  # one of the three
         "holder": share.holder.name if share.holder is not None else None,
-        "ancestor": shapes.prompt(share.ancestor) if share.ancestor is not None else None,
+        "ancestor": schemas.serialize_prompt_ref(share.ancestor)
+        if share.ancestor is not None
+        else None,
         "reference": share.reference,
         "rate_bp": share.rate_bp,
-        "amount": amounts.shown(share.amount_micro),
+        "amount": amount_fields.format_tokens(share.amount_micro),
     }
 
 
-def _facet(facet: search.Facet) -> FacetShape:
+def _serialize_facet(facet: search.Facet) -> FacetOut:
     return {"value": facet.value, "label": facet.label, "count": facet.count}
 
 
-def _assistant(assistant_id: int | None) -> Assistant | None:
+def _find_assistant(assistant_id: int | None) -> Assistant | None:
     if assistant_id is None:
         return None
-    return lookups.by_id(Assistant.objects.all(), pk=assistant_id)
+    return get_or_404.get_by_id(Assistant.objects.all(), pk=assistant_id)
 
 
-def _bound(price: str | None) -> Decimal | None:
-    return None if price is None else money.tokens(money.micro(price))
+def _parse_price_bound(price: str | None) -> Decimal | None:
+    return None if price is None else amounts.to_tokens(amounts.to_micro(price))
 
 
-def _after(cursor: str | None, *, order: str) -> search.Place | None:
+def _parse_cursor(cursor: str | None, *, order: str) -> search.SortKey | None:
     """The place in a cursor, which must be one of this order."""
-    key = paging.read(cursor, like=("", 0.0, 0))
+    key = pagination.decode_cursor(cursor, key_types=("", 0.0, 0))
     if key is None:
         return None
-    given, value, pk = str(key[0]), float(key[1]), int(key[2])
-    if given != order or not search.is_place(value, order=order):
-        raise paging.unreadable(cursor)
+    cursor_order, value, pk = str(key[0]), float(key[1]), int(key[2])
+    if cursor_order != order or not search.is_valid_sort_value(value, order=order):
+        raise pagination.build_cursor_error(cursor)
     return value, pk

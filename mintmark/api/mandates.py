@@ -6,22 +6,22 @@ from typing import Annotated, TypedDict
 from django.utils import timezone
 from pydantic import Field
 
-from mintmark.market import mandates
+from mintmark.deployments import mandates
+from mintmark.deployments.models import Mandate
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
-from mintmark.market.models import Mandate
 from mintmark.registry.models import Assistant
 
-from . import amounts, lookups, permissions
-from .amounts import Limit, Tokens
-from .bodies import Body, Id
-from .credentials import Request
-from .routes import Routes
-from .shapes import Score
+from . import amount_fields, get_or_404, permissions
+from .amount_fields import PriceOrZero, Tokens
+from .authentication import AuthenticatedRequest
+from .endpoints import Routes
+from .request_body import Id, RequestBody
+from .schemas import Score
 
 routes = Routes(tag="mandates")
 
 
-class MandateShape(TypedDict):
+class MandateOut(TypedDict):
     """What an assistant may spend by itself, on a purchase and on a day of UTC, and the lower bound of trust that its
     injections need; `set_by` is null where nobody gave one yet."""
 
@@ -32,44 +32,47 @@ class MandateShape(TypedDict):
     set_at: datetime | None
 
 
-class NewMandate(Body):
+class NewMandate(RequestBody):
     """What an assistant may do by itself from now on; beyond it, a person confirms."""
 
-    per_purchase: Limit
-    per_day: Limit
+    per_purchase: PriceOrZero
+    per_day: PriceOrZero
     trust_floor: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
-@routes.get("/assistants/{int:assistant_id}/mandate", scope="read", answer=MandateShape)
-def shown(request: Request, assistant_id: Id) -> MandateShape:
+@routes.get("/assistants/{int:assistant_id}/mandate", scope="read", response_schema=MandateOut)
+def get_mandate(request: AuthenticatedRequest, assistant_id: Id) -> MandateOut:
     """Show what an assistant may do by itself: to itself, its team and auditors."""
-    assistant = lookups.by_id(Assistant.objects.all(), pk=assistant_id)
+    assistant = get_or_404.get_by_id(Assistant.objects.all(), pk=assistant_id)
     permissions.require_record_reader(request.auth, assistant=assistant)
-    return _shape(mandates.of(assistant=assistant))
+    return _serialize(mandates.get_mandate(assistant=assistant))
 
 
 @routes.put(
-    "/assistants/{int:assistant_id}/mandate", scope="market", body=NewMandate, answer=MandateShape
+    "/assistants/{int:assistant_id}/mandate",
+    scope="market",
+    body=NewMandate,
+    response_schema=MandateOut,
 )
-def put(request: Request, assistant_id: Id, body: NewMandate) -> MandateShape:
+def set_mandate(request: AuthenticatedRequest, assistant_id: Id, body: NewMandate) -> MandateOut:
     """Say what an assistant may do by itself from now on. It takes the role operator in its team."""
-    row = SymbolicPromptTokenMarketplace().give_mandate(
+    row = SymbolicPromptTokenMarketplace().set_mandate(
         caller=request.auth,
-        assistant=lookups.by_id(Assistant.objects.all(), pk=assistant_id),
-        per_purchase_micro=amounts.limit(body.per_purchase),
-        per_day_micro=amounts.limit(body.per_day),
+        assistant=get_or_404.get_by_id(Assistant.objects.all(), pk=assistant_id),
+        per_purchase_micro=amount_fields.parse_price_or_zero(body.per_purchase),
+        per_day_micro=amount_fields.parse_price_or_zero(body.per_day),
         trust_floor=body.trust_floor,
         now=timezone.now(),
     )
-    return _shape(row)
+    return _serialize(row)
 
 
-def _shape(row: Mandate) -> MandateShape:
-    given = row.pk is not None
+def _serialize(row: Mandate) -> MandateOut:
+    is_set = row.pk is not None
     return {
-        "per_purchase": amounts.shown(row.per_purchase_micro),
-        "per_day": amounts.shown(row.per_day_micro),
+        "per_purchase": amount_fields.format_tokens(row.per_purchase_micro),
+        "per_day": amount_fields.format_tokens(row.per_day_micro),
         "trust_floor": row.trust_floor,
-        "set_by": row.set_by.name if given else None,
-        "set_at": row.set_at if given else None,
+        "set_by": row.set_by.name if is_set else None,
+        "set_at": row.set_at if is_set else None,
     }

@@ -6,15 +6,15 @@ from typing import TypedDict
 from mintmark.registry import memories
 from mintmark.registry.models import Assistant, MemoryEntry
 
-from . import lookups, paging
-from .bodies import Body, Id
-from .credentials import Request
-from .routes import Routes
+from . import get_or_404, pagination
+from .authentication import AuthenticatedRequest
+from .endpoints import Routes
+from .request_body import Id, RequestBody
 
 routes = Routes(tag="memories")
 
 
-class MemoryShape(TypedDict):
+class MemoryOut(TypedDict):
     """A text that an assistant remembers under a key."""
 
     key: str
@@ -23,57 +23,67 @@ class MemoryShape(TypedDict):
 
 
 class MemoryPage(TypedDict):
-    items: list[MemoryShape]
+    items: list[MemoryOut]
     next_cursor: str | None
 
 
-class NewMemory(Body):
+class NewMemory(RequestBody):
     """What to remember, in the place of what stands under the key."""
 
     text: str
 
 
 @routes.get(
-    "/assistants/{int:assistant_id}/memory", scope="read", answer=MemoryPage, refuses=(400,)
+    "/assistants/{int:assistant_id}/memory",
+    scope="read",
+    response_schema=MemoryPage,
+    error_statuses=(400,),
 )
-def listed(
-    request: Request, assistant_id: Id, limit: paging.Limit, cursor: paging.Cursor
+def list_memories(
+    request: AuthenticatedRequest,
+    assistant_id: Id,
+    limit: pagination.Limit,
+    cursor: pagination.Cursor,
 ) -> MemoryPage:
     """List what an assistant remembers, by key: to itself and its team."""
-    rows = memories.of(caller=request.auth, assistant=_assistant(assistant_id))
-    after = paging.read(cursor, like=("",))
+    rows = memories.list_memories(caller=request.auth, assistant=_get_assistant(assistant_id))
+    after = pagination.decode_cursor(cursor, key_types=("",))
     if after is not None:
         rows = rows.filter(key__gt=after[0])
-    page, following = paging.cut(list(rows[: limit + 1]), limit=limit, key=lambda row: (row.key,))
-    return {"items": [_shape(row) for row in page], "next_cursor": following}
+    page, next_cursor = pagination.slice_page(
+        list(rows[: limit + 1]), limit=limit, key=lambda row: (row.key,)
+    )
+    return {"items": [_serialize(row) for row in page], "next_cursor": next_cursor}
 
 
 @routes.put(
     "/assistants/{int:assistant_id}/memory/{key}",
     scope="registry",
     body=NewMemory,
-    answer=MemoryShape,
+    response_schema=MemoryOut,
 )
-def kept(request: Request, assistant_id: Id, key: str, body: NewMemory) -> MemoryShape:
+def store_memory(
+    request: AuthenticatedRequest, assistant_id: Id, key: str, body: NewMemory
+) -> MemoryOut:
     """Let an assistant remember a text under a key.
 
     It takes the role operator in its team, or the assistant itself.
     """
-    row = memories.keep(
-        caller=request.auth, assistant=_assistant(assistant_id), key=key, text=body.text
+    row = memories.store(
+        caller=request.auth, assistant=_get_assistant(assistant_id), memory_key=key, text=body.text
     )
-    return _shape(row)
+    return _serialize(row)
 
 
 @routes.delete("/assistants/{int:assistant_id}/memory/{key}", scope="registry")
-def forgotten(request: Request, assistant_id: Id, key: str) -> None:
+def forget_memory(request: AuthenticatedRequest, assistant_id: Id, key: str) -> None:
     """Let an assistant forget what stands under a key. What was measured with it stays measured."""
-    memories.forget(caller=request.auth, assistant=_assistant(assistant_id), key=key)
+    memories.delete(caller=request.auth, assistant=_get_assistant(assistant_id), memory_key=key)
 
 
-def _assistant(assistant_id: int) -> Assistant:
-    return lookups.by_id(Assistant.objects.all(), pk=assistant_id)
+def _get_assistant(assistant_id: int) -> Assistant:
+    return get_or_404.get_by_id(Assistant.objects.all(), pk=assistant_id)
 
 
-def _shape(row: MemoryEntry) -> MemoryShape:
+def _serialize(row: MemoryEntry) -> MemoryOut:
     return {"key": row.key, "text": row.text, "created_at": row.created_at}

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from . import reference_pages
 
-FILE = Path(__file__).resolve().parents[2] / "openapi.json"
+SCHEMA_FILE = Path(__file__).resolve().parents[2] / "openapi.json"
 
 
-def rendered() -> str:
+def render_schema() -> str:
     """The schema as it is checked in."""
-    from . import door
+    from . import app
 
-    return json.dumps(door.api.get_openapi_schema(), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(app.api.get_openapi_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
 def main() -> None:
@@ -22,8 +22,8 @@ def main() -> None:
     import django
 
     django.setup()
-    FILE.write_text(rendered())
-    reference_pages.write(json.loads(rendered()))
+    SCHEMA_FILE.write_text(render_schema())
+    reference_pages.write_pages(json.loads(render_schema()))
 
 
 if __name__ == "__main__":

@@ -11,43 +11,43 @@ from ninja import Query
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
 from mintmark.accounts.models import Team
-from mintmark.core import errors
-from mintmark.telemetry import arrivals, evaluations, mappings, records
-from mintmark.telemetry.evaluations import Receipt
-from mintmark.telemetry.mappings import OtlpMapping
+from mintmark.common import errors
+from mintmark.otlp import ingest, ingest_counts, mappings, parser
+from mintmark.otlp.ingest import IngestResult
+from mintmark.otlp.mappings import OtlpMappingDocument
 
-from . import answers, permissions, refusals
-from .credentials import Request
-from .routes import Routes
+from . import api_errors, permissions, responses
+from .authentication import AuthenticatedRequest
+from .endpoints import Routes
 
 routes = Routes(tag="otlp")
 
 PROTOBUF = "application/x-protobuf"
-MOST_BYTES = 8 * 2**20
+MAX_BYTES = 8 * 2**20
 """Of an export once it is unpacked."""
-_GZIP = 16 + zlib.MAX_WBITS
-_CAUSES_TOLD = 5
+_GZIP_WBITS = 16 + zlib.MAX_WBITS
+_MAX_CAUSES = 5
 
-OfTeam = Annotated[
+TeamFilter = Annotated[
     str | None,
     Query(None, max_length=64, description="the team; without it the caller's own"),
 ]
 
 
-class Partial(TypedDict):
+class PartialSuccess(TypedDict):
     """What was not recorded, and why; OTLP writes the number as a text."""
 
     rejectedLogRecords: str
     errorMessage: str
 
 
-class Exported(TypedDict):
+class ExportLogsResponse(TypedDict):
     """OTLP's answer; empty where everything was recorded."""
 
-    partialSuccess: NotRequired[Partial]
+    partialSuccess: NotRequired[PartialSuccess]
 
 
-class MappingShape(TypedDict):
+class OtlpMappingOut(TypedDict):
     """The mapping in force; `version` 0 where a team never set one, and then nothing is recorded."""
 
     team: str
@@ -57,7 +57,7 @@ class MappingShape(TypedDict):
     set_at: datetime | None
 
 
-class ArrivalShape(TypedDict):
+class OtlpIngestCountOut(TypedDict):
     """How often the same came of events: `fate` is recorded, repeated, seen (an attribute that rejected events had), or
     the cause of a rejection, which `says` tells in words."""
 
@@ -70,22 +70,22 @@ class ArrivalShape(TypedDict):
     last_at: datetime
 
 
-class Arrivals(TypedDict):
+class OtlpIngestCountsOut(TypedDict):
     """Everything that is counted of a team, the most frequent first."""
 
     team: str
-    items: list[ArrivalShape]
+    items: list[OtlpIngestCountOut]
 
 
-@routes.raw_post(
+@routes.post_raw(
     "/otlp/v1/logs",
     scope="evidence",
-    body=records.Export,
-    answer=Exported,
-    refuses=(404,),
-    also=(PROTOBUF,),
+    body=parser.OtlpLogExport,
+    response_schema=ExportLogsResponse,
+    error_statuses=(404,),
+    extra_media_types=(PROTOBUF,),
 )
-def received(request: Request, team: OfTeam) -> HttpResponse:
+def ingest_otlp_logs(request: AuthenticatedRequest, team: TeamFilter) -> HttpResponse:
     """Take OTLP's export of logs, in JSON or protobuf, plain or in gzip: the evaluation events in it become evidence.
 
     Each `gen_ai.evaluation.result` is read by the mapping of the team. What it does not read is counted, and the
@@ -93,121 +93,137 @@ def received(request: Request, team: OfTeam) -> HttpResponse:
     second time. It takes the role operator in the team, or the key of an assistant of it, which tells of itself alone.
     """
     is_protobuf = request.content_type == PROTOBUF
-    raw = _unpacked(request)
-    found = records.from_protobuf(raw) if is_protobuf else records.from_json(raw)
-    receipt = evaluations.receive(
-        caller=request.auth, team=_team(request, team), records=found, now=timezone.now()
+    raw = _decompress_body(request)
+    log_records = parser.parse_protobuf(raw) if is_protobuf else parser.parse_json(raw)
+    receipt = ingest.ingest(
+        caller=request.auth,
+        team=_resolve_team(request, team),
+        records=log_records,
+        now=timezone.now(),
     )
-    return _answer(receipt, is_protobuf=is_protobuf)
+    return _build_response(receipt, is_protobuf=is_protobuf)
 
 
-@routes.get("/otlp/mapping", scope="read", answer=MappingShape, refuses=(404,))
-def mapping(request: Request, team: OfTeam) -> MappingShape:
+@routes.get("/otlp/mapping", scope="read", response_schema=OtlpMappingOut, error_statuses=(404,))
+def get_otlp_mapping(request: AuthenticatedRequest, team: TeamFilter) -> OtlpMappingOut:
     """Show how a team's evaluation events are read: to those of the team and to auditors."""
-    whose = _team(request, team)
-    mappings.require_reader(caller=request.auth, team=whose)
-    return _mapping(whose)
+    mapping_team = _resolve_team(request, team)
+    mappings.require_reader(caller=request.auth, team=mapping_team)
+    return _serialize_mapping(mapping_team)
 
 
 @routes.put(
-    "/otlp/mapping", scope="registry", body=OtlpMapping, answer=MappingShape, refuses=(404,)
+    "/otlp/mapping",
+    scope="registry",
+    body=OtlpMappingDocument,
+    response_schema=OtlpMappingOut,
+    error_statuses=(404,),
 )
-def mapping_put(request: Request, team: OfTeam, body: OtlpMapping) -> MappingShape:
+def set_otlp_mapping(
+    request: AuthenticatedRequest, team: TeamFilter, body: OtlpMappingDocument
+) -> OtlpMappingOut:
     """Say how a team's evaluation events are read from now on. It takes the role operator in the team."""
-    whose = _team(request, team)
-    mappings.put(caller=request.auth, team=whose, document=body, now=timezone.now())
-    return _mapping(whose)
+    mapping_team = _resolve_team(request, team)
+    mappings.set_mapping(caller=request.auth, team=mapping_team, document=body, now=timezone.now())
+    return _serialize_mapping(mapping_team)
 
 
-@routes.get("/otlp/arrivals", scope="read", answer=Arrivals, refuses=(404,))
-def counted(request: Request, team: OfTeam) -> Arrivals:
+@routes.get(
+    "/otlp/arrivals", scope="read", response_schema=OtlpIngestCountsOut, error_statuses=(404,)
+)
+def list_otlp_counts(request: AuthenticatedRequest, team: TeamFilter) -> OtlpIngestCountsOut:
     """Say what became of a team's events, and what of those that were rejected could not be read."""
-    whose = _team(request, team)
+    counted_team = _resolve_team(request, team)
     return {
-        "team": whose.name,
+        "team": counted_team.name,
         "items": [
             {
                 "fate": row.fate,
                 "attribute": row.attribute,
                 "value": row.value,
                 "count": row.count,
-                "says": arrivals.CAUSES.get(row.fate, ""),
+                "says": ingest_counts.REJECTION_CAUSES.get(row.fate, ""),
                 "first_at": row.first_at,
                 "last_at": row.last_at,
             }
-            for row in arrivals.of(caller=request.auth, team=whose)
+            for row in ingest_counts.list_counts(caller=request.auth, team=counted_team)
         ],
     }
 
 
-@routes.delete("/otlp/arrivals", scope="registry", refuses=(404,))
-def forgotten(request: Request, team: OfTeam) -> None:
+@routes.delete("/otlp/arrivals", scope="registry", error_statuses=(404,))
+def reset_otlp_counts(request: AuthenticatedRequest, team: TeamFilter) -> None:
     """Begin to count a team's events anew; evidence stays. It takes the role operator in the team."""
-    arrivals.forget(caller=request.auth, team=_team(request, team))
+    ingest_counts.reset_counts(caller=request.auth, team=_resolve_team(request, team))
 
 
-def _team(request: Request, name: str | None) -> Team:
+def _resolve_team(request: AuthenticatedRequest, name: str | None) -> Team:
     if name is None:
-        return permissions.team_of(request.auth, name=None)
-    found = Team.objects.filter(name=name).first()
-    if found is None:
+        return permissions.resolve_team(request.auth, name=None)
+    team = Team.objects.filter(name=name).first()
+    if team is None:
         raise errors.NotFound(f"There is no team {name!r}.")
-    return found
+    return team
 
 
-def _mapping(team: Team) -> MappingShape:
-    row = mappings.current(team=team)
+def _serialize_mapping(team: Team) -> OtlpMappingOut:
+    row = mappings.get_current_mapping(team=team)
     return {
         "team": team.name,
         "version": row.version if row else 0,
-        "document": mappings.document(row).model_dump(mode="json"),
+        "document": mappings.load_document(row).model_dump(mode="json"),
         "set_by": row.set_by.name if row else None,
         "set_at": row.set_at if row else None,
     }
 
 
-def _unpacked(request: Request) -> bytes:
+def _decompress_body(request: AuthenticatedRequest) -> bytes:
     """The body without its packing. What unpacks to more than is taken is left packed."""
-    packing = (request.headers.get("Content-Encoding") or "identity").strip().lower()
-    if packing not in ("gzip", "identity"):
-        raise refusals.UnsupportedMediaType(
-            f"The body is packed as {packing[:40]!r}; send gzip, or plain."
+    encoding = (request.headers.get("Content-Encoding") or "identity").strip().lower()
+    if encoding not in ("gzip", "identity"):
+        raise api_errors.UnsupportedMediaType(
+            f"The body is packed as {encoding[:40]!r}; send gzip, or plain."
         )
-    raw, most = request.body, min(MOST_BYTES, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
-    if packing == "gzip":
-        unpacking = zlib.decompressobj(_GZIP)
+    raw, max_bytes = request.body, min(MAX_BYTES, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    if encoding == "gzip":
+        decompressor = zlib.decompressobj(_GZIP_WBITS)
         try:
-            raw = unpacking.decompress(raw, most + 1)
-        except zlib.error as broken:
-            raise records.InvalidTelemetry("The body is called gzip and is none.") from broken
-        if not unpacking.eof and len(raw) <= most:
-            raise records.InvalidTelemetry("The gzip of the body ends too early.")
-    if len(raw) > most:
-        raise refusals.BodyTooLarge(
-            f"The export is larger than the {most:,} bytes that are taken; send smaller batches."
+            raw = decompressor.decompress(raw, max_bytes + 1)
+        except zlib.error as error:
+            raise parser.InvalidTelemetry("The body is called gzip and is none.") from error
+        if not decompressor.eof and len(raw) <= max_bytes:
+            raise parser.InvalidTelemetry("The gzip of the body ends too early.")
+    if len(raw) > max_bytes:
+        raise api_errors.BodyTooLarge(
+            f"The export is larger than the {max_bytes:,} bytes that are taken; send smaller batches."
         )
     return raw
 
 
-def _answer(receipt: Receipt, *, is_protobuf: bool) -> HttpResponse:
-    rejected, says = receipt.rejected_in_all, _says(receipt)
+def _build_response(receipt: IngestResult, *, is_protobuf: bool) -> HttpResponse:
+    rejected, error_message = receipt.rejected_total, _summarise_rejections(receipt)
     if is_protobuf:
         message = ExportLogsServiceResponse()
         if rejected:
             message.partial_success.rejected_log_records = rejected
-            message.partial_success.error_message = says
-        response = answers.write_answer(message.SerializeToString(), status=200)
+            message.partial_success.error_message = error_message
+        response = responses.build_write_response(message.SerializeToString(), status=200)
         response["Content-Type"] = PROTOBUF
         return response
-    body: Exported = {}
+    body: ExportLogsResponse = {}
     if rejected:
-        body["partialSuccess"] = {"rejectedLogRecords": str(rejected), "errorMessage": says}
-    return answers.write_answer(answers.write(body, shape=Exported), status=200)
+        body["partialSuccess"] = {
+            "rejectedLogRecords": str(rejected),
+            "errorMessage": error_message,
+        }
+    return responses.build_write_response(
+        responses.dump_json(body, schema=ExportLogsResponse), status=200
+    )
 
 
-def _says(receipt: Receipt) -> str:
+def _summarise_rejections(receipt: IngestResult) -> str:
     """The most frequent causes, in a line."""
-    causes = sorted(receipt.rejected.items(), key=lambda each: (-each[1], each[0].sentence))
-    told = [f"{n} × {fate.sentence}" for fate, n in causes[:_CAUSES_TOLD]]
-    more = len(causes) - len(told)
-    return "; ".join(told) + (f"; and {more} causes more" if more > 0 else "")
+    causes = sorted(receipt.rejected.items(), key=lambda cause: (-cause[1], cause[0].sentence))
+    sentences = [f"{n} × {outcome.sentence}" for outcome, n in causes[:_MAX_CAUSES]]
+    remaining = len(causes) - len(sentences)
+    return "; ".join(sentences) + (f"; and {remaining} causes more" if remaining > 0 else "")

@@ -9,16 +9,16 @@ from pydantic import Field
 
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Team
-from mintmark.core import errors
+from mintmark.common import errors
 from mintmark.registry import assistants, codices, prompts
 from mintmark.registry.models import Assistant, Prompt
 
-from . import paging, permissions, verdicts
-from .answers import Created
-from .bodies import MAX_ID, Body, Id, Reference
-from .credentials import Request
-from .routes import Routes
-from .verdicts import VerdictShape
+from . import clause_schemas, pagination, permissions
+from .authentication import AuthenticatedRequest
+from .clause_schemas import ClauseResultOut
+from .endpoints import Routes
+from .request_body import MAX_ID, Id, Reference, RequestBody
+from .responses import WriteResult
 
 routes = Routes(tag="prompts")
 
@@ -41,7 +41,7 @@ class PromptSummary(TypedDict):
     created_at: datetime
 
 
-class PromptShape(PromptSummary):
+class PromptOut(PromptSummary):
     """A prompt; `text` is null to a caller who is not entitled to it. Once `withdrawn_at` is set nobody may use it: its
     own team still reads what it was."""
 
@@ -49,7 +49,7 @@ class PromptShape(PromptSummary):
     withdrawn_at: datetime | None
 
 
-class TextShape(TypedDict):
+class PromptTextOut(TypedDict):
     """The exact text and the SHA-256 of its UTF-8 bytes."""
 
     id: int
@@ -62,14 +62,14 @@ class PromptPage(TypedDict):
     next_cursor: str | None
 
 
-class RegisteredShape(PromptShape):
+class RegisteredPromptOut(PromptOut):
     """A prompt as it was registered; `findings` are the clauses of the codex that binds everybody which its text
     breaks. They refuse nothing here: a blocking one stands in the way of injecting it."""
 
-    findings: list[VerdictShape]
+    findings: list[ClauseResultOut]
 
 
-class NewPrompt(Body):
+class NewPrompt(RequestBody):
     """A text to register for ever. `parent`, a text of the same team, makes it a revision (same line) or a fork; other
     teams' are forked at `/prompts/{id}/forks`."""
 
@@ -89,11 +89,11 @@ class NewPrompt(Body):
     variables: Annotated[list[str], Field(max_length=200)] | None = None
 
 
-@routes.get("/prompts", scope="read", answer=PromptPage, refuses=(400,))
-def listed(
-    request: Request,
-    limit: paging.Limit,
-    cursor: paging.Cursor,
+@routes.get("/prompts", scope="read", response_schema=PromptPage, error_statuses=(400,))
+def list_prompts(
+    request: AuthenticatedRequest,
+    limit: pagination.Limit,
+    cursor: pagination.Cursor,
     search: Annotated[
         str, Query("", max_length=200, description="part of a namespace, name, title or preview")
     ],
@@ -114,45 +114,53 @@ def listed(
     if ritual is not None:
         rows = rows.filter(standing__ritual=ritual)
     rows = rows.defer("text", "wording").order_by("-id")
-    page, following = paging.newest(rows, limit=limit, cursor=cursor)
-    return {"items": [_summary(row) for row in page], "next_cursor": following}
+    page, next_cursor = pagination.paginate_by_id(rows, limit=limit, cursor=cursor)
+    return {"items": [_serialize_summary(row) for row in page], "next_cursor": next_cursor}
 
 
-@routes.get("/prompts/named", scope="read", answer=PromptShape, refuses=(404,))
-def named(request: Request, ref: Reference) -> PromptShape:
+@routes.get("/prompts/named", scope="read", response_schema=PromptOut, error_statuses=(404,))
+def find_prompt(request: AuthenticatedRequest, ref: Reference) -> PromptOut:
     """Find a prompt.
 
     `ref` is `namespace/name@3`, `namespace/name@label`, `namespace/name` (the latest revision), `sha256:…` or an id.
     """
-    return shape(prompts.named(reference=ref), caller=request.auth)
+    return serialize_prompt(prompts.resolve(reference=ref), caller=request.auth)
 
 
-@routes.get("/prompts/{int:prompt_id}", scope="read", answer=PromptShape)
-def shown(request: Request, prompt_id: Id) -> PromptShape:
+@routes.get("/prompts/{int:prompt_id}", scope="read", response_schema=PromptOut)
+def get_prompt(request: AuthenticatedRequest, prompt_id: Id) -> PromptOut:
     """Show a prompt, with its text to those who are entitled to it."""
-    return shape(prompts.named(reference=str(prompt_id)), caller=request.auth)
+    return serialize_prompt(prompts.resolve(reference=str(prompt_id)), caller=request.auth)
 
 
-@routes.get("/prompts/{int:prompt_id}/text", scope="read", answer=TextShape)
-def text(request: Request, prompt_id: Id) -> TextShape:
+@routes.get("/prompts/{int:prompt_id}/text", scope="read", response_schema=PromptTextOut)
+def get_prompt_text(request: AuthenticatedRequest, prompt_id: Id) -> PromptTextOut:
     """Read the exact text: open ones, those of the caller's teams, those his teams are entitled to."""
-    row = prompts.named(reference=str(prompt_id))
+    row = prompts.resolve(reference=str(prompt_id))
     require_reader(request.auth, row)
     return {"id": row.pk, "digest": f"sha256:{row.digest}", "text": row.text}
 
 
-@routes.post("/prompts", scope="registry", body=NewPrompt, answer=RegisteredShape, refuses=(404,))
-def registered(request: Request, body: NewPrompt) -> Created[RegisteredShape]:
+@routes.post(
+    "/prompts",
+    scope="registry",
+    body=NewPrompt,
+    response_schema=RegisteredPromptOut,
+    error_statuses=(404,),
+)
+def register_prompt(
+    request: AuthenticatedRequest, body: NewPrompt
+) -> WriteResult[RegisteredPromptOut]:
     """Register a text for ever.
 
     Without `revision` it takes the line's next. The same text under the same revision again returns what is there. It
     takes the role author in the team. A parent of another team is forked at `/prompts/{id}/forks`, where its licence
     and royalties are kept.
     """
-    team = permissions.team_of(request.auth, name=body.team)
+    team = permissions.resolve_team(request.auth, name=body.team)
     prompts.require_author(caller=request.auth, team=team)
     row = prompts.register(
-        draft=prompts.Draft(
+        draft=prompts.PromptDraft(
             namespace=body.namespace,
             name=body.name,
             text=body.text,
@@ -160,9 +168,9 @@ def registered(request: Request, body: NewPrompt) -> Created[RegisteredShape]:
             title=body.title,
             preview=body.preview,
             is_open=body.is_open,
-            parent=_parent(request.auth, body.parent, team=team),
+            parent=_resolve_parent(request.auth, body.parent, team=team),
             mutation_note=body.mutation_note,
-            forked_by=forker(request.auth, body.forked_by),
+            forked_by=resolve_forker(request.auth, body.forked_by),
             tags=body.tags,
             licence=body.licence,
             variables=body.variables,
@@ -170,18 +178,21 @@ def registered(request: Request, body: NewPrompt) -> Created[RegisteredShape]:
         author=request.auth.principal,
         team=team,
     )
-    (checked,) = codices.checked(prompts=[row])
-    return Created(
-        body={**shape(row, caller=request.auth), "findings": verdicts.told(checked.broken)},
+    (clause_report,) = codices.check_prompts(prompts=[row])
+    return WriteResult(
+        body={
+            **serialize_prompt(row, caller=request.auth),
+            "findings": clause_schemas.serialize_clause_results(clause_report.failed_results),
+        },
         location=f"/api/v1/prompts/{row.pk}",
     )
 
 
-def _parent(caller: Caller, reference: int | str | None, *, team: Team) -> Prompt | None:
+def _resolve_parent(caller: Caller, reference: int | str | None, *, team: Team) -> Prompt | None:
     """The parent, whose reputation the child starts from: a text of the same team, which needs no licence for it."""
     if reference is None:
         return None
-    parent = prompts.named(reference=str(reference))
+    parent = prompts.resolve(reference=str(reference))
     require_reader(caller, parent)
     if parent.team_id != team.pk:
         raise errors.Forbidden(
@@ -191,11 +202,11 @@ def _parent(caller: Caller, reference: int | str | None, *, team: Team) -> Promp
     return parent
 
 
-def forker(caller: Caller, reference: int | str | None) -> Assistant | None:
+def resolve_forker(caller: Caller, reference: int | str | None) -> Assistant | None:
     """The assistant that made a fork, which must be the caller's to operate."""
     if reference is None:
         return None
-    assistant = assistants.named(reference=str(reference))
+    assistant = assistants.resolve(reference=str(reference))
     assistants.require_operator(caller=caller, team_id=assistant.team_id)
     return assistant
 
@@ -208,17 +219,17 @@ def require_reader(caller: Caller, prompt: Prompt) -> None:
         )
 
 
-def shape(row: Prompt, *, caller: Caller) -> PromptShape:
+def serialize_prompt(row: Prompt, *, caller: Caller) -> PromptOut:
     """A prompt as this caller may see it."""
-    readable = prompts.may_read_text(caller=caller, prompt=row)
+    is_readable = prompts.may_read_text(caller=caller, prompt=row)
     return {
-        **_summary(row),
-        "text": row.text if readable else None,
+        **_serialize_summary(row),
+        "text": row.text if is_readable else None,
         "withdrawn_at": row.tombstone.set_at if hasattr(row, "tombstone") else None,
     }
 
 
-def _summary(row: Prompt) -> PromptSummary:
+def _serialize_summary(row: Prompt) -> PromptSummary:
     return {
         "id": row.pk,
         "reference": row.reference,

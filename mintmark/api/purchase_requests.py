@@ -7,78 +7,94 @@ from django.utils import timezone
 from ninja import Query
 
 from mintmark.accounts.callers import Caller
-from mintmark.market import requests
+from mintmark.market import purchase_requests
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.market.models import PurchaseRequest
 
-from . import lookups, paging, purchases, receipts
-from .answers import Created
-from .bodies import Id
-from .credentials import Request
-from .purchases import BoughtShape
-from .receipts import PurchaseRequestShape
-from .routes import Routes
+from . import get_or_404, pagination, purchase_schemas, purchases
+from .authentication import AuthenticatedRequest
+from .endpoints import Routes
+from .purchase_schemas import PurchaseRequestOut
+from .purchases import PurchaseResultOut
+from .request_body import Id
+from .responses import WriteResult
 
 routes = Routes(tag="purchase_requests")
 
-State = Literal["waiting", "confirmed", "declined"]
+RequestState = Literal["waiting", "confirmed", "declined"]
 
 
-class RequestPage(TypedDict):
-    items: list[PurchaseRequestShape]
+class PurchaseRequestPage(TypedDict):
+    items: list[PurchaseRequestOut]
     next_cursor: str | None
 
 
-@routes.get("/purchase-requests", scope="read", answer=RequestPage, refuses=(400,))
-def listed(
-    request: Request,
-    limit: paging.Limit,
-    cursor: paging.Cursor,
-    state: Annotated[State | None, Query(None, description="those that stand so alone")],
-) -> RequestPage:
+@routes.get(
+    "/purchase-requests", scope="read", response_schema=PurchaseRequestPage, error_statuses=(400,)
+)
+def list_purchase_requests(
+    request: AuthenticatedRequest,
+    limit: pagination.Limit,
+    cursor: pagination.Cursor,
+    state: Annotated[RequestState | None, Query(None, description="those that stand so alone")],
+) -> PurchaseRequestPage:
     """List what the assistants of the caller's teams asked for, newest first; an assistant sees its own."""
-    rows = _visible_to(request.auth)
+    rows = _list_visible(request.auth)
     if state is not None:
         rows = rows.filter(state=state)
-    page, following = paging.newest(rows, limit=limit, cursor=cursor)
-    return {"items": [receipts.request(row) for row in page], "next_cursor": following}
+    page, next_cursor = pagination.paginate_by_id(rows, limit=limit, cursor=cursor)
+    return {
+        "items": [purchase_schemas.serialize_purchase_request(row) for row in page],
+        "next_cursor": next_cursor,
+    }
 
 
-@routes.get("/purchase-requests/{int:request_id}", scope="read", answer=PurchaseRequestShape)
-def shown(request: Request, request_id: Id) -> PurchaseRequestShape:
+@routes.get("/purchase-requests/{int:request_id}", scope="read", response_schema=PurchaseRequestOut)
+def get_purchase_request(request: AuthenticatedRequest, request_id: Id) -> PurchaseRequestOut:
     """Show what an assistant asked for, and what became of it."""
-    return receipts.request(_named(request.auth, request_id))
+    return purchase_schemas.serialize_purchase_request(_get_visible(request.auth, request_id))
 
 
-@routes.post("/purchase-requests/{int:request_id}/confirm", scope="market", answer=BoughtShape)
-def confirmed(request: Request, request_id: Id) -> Created[BoughtShape]:
+@routes.post(
+    "/purchase-requests/{int:request_id}/confirm", scope="market", response_schema=PurchaseResultOut
+)
+def confirm_purchase_request(
+    request: AuthenticatedRequest, request_id: Id
+) -> WriteResult[PurchaseResultOut]:
     """Buy what an assistant asked for, from its wallet, at the price that it saw.
 
     It takes the role operator in its team. What refuses a purchase refuses this too, and the request goes on waiting.
     """
-    done = SymbolicPromptTokenMarketplace().confirm(
-        caller=request.auth, request=_named(request.auth, request_id), now=timezone.now()
+    receipt = SymbolicPromptTokenMarketplace().confirm_request(
+        caller=request.auth, request=_get_visible(request.auth, request_id), now=timezone.now()
     )
-    return Created(body=purchases.settled(done), location=f"/api/v1/purchases/{done.transfer}")
+    return WriteResult(
+        body=purchases.serialize_completed_purchase(receipt),
+        location=f"/api/v1/purchases/{receipt.transfer}",
+    )
 
 
 @routes.post(
     "/purchase-requests/{int:request_id}/decline",
     scope="market",
-    answer=PurchaseRequestShape,
+    response_schema=PurchaseRequestOut,
     status=200,
 )
-def declined(request: Request, request_id: Id) -> Created[PurchaseRequestShape]:
+def decline_purchase_request(
+    request: AuthenticatedRequest, request_id: Id
+) -> WriteResult[PurchaseRequestOut]:
     """Say no to what an assistant asked for. It takes the role operator in its team."""
-    row = SymbolicPromptTokenMarketplace().decline(
-        caller=request.auth, request=_named(request.auth, request_id), now=timezone.now()
+    row = SymbolicPromptTokenMarketplace().decline_request(
+        caller=request.auth, request=_get_visible(request.auth, request_id), now=timezone.now()
     )
-    return Created(body=receipts.request(row), location="")
+    return WriteResult(body=purchase_schemas.serialize_purchase_request(row), location="")
 
 
-def _visible_to(caller: Caller) -> QuerySet[PurchaseRequest]:
-    return requests.visible_to(caller=caller).select_related("buyer__assistant", "decided_by")
+def _list_visible(caller: Caller) -> QuerySet[PurchaseRequest]:
+    return purchase_requests.visible_to(caller=caller).select_related(
+        "buyer__assistant", "decided_by"
+    )
 
 
-def _named(caller: Caller, request_id: int) -> PurchaseRequest:
-    return lookups.by_id(_visible_to(caller), pk=request_id)
+def _get_visible(caller: Caller, request_id: int) -> PurchaseRequest:
+    return get_or_404.get_by_id(_list_visible(caller), pk=request_id)

@@ -6,39 +6,39 @@ from django.utils import timezone
 from ninja import Query
 from pydantic import model_validator
 
-from mintmark.core import errors, money
+from mintmark.common import amounts, errors
 from mintmark.market import prompt_sets
 from mintmark.market import receipts as made
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.market.models import PurchaseRequest
-from mintmark.market.receipts import Receipt
+from mintmark.market.receipts import PurchaseResult
 
-from . import paging, permissions, receipts
-from .amounts import Price
-from .answers import Created
-from .bodies import MAX_ID, Body, Id, Reference
-from .credentials import Request
-from .receipts import PurchaseReceipt, PurchaseRequestShape, PurchaseShape
-from .routes import Routes
+from . import pagination, permissions, purchase_schemas
+from .amount_fields import Price
+from .authentication import AuthenticatedRequest
+from .endpoints import Routes
+from .purchase_schemas import PurchaseOut, PurchaseReceiptOut, PurchaseRequestOut
+from .request_body import MAX_ID, Id, Reference, RequestBody
+from .responses import WriteResult
 
 routes = Routes(tag="purchases")
 
 
 class PurchasePage(TypedDict):
-    items: list[PurchaseShape]
+    items: list[PurchaseOut]
     next_cursor: str | None
 
 
-class BoughtShape(TypedDict):
+class PurchaseResultOut(TypedDict):
     """What came of it: bought, with the receipt; or, for an assistant beyond its mandate, a request that waits for a
     person (or that he declined)."""
 
     status: Literal["bought", "waiting", "declined"]
-    receipt: PurchaseReceipt | None
-    request: PurchaseRequestShape | None
+    receipt: PurchaseReceiptOut | None
+    request: PurchaseRequestOut | None
 
 
-class NewPurchase(Body):
+class NewPurchase(RequestBody):
     """What to buy, a listing (its id) or a set (its name or id); the price that the buyer has seen; and the team to buy
     for, the caller's own if not said."""
 
@@ -48,45 +48,50 @@ class NewPurchase(Body):
     team: str | None = None
 
     @model_validator(mode="after")
-    def _one_thing(self) -> Self:
+    def _require_one_item(self) -> Self:
         if (self.listing is None) == (self.prompt_set is None):
             raise ValueError("Name one thing to buy, in `listing` or in `prompt_set`")
         return self
 
 
-@routes.get("/purchases", scope="read", answer=PurchasePage, refuses=(400,))
-def listed(
-    request: Request,
-    limit: paging.Limit,
-    cursor: paging.Cursor,
+@routes.get("/purchases", scope="read", response_schema=PurchasePage, error_statuses=(400,))
+def list_purchases(
+    request: AuthenticatedRequest,
+    limit: pagination.Limit,
+    cursor: pagination.Cursor,
     prompt: Annotated[int | None, Query(None, ge=1, le=MAX_ID, description="of this prompt alone")],
 ) -> PurchasePage:
     """List what the caller's teams bought, newest first, one row a prompt; admins and auditors see all."""
     rows = made.visible_to(caller=request.auth)
     if prompt is not None:
         rows = rows.filter(prompt=prompt)
-    page, following = paging.newest(rows, limit=limit, cursor=cursor)
-    return {"items": [receipts.purchase(row) for row in page], "next_cursor": following}
+    page, next_cursor = pagination.paginate_by_id(rows, limit=limit, cursor=cursor)
+    return {
+        "items": [purchase_schemas.serialize_purchase(row) for row in page],
+        "next_cursor": next_cursor,
+    }
 
 
-@routes.get("/purchases/{int:transfer}", scope="read", answer=PurchaseReceipt)
-def shown(request: Request, transfer: Id) -> PurchaseReceipt:
+@routes.get("/purchases/{int:transfer}", scope="read", response_schema=PurchaseReceiptOut)
+def get_purchase(request: AuthenticatedRequest, transfer: Id) -> PurchaseReceiptOut:
     """Show a receipt, to the team that bought, to admins and to auditors."""
-    lines = made.visible_to(caller=request.auth).filter(transfer=transfer).order_by("id")
-    if not lines:
+    purchase_rows = made.visible_to(caller=request.auth).filter(transfer=transfer).order_by("id")
+    if not purchase_rows:
         raise errors.NotFound(f"There is no purchase {transfer}.")
-    return receipts.receipt(list(lines))
+    return purchase_schemas.serialize_receipt(list(purchase_rows))
 
 
 @routes.post(
     "/purchases",
     scope="market",
     body=NewPurchase,
-    answer=BoughtShape,
-    keyed=True,
-    refuses=(404,),
+    response_schema=PurchaseResultOut,
+    requires_key=True,
+    error_statuses=(404,),
 )
-def bought(request: Request, body: NewPurchase, key: str) -> Created[BoughtShape]:
+def create_purchase(
+    request: AuthenticatedRequest, body: NewPurchase, key: str
+) -> WriteResult[PurchaseResultOut]:
     """Buy a listing or a set for a team.
 
     The price is the one that the buyer has seen: a changed one is refused and nothing is charged. The same
@@ -94,36 +99,38 @@ def bought(request: Request, body: NewPurchase, key: str) -> Created[BoughtShape
     person instead (`waiting`). It takes the role operator or author in the team, or an assistant of it.
     """
     now = timezone.now()
-    team = permissions.team_of(request.auth, name=body.team) if body.team is not None else None
-    wanted = body.prompt_set
-    done = SymbolicPromptTokenMarketplace().buy(
+    team = permissions.resolve_team(request.auth, name=body.team) if body.team is not None else None
+    set_reference = body.prompt_set
+    result = SymbolicPromptTokenMarketplace().buy(
         caller=request.auth,
         listing=body.listing,
-        prompt_set=prompt_sets.named(reference=str(wanted)) if wanted is not None else None,
-        price_micro=money.micro(body.price),
-        key=key,
+        prompt_set=prompt_sets.get_prompt_set(reference=str(set_reference))
+        if set_reference is not None
+        else None,
+        price_micro=amounts.to_micro(body.price),
+        idempotency_key=key,
         now=now,
         team=team,
     )
-    if isinstance(done, PurchaseRequest):
-        return Created(
-            body=_asked(done),
-            location=f"/api/v1/purchase-requests/{done.pk}",
-            is_replay=done.asked_at != now,
+    if isinstance(result, PurchaseRequest):
+        return WriteResult(
+            body=_serialize_requested_purchase(result),
+            location=f"/api/v1/purchase-requests/{result.pk}",
+            is_replay=result.asked_at != now,
         )
-    return Created(
-        body=settled(done),
-        location=f"/api/v1/purchases/{done.transfer}",
-        is_replay=not done.is_new,
+    return WriteResult(
+        body=serialize_completed_purchase(result),
+        location=f"/api/v1/purchases/{result.transfer}",
+        is_replay=not result.is_new,
     )
 
 
-def settled(done: Receipt) -> BoughtShape:
+def serialize_completed_purchase(receipt: PurchaseResult) -> PurchaseResultOut:
     """A purchase that was made."""
-    return {"status": "bought", "receipt": _receipt(done.transfer), "request": None}
+    return {"status": "bought", "receipt": _build_receipt(receipt.transfer), "request": None}
 
 
-def _asked(row: PurchaseRequest) -> BoughtShape:
+def _serialize_requested_purchase(row: PurchaseRequest) -> PurchaseResultOut:
     """What an assistant asked for, as it stands by now."""
     states: dict[str, Literal["bought", "waiting", "declined"]] = {
         PurchaseRequest.State.WAITING: "waiting",
@@ -132,10 +139,10 @@ def _asked(row: PurchaseRequest) -> BoughtShape:
     }
     return {
         "status": states[row.state],
-        "receipt": _receipt(row.transfer_id) if row.transfer_id is not None else None,
-        "request": receipts.request(row),
+        "receipt": _build_receipt(row.transfer_id) if row.transfer_id is not None else None,
+        "request": purchase_schemas.serialize_purchase_request(row),
     }
 
 
-def _receipt(transfer: int) -> PurchaseReceipt:
-    return receipts.receipt(list(made.lines(transfer=transfer)))
+def _build_receipt(transfer: int) -> PurchaseReceiptOut:
+    return purchase_schemas.serialize_receipt(list(made.list_transfer_purchases(transfer=transfer)))

@@ -4,29 +4,29 @@ from typing import Annotated, Literal, TypedDict
 
 from ninja import Query
 
-from mintmark.market import candidates
+from mintmark.deployments import ranking
 from mintmark.registry import assistants, prompts, rituals
 
-from . import clock, shapes
-from .bodies import Reference
-from .credentials import Request
-from .routes import Routes
-from .shapes import AsOf, EstimateShape, Policy
+from . import read_time, schemas
+from .authentication import AuthenticatedRequest
+from .endpoints import Routes
+from .request_body import Reference
+from .schemas import AsOf, EstimateOut, Policy
 
 routes = Routes(tag="ranking")
 
-Order = Literal["trust_low", "trust", "trust_high"]
+RankingOrder = Literal["trust_low", "trust", "trust_high"]
 
 
-class RankedShape(TypedDict):
+class RankedPromptOut(TypedDict):
     """A prompt, its task, and how far the assistant can trust it there; `runs` 0: it never tried it."""
 
-    prompt: shapes.PromptNamed
-    ritual: shapes.RitualNamed
-    trust: EstimateShape
+    prompt: schemas.PromptRef
+    ritual: schemas.RitualRef
+    trust: EstimateOut
 
 
-class LeftOutShape(TypedDict):
+class ExcludedCountsOut(TypedDict):
     """Prompts that the assistant's gates keep from it: `trust`, whose lower bound is under its floor; `contract`, in
     which a blocking clause finds something, counted as far as the last item."""
 
@@ -34,26 +34,26 @@ class LeftOutShape(TypedDict):
     contract: int
 
 
-class RankingShape(TypedDict):
+class RankingOut(TypedDict):
     """The first of `total` prompts that both the assistant and the caller may use and that pass the assistant's gates;
     `left_out` counts those that don't."""
 
     as_of: AsOf
     policy: Policy
-    assistant: shapes.Named
+    assistant: schemas.AssistantRef
     total: int
-    left_out: LeftOutShape
-    items: list[RankedShape]
+    left_out: ExcludedCountsOut
+    items: list[RankedPromptOut]
 
 
-@routes.get("/ranking", scope="read", answer=RankingShape, refuses=(404,))
-def shown(
-    request: Request,
+@routes.get("/ranking", scope="read", response_schema=RankingOut, error_statuses=(404,))
+def rank_prompts(
+    request: AuthenticatedRequest,
     assistant: Reference,
     task: Annotated[str, Query(min_length=1, max_length=300, description="a ritual or its tag")],
-    order: Annotated[Order, Query("trust_low")],
+    order: Annotated[RankingOrder, Query("trust_low")],
     limit: Annotated[int, Query(20, ge=1, le=200)],
-) -> RankingShape:
+) -> RankingOut:
     """Rank the prompts that an assistant may use for a task, tried or not.
 
     `task` is a tag (`task:summarise`) or a ritual by name, `name@version` or id; `assistant` a name or an id. It has
@@ -62,31 +62,31 @@ def shown(
     injection, on the text with no variable filled in. `trust_low` puts first what is surest to be good, `trust_high`
     what may yet be the best.
     """
-    whose = assistants.named(reference=assistant)
-    told = candidates.ranked(
-        assistant=whose,
-        tasks=rituals.of_task(reference=task),
-        usable=prompts.usable(caller=request.auth, team_id=whose.team_id),
-        now=clock.reading(),
+    assistant_row = assistants.resolve(reference=assistant)
+    ranked = ranking.rank_for_task(
+        assistant=assistant_row,
+        tasks=rituals.find_by_task(reference=task),
+        usable=prompts.usable_by(caller=request.auth, team_id=assistant_row.team_id),
+        now=read_time.get_read_time(),
         order=order,
         limit=limit,
     )
     return {
-        "as_of": told.as_of,
-        "policy": told.policy,
-        "assistant": shapes.assistant(whose),
-        "total": told.total,
-        "left_out": {"trust": told.left_out.trust, "contract": told.left_out.contract},
+        "as_of": ranked.as_of,
+        "policy": ranked.policy,
+        "assistant": schemas.serialize_assistant_ref(assistant_row),
+        "total": ranked.total,
+        "left_out": {"trust": ranked.left_out.trust, "contract": ranked.left_out.contract},
         "items": [
             {
-                "prompt": shapes.prompt(row.prompt),
+                "prompt": schemas.serialize_prompt_ref(ranked.prompt),
                 "ritual": {
-                    "id": row.ritual.pk,
-                    "name": row.ritual.name,
-                    "version": row.ritual.version,
+                    "id": ranked.ritual.pk,
+                    "name": ranked.ritual.name,
+                    "version": ranked.ritual.version,
                 },
-                "trust": shapes.estimate(row.trust),
+                "trust": schemas.serialize_estimate(ranked.trust),
             }
-            for row in told.rows
+            for ranked in ranked.rows
         ],
     }

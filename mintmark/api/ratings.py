@@ -9,31 +9,31 @@ from mintmark.market import ratings
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.registry.models import Prompt
 
-from . import lookups, shapes
-from .answers import Created
-from .bodies import Body, Id
-from .credentials import Request
-from .routes import Routes
+from . import get_or_404, schemas
+from .authentication import AuthenticatedRequest
+from .endpoints import Routes
+from .request_body import Id, RequestBody
+from .responses import WriteResult
 
 routes = Routes(tag="ratings")
 
 
-class RatedShape(TypedDict):
+class RatingOut(TypedDict):
     """A rating in the log: `event` is where, `folded` says that scores include it now."""
 
     event: int
-    prompt: shapes.PromptNamed
+    prompt: schemas.PromptRef
     stars: int
     tags: list[str]
     note: str
     folded: bool
 
 
-class NewRating(Body):
+class NewRating(RequestBody):
     """Stars, tags such as `@clarity+` or `tone`, and a note that everybody can read."""
 
     stars: Annotated[int, Field(ge=1, le=5)]
-    tags: Annotated[list[str], Field(max_length=ratings.MOST_TAGS)] = []
+    tags: Annotated[list[str], Field(max_length=ratings.MAX_TAGS)] = []
     note: Annotated[str, Field(max_length=400)] = ""
 
 
@@ -41,29 +41,31 @@ class NewRating(Body):
     "/prompts/{int:prompt_id}/ratings",
     scope="market",
     body=NewRating,
-    answer=RatedShape,
-    keyed=True,
+    response_schema=RatingOut,
+    requires_key=True,
 )
-def rated(request: Request, prompt_id: Id, body: NewRating, key: str) -> Created[RatedShape]:
+def rate_prompt(
+    request: AuthenticatedRequest, prompt_id: Id, body: NewRating, key: str
+) -> WriteResult[RatingOut]:
     """Rate a prompt that one's team may use and has used; an assistant rates in its own name.
 
     A new rating takes the place of the rater's last one, which stays in the log. The `Idempotency-Key` is the key of
     the event: unique for each piece of evidence of a caller.
     """
-    prompt = lookups.by_id(Prompt.objects.all(), pk=prompt_id)
+    prompt = get_or_404.get_by_id(Prompt.objects.all(), pk=prompt_id)
     receipt = SymbolicPromptTokenMarketplace().rate(
         caller=request.auth,
         prompt=prompt,
         stars=body.stars,
-        key=key,
+        idempotency_key=key,
         tags=body.tags,
         note=body.note,
         now=timezone.now(),
     )
-    return Created(
+    return WriteResult(
         body={
             "event": receipt.event,
-            "prompt": shapes.prompt(prompt),
+            "prompt": schemas.serialize_prompt_ref(prompt),
             "stars": body.stars,
             "tags": body.tags,
             "note": body.note,

@@ -7,28 +7,32 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs/reference"
-_MADE = "<!-- Made by `python -m mintmark.api.openapi`; what is changed here by hand is lost. -->"
+_GENERATED_NOTE = (
+    "<!-- Made by `python -m mintmark.api.openapi`; what is changed here by hand is lost. -->"
+)
 _PREFIX = "/api/v1"
-_MOST_CODES = 12
-_REFERENCE = re.compile(r"#/components/schemas/(\w+)")
+_MAX_CODES = 12
+_SCHEMA_REFERENCE = re.compile(r"#/components/schemas/(\w+)")
 _SUCCESSES = ("200", "201", "204", "304")
 
 type Schema = dict[str, Any]
 
 
-def rendered(schema: Schema) -> dict[str, str]:
+def render_pages(schema: Schema) -> dict[str, str]:
     """The pages by the names of their files."""
     groups = {tag["name"]: tag["description"] for tag in schema["tags"]}
-    pages = {"index.md": _index(schema, groups), "shapes.md": _shapes(schema)}
+    pages = {"index.md": _render_index(schema, groups), "shapes.md": _render_schemas(schema)}
     for group, description in groups.items():
-        pages[f"{group}.md"] = _group(schema, group, description)
-    return {name: "\n".join([*lines, _MADE]) + "\n" for name, lines in pages.items()}
+        pages[f"{group}.md"] = _render_group(schema, group, description)
+    return {
+        name: "\n".join([*page_lines, _GENERATED_NOTE]) + "\n" for name, page_lines in pages.items()
+    }
 
 
-def write(schema: Schema) -> None:
+def write_pages(schema: Schema) -> None:
     """Write the pages, and take away those of groups that are gone."""
     FOLDER.mkdir(exist_ok=True)
-    pages = rendered(schema)
+    pages = render_pages(schema)
     for stale in FOLDER.glob("*.md"):
         if stale.name not in pages:
             stale.unlink()
@@ -36,7 +40,7 @@ def write(schema: Schema) -> None:
         (FOLDER / name).write_text(text)
 
 
-def _index(schema: Schema, groups: dict[str, str]) -> Iterator[str]:
+def _render_index(schema: Schema, groups: dict[str, str]) -> Iterator[str]:
     yield "# Reference of the API"
     yield ""
     yield from schema["info"]["description"].strip().split("\n")
@@ -46,13 +50,13 @@ def _index(schema: Schema, groups: dict[str, str]) -> Iterator[str]:
         "[The API](../api.md) tells in what order one uses it, with examples."
     )
     yield ""
-    yield from _table(
+    yield from _render_table(
         ("group", "endpoints", "what it is about"),
         (
             (
-                f"[{_title(group)}]({group}.md)",
-                str(len(list(_operations(schema, group)))),
-                _cell(description),
+                f"[{_format_title(group)}]({group}.md)",
+                str(len(list(_list_operations(schema, group)))),
+                _escape_cell(description),
             )
             for group, description in groups.items()
         ),
@@ -69,10 +73,10 @@ def _index(schema: Schema, groups: dict[str, str]) -> Iterator[str]:
         "besides what each endpoint says, any may answer:"
     )
     yield ""
-    yield from _table(("status", "when"), _OF_ALL)
+    yield from _render_table(("status", "when"), _COMMON_ERRORS)
 
 
-_OF_ALL = (
+_COMMON_ERRORS = (
     ("401", "there is no key and no session, or the key is unknown, revoked or expired"),
     (
         "403",
@@ -92,66 +96,77 @@ _OF_ALL = (
         "the database is busy or away, or scores do not include yet what was asked for",
     ),
 )
-_OF_READS = ("If-Match", "If-None-Match")
-_OF_ALL_STATUSES = {status for status, _ in _OF_ALL}
+_CONDITIONAL_HEADERS = ("If-Match", "If-None-Match")
+_COMMON_STATUSES = {status for status, _ in _COMMON_ERRORS}
 
 
-def _group(schema: Schema, group: str, description: str) -> Iterator[str]:
-    yield f"# {_title(group)}"
+def _render_group(schema: Schema, group: str, description: str) -> Iterator[str]:
+    yield f"# {_format_title(group)}"
     yield ""
     yield f"{description[:1].upper()}{description[1:]}"
     yield ""
-    for method, path, operation in _operations(schema, group):
-        yield from _operation(schema, method, path, operation)
+    for method, path, operation in _list_operations(schema, group):
+        yield from _render_operation(schema, method, path, operation)
 
 
-def _operation(schema: Schema, method: str, path: str, operation: Schema) -> Iterator[str]:
+def _render_operation(schema: Schema, method: str, path: str, operation: Schema) -> Iterator[str]:
     yield f"## {method.upper()} {path.removeprefix(_PREFIX)}"
     yield ""
     yield f"{operation['summary']}."
     yield ""
-    told, _, _ = operation["description"].rpartition("Takes ")
-    if told.strip():
-        yield told.strip()
+    description, _, _ = operation["description"].rpartition("Takes ")
+    if description.strip():
+        yield description.strip()
         yield ""
     scope = operation["x-scope"]
     yield "**Open** to everybody." if scope == "none" else f"**Takes** the scope `{scope}`."
     yield ""
-    parameters = [one for one in operation["parameters"] if one["name"] not in _OF_READS]
+    parameters = [
+        parameter
+        for parameter in operation["parameters"]
+        if parameter["name"] not in _CONDITIONAL_HEADERS
+    ]
     if parameters:
-        yield from _table(("parameter", "in", "type", "what it says"), map(_parameter, parameters))
-    yield from _body(schema, operation)
-    yield from _answers(schema, operation)
-    yield from _refusals(operation)
+        yield from _render_table(
+            ("parameter", "in", "type", "what it says"), map(_render_parameter, parameters)
+        )
+    yield from _render_body(schema, operation)
+    yield from _render_responses(schema, operation)
+    yield from _render_errors(operation)
 
 
-def _parameter(parameter: Schema) -> tuple[str, ...]:
+def _render_parameter(parameter: Schema) -> tuple[str, ...]:
     shape = parameter["schema"]
-    said = parameter.get("description", "")
+    description = parameter.get("description", "")
     if parameter["required"]:
-        said = f"{said}{'; ' if said else ''}required"
+        description = f"{description}{'; ' if description else ''}required"
     elif shape.get("default") not in (None, ""):
-        said = f"{said}{'; ' if said else ''}without it `{_json(shape['default'])}`"
-    return f"`{parameter['name']}`", parameter["in"], _type(shape), _cell(said)
+        description = f"{description}{'; ' if description else ''}without it `{_format_json(shape['default'])}`"
+    return (
+        f"`{parameter['name']}`",
+        parameter["in"],
+        _describe_type(shape),
+        _escape_cell(description),
+    )
 
 
-def _body(schema: Schema, operation: Schema) -> Iterator[str]:
+def _render_body(schema: Schema, operation: Schema) -> Iterator[str]:
     content = operation.get("requestBody", {}).get("content", {})
     if not content:
         return
     shape = content.get("application/json", {}).get("schema")
-    others = [f"`{media}`" for media in content if media != "application/json"]
+    other_types = [f"`{media}`" for media in content if media != "application/json"]
     if shape is None or shape.get("format") == "binary":
         yield f"**Body:** a file, as it is, sent as {' or '.join(f'`{media}`' for media in content)}."
         yield ""
         return
-    also = f", or as {' or '.join(others)}" if others else ""
-    yield f"**Body:** {_type(shape)} as JSON{also}."
+    also = f", or as {' or '.join(other_types)}" if other_types else ""
+    yield f"**Body:** {_describe_type(shape)} as JSON{also}."
     yield ""
-    yield from _unfolded(schema, shape, is_sent=True)
+    yield from _render_expanded(schema, shape, is_sent=True)
 
 
-def _answers(schema: Schema, operation: Schema) -> Iterator[str]:
+def _render_responses(schema: Schema, operation: Schema) -> Iterator[str]:
     for status in _SUCCESSES:
         response = operation["responses"].get(status)
         if response is None or status == "304":
@@ -161,137 +176,141 @@ def _answers(schema: Schema, operation: Schema) -> Iterator[str]:
         headers = [f"`{name}`" for name in response.get("headers", {}) if name != "ETag"]
         also = f", with {' and '.join(headers)}" if headers else ""
         if shape is not None:
-            yield f"**Answers** {status}{also}: {_type(shape)}."
+            yield f"**Answers** {status}{also}: {_describe_type(shape)}."
         elif content:
             yield f"**Answers** {status}{also}: a file, `{'` or `'.join(content)}`."
         else:
             yield f"**Answers** {status}, with nothing."
         yield ""
         if shape is not None:
-            yield from _unfolded(schema, shape, is_sent=False)
+            yield from _render_expanded(schema, shape, is_sent=False)
 
 
-def _unfolded(schema: Schema, shape: Schema, *, is_sent: bool) -> Iterator[str]:
+def _render_expanded(schema: Schema, shape: Schema, *, is_sent: bool) -> Iterator[str]:
     """The members of a shape, of each that it may be, and of what its list `items` holds."""
-    for one in shape.get("anyOf", [shape]):
-        found = _named(schema, one)
-        if "anyOf" in shape and "properties" in found:
-            yield f"{_type(one)}:"
+    for variant in shape.get("anyOf", [shape]):
+        resolved = _resolve_schema(schema, variant)
+        if "anyOf" in shape and "properties" in resolved:
+            yield f"{_describe_type(variant)}:"
             yield ""
-        yield from _description(found)
-        yield from _members(found, is_sent=is_sent)
-        entry = found.get("properties", {}).get("items", {}).get("items", {})
+        yield from _render_description(resolved)
+        yield from _render_members(resolved, is_sent=is_sent)
+        entry = resolved.get("properties", {}).get("items", {}).get("items", {})
         if "$ref" in entry:
-            yield f"Each of `items` is a {_type(entry)}."
+            yield f"Each of `items` is a {_describe_type(entry)}."
             yield ""
-            yield from _description(_named(schema, entry))
-            yield from _members(_named(schema, entry), is_sent=is_sent)
+            yield from _render_description(_resolve_schema(schema, entry))
+            yield from _render_members(_resolve_schema(schema, entry), is_sent=is_sent)
 
 
-def _refusals(operation: Schema) -> Iterator[str]:
-    told = []
+def _render_errors(operation: Schema) -> Iterator[str]:
+    statuses = []
     for status, response in operation["responses"].items():
         codes = [
-            f"`{part.split('`')[1]}`" for part in response["description"].split("; ") if "`" in part
+            f"`{code_text.split('`')[1]}`"
+            for code_text in response["description"].split("; ")
+            if "`" in code_text
         ]
-        is_usual = status in _OF_ALL_STATUSES or status in _SUCCESSES
-        if not is_usual and 0 < len(codes) <= _MOST_CODES:
-            told.append(f"{status} {', '.join(codes)}")
+        is_usual = status in _COMMON_STATUSES or status in _SUCCESSES
+        if not is_usual and 0 < len(codes) <= _MAX_CODES:
+            statuses.append(f"{status} {', '.join(codes)}")
         elif not is_usual:
-            told.append(status)
-    if told:
-        yield f"**Refuses** besides with {'; '.join(told)}."
+            statuses.append(status)
+    if statuses:
+        yield f"**Refuses** besides with {'; '.join(statuses)}."
         yield ""
 
 
-def _shapes(schema: Schema) -> Iterator[str]:
-    sent = _sent(schema)
+def _render_schemas(schema: Schema) -> Iterator[str]:
+    sent = _find_request_schemas(schema)
     yield "# Shapes"
     yield ""
     yield "What goes in and what comes out, by name. `or null` is said of what may be missing."
     yield ""
     for name, shape in sorted(
-        schema["components"]["schemas"].items(), key=lambda one: one[0].lower()
+        schema["components"]["schemas"].items(), key=lambda item: item[0].lower()
     ):
         yield f"## {name}"
         yield ""
-        yield from _description(shape)
+        yield from _render_description(shape)
         if "properties" in shape:
-            yield from _members(shape, is_sent=name in sent)
+            yield from _render_members(shape, is_sent=name in sent)
         else:
-            yield f"{_type(shape)}."
+            yield f"{_describe_type(shape)}."
             yield ""
 
 
-def _description(shape: Schema) -> Iterator[str]:
-    if "properties" in shape and (said := shape.get("description", "").strip()):
-        yield said
+def _render_description(shape: Schema) -> Iterator[str]:
+    if "properties" in shape and (description := shape.get("description", "").strip()):
+        yield description
         yield ""
 
 
-def _sent(schema: Schema) -> set[str]:
+def _find_request_schemas(schema: Schema) -> set[str]:
     """The names of shapes that bodies are made of."""
-    found: set[str] = set()
+    names: set[str] = set()
     pending = [
         operation.get("requestBody", {})
         for methods in schema["paths"].values()
         for operation in methods.values()
     ]
     while pending:
-        for name in set(_REFERENCE.findall(json.dumps(pending.pop()))) - found:
-            found.add(name)
+        for name in set(_SCHEMA_REFERENCE.findall(json.dumps(pending.pop()))) - names:
+            names.add(name)
             pending.append(schema["components"]["schemas"][name])
-    return found
+    return names
 
 
-def _members(shape: Schema, *, is_sent: bool) -> Iterator[str]:
+def _render_members(shape: Schema, *, is_sent: bool) -> Iterator[str]:
     members = shape.get("properties", {})
     if not members:
         return
     required = set(shape.get("required", ()))
     rows = []
     for name, member in members.items():
-        said = member.get("description", "")
+        description = member.get("description", "")
         if is_sent and name in required:
-            said = f"{said}{'; ' if said else ''}required"
+            description = f"{description}{'; ' if description else ''}required"
         elif is_sent and member.get("default") not in (None, "", [], {}):
-            said = f"{said}{'; ' if said else ''}without it `{_json(member['default'])}`"
-        rows.append((f"`{name}`", _type(member), _cell(said)))
-    if any(said for *_, said in rows):
-        yield from _table(("member", "type", "what it says"), rows)
+            description = f"{description}{'; ' if description else ''}without it `{_format_json(member['default'])}`"
+        rows.append((f"`{name}`", _describe_type(member), _escape_cell(description)))
+    if any(description for *_, description in rows):
+        yield from _render_table(("member", "type", "what it says"), rows)
     else:
-        yield from _table(("member", "type"), (row[:2] for row in rows))
+        yield from _render_table(("member", "type"), (row[:2] for row in rows))
 
 
-def _type(shape: Schema) -> str:
+def _describe_type(shape: Schema) -> str:
     """What a value is, in words; a shape that has a name is a link."""
     if "$ref" in shape:
         name = shape["$ref"].rpartition("/")[2]
         return f"[{name}](shapes.md#{name.lower()})"
     if "anyOf" in shape:
-        return " or ".join(dict.fromkeys(_type(one) for one in shape["anyOf"]))
+        return " or ".join(dict.fromkeys(_describe_type(variant) for variant in shape["anyOf"]))
     if "allOf" in shape:
-        return " and ".join(_type(one) for one in shape["allOf"])
+        return " and ".join(_describe_type(variant) for variant in shape["allOf"])
     if "enum" in shape:
-        return ", ".join(f"`{_cell(_json(value))}`" for value in shape["enum"])
+        return ", ".join(f"`{_escape_cell(_format_json(value))}`" for value in shape["enum"])
     if "const" in shape:
-        return f"`{_json(shape['const'])}`"
+        return f"`{_format_json(shape['const'])}`"
     match shape.get("type"):
         case "array" if "prefixItems" in shape:
-            return f"list of {', '.join(_type(one) for one in shape['prefixItems'])}"
+            return (
+                f"list of {', '.join(_describe_type(variant) for variant in shape['prefixItems'])}"
+            )
         case "array":
-            return f"list of {_type(shape.get('items', {}))}{_bounds(shape, 'Items')}"
+            return f"list of {_describe_type(shape.get('items', {}))}{_describe_bounds(shape, 'Items')}"
         case "object" if isinstance(shape.get("additionalProperties"), dict):
-            return f"object of {_type(shape['additionalProperties'])}"
+            return f"object of {_describe_type(shape['additionalProperties'])}"
         case "string":
             kind = {"date-time": "time", "binary": "bytes", "uri": "address"}.get(
                 shape.get("format", "")
             )
-            return f"{kind or 'text'}{_bounds(shape, 'Length')}"
+            return f"{kind or 'text'}{_describe_bounds(shape, 'Length')}"
         case "integer":
-            return f"whole number{_bounds(shape, 'imum')}"
+            return f"whole number{_describe_bounds(shape, 'imum')}"
         case "number":
-            return f"number{_bounds(shape, 'imum')}"
+            return f"number{_describe_bounds(shape, 'imum')}"
         case "boolean":
             return "true or false"
         case "null":
@@ -301,7 +320,7 @@ def _type(shape: Schema) -> str:
     return "any JSON"
 
 
-def _bounds(shape: Schema, of: str) -> str:
+def _describe_bounds(shape: Schema, of: str) -> str:
     low, high = shape.get(f"min{of}"), shape.get(f"max{of}")
     if high is not None and high >= 2**53:
         high = None
@@ -312,26 +331,26 @@ def _bounds(shape: Schema, of: str) -> str:
     return f" (from {low:,})" if low else ""
 
 
-def _named(schema: Schema, shape: Schema) -> Schema:
+def _resolve_schema(schema: Schema, shape: Schema) -> Schema:
     """A shape, or the one that it names."""
     name = shape.get("$ref", "").rpartition("/")[2]
-    found: Schema = schema["components"]["schemas"][name] if name else shape
-    return found
+    resolved: Schema = schema["components"]["schemas"][name] if name else shape
+    return resolved
 
 
-def _operations(schema: Schema, group: str) -> Iterator[tuple[str, str, Schema]]:
+def _list_operations(schema: Schema, group: str) -> Iterator[tuple[str, str, Schema]]:
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():
             if operation["tags"] == [group]:
                 yield method, path, operation
 
 
-def _title(group: str) -> str:
-    words = {"otlp": "OTLP"}.get(group, group.replace("_", " "))
-    return f"{words[:1].upper()}{words[1:]}"
+def _format_title(group: str) -> str:
+    special_titles = {"otlp": "OTLP"}.get(group, group.replace("_", " "))
+    return f"{special_titles[:1].upper()}{special_titles[1:]}"
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+def _render_table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
     columns = list(head)
     yield f"| {' | '.join(columns)} |"
     yield f"|{'---|' * len(columns)}"
@@ -340,9 +359,9 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
     yield ""
 
 
-def _cell(text: str) -> str:
+def _escape_cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def _json(value: object) -> str:
+def _format_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value

@@ -5,21 +5,21 @@ from typing import Annotated, TypedDict
 
 from ninja import Query
 
-from mintmark.core import kinds
+from mintmark.common import evidence_kinds
 from mintmark.registry.models import Prompt, Ritual
-from mintmark.reputation import answers
 from mintmark.reputation.ledger import PromptReputationLedger
+from mintmark.scoring.estimate import Estimate
 
-from . import clock, evidence, lookups, paging, shapes
-from .bodies import MAX_ID, Id
-from .credentials import Request
-from .routes import Routes
-from .shapes import AsOf, EstimateShape, Policy, Score
+from . import evidence, get_or_404, pagination, read_time, schemas
+from .authentication import AuthenticatedRequest
+from .endpoints import Routes
+from .request_body import MAX_ID, Id
+from .schemas import AsOf, EstimateOut, Policy, Score
 
 routes = Routes(tag="reputation")
 
 
-class ContributionShape(TypedDict):
+class ContributionOut(TypedDict):
     """One term of a trust score: `amount` in points of score, the effective `runs` it counts for, the raw `counted`
     runs or opinions, the `inherited` part of `runs`. Amounts add up to the score."""
 
@@ -31,7 +31,7 @@ class ContributionShape(TypedDict):
     inherited: float
 
 
-class RatingShape(TypedDict):
+class RatingSummaryOut(TypedDict):
     """Live ratings: their plain mean, their mean by raters' records, their number."""
 
     raw: float | None
@@ -39,27 +39,27 @@ class RatingShape(TypedDict):
     count: int
 
 
-class ReputationShape(TypedDict):
+class ReputationOut(TypedDict):
     """A prompt's reputation, taken apart. `bound` is the lower 10% bound, by which prompts rank in a home ritual."""
 
     as_of: AsOf
     as_of_time: datetime | None
     policy: Policy
-    prompt: shapes.PromptNamed
-    home: shapes.RitualNamed | None
-    trust: EstimateShape
+    prompt: schemas.PromptRef
+    home: schemas.RitualRef | None
+    trust: EstimateOut
     bound: Score
     rank: int | None
     ranked: int
-    effectiveness: EstimateShape
-    approval: EstimateShape
-    contributions: list[ContributionShape]
-    rating: RatingShape
+    effectiveness: EstimateOut
+    approval: EstimateOut
+    contributions: list[ContributionOut]
+    rating: RatingSummaryOut
     rating_tags: dict[str, int]
-    inherited_from: shapes.PromptNamed | None
+    inherited_from: schemas.PromptRef | None
 
 
-class SnapshotShape(TypedDict):
+class ScoreSnapshotOut(TypedDict):
     """The scores right after one recorded batch."""
 
     at: datetime
@@ -72,34 +72,34 @@ class SnapshotShape(TypedDict):
     policy: int
 
 
-class HistoryShape(TypedDict):
+class ScoreHistoryOut(TypedDict):
     """The newest snapshots, oldest of them first."""
 
     as_of: AsOf
     policy: Policy
-    items: list[SnapshotShape]
+    items: list[ScoreSnapshotOut]
 
 
 class EventPage(TypedDict):
     as_of: AsOf
     policy: Policy
-    items: list[evidence.EventShape]
+    items: list[evidence.EventOut]
     next_cursor: str | None
 
 
-class RelativeShape(TypedDict):
+class LineageNodeOut(TypedDict):
     """A member of the family with its trust."""
 
-    prompt: shapes.PromptNamed
-    trust: EstimateShape
+    prompt: schemas.PromptRef
+    trust: EstimateOut
     is_self: bool
 
 
-class StandingShape(TypedDict):
+class PromptScoreOut(TypedDict):
     """Where a prompt stands as of its last event; `bound` is what prompts rank by, within their home ritual."""
 
-    prompt: shapes.PromptNamed
-    home: shapes.RitualNamed | None
+    prompt: schemas.PromptRef
+    home: schemas.RitualRef | None
     trust: Score
     low: Score
     high: Score
@@ -111,31 +111,31 @@ class StandingShape(TypedDict):
     event: int
 
 
-class StandingPage(TypedDict):
+class PromptScorePage(TypedDict):
     as_of: AsOf
     policy: Policy
-    items: list[StandingShape]
+    items: list[PromptScoreOut]
     next_cursor: str | None
 
 
-class DerivationShape(TypedDict):
+class LineageEdgeOut(TypedDict):
     """A derivation; `gain` is the child's mean lift over its parent in the same hands, null where nobody ran both."""
 
     parent: int
     child: int
     derivation: str
     note: str
-    gain: EstimateShape | None
+    gain: EstimateOut | None
 
 
-class LineageShape(TypedDict):
+class LineageOut(TypedDict):
     as_of: AsOf
     policy: Policy
-    nodes: list[RelativeShape]
-    edges: list[DerivationShape]
+    nodes: list[LineageNodeOut]
+    edges: list[LineageEdgeOut]
 
 
-class GainShape(TypedDict):
+class GainOut(TypedDict):
     """Child less parent in `score`, in [−1, 1] (0.04 = four points), with its 90% interval; `runs` is what the
     comparison is worth, n·n'/(n + n') over the rituals that both ran on."""
 
@@ -145,76 +145,80 @@ class GainShape(TypedDict):
     runs: float
 
 
-class AssistantGainShape(TypedDict):
+class AssistantGainOut(TypedDict):
     """What the edit gained or, below 0, cost an assistant; `mine`: it is one of the caller's teams'."""
 
-    assistant: shapes.Named
-    gain: GainShape
+    assistant: schemas.AssistantRef
+    gain: GainOut
     mine: bool
 
 
-class GainsShape(TypedDict):
+class GainsOut(TypedDict):
     """A prompt compared with its `parent` (null where it has none) on the same assistants and rituals. `overall` is
     null where no assistant ran both; `items` are those that did, the largest differences first."""
 
     as_of: AsOf
     policy: Policy
-    prompt: shapes.PromptNamed
-    parent: shapes.PromptNamed | None
-    overall: GainShape | None
-    items: list[AssistantGainShape]
+    prompt: schemas.PromptRef
+    parent: schemas.PromptRef | None
+    overall: GainOut | None
+    items: list[AssistantGainOut]
     next_cursor: str | None
 
 
-@routes.get("/prompts/{int:prompt_id}/reputation", scope="read", answer=ReputationShape)
-def shown(request: Request, prompt_id: Id) -> ReputationShape:
+@routes.get("/prompts/{int:prompt_id}/reputation", scope="read", response_schema=ReputationOut)
+def get_reputation(request: AuthenticatedRequest, prompt_id: Id) -> ReputationOut:
     """Show a prompt's reputation: score, interval, rank, and the contributions that add up to the score."""
-    told = PromptReputationLedger().reputation(prompt=_prompt(prompt_id), now=clock.reading())
+    reputation = PromptReputationLedger().get_reputation(
+        prompt=_get_prompt(prompt_id), now=read_time.get_read_time()
+    )
     return {
-        "as_of": told.as_of,
-        "as_of_time": told.as_of_time,
-        "policy": told.policy,
-        "prompt": shapes.prompt(told.prompt),
-        "home": shapes.ritual(told.home),
-        "trust": shapes.estimate(told.trust),
-        "bound": told.bound,
-        "rank": told.rank,
-        "ranked": told.ranked,
-        "effectiveness": shapes.estimate(told.effectiveness),
-        "approval": shapes.estimate(told.approval),
+        "as_of": reputation.as_of,
+        "as_of_time": reputation.as_of_time,
+        "policy": reputation.policy,
+        "prompt": schemas.serialize_prompt_ref(reputation.prompt),
+        "home": schemas.serialize_ritual_ref(reputation.home),
+        "trust": schemas.serialize_estimate(reputation.trust),
+        "bound": reputation.bound,
+        "rank": reputation.rank,
+        "ranked": reputation.ranked,
+        "effectiveness": schemas.serialize_estimate(reputation.effectiveness),
+        "approval": schemas.serialize_estimate(reputation.approval),
         "contributions": [
             {
-                "source": term.source,
-                "label": term.label,
-                "amount": term.amount,
-                "runs": term.runs,
-                "counted": term.counted,
-                "inherited": term.inherited,
+                "source": contribution.source,
+                "label": contribution.label,
+                "amount": contribution.amount,
+                "runs": contribution.runs,
+                "counted": contribution.counted,
+                "inherited": contribution.inherited,
             }
-            for term in told.contributions
+            for contribution in reputation.contributions
         ],
         "rating": {
-            "raw": told.rating.raw,
-            "weighted": told.rating.weighted,
-            "count": told.rating.count,
+            "raw": reputation.rating.raw,
+            "weighted": reputation.rating.weighted,
+            "count": reputation.rating.count,
         },
-        "rating_tags": dict(told.rating_tags),
+        "rating_tags": dict(reputation.rating_tags),
         "inherited_from": (
-            shapes.prompt(told.inherited_from) if told.inherited_from is not None else None
+            schemas.serialize_prompt_ref(reputation.inherited_from)
+            if reputation.inherited_from is not None
+            else None
         ),
     }
 
 
-@routes.get("/prompts/{int:prompt_id}/history", scope="read", answer=HistoryShape)
-def history(
-    request: Request,
+@routes.get("/prompts/{int:prompt_id}/history", scope="read", response_schema=ScoreHistoryOut)
+def get_score_history(
+    request: AuthenticatedRequest,
     prompt_id: Id,
     limit: Annotated[int, Query(500, ge=1, le=5_000, description="snapshots at most")],
-) -> HistoryShape:
+) -> ScoreHistoryOut:
     """Show how a prompt's scores got where they are: one snapshot for each batch that concerned it."""
-    rows = PromptReputationLedger().history(prompt=_prompt(prompt_id), limit=limit)
+    rows = PromptReputationLedger().get_history(prompt=_get_prompt(prompt_id), limit=limit)
     return {
-        **shapes.current(),
+        **schemas.get_score_version(),
         "items": [
             {
                 "at": row.at,
@@ -231,51 +235,56 @@ def history(
     }
 
 
-@routes.get("/prompts/{int:prompt_id}/evidence", scope="read", answer=EventPage, refuses=(400,))
-def events(
-    request: Request,
+@routes.get(
+    "/prompts/{int:prompt_id}/evidence",
+    scope="read",
+    response_schema=EventPage,
+    error_statuses=(400,),
+)
+def list_prompt_evidence(
+    request: AuthenticatedRequest,
     prompt_id: Id,
-    limit: paging.Limit,
-    cursor: paging.Cursor,
+    limit: pagination.Limit,
+    cursor: pagination.Cursor,
     kind: Annotated[str | None, Query(None, pattern="^(" + "|".join(evidence.KINDS) + ")$")],
     assistant: Annotated[int | None, Query(None, ge=1, le=MAX_ID)],
 ) -> EventPage:
     """List the events behind a prompt's score, newest first, each with what it moved."""
-    after = paging.read(cursor, like=(0,))
-    rows = PromptReputationLedger().evidence(
-        prompt=_prompt(prompt_id),
+    after = pagination.decode_cursor(cursor, key_types=(0,))
+    rows = PromptReputationLedger().list_evidence(
+        prompt=_get_prompt(prompt_id),
         before=int(after[0]) if after is not None else None,
         limit=limit + 1,
-        kind=kinds.Kind[kind.upper()] if kind is not None else None,
+        kind=evidence_kinds.EvidenceKind[kind.upper()] if kind is not None else None,
         assistant_id=assistant,
     )
-    page, following = paging.cut(rows, limit=limit, key=lambda row: (row.event,))
+    page, next_cursor = pagination.slice_page(rows, limit=limit, key=lambda row: (row.event,))
     return {
-        **shapes.current(),
-        "items": [evidence.shape(row) for row in page],
-        "next_cursor": following,
+        **schemas.get_score_version(),
+        "items": [evidence.serialize_event(row) for row in page],
+        "next_cursor": next_cursor,
     }
 
 
-@routes.get("/prompts/{int:prompt_id}/lineage", scope="read", answer=LineageShape)
-def lineage(
-    request: Request,
+@routes.get("/prompts/{int:prompt_id}/lineage", scope="read", response_schema=LineageOut)
+def get_lineage(
+    request: AuthenticatedRequest,
     prompt_id: Id,
     limit: Annotated[int, Query(60, ge=1, le=400, description="relatives at most")],
-) -> LineageShape:
+) -> LineageOut:
     """Show a prompt's family: what it derives from and what derives from it, with each one's trust and paired gain."""
-    told = PromptReputationLedger().lineage(
-        prompt=_prompt(prompt_id), now=clock.reading(), limit=limit
+    family = PromptReputationLedger().get_lineage(
+        prompt=_get_prompt(prompt_id), now=read_time.get_read_time(), limit=limit
     )
     return {
-        **shapes.current(),
+        **schemas.get_score_version(),
         "nodes": [
             {
-                "prompt": shapes.prompt(node.prompt),
-                "trust": shapes.estimate(node.trust),
+                "prompt": schemas.serialize_prompt_ref(node.prompt),
+                "trust": schemas.serialize_estimate(node.trust),
                 "is_self": node.is_self,
             }
-            for node in told.nodes
+            for node in family.nodes
         ],
         "edges": [
             {
@@ -283,71 +292,77 @@ def lineage(
                 "child": edge.child,
                 "derivation": edge.derivation,
                 "note": edge.note,
-                "gain": shapes.estimate(edge.gain) if edge.gain is not None else None,
+                "gain": schemas.serialize_estimate(edge.gain) if edge.gain is not None else None,
             }
-            for edge in told.edges
+            for edge in family.edges
         ],
     }
 
 
-@routes.get("/prompts/{int:prompt_id}/gains", scope="read", answer=GainsShape, refuses=(400,))
-def gains(
-    request: Request, prompt_id: Id, limit: paging.Limit, cursor: paging.Cursor
-) -> GainsShape:
+@routes.get(
+    "/prompts/{int:prompt_id}/gains", scope="read", response_schema=GainsOut, error_statuses=(400,)
+)
+def get_gains(
+    request: AuthenticatedRequest, prompt_id: Id, limit: pagination.Limit, cursor: pagination.Cursor
+) -> GainsOut:
     """Show what the edit from its parent to a prompt gained or cost, over all assistants and each, with intervals."""
-    prompt = _prompt(prompt_id)
-    told = PromptReputationLedger().gains(prompt=prompt)
-    page, following = paging.page(
-        told.assistants,
+    prompt = _get_prompt(prompt_id)
+    edit_gains = PromptReputationLedger().get_edit_gains(prompt=prompt)
+    page, next_cursor = pagination.paginate_list(
+        edit_gains.assistants,
         limit=limit,
         cursor=cursor,
-        like=(0.0, ""),
-        key=lambda one: (-abs(one.gain.value), one.assistant.name),
+        key_types=(0.0, ""),
+        key=lambda assistant_gain: (-abs(assistant_gain.gain.value), assistant_gain.assistant.name),
     )
     return {
-        **shapes.current(),
-        "prompt": shapes.prompt(prompt),
-        "parent": shapes.prompt(told.parent) if told.parent is not None else None,
-        "overall": _gain(told.overall) if told.overall is not None else None,
+        **schemas.get_score_version(),
+        "prompt": schemas.serialize_prompt_ref(prompt),
+        "parent": schemas.serialize_prompt_ref(edit_gains.parent)
+        if edit_gains.parent is not None
+        else None,
+        "overall": _serialize_gain(edit_gains.overall) if edit_gains.overall is not None else None,
         "items": [
             {
-                "assistant": shapes.assistant(one.assistant),
-                "gain": _gain(one.gain),
-                "mine": one.assistant.team_id in request.auth.team_ids,
+                "assistant": schemas.serialize_assistant_ref(assistant_gain.assistant),
+                "gain": _serialize_gain(assistant_gain.gain),
+                "mine": assistant_gain.assistant.team_id in request.auth.team_ids,
             }
-            for one in page
+            for assistant_gain in page
         ],
-        "next_cursor": following,
+        "next_cursor": next_cursor,
     }
 
 
-@routes.get("/standings", scope="read", answer=StandingPage, refuses=(400, 404))
-def standings(
-    request: Request,
-    limit: paging.Limit,
-    cursor: paging.Cursor,
+@routes.get("/standings", scope="read", response_schema=PromptScorePage, error_statuses=(400, 404))
+def list_prompt_scores(
+    request: AuthenticatedRequest,
+    limit: pagination.Limit,
+    cursor: pagination.Cursor,
     ritual: Annotated[int | None, Query(None, ge=1, le=MAX_ID, description="their home ritual")],
     search: Annotated[str, Query("", max_length=200, description="part of a name or title")],
     tag: Annotated[str, Query("", max_length=100)],
-) -> StandingPage:
+) -> PromptScorePage:
     """List the prompts that have evidence, best first by the lower 10% bound of their trust."""
-    after = paging.read(cursor, like=(0.0, 0))
-    rows = PromptReputationLedger().standings(
-        ritual=lookups.by_id(Ritual.objects.all(), pk=ritual) if ritual is not None else None,
+    after = pagination.decode_cursor(cursor, key_types=(0.0, 0))
+    rows = PromptReputationLedger().list_scores(
+        ritual=get_or_404.get_by_id(Ritual.objects.all(), pk=ritual)
+        if ritual is not None
+        else None,
         text=search,
         tag=tag,
         after=(float(after[0]), int(after[1])) if after is not None else None,
         limit=limit + 1,
     )
-    page, following = paging.cut(
+    page, next_cursor = pagination.slice_page(
         rows, limit=limit, key=lambda row: (row.trust_bound, row.prompt_id)
     )
     return {
-        **shapes.current(),
+        **schemas.get_score_version(),
         "items": [
             {
-                "prompt": shapes.prompt(row.prompt),
-                "home": shapes.ritual(row.ritual),
+                "prompt": schemas.serialize_prompt_ref(row.prompt),
+                "home": schemas.serialize_ritual_ref(row.ritual),
                 "trust": row.trust_score,
                 "low": row.trust_low,
                 "high": row.trust_high,
@@ -360,13 +375,18 @@ def standings(
             }
             for row in page
         ],
-        "next_cursor": following,
+        "next_cursor": next_cursor,
     }
 
 
-def _prompt(prompt_id: int) -> Prompt:
-    return lookups.by_id(Prompt.objects.all(), pk=prompt_id)
+def _get_prompt(prompt_id: int) -> Prompt:
+    return get_or_404.get_by_id(Prompt.objects.all(), pk=prompt_id)
 
 
-def _gain(told: answers.Estimate) -> GainShape:
-    return {"score": told.value, "low": told.low, "high": told.high, "runs": told.runs}
+def _serialize_gain(estimate: Estimate) -> GainOut:
+    return {
+        "score": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "runs": estimate.runs,
+    }

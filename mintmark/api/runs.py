@@ -7,36 +7,36 @@ from django.utils import timezone
 from ninja import Query
 from pydantic import Field
 
-from mintmark.core import perturbations
+from mintmark.experiments import perturbations
 from mintmark.registry import assistants, prompts, rituals
 from mintmark.rituals import runs
 from mintmark.rituals.models import CaseRun, RitualRun
-from mintmark.rituals.runs import Progress
+from mintmark.rituals.runs import RunProgress
 
-from . import amounts, paging, shapes
-from .amounts import Limit, Tokens
-from .answers import Created
-from .bodies import MAX_ID, Body, Id, Reference
-from .credentials import Request
-from .routes import Routes
-from .shapes import Score
+from . import amount_fields, pagination, schemas
+from .amount_fields import PriceOrZero, Tokens
+from .authentication import AuthenticatedRequest
+from .endpoints import Routes
+from .request_body import MAX_ID, Id, Reference, RequestBody
+from .responses import WriteResult
+from .schemas import Score
 
 routes = Routes(tag="runs")
 
-State = Literal["queued", "running", "done", "incomplete", "cancelled"]
+RunState = Literal["queued", "running", "done", "incomplete", "cancelled"]
 CaseState = Literal["waiting", "calling", "done", "failed"]
 
 
-class RunShape(TypedDict):
+class RunOut(TypedDict):
     """A run: `score` is that of the plain frame, once all of its cases have a result. `lost` is the most that calls may
     have cost whose reply never came; amounts are in `currency`."""
 
     id: int
-    state: State
+    state: RunState
     reason: str
-    ritual: shapes.RitualNamed
-    prompt: shapes.PromptNamed
-    assistant: shapes.Named
+    ritual: schemas.RitualRef
+    prompt: schemas.PromptRef
+    assistant: schemas.AssistantRef
     runner: str
     model: str
     started_by: str
@@ -55,7 +55,7 @@ class RunShape(TypedDict):
     ended_at: datetime | None
 
 
-class FrameShape(TypedDict):
+class DreamframeOut(TypedDict):
     """One context of a run: frame 0 is the plain one. `recorded` says what became of it as evidence."""
 
     number: int
@@ -66,16 +66,16 @@ class FrameShape(TypedDict):
     recorded: str
 
 
-class RunDetail(RunShape):
-    frame_scores: list[FrameShape]
+class RunDetail(RunOut):
+    frame_scores: list[DreamframeOut]
 
 
 class RunPage(TypedDict):
-    items: list[RunShape]
+    items: list[RunOut]
     next_cursor: str | None
 
 
-class CaseShape(TypedDict):
+class CaseRunOut(TypedDict):
     """A case in a frame: how its output was judged, what it cost, and why it failed where it did. `output` is redacted
     and cut; it is empty, with `forgotten_at`, once its time is over."""
 
@@ -101,77 +101,91 @@ class CaseShape(TypedDict):
     forgotten_at: datetime | None
 
 
-class CasePage(TypedDict):
-    items: list[CaseShape]
+class CaseRunPage(TypedDict):
+    items: list[CaseRunOut]
     next_cursor: str | None
 
 
-class NewRun(Body):
+class NewRun(RequestBody):
     """A prompt to run with an assistant under a ritual: a plain frame, and so many perturbed ones."""
 
     ritual: Id | Reference
     prompt: Id | Reference
     assistant: Id | Reference
-    frames: Annotated[int, Field(ge=0, le=perturbations.MOST_FRAMES)] = 0
-    seed: Annotated[int, Field(ge=0, le=perturbations.MOST_SEED)] = 0
-    cost_cap: Limit | None = None
+    frames: Annotated[int, Field(ge=0, le=perturbations.MAX_FRAMES)] = 0
+    seed: Annotated[int, Field(ge=0, le=perturbations.MAX_SEED)] = 0
+    cost_cap: PriceOrZero | None = None
 
 
-class Going(Body):
+class ResumeRun(RequestBody):
     """How a run goes on: with another cap, or (null) with the one that it had."""
 
-    cost_cap: Limit | None
+    cost_cap: PriceOrZero | None
 
 
-@routes.get("/runs", scope="read", answer=RunPage, refuses=(400,))
-def listed(
-    request: Request,
-    limit: paging.Limit,
-    cursor: paging.Cursor,
+@routes.get("/runs", scope="read", response_schema=RunPage, error_statuses=(400,))
+def list_runs(
+    request: AuthenticatedRequest,
+    limit: pagination.Limit,
+    cursor: pagination.Cursor,
     assistant: Annotated[int | None, Query(None, ge=1, le=MAX_ID)],
     prompt: Annotated[int | None, Query(None, ge=1, le=MAX_ID)],
     ritual: Annotated[int | None, Query(None, ge=1, le=MAX_ID)],
-    state: Annotated[State | None, Query(None)],
+    state: Annotated[RunState | None, Query(None)],
 ) -> RunPage:
     """List the runs of the caller's teams' assistants, newest first; an admin sees all."""
     rows = runs.visible_to(caller=request.auth)
-    narrowed = {"assistant": assistant, "prompt": prompt, "ritual": ritual, "state": state}
-    rows = rows.filter(**{name: value for name, value in narrowed.items() if value is not None})
-    page, following = paging.newest(rows, limit=limit, cursor=cursor)
-    told = runs.progress_of(page)
-    return {"items": [_shape(row, told[row.pk]) for row in page], "next_cursor": following}
+    filters = {"assistant": assistant, "prompt": prompt, "ritual": ritual, "state": state}
+    rows = rows.filter(**{name: value for name, value in filters.items() if value is not None})
+    page, next_cursor = pagination.paginate_by_id(rows, limit=limit, cursor=cursor)
+    progress_by_run = runs.get_progress_by_run(page)
+    return {
+        "items": [_serialize(row, progress_by_run[row.pk]) for row in page],
+        "next_cursor": next_cursor,
+    }
 
 
-@routes.get("/runs/{int:run_id}", scope="read", answer=RunDetail)
-def shown(request: Request, run_id: Id) -> RunDetail:
+@routes.get("/runs/{int:run_id}", scope="read", response_schema=RunDetail)
+def get_run(request: AuthenticatedRequest, run_id: Id) -> RunDetail:
     """Show how far a run is, and its frames: to the assistant's team."""
-    return _detail(runs.named(caller=request.auth, pk=run_id))
+    return _serialize_detail(runs.get_run(caller=request.auth, pk=run_id))
 
 
-@routes.get("/runs/{int:run_id}/cases", scope="read", answer=CasePage, refuses=(400,))
-def cases(
-    request: Request,
+@routes.get(
+    "/runs/{int:run_id}/cases", scope="read", response_schema=CaseRunPage, error_statuses=(400,)
+)
+def list_run_cases(
+    request: AuthenticatedRequest,
     run_id: Id,
-    limit: paging.Limit,
-    cursor: paging.Cursor,
-    frame: Annotated[int | None, Query(None, ge=0, le=perturbations.MOST_FRAMES)],
+    limit: pagination.Limit,
+    cursor: pagination.Cursor,
+    frame: Annotated[int | None, Query(None, ge=0, le=perturbations.MAX_FRAMES)],
     state: Annotated[CaseState | None, Query(None)],
-) -> CasePage:
+) -> CaseRunPage:
     """List the cases of a run by frame, in the ritual's order: to the assistant's team."""
-    rows = CaseRun.objects.filter(run=runs.named(caller=request.auth, pk=run_id)).order_by("id")
+    rows = CaseRun.objects.filter(run=runs.get_run(caller=request.auth, pk=run_id)).order_by("id")
     if frame is not None:
         rows = rows.filter(frame=frame)
     if state is not None:
         rows = rows.filter(state=state)
-    after = paging.read(cursor, like=(0,))
+    after = pagination.decode_cursor(cursor, key_types=(0,))
     if after is not None:
         rows = rows.filter(id__gt=after[0])
-    page, following = paging.cut(list(rows[: limit + 1]), limit=limit, key=lambda row: (row.pk,))
-    return {"items": [_case(row) for row in page], "next_cursor": following}
+    page, next_cursor = pagination.slice_page(
+        list(rows[: limit + 1]), limit=limit, key=lambda row: (row.pk,)
+    )
+    return {"items": [_serialize_case(row) for row in page], "next_cursor": next_cursor}
 
 
-@routes.post("/runs", scope="evidence", body=NewRun, answer=RunDetail, keyed=True, refuses=(404,))
-def started(request: Request, body: NewRun, key: str) -> Created[RunDetail]:
+@routes.post(
+    "/runs",
+    scope="evidence",
+    body=NewRun,
+    response_schema=RunDetail,
+    requires_key=True,
+    error_statuses=(404,),
+)
+def start_run(request: AuthenticatedRequest, body: NewRun, key: str) -> WriteResult[RunDetail]:
     """Have a worker run a prompt with an assistant under a ritual.
 
     It takes a person who operates the assistant's team; what is measured is recorded in his name. `cost_cap` can only
@@ -180,88 +194,94 @@ def started(request: Request, body: NewRun, key: str) -> Created[RunDetail]:
     now = timezone.now()
     row = runs.start(
         caller=request.auth,
-        prompt=prompts.named(reference=str(body.prompt)),
-        assistant=assistants.named(reference=str(body.assistant)),
-        ritual=rituals.named(reference=str(body.ritual)),
+        prompt=prompts.resolve(reference=str(body.prompt)),
+        assistant=assistants.resolve(reference=str(body.assistant)),
+        ritual=rituals.resolve(reference=str(body.ritual)),
         now=now,
         frames=body.frames,
         seed=body.seed,
-        cost_cap_micro=amounts.capped(body.cost_cap),
-        key=key,
+        cost_cap_micro=amount_fields.parse_optional_price(body.cost_cap),
+        idempotency_key=key,
     )
-    return Created(
-        body=_detail(row), location=f"/api/v1/runs/{row.pk}", is_replay=row.created_at != now
+    return WriteResult(
+        body=_serialize_detail(row),
+        location=f"/api/v1/runs/{row.pk}",
+        is_replay=row.created_at != now,
     )
 
 
-@routes.post("/runs/{int:run_id}/cancel", scope="evidence", answer=RunDetail, status=200)
-def cancelled(request: Request, run_id: Id) -> Created[RunDetail]:
+@routes.post("/runs/{int:run_id}/cancel", scope="evidence", response_schema=RunDetail, status=200)
+def cancel_run(request: AuthenticatedRequest, run_id: Id) -> WriteResult[RunDetail]:
     """End a run at once: no further call begins, calls under way are broken off, what is done stays. One that has ended
     stays as it is."""
     row = runs.cancel(
-        caller=request.auth, run=runs.named(caller=request.auth, pk=run_id), now=timezone.now()
+        caller=request.auth, run=runs.get_run(caller=request.auth, pk=run_id), now=timezone.now()
     )
-    return Created(body=_detail(row), location="")
+    return WriteResult(body=_serialize_detail(row), location="")
 
 
-@routes.act("/runs/{int:run_id}/resume", scope="evidence", body=Going, answer=RunDetail)
-def resumed(request: Request, run_id: Id, body: Going) -> RunDetail:
+@routes.idempotent_post(
+    "/runs/{int:run_id}/resume", scope="evidence", body=ResumeRun, response_schema=RunDetail
+)
+def resume_run(request: AuthenticatedRequest, run_id: Id, body: ResumeRun) -> RunDetail:
     """Have a worker go on with a run that stopped short: what is done is not asked again, what failed is."""
     row = runs.resume(
         caller=request.auth,
-        run=runs.named(caller=request.auth, pk=run_id),
+        run=runs.get_run(caller=request.auth, pk=run_id),
         now=timezone.now(),
-        cost_cap_micro=amounts.capped(body.cost_cap),
+        cost_cap_micro=amount_fields.parse_optional_price(body.cost_cap),
     )
-    return _detail(row)
+    return _serialize_detail(row)
 
 
-def _detail(row: RitualRun) -> RunDetail:
+def _serialize_detail(row: RitualRun) -> RunDetail:
     frames = []
     for frame in row.frames.order_by("number"):
-        context = perturbations.from_json(frame.context)
+        perturbation = perturbations.from_json(frame.context)
         frames.append(
-            FrameShape(
+            DreamframeOut(
                 number=frame.number,
-                seed=context.seed,
-                temperature=context.temperature,
-                says=context.says(),
+                seed=perturbation.seed,
+                temperature=perturbation.temperature,
+                says=perturbation.describe(),
                 score=frame.score,
                 recorded=frame.recorded,
             )
         )
-    return {**_shape(row, runs.progress(row)), "frame_scores": frames}
+    return {**_serialize(row, runs.get_progress(row)), "frame_scores": frames}
 
 
-def _shape(row: RitualRun, told: Progress) -> RunShape:
+def _serialize(row: RitualRun, progress: RunProgress) -> RunOut:
     ritual = row.ritual
     return {
         "id": row.pk,
-        "state": told.state,  # type: ignore[typeddict-item]  # one of the five
-        "reason": told.reason,
+        "state": progress.state,  # type: ignore[typeddict-item]  # one of the five
+        "reason": progress.reason,
         "ritual": {"id": ritual.pk, "name": ritual.name, "version": ritual.version},
-        "prompt": shapes.prompt(row.prompt),
-        "assistant": shapes.assistant(row.assistant),
+        "prompt": schemas.serialize_prompt_ref(row.prompt),
+        "assistant": schemas.serialize_assistant_ref(row.assistant),
         "runner": row.runner_kind,
         "model": row.model,
         "started_by": row.started_by.name,
         "seed": row.seed,
-        "frames": told.frames,
-        "cases": told.cases,
-        "done": told.done,
-        "failed": told.failed,
-        "score": told.score,
-        "spent": amounts.shown(told.spent_micro),
-        "lost": amounts.shown(told.lost_micro),
-        "cost_cap": None if told.cost_cap_micro is None else amounts.shown(told.cost_cap_micro),
-        "currency": told.currency,
+        "frames": progress.frames,
+        "cases": progress.cases,
+        "done": progress.done,
+        "failed": progress.failed,
+        "score": progress.score,
+        "spent": amount_fields.format_tokens(progress.spent_micro),
+        "lost": amount_fields.format_tokens(progress.lost_micro),
+        "cost_cap": None
+        if progress.cost_cap_micro is None
+        else amount_fields.format_tokens(progress.cost_cap_micro),
+        "currency": progress.currency,
         "created_at": row.created_at,
         "started_at": row.started_at,
         "ended_at": row.ended_at,
     }
 
 
-def _case(row: CaseRun) -> CaseShape:
+def _serialize_case(row: CaseRun) -> CaseRunOut:
     return {
         "frame": row.frame,
         "number": row.number,
@@ -277,7 +297,7 @@ def _case(row: CaseRun) -> CaseShape:
         "attempts": row.attempts,
         "tokens_in": row.tokens_in,
         "tokens_out": row.tokens_out,
-        "cost": amounts.shown(row.cost_micro),
+        "cost": amount_fields.format_tokens(row.cost_micro),
         "latency_ms": row.latency_ms,
         "error": row.error,
         "error_says": row.error_says,

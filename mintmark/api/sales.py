@@ -3,22 +3,22 @@
 from datetime import datetime
 from typing import TypedDict
 
-from mintmark.market import sales
+from mintmark.market import sales_report
 
-from . import amounts, paging, shapes
-from .amounts import Tokens
-from .credentials import Request
-from .routes import Routes
+from . import amount_fields, pagination, schemas
+from .amount_fields import Tokens
+from .authentication import AuthenticatedRequest
+from .endpoints import Routes
 
 routes = Routes(tag="sales")
 
 
-class SaleShape(TypedDict):
+class SaleOut(TypedDict):
     """A listing with what it brought: `paid` by buyers, of which `waiting` may still go back under a warranty, and
     `refunded` went back."""
 
     listing: int
-    prompt: shapes.PromptNamed
+    prompt: schemas.PromptRef
     price: Tokens
     listed_at: datetime
     withdrawn_at: datetime | None
@@ -29,29 +29,31 @@ class SaleShape(TypedDict):
 
 
 class SalePage(TypedDict):
-    items: list[SaleShape]
+    items: list[SaleOut]
     next_cursor: str | None
 
 
-@routes.get("/market/sales", scope="read", answer=SalePage, refuses=(400,))
-def listed(request: Request, limit: paging.Limit, cursor: paging.Cursor) -> SalePage:
+@routes.get("/market/sales", scope="read", response_schema=SalePage, error_statuses=(400,))
+def list_sales(
+    request: AuthenticatedRequest, limit: pagination.Limit, cursor: pagination.Cursor
+) -> SalePage:
     """List what the caller's teams offer, or did, with what it brought, newest first."""
-    rows = sales.of(caller=request.auth)
-    page, following = paging.newest(rows, limit=limit, cursor=cursor)
+    rows = sales_report.list_sales(caller=request.auth)
+    page, next_cursor = pagination.paginate_by_id(rows, limit=limit, cursor=cursor)
     return {
         "items": [
             {
                 "listing": row.pk,
-                "prompt": shapes.prompt(row.prompt),
-                "price": amounts.shown(row.price_micro),
+                "prompt": schemas.serialize_prompt_ref(row.prompt),
+                "price": amount_fields.format_tokens(row.price_micro),
                 "listed_at": row.listed_at,
                 "withdrawn_at": row.withdrawn_at,
                 "sold": row.sold,
-                "paid": amounts.shown(row.paid_micro),
-                "waiting": amounts.shown(row.waiting_micro),
-                "refunded": amounts.shown(row.refunded_micro),
+                "paid": amount_fields.format_tokens(row.paid_micro),
+                "waiting": amount_fields.format_tokens(row.waiting_micro),
+                "refunded": amount_fields.format_tokens(row.refunded_micro),
             }
             for row in page
         ],
-        "next_cursor": following,
+        "next_cursor": next_cursor,
     }

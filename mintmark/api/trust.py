@@ -6,33 +6,33 @@ from typing import Annotated, Literal, TypedDict
 from ninja import Query
 
 from mintmark.accounts.models import Team
-from mintmark.core import errors
+from mintmark.common import errors
 from mintmark.registry.models import Assistant, Prompt, Ritual
-from mintmark.trust import answers
+from mintmark.trust import results
 from mintmark.trust.tracker import AssistantTrustTracker
 
-from . import clock, evidence, lookups, paging, shapes
-from .bodies import MAX_ID, Id
-from .credentials import Request
-from .routes import Routes
-from .shapes import AsOf, EstimateShape, Policy, Score
+from . import evidence, get_or_404, pagination, read_time, schemas
+from .authentication import AuthenticatedRequest
+from .endpoints import Routes
+from .request_body import MAX_ID, Id
+from .schemas import AsOf, EstimateOut, Policy, Score
 
 routes = Routes(tag="trust")
 
-Order = Literal[
+MatrixOrder = Literal[
     "trust_low", "trust", "resonance", "compliance", "volatility", "mutation", "memory", "runs", "name"
 ]  # fmt: skip
-RitualId = Annotated[int | None, Query(None, ge=1, le=MAX_ID, description="a task's ritual")]
+RitualFilter = Annotated[int | None, Query(None, ge=1, le=MAX_ID, description="a task's ritual")]
 
 
-class MeasureShape(TypedDict):
+class MeasureOut(TypedDict):
     """A measure; null where nothing was observed."""
 
     value: float | None
     runs: float
 
 
-class ResonanceShape(TypedDict):
+class ResonanceOut(TypedDict):
     """The lift of the pairing over what either predicts alone, in [−1, 1]: the sum of its parts."""
 
     value: float
@@ -41,35 +41,35 @@ class ResonanceShape(TypedDict):
     own_record: float
 
 
-class PairShape(TypedDict):
+class PairOut(TypedDict):
     """One prompt in an assistant's matrix. `swarm` is the mean trust over all measured assistants."""
 
-    prompt: shapes.PromptNamed
-    ritual: shapes.RitualNamed | None
-    trust: EstimateShape
+    prompt: schemas.PromptRef
+    ritual: schemas.RitualRef | None
+    trust: EstimateOut
     swarm: Score | None
-    resonance: ResonanceShape
-    compliance: EstimateShape
-    volatility: MeasureShape
-    mutation: MeasureShape
-    memory: EstimateShape
+    resonance: ResonanceOut
+    compliance: EstimateOut
+    volatility: MeasureOut
+    mutation: MeasureOut
+    memory: EstimateOut
     runs: float
     last_event: int
     last_at: datetime | None
 
 
-class MatrixShape(TypedDict):
+class TrustMatrixOut(TypedDict):
     """A page of an assistant's trust matrix, out of `total` prompts that match."""
 
     as_of: AsOf
     policy: Policy
-    assistant: shapes.Named
+    assistant: schemas.AssistantRef
     total: int
-    items: list[PairShape]
+    items: list[PairOut]
     next_cursor: str | None
 
 
-class AffinityShape(TypedDict):
+class AffinityOut(TypedDict):
     """The largest likeness of the prompt's text to what the assistant remembers, `entry` its key; both null where it
     remembers nothing. The newest `compared` of its `entries` were read, `by` spelling or by vectors of the `model`;
     `note` says why it is not the one that the settings ask for. No evidence, and no part of any score."""
@@ -83,20 +83,20 @@ class AffinityShape(TypedDict):
     note: str
 
 
-class ExplanationShape(TypedDict):
+class TrustExplanationOut(TypedDict):
     """A pairing with its `baseline` (what an average prompt scores there), newest events and failed checks. `affinity`
     is null to whoever may not read both the prompt and the assistant's memory."""
 
     as_of: AsOf
     policy: Policy
-    pair: PairShape
+    pair: PairOut
     baseline: Score
-    events: list[evidence.EventShape]
-    failed_checks: list[evidence.EventShape]
-    affinity: AffinityShape | None
+    events: list[evidence.EventOut]
+    failed_checks: list[evidence.EventOut]
+    affinity: AffinityOut | None
 
 
-class WordingShape(TypedDict):
+class WordingEffectOut(TypedDict):
     """What a feature of the wording does for the assistant, in points of score; `own` is the part that is its alone."""
 
     name: str
@@ -106,86 +106,89 @@ class WordingShape(TypedDict):
     high: float
     own: float
     prompts: int
-    examples: list[shapes.PromptNamed]
+    examples: list[schemas.PromptRef]
 
 
-class WordingsShape(TypedDict):
+class WordingEffectsOut(TypedDict):
     as_of: AsOf
     policy: Policy
-    items: list[WordingShape]
+    items: list[WordingEffectOut]
 
 
-class SuggestionShape(TypedDict):
+class SuggestionOut(TypedDict):
     """A prompt never tried, with the `odds` in [0, 1] that it beats the incumbent."""
 
-    prompt: shapes.PromptNamed
-    ritual: shapes.RitualNamed | None
-    trust: EstimateShape
+    prompt: schemas.PromptRef
+    ritual: schemas.RitualRef | None
+    trust: EstimateOut
     odds: Score
-    incumbent: shapes.PromptNamed | None
-    incumbent_trust: EstimateShape | None
+    incumbent: schemas.PromptRef | None
+    incumbent_trust: EstimateOut | None
 
 
-class SuggestionsShape(TypedDict):
+class SuggestionsOut(TypedDict):
     as_of: AsOf
     policy: Policy
-    items: list[SuggestionShape]
+    items: list[SuggestionOut]
 
 
-class HolderShape(TypedDict):
+class AssistantTrustOut(TypedDict):
     """How an assistant stands with the prompt; `mine`: it is one of the caller's teams'."""
 
-    assistant: shapes.Named
-    trust: EstimateShape
+    assistant: schemas.AssistantRef
+    trust: EstimateOut
     mine: bool
 
 
-class HoldersShape(TypedDict):
+class AssistantTrustPage(TypedDict):
     as_of: AsOf
     policy: Policy
-    items: list[HolderShape]
+    items: list[AssistantTrustOut]
     next_cursor: str | None
 
 
-class HeatMapShape(TypedDict):
+class HeatMapOut(TypedDict):
     """`trust[i][j]` is the expected score of assistant i with prompt j; `runs[i][j]` what it was measured on."""
 
     as_of: AsOf
     policy: Policy
-    ritual: shapes.RitualNamed | None
-    assistants: list[shapes.Named]
-    prompts: list[shapes.PromptNamed]
+    ritual: schemas.RitualRef | None
+    assistants: list[schemas.AssistantRef]
+    prompts: list[schemas.PromptRef]
     trust: list[list[float]]
     runs: list[list[float]]
 
 
 @routes.get(
-    "/assistants/{int:assistant_id}/trust", scope="read", answer=MatrixShape, refuses=(400,)
+    "/assistants/{int:assistant_id}/trust",
+    scope="read",
+    response_schema=TrustMatrixOut,
+    error_statuses=(400,),
 )
-def matrix(
-    request: Request,
+def get_trust_matrix(
+    request: AuthenticatedRequest,
     assistant_id: Id,
-    limit: paging.Limit,
-    cursor: paging.Cursor,
-    ritual: RitualId,
+    limit: pagination.Limit,
+    cursor: pagination.Cursor,
+    ritual: RitualFilter,
     tag: Annotated[str, Query("", max_length=100)],
     search: Annotated[str, Query("", max_length=200, description="part of a prompt's name")],
-    order: Annotated[Order, Query("trust_low")],
+    order: Annotated[MatrixOrder, Query("trust_low")],
     descending: Annotated[bool, Query(True)],
-) -> MatrixShape:
+) -> TrustMatrixOut:
     """Show an assistant's trust matrix: the prompts that it has evidence on, ordered.
 
     A cursor here is a position in this order: where evidence arrives between two pages, a row may show twice or not at
     all.
     """
-    after = paging.read(cursor, like=(0,))
+    after = pagination.decode_cursor(cursor, key_types=(0,))
     offset = int(after[0]) if after is not None else 0
     if offset < 0:
-        raise paging.unreadable(cursor)
-    told = AssistantTrustTracker().matrix(
-        assistant=_assistant(assistant_id),
-        now=clock.reading(),
-        ritual=_ritual(ritual),
+        raise pagination.build_cursor_error(cursor)
+    matrix = AssistantTrustTracker().get_matrix(
+        assistant=_get_assistant(assistant_id),
+        now=read_time.get_read_time(),
+        ritual=_find_ritual(ritual),
         tag=tag,
         search=search,
         order=order,
@@ -193,46 +196,58 @@ def matrix(
         offset=offset,
         limit=limit,
     )
-    end = offset + len(told.rows)
+    end = offset + len(matrix.rows)
     return {
-        "as_of": told.as_of,
-        "policy": told.policy,
-        "assistant": shapes.assistant(told.assistant),
-        "total": told.total,
-        "items": [_pair(row) for row in told.rows],
-        "next_cursor": paging.write((end,)) if told.rows and end < told.total else None,
+        "as_of": matrix.as_of,
+        "policy": matrix.policy,
+        "assistant": schemas.serialize_assistant_ref(matrix.assistant),
+        "total": matrix.total,
+        "items": [_serialize_pair(row) for row in matrix.rows],
+        "next_cursor": pagination.encode_cursor((end,))
+        if matrix.rows and end < matrix.total
+        else None,
     }
 
 
 @routes.get(
-    "/assistants/{int:assistant_id}/trust/{int:prompt_id}", scope="read", answer=ExplanationShape
+    "/assistants/{int:assistant_id}/trust/{int:prompt_id}",
+    scope="read",
+    response_schema=TrustExplanationOut,
 )
-def explained(request: Request, assistant_id: Id, prompt_id: Id) -> ExplanationShape:
+def explain_trust(
+    request: AuthenticatedRequest, assistant_id: Id, prompt_id: Id
+) -> TrustExplanationOut:
     """Explain one pairing, tried or not: its terms, its newest events, the checks that it failed."""
-    assistant = _assistant(assistant_id)
-    prompt = lookups.by_id(Prompt.objects.all(), pk=prompt_id)
+    assistant = _get_assistant(assistant_id)
+    prompt = get_or_404.get_by_id(Prompt.objects.all(), pk=prompt_id)
     tracker = AssistantTrustTracker()
-    told = tracker.explain(assistant=assistant, prompt=prompt, now=clock.reading())
-    affinity = tracker.affinity(caller=request.auth, assistant=assistant, prompt=prompt)
+    explanation = tracker.explain(assistant=assistant, prompt=prompt, now=read_time.get_read_time())
+    affinity = tracker.measure_affinity(caller=request.auth, assistant=assistant, prompt=prompt)
     return {
-        "as_of": told.as_of,
-        "policy": told.policy,
-        "pair": _pair(told.row),
-        "baseline": told.baseline,
-        "events": [evidence.shape(row) for row in told.events],
-        "failed_checks": [evidence.shape(row) for row in told.failed_checks],
-        "affinity": _affinity(affinity) if affinity is not None else None,
+        "as_of": explanation.as_of,
+        "policy": explanation.policy,
+        "pair": _serialize_pair(explanation.row),
+        "baseline": explanation.baseline,
+        "events": [evidence.serialize_event(row) for row in explanation.events],
+        "failed_checks": [evidence.serialize_event(row) for row in explanation.failed_checks],
+        "affinity": _serialize_affinity(affinity) if affinity is not None else None,
     }
 
 
-@routes.get("/assistants/{int:assistant_id}/wording", scope="read", answer=WordingsShape)
-def wording(request: Request, assistant_id: Id, ritual: RitualId) -> WordingsShape:
+@routes.get(
+    "/assistants/{int:assistant_id}/wording", scope="read", response_schema=WordingEffectsOut
+)
+def get_wording_effects(
+    request: AuthenticatedRequest, assistant_id: Id, ritual: RitualFilter
+) -> WordingEffectsOut:
     """Show what wording works for an assistant, on one task or on all, the surest effects first."""
-    told = AssistantTrustTracker().wording(
-        assistant=_assistant(assistant_id), ritual=_ritual(ritual), now=clock.reading()
+    effects = AssistantTrustTracker().list_wording_effects(
+        assistant=_get_assistant(assistant_id),
+        ritual=_find_ritual(ritual),
+        now=read_time.get_read_time(),
     )
     return {
-        **shapes.current(),
+        **schemas.get_score_version(),
         "items": [
             {
                 "name": effect.name,
@@ -240,129 +255,136 @@ def wording(request: Request, assistant_id: Id, ritual: RitualId) -> WordingsSha
                 "effect": effect.effect,
                 "low": effect.low,
                 "high": effect.high,
-                "own": effect.own,
+                "own": effect.own_effect,
                 "prompts": effect.prompts,
-                "examples": [shapes.prompt(prompt) for prompt in effect.examples],
+                "examples": [schemas.serialize_prompt_ref(prompt) for prompt in effect.examples],
             }
-            for effect in told
-        ],
-    }
-
-
-@routes.get("/assistants/{int:assistant_id}/suggestions", scope="read", answer=SuggestionsShape)
-def suggestions(
-    request: Request, assistant_id: Id, limit: Annotated[int, Query(3, ge=1, le=50)]
-) -> SuggestionsShape:
-    """Suggest prompts that the assistant never tried, those most likely to beat its best first."""
-    told = AssistantTrustTracker().suggestions(
-        assistant=_assistant(assistant_id), now=clock.reading(), limit=limit
-    )
-    return {
-        **shapes.current(),
-        "items": [
-            {
-                "prompt": shapes.prompt(one.prompt),
-                "ritual": shapes.ritual(one.ritual),
-                "trust": shapes.estimate(one.trust),
-                "odds": one.odds,
-                "incumbent": shapes.prompt(one.incumbent) if one.incumbent is not None else None,
-                "incumbent_trust": (
-                    shapes.estimate(one.incumbent_trust)
-                    if one.incumbent_trust is not None
-                    else None
-                ),
-            }
-            for one in told
+            for effect in effects
         ],
     }
 
 
 @routes.get(
-    "/prompts/{int:prompt_id}/assistants", scope="read", answer=HoldersShape, refuses=(400,)
+    "/assistants/{int:assistant_id}/suggestions", scope="read", response_schema=SuggestionsOut
 )
-def holders(
-    request: Request, prompt_id: Id, limit: paging.Limit, cursor: paging.Cursor
-) -> HoldersShape:
-    """Show how every measured assistant stands with a prompt, tried or not, best first."""
-    told = AssistantTrustTracker().assistants_of(
-        prompt=lookups.by_id(Prompt.objects.all(), pk=prompt_id),
-        now=clock.reading(),
-        caller=request.auth,
-    )
-    page, following = paging.page(
-        told,
-        limit=limit,
-        cursor=cursor,
-        like=(0.0, ""),
-        key=lambda one: (-one.trust.value, one.assistant.name),
+def suggest_prompts(
+    request: AuthenticatedRequest, assistant_id: Id, limit: Annotated[int, Query(3, ge=1, le=50)]
+) -> SuggestionsOut:
+    """Suggest prompts that the assistant never tried, those most likely to beat its best first."""
+    suggested = AssistantTrustTracker().suggest_prompts(
+        assistant=_get_assistant(assistant_id), now=read_time.get_read_time(), limit=limit
     )
     return {
-        **shapes.current(),
+        **schemas.get_score_version(),
         "items": [
             {
-                "assistant": shapes.assistant(one.assistant),
-                "trust": shapes.estimate(one.trust),
-                "mine": one.mine,
+                "prompt": schemas.serialize_prompt_ref(suggestion.prompt),
+                "ritual": schemas.serialize_ritual_ref(suggestion.ritual),
+                "trust": schemas.serialize_estimate(suggestion.trust),
+                "odds": suggestion.odds,
+                "incumbent": schemas.serialize_prompt_ref(suggestion.incumbent)
+                if suggestion.incumbent is not None
+                else None,
+                "incumbent_trust": (
+                    schemas.serialize_estimate(suggestion.incumbent_trust)
+                    if suggestion.incumbent_trust is not None
+                    else None
+                ),
             }
-            for one in page
+            for suggestion in suggested
         ],
-        "next_cursor": following,
     }
 
 
-@routes.get("/rituals/{int:ritual_id}/heat-map", scope="read", answer=HeatMapShape)
-def heat_map(
-    request: Request,
+@routes.get(
+    "/prompts/{int:prompt_id}/assistants",
+    scope="read",
+    response_schema=AssistantTrustPage,
+    error_statuses=(400,),
+)
+def list_prompt_assistants(
+    request: AuthenticatedRequest, prompt_id: Id, limit: pagination.Limit, cursor: pagination.Cursor
+) -> AssistantTrustPage:
+    """Show how every measured assistant stands with a prompt, tried or not, best first."""
+    assistant_rows = AssistantTrustTracker().list_assistants(
+        prompt=get_or_404.get_by_id(Prompt.objects.all(), pk=prompt_id),
+        now=read_time.get_read_time(),
+        caller=request.auth,
+    )
+    page, next_cursor = pagination.paginate_list(
+        assistant_rows,
+        limit=limit,
+        cursor=cursor,
+        key_types=(0.0, ""),
+        key=lambda row: (-row.trust.value, row.assistant.name),
+    )
+    return {
+        **schemas.get_score_version(),
+        "items": [
+            {
+                "assistant": schemas.serialize_assistant_ref(row.assistant),
+                "trust": schemas.serialize_estimate(row.trust),
+                "mine": row.is_own,
+            }
+            for row in page
+        ],
+        "next_cursor": next_cursor,
+    }
+
+
+@routes.get("/rituals/{int:ritual_id}/heat-map", scope="read", response_schema=HeatMapOut)
+def get_heat_map(
+    request: AuthenticatedRequest,
     ritual_id: Id,
     team: Annotated[str | None, Query(None, max_length=64, description="one team's assistants")],
     prompts: Annotated[int, Query(40, ge=1, le=200, description="best-standing prompts at most")],
-) -> HeatMapShape:
+) -> HeatMapOut:
     """Show assistants by a task's best-standing prompts."""
-    named = Team.objects.filter(name=team).first() if team is not None else None
-    if team is not None and named is None:
+    team_row = Team.objects.filter(name=team).first() if team is not None else None
+    if team is not None and team_row is None:
         raise errors.NotFound(f"There is no team {team!r}.")
-    told = AssistantTrustTracker().heat_map(
-        team=named,
-        ritual=lookups.by_id(Ritual.objects.all(), pk=ritual_id),
-        now=clock.reading(),
+    heat_map = AssistantTrustTracker().get_heat_map(
+        team=team_row,
+        ritual=get_or_404.get_by_id(Ritual.objects.all(), pk=ritual_id),
+        now=read_time.get_read_time(),
         prompts=prompts,
     )
     return {
-        "as_of": told.as_of,
-        "policy": told.policy,
-        "ritual": shapes.ritual(told.ritual),
-        "assistants": [shapes.assistant(row) for row in told.assistants],
-        "prompts": [shapes.prompt(row) for row in told.prompts],
-        "trust": [list(row) for row in told.trust],
-        "runs": [list(row) for row in told.runs],
+        "as_of": heat_map.as_of,
+        "policy": heat_map.policy,
+        "ritual": schemas.serialize_ritual_ref(heat_map.ritual),
+        "assistants": [schemas.serialize_assistant_ref(row) for row in heat_map.assistants],
+        "prompts": [schemas.serialize_prompt_ref(row) for row in heat_map.prompts],
+        "trust": [list(row) for row in heat_map.trust],
+        "runs": [list(row) for row in heat_map.runs],
     }
 
 
-def _assistant(assistant_id: int) -> Assistant:
-    return lookups.by_id(Assistant.objects.all(), pk=assistant_id)
+def _get_assistant(assistant_id: int) -> Assistant:
+    return get_or_404.get_by_id(Assistant.objects.all(), pk=assistant_id)
 
 
-def _ritual(ritual_id: int | None) -> Ritual | None:
-    return None if ritual_id is None else lookups.by_id(Ritual.objects.all(), pk=ritual_id)
+def _find_ritual(ritual_id: int | None) -> Ritual | None:
+    return None if ritual_id is None else get_or_404.get_by_id(Ritual.objects.all(), pk=ritual_id)
 
 
-def _affinity(told: answers.Affinity) -> AffinityShape:
+def _serialize_affinity(affinity: results.Affinity) -> AffinityOut:
     return {
-        "score": told.score,
-        "entry": told.entry,
-        "compared": told.compared,
-        "entries": told.entries,
-        "by": told.by,
-        "model": told.model,
-        "note": told.note,
+        "score": affinity.score,
+        "entry": affinity.entry,
+        "compared": affinity.compared,
+        "entries": affinity.entries,
+        "by": affinity.by,
+        "model": affinity.model,
+        "note": affinity.note,
     }
 
 
-def _pair(row: answers.MatrixRow) -> PairShape:
+def _serialize_pair(row: results.TrustMatrixRow) -> PairOut:
     return {
-        "prompt": shapes.prompt(row.prompt),
-        "ritual": shapes.ritual(row.ritual),
-        "trust": shapes.estimate(row.trust),
+        "prompt": schemas.serialize_prompt_ref(row.prompt),
+        "ritual": schemas.serialize_ritual_ref(row.ritual),
+        "trust": schemas.serialize_estimate(row.trust),
         "swarm": row.swarm,
         "resonance": {
             "value": row.resonance.value,
@@ -370,10 +392,10 @@ def _pair(row: answers.MatrixRow) -> PairShape:
             "wording": row.resonance.wording,
             "own_record": row.resonance.own_record,
         },
-        "compliance": shapes.estimate(row.compliance),
+        "compliance": schemas.serialize_estimate(row.compliance),
         "volatility": {"value": row.volatility.value, "runs": row.volatility.runs},
         "mutation": {"value": row.mutation.value, "runs": row.mutation.runs},
-        "memory": shapes.estimate(row.memory),
+        "memory": schemas.serialize_estimate(row.memory),
         "runs": row.runs,
         "last_event": row.last_event,
         "last_at": row.last_at,

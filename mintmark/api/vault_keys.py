@@ -8,23 +8,24 @@ from django.utils import timezone
 from pydantic import Field
 
 from mintmark.accounts.callers import Caller
-from mintmark.core import dsse, errors
-from mintmark.core.trust_roots import Root
+from mintmark.common import errors
+from mintmark.signing import dsse
+from mintmark.signing.key_policy import TrustRoot
 from mintmark.vault import keys
 from mintmark.vault.models import SigningKey, TrustedKey
 
-from . import paging, permissions
-from .answers import Created
-from .bodies import Body, Reference
-from .credentials import Request
-from .routes import Routes
+from . import pagination, permissions
+from .authentication import AuthenticatedRequest
+from .endpoints import Routes
+from .request_body import Reference, RequestBody
+from .responses import WriteResult
 
 routes = Routes(tag="vault_keys", handles_files=True)
 
 KeyId = Annotated[str, Field(description="the 32 bytes of an Ed25519 public key, in hex")]
 
 
-class SigningKeyShape(TypedDict):
+class SigningKeyOut(TypedDict):
     """A key that signs for a team, or (null) for the installation; `pem` is its public half. A retired one signs no
     more and what it signed stays good, a revoked one's signatures are worth nothing."""
 
@@ -42,11 +43,11 @@ class SigningKeyShape(TypedDict):
 
 
 class SigningKeyPage(TypedDict):
-    items: list[SigningKeyShape]
+    items: list[SigningKeyOut]
     next_cursor: str | None
 
 
-class TrustedKeyShape(TypedDict):
+class TrustedKeyOut(TypedDict):
     """A key of others whose signatures count here until it expires or is revoked: whose, and why."""
 
     key_id: KeyId
@@ -60,11 +61,11 @@ class TrustedKeyShape(TypedDict):
 
 
 class TrustedKeyPage(TypedDict):
-    items: list[TrustedKeyShape]
+    items: list[TrustedKeyOut]
     next_cursor: str | None
 
 
-class SignerShape(TypedDict):
+class SignerOut(TypedDict):
     """Who signed: what is known here of the key, as of now (`name` is null where it is unknown)."""
 
     key_id: KeyId
@@ -72,7 +73,7 @@ class SignerShape(TypedDict):
     state: Literal["trusted", "expired", "revoked", "unknown"]
 
 
-class NewSigningKey(Body):
+class NewSigningKey(RequestBody):
     """A key to make, for a team or (null) for the installation."""
 
     team: Reference | None
@@ -80,7 +81,7 @@ class NewSigningKey(Body):
     expires_at: datetime | None = None
 
 
-class NewTrustedKey(Body):
+class NewTrustedKey(RequestBody):
     """A key to trust, as its id or in PEM: whose it is, and why it counts from now on."""
 
     key: Annotated[str, Field(max_length=2_000)]
@@ -89,134 +90,159 @@ class NewTrustedKey(Body):
     expires_at: datetime | None = None
 
 
-class WhyNot(Body):
+class KeyRevocation(RequestBody):
     """Why a key counts no more; it is kept."""
 
     reason: str
 
 
-@routes.get("/vault/keys", scope="read", answer=SigningKeyPage, refuses=(400,))
-def listed(request: Request, limit: paging.Limit, cursor: paging.Cursor) -> SigningKeyPage:
+@routes.get("/vault/keys", scope="read", response_schema=SigningKeyPage, error_statuses=(400,))
+def list_signing_keys(
+    request: AuthenticatedRequest, limit: pagination.Limit, cursor: pagination.Cursor
+) -> SigningKeyPage:
     """List the keys that sign for the caller's teams and for the installation, newest first; admins and auditors see
     all."""
-    rows = keys.shown_to(caller=request.auth)
-    page, following = paging.newest(rows, limit=limit, cursor=cursor)
-    return {"items": [_signing(row) for row in page], "next_cursor": following}
+    rows = keys.visible_to(caller=request.auth)
+    page, next_cursor = pagination.paginate_by_id(rows, limit=limit, cursor=cursor)
+    return {"items": [_serialize_signing_key(row) for row in page], "next_cursor": next_cursor}
 
 
-@routes.post("/vault/keys", scope="market", body=NewSigningKey, answer=SigningKeyShape)
-def made(request: Request, body: NewSigningKey) -> Created[SigningKeyShape]:
+@routes.post("/vault/keys", scope="market", body=NewSigningKey, response_schema=SigningKeyOut)
+def create_signing_key(
+    request: AuthenticatedRequest, body: NewSigningKey
+) -> WriteResult[SigningKeyOut]:
     """Make a key that signs from now on. Its private half is kept sealed and is never shown.
 
     It takes the role author in the team; for the installation, an admin.
     """
-    named = body.team is not None
-    row = keys.generate(
+    has_team = body.team is not None
+    row = keys.generate_key(
         caller=request.auth,
-        team=permissions.team_of(request.auth, name=body.team) if named else None,
+        team=permissions.resolve_team(request.auth, name=body.team) if has_team else None,
         now=timezone.now(),
-        expires_at=_expiry(body.expires_at),
+        expires_at=_validate_expiry(body.expires_at),
         note=body.note,
     )
-    return _created(row)
+    return _build_result(row)
 
 
-@routes.post("/vault/keys/{key_id}/rotate", scope="market", answer=SigningKeyShape)
-def rotated(request: Request, key_id: str) -> Created[SigningKeyShape]:
+@routes.post("/vault/keys/{key_id}/rotate", scope="market", response_schema=SigningKeyOut)
+def rotate_signing_key(request: AuthenticatedRequest, key_id: str) -> WriteResult[SigningKeyOut]:
     """Make a new key in the place of this one, which signs no more; what it signed stays good."""
-    row = keys.rotate(caller=request.auth, key=_named(request.auth, key_id), now=timezone.now())
-    return _created(row)
+    row = keys.rotate_key(
+        caller=request.auth, key=_get_signing_key(request.auth, key_id), now=timezone.now()
+    )
+    return _build_result(row)
 
 
-@routes.act("/vault/keys/{key_id}/revoke", scope="market", body=WhyNot, answer=SigningKeyShape)
-def revoked(request: Request, key_id: str, body: WhyNot) -> SigningKeyShape:
+@routes.idempotent_post(
+    "/vault/keys/{key_id}/revoke", scope="market", body=KeyRevocation, response_schema=SigningKeyOut
+)
+def revoke_signing_key(
+    request: AuthenticatedRequest, key_id: str, body: KeyRevocation
+) -> SigningKeyOut:
     """Let nothing that a key signed count any more; other installations learn it from `/vault/withdrawals`. The first
     reason stays.
 
     It takes the role author in its team; for one of the installation, an admin.
     """
-    row = keys.revoke(
+    row = keys.revoke_key(
         caller=request.auth,
-        key=_named(request.auth, key_id),
+        key=_get_signing_key(request.auth, key_id),
         reason=body.reason,
         now=timezone.now(),
     )
-    return _signing(row)
+    return _serialize_signing_key(row)
 
 
-@routes.get("/vault/trusted-keys", scope="read", answer=TrustedKeyPage, refuses=(400,))
-def trusted(request: Request, limit: paging.Limit, cursor: paging.Cursor) -> TrustedKeyPage:
+@routes.get(
+    "/vault/trusted-keys", scope="read", response_schema=TrustedKeyPage, error_statuses=(400,)
+)
+def list_trusted_keys(
+    request: AuthenticatedRequest, limit: pagination.Limit, cursor: pagination.Cursor
+) -> TrustedKeyPage:
     """List the keys of others whose signatures count here, or once did, newest first."""
     rows = TrustedKey.objects.select_related("trusted_by").order_by("-id")
-    page, following = paging.newest(rows, limit=limit, cursor=cursor)
-    return {"items": [_trusted(row) for row in page], "next_cursor": following}
+    page, next_cursor = pagination.paginate_by_id(rows, limit=limit, cursor=cursor)
+    return {"items": [_serialize_trusted_key(row) for row in page], "next_cursor": next_cursor}
 
 
-@routes.post("/vault/trusted-keys", scope="admin", body=NewTrustedKey, answer=TrustedKeyShape)
-def trust(request: Request, body: NewTrustedKey) -> Created[TrustedKeyShape]:
+@routes.post(
+    "/vault/trusted-keys", scope="admin", body=NewTrustedKey, response_schema=TrustedKeyOut
+)
+def trust_key(request: AuthenticatedRequest, body: NewTrustedKey) -> WriteResult[TrustedKeyOut]:
     """Let a key of others count from now on.
 
     An admin's act: compare the key with whoever says that it is his, by another way than the one that the file came.
     A key that was revoked stays revoked.
     """
-    key_id = dsse.key_id(dsse.read_public_key(body.key.encode()))
-    row = keys.trust(
+    key_id = dsse.get_key_id(dsse.read_public_key(body.key.encode()))
+    row = keys.trust_key(
         caller=request.auth,
         key_id=key_id,
         name=body.name,
         reason=body.reason,
         now=timezone.now(),
-        expires_at=_expiry(body.expires_at),
+        expires_at=_validate_expiry(body.expires_at),
     )
-    return Created(body=_trusted(row), location="/api/v1/vault/trusted-keys")
+    return WriteResult(body=_serialize_trusted_key(row), location="/api/v1/vault/trusted-keys")
 
 
-@routes.act(
-    "/vault/trusted-keys/{key_id}/revoke", scope="admin", body=WhyNot, answer=TrustedKeyShape
+@routes.idempotent_post(
+    "/vault/trusted-keys/{key_id}/revoke",
+    scope="admin",
+    body=KeyRevocation,
+    response_schema=TrustedKeyOut,
 )
-def distrusted(request: Request, key_id: str, body: WhyNot) -> TrustedKeyShape:
+def revoke_trusted_key(
+    request: AuthenticatedRequest, key_id: str, body: KeyRevocation
+) -> TrustedKeyOut:
     """Let nothing that a key of others signs count any more. An admin's act; the first reason stays."""
     row = TrustedKey.objects.filter(key_id=key_id).select_related("trusted_by").first()
     if row is None:
         raise errors.NotFound(f"The key {key_id[:16]!r} is not trusted here.")
-    ended = keys.distrust(caller=request.auth, key=row, reason=body.reason, now=timezone.now())
-    return _trusted(ended)
+    revoked = keys.distrust_key(
+        caller=request.auth, key=row, reason=body.reason, now=timezone.now()
+    )
+    return _serialize_trusted_key(revoked)
 
 
-def signers(found: Mapping[str, Root | None], *, now: datetime) -> list[SignerShape]:
+def serialize_signers(
+    roots_by_key: Mapping[str, TrustRoot | None], *, now: datetime
+) -> list[SignerOut]:
     """Who signed something, by key id, with what is known of each key."""
     return [
         {
             "key_id": key_id,
             "name": root.name if root is not None else None,
-            "state": root.state(now=now) if root is not None else "unknown",
+            "state": root.get_state(now=now) if root is not None else "unknown",
         }
-        for key_id, root in found.items()
+        for key_id, root in roots_by_key.items()
     ]
 
 
-def _named(caller: Caller, key_id: str) -> SigningKey:
-    row = keys.shown_to(caller=caller).filter(key_id=key_id).first()
+def _get_signing_key(caller: Caller, key_id: str) -> SigningKey:
+    row = keys.visible_to(caller=caller).filter(key_id=key_id).first()
     if row is None:
         raise errors.NotFound(f"There is no key {key_id[:16]!r}, or it is another team's.")
     return row
 
 
-def _expiry(at: datetime | None) -> datetime | None:
-    if at is not None and at.tzinfo is None:
-        raise keys.InvalidKeyTerms(f"Say the zone of {at:%Y-%m-%d %H:%M}, such as Z.")
-    return at
+def _validate_expiry(expires_at: datetime | None) -> datetime | None:
+    if expires_at is not None and expires_at.tzinfo is None:
+        raise keys.InvalidKeyTerms(f"Say the zone of {expires_at:%Y-%m-%d %H:%M}, such as Z.")
+    return expires_at
 
 
-def _created(row: SigningKey) -> Created[SigningKeyShape]:
-    return Created(body=_signing(row), location="/api/v1/vault/keys")
+def _build_result(row: SigningKey) -> WriteResult[SigningKeyOut]:
+    return WriteResult(body=_serialize_signing_key(row), location="/api/v1/vault/keys")
 
 
-def _signing(row: SigningKey) -> SigningKeyShape:
+def _serialize_signing_key(row: SigningKey) -> SigningKeyOut:
     return {
         "key_id": row.key_id,
         "team": row.team.name if row.team is not None else None,
-        "pem": dsse.public_pem(row.key_id),
+        "pem": dsse.export_pem(row.key_id),
         "in_file": bool(row.file),
         "note": row.note,
         "made_by": row.made_by.name if row.made_by is not None else None,
@@ -228,7 +254,7 @@ def _signing(row: SigningKey) -> SigningKeyShape:
     }
 
 
-def _trusted(row: TrustedKey) -> TrustedKeyShape:
+def _serialize_trusted_key(row: TrustedKey) -> TrustedKeyOut:
     return {
         "key_id": row.key_id,
         "name": row.name,

@@ -6,22 +6,22 @@ from typing import Annotated, Any, Literal, TypedDict
 from django.utils import timezone
 from pydantic import Field
 
-from mintmark.core import errors
-from mintmark.webhooks import hooks
+from mintmark.common import errors
+from mintmark.webhooks import endpoints
 from mintmark.webhooks.models import Delivery, Webhook
 
-from . import paging, permissions
-from .answers import Created
-from .bodies import Body, Id
-from .credentials import Request
-from .routes import Routes
+from . import pagination, permissions
+from .authentication import AuthenticatedRequest
+from .endpoints import Routes
+from .request_body import Id, RequestBody
+from .responses import WriteResult
 
 routes = Routes(tag="webhooks")
 
-Kind = Literal["trust.fell", "prompt.revoked", "sale", "refund", "label.moved"]
+WebhookEventKind = Literal["trust.fell", "prompt.revoked", "sale", "refund", "label.moved"]
 
 
-class WebhookShape(TypedDict):
+class WebhookOut(TypedDict):
     """An address of a team. `kinds` empty: it is told everything."""
 
     id: int
@@ -36,33 +36,33 @@ class WebhookShape(TypedDict):
 
 
 class WebhookPage(TypedDict):
-    items: list[WebhookShape]
+    items: list[WebhookOut]
     next_cursor: str | None
 
 
-class SecretShape(TypedDict):
+class WebhookSecretOut(TypedDict):
     """A webhook with the secret of its signatures, which is shown this once (null where the answer is repeated)."""
 
-    webhook: WebhookShape
+    webhook: WebhookOut
     secret: str | None
 
 
-class NewWebhook(Body):
+class NewWebhook(RequestBody):
     """Where to tell, and what: everything without `kinds`. Without `team` for the caller's own."""
 
     url: Annotated[str, Field(max_length=500)]
-    kinds: Annotated[list[Kind], Field(max_length=20)] = []
+    kinds: Annotated[list[WebhookEventKind], Field(max_length=20)] = []
     note: Annotated[str, Field(max_length=200)] = ""
     team: str | None = None
 
 
-class Because(Body):
+class WebhookDeactivation(RequestBody):
     """Why, in a sentence that is kept."""
 
     reason: Annotated[str, Field(max_length=200)]
 
 
-class DeliveryShape(TypedDict):
+class DeliveryOut(TypedDict):
     """Something that was told, or is yet to be: `body` is what is sent. `status` is what the receiver answered last,
     `problem` what was wrong with that; `due_at` when it is sent (next)."""
 
@@ -80,26 +80,30 @@ class DeliveryShape(TypedDict):
 
 
 class DeliveryPage(TypedDict):
-    items: list[DeliveryShape]
+    items: list[DeliveryOut]
     next_cursor: str | None
 
 
-@routes.get("/webhooks", scope="read", answer=WebhookPage, refuses=(400,))
-def listed(request: Request, limit: paging.Limit, cursor: paging.Cursor) -> WebhookPage:
+@routes.get("/webhooks", scope="read", response_schema=WebhookPage, error_statuses=(400,))
+def list_webhooks(
+    request: AuthenticatedRequest, limit: pagination.Limit, cursor: pagination.Cursor
+) -> WebhookPage:
     """List the webhooks of teams in which the caller is operator, newest first; admins and auditors see all."""
-    rows = hooks.visible_to(caller=request.auth)
-    page, following = paging.newest(rows, limit=limit, cursor=cursor)
-    return {"items": [_shape(row) for row in page], "next_cursor": following}
+    rows = endpoints.visible_to(caller=request.auth)
+    page, next_cursor = pagination.paginate_by_id(rows, limit=limit, cursor=cursor)
+    return {"items": [_serialize(row) for row in page], "next_cursor": next_cursor}
 
 
-@routes.post("/webhooks", scope="registry", body=NewWebhook, answer=SecretShape)
-def made(request: Request, body: NewWebhook) -> Created[SecretShape]:
+@routes.post("/webhooks", scope="registry", body=NewWebhook, response_schema=WebhookSecretOut)
+def create_webhook(
+    request: AuthenticatedRequest, body: NewWebhook
+) -> WriteResult[WebhookSecretOut]:
     """Let a team be told at an address what happens, from now on.
 
     The secret verifies the signatures and is shown this once. It takes the role operator in the team.
     """
-    team = permissions.team_of(request.auth, name=body.team)
-    new = hooks.make(
+    team = permissions.resolve_team(request.auth, name=body.team)
+    created = endpoints.create(
         caller=request.auth,
         team=team,
         url=body.url,
@@ -107,102 +111,129 @@ def made(request: Request, body: NewWebhook) -> Created[SecretShape]:
         note=body.note,
         now=timezone.now(),
     )
-    return _with_secret(new)
+    return _build_secret_result(created)
 
 
-@routes.get("/webhooks/{int:webhook_id}", scope="read", answer=WebhookShape)
-def shown(request: Request, webhook_id: Id) -> WebhookShape:
+@routes.get("/webhooks/{int:webhook_id}", scope="read", response_schema=WebhookOut)
+def get_webhook(request: AuthenticatedRequest, webhook_id: Id) -> WebhookOut:
     """Show a webhook, without its secret."""
-    return _shape(_webhook(request, webhook_id))
+    return _serialize(_get_webhook(request, webhook_id))
 
 
-@routes.post("/webhooks/{int:webhook_id}/rotate", scope="registry", answer=SecretShape)
-def rotated(request: Request, webhook_id: Id) -> Created[SecretShape]:
-    """Make a new secret; for a day the one before signs beside it. It takes the role operator in the team."""
-    webhook = _webhook(request, webhook_id)
-    return _with_secret(hooks.rotate(caller=request.auth, webhook=webhook, now=timezone.now()))
-
-
-@routes.act(
-    "/webhooks/{int:webhook_id}/disable", scope="registry", body=Because, answer=WebhookShape
+@routes.post(
+    "/webhooks/{int:webhook_id}/rotate", scope="registry", response_schema=WebhookSecretOut
 )
-def disabled(request: Request, webhook_id: Id, body: Because) -> WebhookShape:
+def rotate_webhook_secret(
+    request: AuthenticatedRequest, webhook_id: Id
+) -> WriteResult[WebhookSecretOut]:
+    """Make a new secret; for a day the one before signs beside it. It takes the role operator in the team."""
+    webhook = _get_webhook(request, webhook_id)
+    return _build_secret_result(
+        endpoints.rotate_secret(caller=request.auth, webhook=webhook, now=timezone.now())
+    )
+
+
+@routes.idempotent_post(
+    "/webhooks/{int:webhook_id}/disable",
+    scope="registry",
+    body=WebhookDeactivation,
+    response_schema=WebhookOut,
+)
+def disable_webhook(
+    request: AuthenticatedRequest, webhook_id: Id, body: WebhookDeactivation
+) -> WebhookOut:
     """Tell an address nothing, from now until it is enabled again. It takes the role operator in the team.
 
     What waits is kept and not sent; what happens meanwhile is not written down for it.
     """
-    webhook = _webhook(request, webhook_id)
-    return _shape(
-        hooks.disable(caller=request.auth, webhook=webhook, reason=body.reason, now=timezone.now())
+    webhook = _get_webhook(request, webhook_id)
+    return _serialize(
+        endpoints.disable(
+            caller=request.auth, webhook=webhook, reason=body.reason, now=timezone.now()
+        )
     )
 
 
-@routes.post("/webhooks/{int:webhook_id}/enable", scope="registry", answer=WebhookShape, status=200)
-def enabled(request: Request, webhook_id: Id) -> Created[WebhookShape]:
+@routes.post(
+    "/webhooks/{int:webhook_id}/enable", scope="registry", response_schema=WebhookOut, status=200
+)
+def enable_webhook(request: AuthenticatedRequest, webhook_id: Id) -> WriteResult[WebhookOut]:
     """Tell an address again that was disabled, by hand or because it answered 410.
 
     What waited is sent now; what happened in between is not told. It takes the role operator in the team.
     """
-    webhook = hooks.enable(
-        caller=request.auth, webhook=_webhook(request, webhook_id), now=timezone.now()
+    webhook = endpoints.enable(
+        caller=request.auth, webhook=_get_webhook(request, webhook_id), now=timezone.now()
     )
-    return Created(body=_shape(webhook), location=f"/api/v1/webhooks/{webhook.pk}")
+    return WriteResult(body=_serialize(webhook), location=f"/api/v1/webhooks/{webhook.pk}")
 
 
 @routes.delete("/webhooks/{int:webhook_id}", scope="registry")
-def removed(request: Request, webhook_id: Id) -> None:
+def remove_webhook(request: AuthenticatedRequest, webhook_id: Id) -> None:
     """Forget an address for good, with its secret and what it was told. It takes the role operator in the team."""
-    hooks.remove(caller=request.auth, webhook=_webhook(request, webhook_id), now=timezone.now())
+    endpoints.remove(
+        caller=request.auth, webhook=_get_webhook(request, webhook_id), now=timezone.now()
+    )
 
 
 @routes.get(
-    "/webhooks/{int:webhook_id}/deliveries", scope="read", answer=DeliveryPage, refuses=(400,)
+    "/webhooks/{int:webhook_id}/deliveries",
+    scope="read",
+    response_schema=DeliveryPage,
+    error_statuses=(400,),
 )
-def deliveries(
-    request: Request, webhook_id: Id, limit: paging.Limit, cursor: paging.Cursor
+def list_webhook_deliveries(
+    request: AuthenticatedRequest,
+    webhook_id: Id,
+    limit: pagination.Limit,
+    cursor: pagination.Cursor,
 ) -> DeliveryPage:
     """List what an address was told, newest first."""
-    rows = _webhook(request, webhook_id).deliveries.order_by("-id")
-    page, following = paging.newest(rows, limit=limit, cursor=cursor)
-    return {"items": [_delivery(row) for row in page], "next_cursor": following}
+    rows = _get_webhook(request, webhook_id).deliveries.order_by("-id")
+    page, next_cursor = pagination.paginate_by_id(rows, limit=limit, cursor=cursor)
+    return {"items": [_serialize_delivery(row) for row in page], "next_cursor": next_cursor}
 
 
 @routes.post(
     "/webhooks/{int:webhook_id}/deliveries/{int:delivery_id}/replay",
     scope="registry",
-    answer=DeliveryShape,
+    response_schema=DeliveryOut,
     status=200,
 )
-def replayed(request: Request, webhook_id: Id, delivery_id: Id) -> Created[DeliveryShape]:
+def redeliver_webhook(
+    request: AuthenticatedRequest, webhook_id: Id, delivery_id: Id
+) -> WriteResult[DeliveryOut]:
     """Send something again that was delivered or given up, under the same `webhook-id`.
 
     What waits still is sent as it would have been. It takes the role operator in the team.
     """
-    webhook = _webhook(request, webhook_id)
+    webhook = _get_webhook(request, webhook_id)
     row = webhook.deliveries.select_related("webhook").filter(pk=delivery_id).first()
     if row is None:
         raise errors.NotFound(f"There is no delivery {delivery_id} of this webhook.")
-    again = hooks.replay(caller=request.auth, delivery=row, now=timezone.now())
-    return Created(body=_delivery(again), location=f"/api/v1/webhooks/{webhook.pk}/deliveries")
-
-
-def _webhook(request: Request, webhook_id: int) -> Webhook:
-    found = hooks.visible_to(caller=request.auth).filter(pk=webhook_id).first()
-    if found is None:
-        raise errors.NotFound(f"There is no webhook {webhook_id}.")
-    return found
-
-
-def _with_secret(new: hooks.Made) -> Created[SecretShape]:
-    shape = _shape(new.webhook)
-    return Created(
-        body={"webhook": shape, "secret": new.secret},
-        kept={"webhook": shape, "secret": None},
-        location=f"/api/v1/webhooks/{new.webhook.pk}",
+    redelivered = endpoints.redeliver(caller=request.auth, delivery=row, now=timezone.now())
+    return WriteResult(
+        body=_serialize_delivery(redelivered), location=f"/api/v1/webhooks/{webhook.pk}/deliveries"
     )
 
 
-def _shape(row: Webhook) -> WebhookShape:
+def _get_webhook(request: AuthenticatedRequest, webhook_id: int) -> Webhook:
+    webhook = endpoints.visible_to(caller=request.auth).filter(pk=webhook_id).first()
+    if webhook is None:
+        raise errors.NotFound(f"There is no webhook {webhook_id}.")
+    return webhook
+
+
+def _build_secret_result(created: endpoints.CreatedWebhook) -> WriteResult[WebhookSecretOut]:
+    serialized = _serialize(created.webhook)
+    return WriteResult(
+        body={"webhook": serialized, "secret": created.secret},
+        replay_body={"webhook": serialized, "secret": None},
+        location=f"/api/v1/webhooks/{created.webhook.pk}",
+    )
+
+
+def _serialize(row: Webhook) -> WebhookOut:
     return {
         "id": row.pk,
         "team": row.team.name,
@@ -216,7 +247,7 @@ def _shape(row: Webhook) -> WebhookShape:
     }
 
 
-def _delivery(row: Delivery) -> DeliveryShape:
+def _serialize_delivery(row: Delivery) -> DeliveryOut:
     return {
         "id": row.pk,
         "message": row.message,

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from . import exits, installation, output
+from . import bootstrap, exit_codes, output
 
 if TYPE_CHECKING:
-    from mintmark.database.findings import Finding
+    from mintmark.storage.audit_results import InvariantResult
 
 
 @click.command()
@@ -27,19 +27,19 @@ def audit(context: click.Context, *, heads: tuple[str, ...], as_json: bool) -> N
 
     Reads everything, changes nothing. The exit code is 1 if one is broken.
     """
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.market import audit as market
+    from mintmark.projection import audit as trust
     from mintmark.tokens import audit as tokens
-    from mintmark.trust import audit as trust
     from mintmark.vault import audit as vault
 
     # From the lowest floor up.
     findings = [
-        *_remembered(heads),
-        *tokens.audit(progress=output.step),
-        *trust.audit(now=datetime.now(UTC), progress=output.step),
-        *vault.audit(progress=output.step),
-        *market.audit(progress=output.step),
+        *_check_heads(heads),
+        *tokens.audit(progress=output.print_step),
+        *trust.audit(now=datetime.now(UTC), progress=output.print_step),
+        *vault.audit(progress=output.print_step),
+        *market.audit(progress=output.print_step),
     ]
     if as_json:
         output.print_json(
@@ -48,7 +48,7 @@ def audit(context: click.Context, *, heads: tuple[str, ...], as_json: bool) -> N
                 "findings": [
                     {
                         "code": finding.code,
-                        "says": finding.says,
+                        "says": finding.description,
                         "checked": finding.checked,
                         "holds": finding.holds,
                         "broken": list(finding.broken),
@@ -61,7 +61,11 @@ def audit(context: click.Context, *, heads: tuple[str, ...], as_json: bool) -> N
         output.print_table(
             columns=["", "invariant", "checked"],
             rows=[
-                ["holds" if finding.holds else "BROKEN", finding.says, f"{finding.checked:,}"]
+                [
+                    "holds" if finding.holds else "BROKEN",
+                    finding.description,
+                    f"{finding.checked:,}",
+                ]
                 for finding in findings
             ],
             right=["checked"],
@@ -71,20 +75,20 @@ def audit(context: click.Context, *, heads: tuple[str, ...], as_json: bool) -> N
             for broken in finding.broken:
                 click.echo(f"! {finding.code}: {broken}", err=True)
     if not all(finding.holds for finding in findings):
-        context.exit(exits.PROBLEM)
+        context.exit(exit_codes.PROBLEM)
 
 
-def _remembered(texts: Sequence[str]) -> "list[Finding]":
+def _check_heads(texts: Sequence[str]) -> "list[InvariantResult]":
     """Whether every head that was remembered is still part of its chain; nothing where none was."""
-    from mintmark.database import findings, seals
-    from mintmark.evidence.seals import BOOK as EVIDENCE
-    from mintmark.tokens.seals import BOOK as TOKENS
+    from mintmark.evidence.checkpoints import CHECKPOINTED_TABLE as EVIDENCE
+    from mintmark.storage import audit_results, checkpoints
+    from mintmark.tokens.checkpoints import CHECKPOINTED_TABLE as TOKENS
 
     books = {book.name: book for book in (EVIDENCE, TOKENS)}
     heads = []
     for text in texts:
         try:
-            head = seals.Head.parsed(text)
+            head = checkpoints.ChainHead.parse(text)
         except ValueError as wrong:
             raise click.BadParameter(str(wrong), param_hint="--head") from wrong
         if head.book not in books:
@@ -94,12 +98,12 @@ def _remembered(texts: Sequence[str]) -> "list[Finding]":
         heads.append(head)
     if not heads:
         return []
-    departed = [seals.departed(books[head.book], head) for head in heads]
+    departed = [checkpoints.explain_missing_head(books[head.book], head) for head in heads]
     return [
-        findings.Finding(
+        audit_results.InvariantResult(
             code="heads",
-            says="every remembered head is still part of its chain of seals",
+            description="every remembered head is still part of its chain of seals",
             checked=len(heads),
-            broken=tuple(why for why in departed if why is not None),
+            broken=tuple(reason for reason in departed if reason is not None),
         )
     ]

@@ -12,7 +12,7 @@ from . import output
 
 # The numbers are imported when there is something to reckon: `--help` needs none (benchmarks/startup).
 if TYPE_CHECKING:
-    from mintmark.core.backtest import Metrics, Report
+    from mintmark.scoring.backtest import BacktestMetrics, BacktestReport
 
 TITLES = {
     "log_loss": "log loss",
@@ -41,33 +41,33 @@ def backtest(*, file: Path, texts: Path | None, as_json: bool) -> None:
     is learned from train and scored on test; else each row is predicted from the rows before it,
     in time order, or in the order of the file.
     """
-    from mintmark.core import backtest as backtests
+    from mintmark.scoring import backtest as backtests
 
     from . import backtest_files
 
-    output.say(f"reading {file.name}", as_json=True)
-    outcomes = backtest_files.read(file, texts=texts)
+    output.print_message(f"reading {file.name}", as_json=True)
+    outcomes = backtest_files.read_outcomes(file, texts=texts)
     try:
         report = backtests.run(
             outcomes.events,
             test=outcomes.test,
             timed=outcomes.timed,
-            progress=lambda step: output.say(step, as_json=True),
+            progress=lambda step: output.print_message(step, as_json=True),
         )
     except backtests.NothingToTest as problem:
         raise backtest_files.BadBacktestFile(f"{file.name}: {problem}") from problem
     if as_json:
-        output.print_json(document(report))
+        output.print_json(build_document(report))
         return
-    _print(report)
+    _print_report(report)
 
 
-def document(report: Report) -> dict[str, object]:
+def build_document(report: BacktestReport) -> dict[str, object]:
     """The report as JSON holds it."""
     return asdict(report)
 
 
-def _print(report: Report) -> None:
+def _print_report(report: BacktestReport) -> None:
     tables = {"all rows" if report.last_half else "test rows": report.metrics}
     if report.last_half:
         tables["last half"] = report.last_half
@@ -75,13 +75,13 @@ def _print(report: Report) -> None:
         click.echo(f"{title} ({report.rows} in the file); log loss, Brier and ECE: lower is better")
         output.print_table(
             columns=("method", *TITLES.values()),
-            rows=[(name, *_shown(figures)) for name, figures in methods.items()],
+            rows=[(name, *_format_metrics(figures)) for name, figures in methods.items()],
             right=tuple(TITLES.values()),
             empty="nothing was predicted",
         )
         click.echo()
 
 
-def _shown(figures: Metrics) -> list[str]:
+def _format_metrics(figures: BacktestMetrics) -> list[str]:
     values = [getattr(figures, name) for name in TITLES]
     return ["–" if value is None else f"{value:.4f}" for value in values]

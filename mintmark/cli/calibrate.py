@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import click
 
-from . import installation, output
+from . import bootstrap, output
 
 
 @click.command()
@@ -16,28 +16,28 @@ def calibrate(*, note: str, as_json: bool) -> None:
     The log is folded anew under it. Readers see the scores of the policy before until those of the
     new one are complete.
     """
-    installation.open_database()
-    from mintmark.trust import calibration
+    bootstrap.open_database()
+    from mintmark.projection import calibration
 
-    from . import console
+    from . import actor
 
-    done = calibration.calibrate(
+    result = calibration.calibrate(
         now=datetime.now(UTC),
-        author=console.caller().principal,
+        author=actor.get_caller().principal,
         note=note[:400],
-        progress=output.step,
+        progress=output.print_step,
     )
     if as_json:
         output.print_json(
             {
-                "policy": done.policy.version,
-                "before": done.before.version,
-                "learned_from": done.learned_from,
-                "folded": done.folded,
+                "policy": result.policy.version,
+                "before": result.before.version,
+                "learned_from": result.learned_from,
+                "folded": result.folded,
             }
         )
         return
-    output.say(
-        f"Policy v{done.policy.version} is in force, learned from {done.learned_from:,} measured "
-        f"events (before: v{done.before.version}); {done.folded:,} events folded under it."
+    output.print_message(
+        f"Policy v{result.policy.version} is in force, learned from {result.learned_from:,} measured "
+        f"events (before: v{result.before.version}); {result.folded:,} events folded under it."
     )

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import exits, holders, installation, output, written
+from . import bootstrap, exit_codes, input_file, output, resolve
 
 if TYPE_CHECKING:
-    from mintmark.core.clauses import Verdict
+    from mintmark.textchecks.clauses import ClauseResult
 
 _HOLDS = {True: "kept", False: "broken", None: "undecided"}
-_file = click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+_file_argument = click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 
 
 @click.group()
@@ -23,38 +23,38 @@ def codex() -> None:
 @output.json_option
 def list_(*, as_json: bool) -> None:
     """List the newest version of each codex, with what it binds."""
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.registry import codices
 
-    default = codices.default()
-    found = [
+    default = codices.get_default()
+    rows = [
         {
-            "id": one.pk,
-            "codex": str(one),
-            "description": one.description,
-            "clauses": len(one.clauses),
-            "blocking": sum(clause["severity"] == "block" for clause in one.clauses),
-            "binds_everybody": one == default,
-            "prompts": one.prompts,
-            "assistants": one.bound,
+            "id": codex_row.pk,
+            "codex": str(codex_row),
+            "description": codex_row.description,
+            "clauses": len(codex_row.clauses),
+            "blocking": sum(clause["severity"] == "block" for clause in codex_row.clauses),
+            "binds_everybody": codex_row == default,
+            "prompts": codex_row.prompts,
+            "assistants": codex_row.bound,
         }
-        for one in codices.newest().order_by("name")
+        for codex_row in codices.list_newest().order_by("name")
     ]
     if as_json:
-        output.print_json(found)
+        output.print_json(rows)
         return
     output.print_table(
         columns=["codex", "clauses", "blocking", "prompts", "assistants", "description"],
         rows=[
             [
-                one["codex"],
-                one["clauses"],
-                one["blocking"],
-                "all" if one["binds_everybody"] else one["prompts"],
-                "all" if one["binds_everybody"] else one["assistants"],
-                output.inert(str(one["description"])),
+                row["codex"],
+                row["clauses"],
+                row["blocking"],
+                "all" if row["binds_everybody"] else row["prompts"],
+                "all" if row["binds_everybody"] else row["assistants"],
+                output.escape_unprintable(str(row["description"])),
             ]
-            for one in found
+            for row in rows
         ],
         empty="No codex yet: `mintmark codex import FILE` registers one.",
         right=["clauses", "blocking", "prompts", "assistants"],
@@ -66,47 +66,53 @@ def list_(*, as_json: bool) -> None:
 @output.json_option
 def show(*, name: str, as_json: bool) -> None:
     """Show CODEX (its name, name@version or id): its clauses, and what it binds."""
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.registry import codices, contracts
 
-    found = codices.named(reference=name)
-    told: dict[str, Any] = {
-        "id": found.pk,
-        "name": found.name,
-        "version": found.version,
-        "description": found.description,
-        "clauses": found.clauses,
-        "binds_everybody": found == codices.default(),
-        "prompts": [one.reference for one in contracts.prompts_of(codex=found)],
-        "assistants": [one.name for one in contracts.assistants_of(codex=found)],
+    codex_row = codices.resolve(reference=name)
+    document: dict[str, Any] = {
+        "id": codex_row.pk,
+        "name": codex_row.name,
+        "version": codex_row.version,
+        "description": codex_row.description,
+        "clauses": codex_row.clauses,
+        "binds_everybody": codex_row == codices.get_default(),
+        "prompts": [
+            bound_row.reference for bound_row in contracts.list_bound_prompts(codex=codex_row)
+        ],
+        "assistants": [
+            bound_row.name for bound_row in contracts.list_bound_assistants(codex=codex_row)
+        ],
     }
     if as_json:
-        output.print_json(told)
+        output.print_json(document)
         return
-    output.say(f"{found}. {output.inert(found.description)}".rstrip())
+    output.print_message(
+        f"{codex_row}. {output.escape_unprintable(codex_row.description)}".rstrip()
+    )
     output.print_table(
         columns=["clause", "severity", "applies to", "check", "rule"],
         rows=[
             [
-                output.inert(clause["id"]),
+                output.escape_unprintable(clause["id"]),
                 clause["severity"],
                 clause["applies_to"],
                 clause["check"]["kind"],
-                output.inert(clause["text"]),
+                output.escape_unprintable(clause["text"]),
             ]
-            for clause in found.clauses
+            for clause in codex_row.clauses
         ],
         empty="",
     )
-    if told["binds_everybody"]:
-        output.say("It binds everybody.")
-    for what in ("prompts", "assistants"):
-        if told[what]:
-            output.say(f"It binds the {what} {', '.join(told[what])}.")
+    if document["binds_everybody"]:
+        output.print_message("It binds everybody.")
+    for kind in ("prompts", "assistants"):
+        if document[kind]:
+            output.print_message(f"It binds the {kind} {', '.join(document[kind])}.")
 
 
 @codex.command(name="import")
-@_file
+@_file_argument
 @click.option("--by", "person", metavar="USER", help="Who does it: an operator. [default: console]")
 @output.json_option
 def import_(*, file: Path, person: str | None, as_json: bool) -> None:
@@ -115,28 +121,31 @@ def import_(*, file: Path, person: str | None, as_json: bool) -> None:
     The same clauses again change nothing, changed ones become the next version. Registering binds nobody, except under
     the name `default`, which binds everybody and takes an admin.
     """
-    installation.open_database()
-    from mintmark.rituals import rule_sets
+    bootstrap.open_database()
+    from mintmark.registry import codex_documents
 
-    made, is_new = rule_sets.register(
-        rule_sets.read(written.raw(file)), caller=holders.acting(person=person)
+    codex_row, is_new = codex_documents.register_codex(
+        codex_documents.parse_codex(input_file.read_document(file)),
+        caller=resolve.resolve_caller(person=person),
     )
     if as_json:
         output.print_json(
             {
-                "id": made.pk,
-                "codex": str(made),
-                "clauses": len(made.clauses),
+                "id": codex_row.pk,
+                "codex": str(codex_row),
+                "clauses": len(codex_row.clauses),
                 "created": is_new,
             }
         )
         return
     did = "registered" if is_new else "there already"
-    output.say(f"{made}: {len(made.clauses)} clause{'' if len(made.clauses) == 1 else 's'}; {did}.")
+    output.print_message(
+        f"{codex_row}: {len(codex_row.clauses)} clause{'' if len(codex_row.clauses) == 1 else 's'}; {did}."
+    )
 
 
 @codex.command()
-@_file
+@_file_argument
 @click.option("--codex", "name", default="default", show_default=True, help="The codex that says.")
 @click.option("--output", "is_output", is_flag=True, help="FILE is an output, not a prompt.")
 @output.json_option
@@ -146,36 +155,38 @@ def check(context: click.Context, *, file: Path, name: str, is_output: bool, as_
 
     Exit code 1 where a clause stands in the way: one that blocks and is broken, or can't be decided.
     """
-    installation.open_database()
-    from mintmark.registry import codices
-    from mintmark.rituals import documents, rule_sets
+    bootstrap.open_database()
+    from mintmark.common import documents
+    from mintmark.registry import codex_documents, codices
 
-    found = codices.default() if name == "default" else codices.named(reference=name)
+    codex_row = codices.get_default() if name == "default" else codices.resolve(reference=name)
     try:
-        text = written.raw(file).decode("utf-8")
+        text = input_file.read_document(file).decode("utf-8")
     except UnicodeDecodeError as failed:
         raise documents.InvalidDocument(f"{file} is not UTF-8: byte {failed.start}.") from failed
-    verdicts = rule_sets.check(found, text=text, applies_to="output" if is_output else "prompt")
-    blocks = any(one.blocks for one in verdicts)
+    verdicts = codex_documents.check_text(
+        codex_row, text=text, applies_to="output" if is_output else "prompt"
+    )
+    blocks = any(result.blocks for result in verdicts)
     if as_json:
-        told = [_told(one) for one in verdicts]
-        output.print_json({"codex": str(found), "blocks": blocks, "verdicts": told})
+        result_documents = [_build_document(result) for result in verdicts]
+        output.print_json({"codex": str(codex_row), "blocks": blocks, "verdicts": result_documents})
     else:
         output.print_table(
             columns=["clause", "severity", "says", "why", "place"],
             rows=[
                 [
-                    output.inert(one.clause),
-                    one.severity,
-                    _HOLDS[one.holds],
-                    output.inert(one.why),
-                    output.inert(one.excerpt),
+                    output.escape_unprintable(result.clause),
+                    result.severity,
+                    _HOLDS[result.holds],
+                    output.escape_unprintable(result.reason),
+                    output.escape_unprintable(result.excerpt),
                 ]
-                for one in verdicts
+                for result in verdicts
             ],
-            empty=f"No clause of {found} applies to {'outputs' if is_output else 'prompts'}.",
+            empty=f"No clause of {codex_row} applies to {'outputs' if is_output else 'prompts'}.",
         )
-    context.exit(exits.PROBLEM if blocks else exits.DONE)
+    context.exit(exit_codes.PROBLEM if blocks else exit_codes.DONE)
 
 
 @codex.command()
@@ -191,7 +202,9 @@ def bind(
 
     It takes an author of the prompt's team, or an operator of the assistant's.
     """
-    _contract(name, prompt=prompt, assistant=assistant, person=person, as_json=as_json, binds=True)
+    _change_binding(
+        name, prompt=prompt, assistant=assistant, person=person, as_json=as_json, binds=True
+    )
 
 
 @codex.command()
@@ -204,10 +217,12 @@ def release(
     *, name: str, prompt: str | None, assistant: str | None, person: str | None, as_json: bool
 ) -> None:
     """Let a prompt or an assistant go from CODEX. What was measured under it stays measured."""
-    _contract(name, prompt=prompt, assistant=assistant, person=person, as_json=as_json, binds=False)
+    _change_binding(
+        name, prompt=prompt, assistant=assistant, person=person, as_json=as_json, binds=False
+    )
 
 
-def _contract(
+def _change_binding(
     name: str,
     *,
     prompt: str | None,
@@ -218,35 +233,38 @@ def _contract(
 ) -> None:
     if (prompt is None) == (assistant is None):
         raise click.UsageError("Give --prompt or --assistant; not both.")
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.registry import assistants, codices, contracts, prompts
 
-    found, caller = codices.named(reference=name), holders.acting(person=person)
+    codex_row, caller = codices.resolve(reference=name), resolve.resolve_caller(person=person)
     if prompt is not None:
-        text = prompts.named(reference=prompt)
-        (contracts.bind if binds else contracts.release)(caller=caller, prompt=text, codex=found)
-        bound, who = contracts.of_prompt(prompt=text), text.reference
+        text = prompts.resolve(reference=prompt)
+        (contracts.bind if binds else contracts.unbind)(caller=caller, prompt=text, codex=codex_row)
+        bindings, bound_name = contracts.get_prompt_bindings(prompt=text), text.reference
     else:
-        one = assistants.named(reference=str(assistant))
-        (contracts.bind_assistant if binds else contracts.release_assistant)(
-            caller=caller, assistant=one, codex=found
+        assistant_row = assistants.resolve(reference=str(assistant))
+        (contracts.bind_assistant if binds else contracts.unbind_assistant)(
+            caller=caller, assistant=assistant_row, codex=codex_row
         )
-        bound, who = contracts.of_assistant(assistant=one), one.name
-    by = [str(one) for one in (bound.default, *bound.contracts)]
+        bindings, bound_name = (
+            contracts.get_assistant_bindings(assistant=assistant_row),
+            assistant_row.name,
+        )
+    codex_names = [str(bound_codex) for bound_codex in (bindings.default, *bindings.contracts)]
     if as_json:
-        output.print_json({"bound": who, "codices": by})
+        output.print_json({"bound": bound_name, "codices": codex_names})
     else:
-        output.say(f"{who} is bound by {', '.join(by)}.")
+        output.print_message(f"{bound_name} is bound by {', '.join(codex_names)}.")
 
 
-def _told(one: "Verdict") -> dict[str, Any]:
+def _build_document(result: "ClauseResult") -> dict[str, Any]:
     return {
-        "clause": one.clause,
-        "text": one.text,
-        "kind": one.kind,
-        "severity": one.severity,
-        "holds": one.holds,
-        "why": one.why,
-        "span": list(one.span) if one.span is not None else None,
-        "excerpt": one.excerpt,
+        "clause": result.clause,
+        "text": result.text,
+        "kind": result.kind,
+        "severity": result.severity,
+        "holds": result.holds,
+        "why": result.reason,
+        "span": list(result.span) if result.span is not None else None,
+        "excerpt": result.excerpt,
     }

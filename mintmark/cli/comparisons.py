@@ -5,16 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import errands, exits, holders, installation, output
+from . import bootstrap, exit_codes, follow, output, resolve
 
 if TYPE_CHECKING:
-    from mintmark.rituals.comparisons import Told
+    from mintmark.rituals.comparisons import ComparisonProgress
     from mintmark.rituals.models import Comparison
 
-_by = click.option(
+_by_option = click.option(
     "--by", "person", metavar="USER", help="Who does it: an operator. [default: console]"
 )
-_queue = click.option("--queue", is_flag=True, help="Leave it to a worker, and return at once.")
+_queue_option = click.option(
+    "--queue", is_flag=True, help="Leave it to a worker, and return at once."
+)
 
 
 @click.group()
@@ -47,8 +49,8 @@ def compare() -> None:
 @click.option("--seed", type=int, default=0, help="From which cases are drawn.")
 @click.option("--cost-cap", default=None, help="What it may cost at most.")
 @click.option("--key", default=None, help="A key of one's own: the same again starts nothing.")
-@_queue
-@_by
+@_queue_option
+@_by_option
 @output.json_option
 @click.pass_context
 def start(
@@ -72,25 +74,25 @@ def start(
 
     Ctrl-C gives it back: a worker goes on with it, and so does `mintmark compare resume`.
     """
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.registry import assistants, prompts, rituals
     from mintmark.rituals import comparisons
 
     started = comparisons.start(
-        caller=holders.acting(person=person),
-        first=prompts.named(reference=first),
-        second=prompts.named(reference=second),
-        assistant=assistants.named(reference=assistant),
-        ritual=rituals.named(reference=ritual),
+        caller=resolve.resolve_caller(person=person),
+        first=prompts.resolve(reference=first),
+        second=prompts.resolve(reference=second),
+        assistant=assistants.resolve(reference=assistant),
+        ritual=rituals.resolve(reference=ritual),
         alpha=alpha,
         margin=margin,
         most_pairs=most,
         seed=seed,
-        cost_cap_micro=None if cost_cap is None else output.micro(cost_cap),
-        key=key,
+        cost_cap_micro=None if cost_cap is None else output.parse_micro(cost_cap),
+        idempotency_key=key,
         now=datetime.now(UTC),
     )
-    _see_through(started, context=context, queue=queue, as_json=as_json)
+    _run_to_end(started, context=context, queue=queue, as_json=as_json)
 
 
 @compare.command(name="list")
@@ -98,13 +100,13 @@ def start(
 @output.json_option
 def list_(*, limit: int, as_json: bool) -> None:
     """List the newest comparisons."""
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.rituals import comparisons
 
-    newest = comparisons.visible_to(caller=holders.acting())[:limit]
-    told = [_plain(one) for one in newest]
+    newest = comparisons.visible_to(caller=resolve.resolve_caller())[:limit]
+    documents = [_build_document(row) for row in newest]
     if as_json:
-        output.print_json(told)
+        output.print_json(documents)
         return
     output.print_table(
         columns=[
@@ -120,17 +122,17 @@ def list_(*, limit: int, as_json: bool) -> None:
         ],
         rows=[
             [
-                one["comparison"],
-                one["state"],
-                one["pairs"],
-                one["decision"],
-                f"{100 * one['low']:+.0f} to {100 * one['high']:+.0f}",
-                one["first"],
-                one["second"],
-                one["assistant"],
-                one["ritual"],
+                row["comparison"],
+                row["state"],
+                row["pairs"],
+                row["decision"],
+                f"{100 * row['low']:+.0f} to {100 * row['high']:+.0f}",
+                row["first"],
+                row["second"],
+                row["assistant"],
+                row["ritual"],
             ]
-            for one in told
+            for row in documents
         ],
         empty="Nothing was compared yet: `mintmark compare start` compares two prompts.",
         right=["id", "pairs"],
@@ -142,36 +144,38 @@ def list_(*, limit: int, as_json: bool) -> None:
 @output.json_option
 def show(*, number: int, as_json: bool) -> None:
     """Show what comparison ID says now."""
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.rituals import comparisons
 
-    _show(comparisons.named(caller=holders.acting(), pk=number), as_json=as_json)
+    _print_comparison(
+        comparisons.get_comparison(caller=resolve.resolve_caller(), pk=number), as_json=as_json
+    )
 
 
 @compare.command()
 @click.argument("number", metavar="ID", type=int)
-@_by
+@_by_option
 @output.json_option
 def stop(*, number: int, person: str | None, as_json: bool) -> None:
     """End comparison ID at once; what it says stays true."""
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.rituals import comparisons
 
-    caller = holders.acting(person=person)
+    caller = resolve.resolve_caller(person=person)
     stopped = comparisons.stop(
         caller=caller,
-        comparison=comparisons.named(caller=caller, pk=number),
+        comparison=comparisons.get_comparison(caller=caller, pk=number),
         now=datetime.now(UTC),
     )
-    _show(stopped, as_json=as_json)
+    _print_comparison(stopped, as_json=as_json)
 
 
 @compare.command()
 @click.argument("number", metavar="ID", type=int)
 @click.option("--most", type=int, default=None, help="More pairs than it was to run.")
 @click.option("--cost-cap", default=None, help="A new cap in the place of the old.")
-@_queue
-@_by
+@_queue_option
+@_by_option
 @output.json_option
 @click.pass_context
 def resume(
@@ -185,123 +189,127 @@ def resume(
     as_json: bool,
 ) -> None:
     """Go on with comparison ID: what is done is not asked again, what failed is."""
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.rituals import comparisons
 
-    caller = holders.acting(person=person)
+    caller = resolve.resolve_caller(person=person)
     resumed = comparisons.resume(
         caller=caller,
-        comparison=comparisons.named(caller=caller, pk=number),
-        cost_cap_micro=None if cost_cap is None else output.micro(cost_cap),
+        comparison=comparisons.get_comparison(caller=caller, pk=number),
+        cost_cap_micro=None if cost_cap is None else output.parse_micro(cost_cap),
         most_pairs=most,
     )
-    _see_through(resumed, context=context, queue=queue, as_json=as_json)
+    _run_to_end(resumed, context=context, queue=queue, as_json=as_json)
 
 
-def _see_through(
+def _run_to_end(
     comparison: "Comparison", *, context: click.Context, queue: bool, as_json: bool
 ) -> None:
     """Work on a comparison here until it ends, beside any worker that has taken it already."""
-    from mintmark.rituals import matching
+    from mintmark.rituals import comparison_worker
 
     interrupted = False
     if not queue:
-        interrupted = errands.work_on(
+        interrupted = follow.run_to_end(
             comparison,
-            work=matching.work,
-            what="pairs",
+            work=comparison_worker.process_next_comparison,
+            label="pairs",
             progress=lambda: (
                 type(comparison).objects.values_list("counted", flat=True).get(pk=comparison.pk),
                 comparison.most_pairs,
             ),
         )
         comparison.refresh_from_db()
-    _show(comparison, as_json=as_json)
+    _print_comparison(comparison, as_json=as_json)
     if interrupted:
-        context.exit(exits.INTERRUPTED)
+        context.exit(exit_codes.INTERRUPTED)
     if not queue and comparison.state != comparison.State.DONE:
-        context.exit(exits.PROBLEM)
+        context.exit(exit_codes.PROBLEM)
 
 
-def _show(comparison: "Comparison", *, as_json: bool) -> None:
+def _print_comparison(comparison: "Comparison", *, as_json: bool) -> None:
     from mintmark.rituals import comparisons
 
     if as_json:
-        output.print_json(_plain(comparison))
+        output.print_json(_build_document(comparison))
         return
-    told = comparisons.told(comparison)
+    progress = comparisons.get_progress(comparison)
     first, second = comparison.first.reference, comparison.second.reference
-    output.say(
-        f"Comparison {comparison.pk}: {first} and {second} by {comparison.assistant}, {comparison.ritual}: {told.state}"
-        + (f" ({told.reason})" if told.reason else "")
+    output.print_message(
+        f"Comparison {comparison.pk}: {first} and {second} by {comparison.assistant}, {comparison.ritual}: "
+        f"{progress.state}" + (f" ({progress.reason})" if progress.reason else "")
     )
-    said = told.verdict
-    output.say(f"{_decided(told, first=first, second=second)}, after {said.pairs:,} pairs.")
-    output.say(
-        f"Difference {100 * said.mean:+.1f} points; with a chance of {1 - comparison.alpha:.0%} at all looks together "
-        f"{100 * said.low:+.0f} to {100 * said.high:+.0f}; p {said.p_value:.3g}."
+    result = progress.result
+    output.print_message(
+        f"{_describe_decision(progress, first=first, second=second)}, after {result.pairs:,} pairs."
     )
-    if told.decision.value == "open":
-        more = said.until_decided
-        output.say(
+    output.print_message(
+        f"Difference {100 * result.mean:+.1f} points; with a chance of {1 - comparison.alpha:.0%} at all looks "
+        f"together {100 * result.low:+.0f} to {100 * result.high:+.0f}; p {result.p_value:.3g}."
+    )
+    if progress.decision.value == "open":
+        pairs_left = result.until_decided
+        output.print_message(
             "When it will be decided is not in sight yet."
-            if more is None
-            else f"It likely takes {more:,} pairs more."
+            if pairs_left is None
+            else f"It likely takes {pairs_left:,} pairs more."
         )
-    if told.failed:
-        output.say(f"{told.failed} calls failed; `mintmark compare resume` asks them again.")
-    if told.spent_micro or told.lost_micro:
-        output.say(
-            f"It cost {told.spent_micro / 1e6:g} {told.currency}, at most {told.lost_micro / 1e6:g} lost."
+    if progress.failed:
+        output.print_message(
+            f"{progress.failed} calls failed; `mintmark compare resume` asks them again."
+        )
+    if progress.spent_micro or progress.lost_micro:
+        output.print_message(
+            f"It cost {progress.spent_micro / 1e6:g} {progress.currency}, at most {progress.lost_micro / 1e6:g} lost."
         )
 
 
-def _decided(told: "Told", *, first: str, second: str) -> str:
-    says = {
+def _describe_decision(progress: "ComparisonProgress", *, first: str, second: str) -> str:
+    message = {
         "first": f"{first} is better",
         "second": f"{second} is better",
         "equal": "They are equal, within the margin",
         "open": "It is open which is better",
-    }[told.decision.value]
-    if not told.verdict.consistent:
+    }[progress.decision.value]
+    if not progress.result.consistent:
         return "What is compared changed meanwhile, or chance played a rare trick: it is open"
-    return says
+    return message
 
 
-def _plain(comparison: "Comparison") -> dict[str, Any]:
+def _build_document(comparison: "Comparison") -> dict[str, Any]:
     from mintmark.rituals import comparisons
 
-    told = comparisons.told(comparison)
-    said = told.verdict
+    progress = comparisons.get_progress(comparison)
+    result = progress.result
     return {
         "comparison": comparison.pk,
         "first": comparison.first.reference,
         "second": comparison.second.reference,
         "assistant": comparison.assistant.name,
         "ritual": str(comparison.ritual),
-        "state": told.state,
-        "reason": told.reason,
-        "decision": told.decision.value,
-        "consistent": said.consistent,
-        "pairs": said.pairs,
-        "drawn": told.drawn,
-        "most_pairs": told.most_pairs,
-        "failed": told.failed,
-        "mean": said.mean,
-        "low": said.low,
-        "high": said.high,
-        "evidence": said.evidence,
-        "p_value": said.p_value,
+        "state": progress.state,
+        "reason": progress.reason,
+        "decision": progress.decision.value,
+        "consistent": result.consistent,
+        "pairs": result.pairs,
+        "drawn": progress.pairs_drawn,
+        "most_pairs": progress.most_pairs,
+        "failed": progress.failed,
+        "mean": result.mean,
+        "low": result.low,
+        "high": result.high,
+        "evidence": result.evidence,
+        "p_value": result.p_value,
         "alpha": comparison.alpha,
         "margin": comparison.margin,
-        "until_better": said.until_better,
-        "until_equal": said.until_equal,
-        "spent_micro": told.spent_micro,
-        "lost_micro": told.lost_micro,
-        "cost_cap_micro": told.cost_cap_micro,
-        "currency": told.currency,
+        "until_better": result.until_better,
+        "until_equal": result.until_equal,
+        "spent_micro": progress.spent_micro,
+        "lost_micro": progress.lost_micro,
+        "cost_cap_micro": progress.cost_cap_micro,
+        "currency": progress.currency,
         "cases": [
-            {"case": one.case, "weight": one.weight, "pairs": one.pairs, "mean": one.mean}
-            for one in told.cases
+            {"case": case.case, "weight": case.weight, "pairs": case.pairs, "mean": case.mean}
+            for case in progress.cases
         ],
     }

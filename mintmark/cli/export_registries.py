@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 import click
 
-from mintmark.core import errors
+from mintmark.common import errors
 
-from . import exits, installation, output
+from . import bootstrap, exit_codes, output
 
 _team_option = click.option(
     "--team", required=True, help="For whom: only what this team may use leaves."
@@ -38,32 +38,34 @@ def mlflow(
     as_json: bool,
 ) -> None:
     """Prompts, labels and outcomes into MLflow: STORE is its SQLite file, made if it is not there, or an address."""
-    installation.open_database()
-    from mintmark.importers import mlflow_export
+    bootstrap.open_database()
+    from mintmark.integrations import mlflow_export
 
-    from . import holders
+    from . import resolve
 
-    output.step("opening MLflow's store")
-    with _ending_if_stopped(context), output.progress("sent") as progress:
-        sent = mlflow_export.send(
+    output.print_step("opening MLflow's store")
+    with _exit_if_stopped(context), output.show_progress("sent") as progress:
+        report = mlflow_export.export_namespace(
             store=store,
             namespace=namespace,
-            team=holders.team(name=team),
+            team=resolve.resolve_team(name=team),
             with_feedback=not no_feedback,
             experiment=experiment,
             dry_run=dry_run,
             progress=progress,
         )
     if as_json:
-        output.print_json(sent.as_json())
+        output.print_json(report.as_json())
     else:
         would = "would be " if dry_run else ""
-        output.say(
-            f"Versions: {sent.versions:,} {would}registered, {sent.unchanged:,} there already."
+        output.print_message(
+            f"Versions: {report.versions:,} {would}registered, {report.unchanged:,} there already."
         )
-        output.say(f"Aliases: {sent.aliases:,} {would}set.")
-        output.say(f"Feedback: {sent.feedback:,} {would}logged, {sent.repeated:,} there already.")
-    _finish(sent.refused, context=context, dry_run=dry_run, as_json=as_json)
+        output.print_message(f"Aliases: {report.aliases:,} {would}set.")
+        output.print_message(
+            f"Feedback: {report.feedback:,} {would}logged, {report.repeated:,} there already."
+        )
+    _finish_export(report.refused, context=context, dry_run=dry_run, as_json=as_json)
 
 
 @click.command()
@@ -85,52 +87,58 @@ def langfuse(
     as_json: bool,
 ) -> None:
     """Prompts, labels and outcomes into Langfuse: ADDRESS is its server's, the keys are in the environment."""
-    installation.open_database()
-    from mintmark.importers import langfuse_export
+    bootstrap.open_database()
+    from mintmark.integrations import langfuse_export
 
-    from . import holders
+    from . import resolve
 
-    with _ending_if_stopped(context), output.progress("sent") as progress:
-        sent = langfuse_export.send(
+    with _exit_if_stopped(context), output.show_progress("sent") as progress:
+        report = langfuse_export.export_namespace(
             address=address,
             namespace=namespace,
-            team=holders.team(name=team),
+            team=resolve.resolve_team(name=team),
             with_scores=not no_scores,
             dry_run=dry_run,
             progress=progress,
         )
     if as_json:
-        output.print_json(sent.as_json())
+        output.print_json(report.as_json())
     else:
         would = "would be " if dry_run else ""
-        output.say(
-            f"Versions: {sent.versions:,} {would}registered, {sent.unchanged:,} there already."
+        output.print_message(
+            f"Versions: {report.versions:,} {would}registered, {report.unchanged:,} there already."
         )
-        output.say(f"Labels: {sent.labels:,} {would}moved.")
-        output.say(f"Scores: {sent.scores:,} {would}logged, {sent.repeated:,} there already.")
-    _finish(sent.refused, context=context, dry_run=dry_run, as_json=as_json)
+        output.print_message(f"Labels: {report.labels:,} {would}moved.")
+        output.print_message(
+            f"Scores: {report.scores:,} {would}logged, {report.repeated:,} there already."
+        )
+    _finish_export(report.refused, context=context, dry_run=dry_run, as_json=as_json)
 
 
 @contextmanager
-def _ending_if_stopped(context: click.Context) -> Iterator[None]:
+def _exit_if_stopped(context: click.Context) -> Iterator[None]:
     """An export that stopped on its way has done something: its exit code is not that of a wrong call."""
-    from mintmark.importers import departures
+    from mintmark.integrations import export_common
 
     try:
         yield
-    except departures.Stopped as stopped:
+    except export_common.ExportStopped as stopped:
         output.print_refusal(stopped, context=context)
-        context.exit(exits.PROBLEM)
+        context.exit(exit_codes.PROBLEM)
 
 
-def _finish(
-    refused: Sequence[errors.Row], *, context: click.Context, dry_run: bool, as_json: bool
+def _finish_export(
+    refused_rows: Sequence[errors.FieldError],
+    *,
+    context: click.Context,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     if not as_json:
         if dry_run:
-            output.say("A dry run: nothing was written.")
-        if refused:
-            click.echo(f"! {len(refused)} refused:", err=True)
-            output.print_rows(refused)
-    if refused:
-        context.exit(exits.PROBLEM)
+            output.print_message("A dry run: nothing was written.")
+        if refused_rows:
+            click.echo(f"! {len(refused_rows)} refused:", err=True)
+            output.print_rows(refused_rows)
+    if refused_rows:
+        context.exit(exit_codes.PROBLEM)

@@ -10,10 +10,10 @@ def exports() -> None:
     """Hand out prompts and what was measured of them."""
 
 
-for _one in (
+for _command in (
     export_tables.evidence,
     export_tables.scores,
     export_registries.mlflow,
     export_registries.langfuse,
 ):
-    exports.add_command(_one)
+    exports.add_command(_command)

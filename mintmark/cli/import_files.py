@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import import_reports, installation, output
+from . import bootstrap, import_report, output
 
 if TYPE_CHECKING:
-    from mintmark.importers.prompt_files import Format
+    from mintmark.integrations.file_discovery import FileFormat
 
 type Command = Callable[..., Any]
 
 
-def _takes_files(command: Command) -> Command:
+def _add_file_options(command: Command) -> Command:
     """The argument and options that each of these commands has."""
     for option in reversed(
         (
@@ -23,7 +23,7 @@ def _takes_files(command: Command) -> Command:
             click.option("--team", default="", help="To whom they belong. [default: the kind]"),
             click.option("--open", "is_open", is_flag=True, help="Let everybody read the texts."),
             click.option("--strict", is_flag=True, help="Store nothing if a file is refused."),
-            import_reports.dry_run_option,
+            import_report.dry_run_option,
             output.json_option,
             click.pass_context,
         )
@@ -33,37 +33,37 @@ def _takes_files(command: Command) -> Command:
 
 
 @click.command()
-@_takes_files
+@_add_file_options
 def dotprompt(context: click.Context, **options: Any) -> None:
     """.prompt files (dotprompt): PATH is one, or a folder with them at any depth."""
-    installation.open_database()
-    from mintmark.importers import dotprompt as importer
+    bootstrap.open_database()
+    from mintmark.integrations import dotprompt as importer
 
-    _load(importer.FORMAT, context=context, **options)
+    _load_files(importer.FORMAT, context=context, **options)
 
 
 @click.command()
-@_takes_files
+@_add_file_options
 def prompty(context: click.Context, **options: Any) -> None:
     """.prompty files: PATH is one, or a folder with them at any depth."""
-    installation.open_database()
-    from mintmark.importers import prompty as importer
+    bootstrap.open_database()
+    from mintmark.integrations import prompty as importer
 
-    _load(importer.FORMAT, context=context, **options)
+    _load_files(importer.FORMAT, context=context, **options)
 
 
 @click.command()
-@_takes_files
+@_add_file_options
 def skills(context: click.Context, **options: Any) -> None:
     """Skills: PATH is a SKILL.md, or a folder with folders of skills at any depth."""
-    installation.open_database()
-    from mintmark.importers import skills as importer
+    bootstrap.open_database()
+    from mintmark.integrations import skills as importer
 
-    _load(importer.FORMAT, context=context, **options)
+    _load_files(importer.FORMAT, context=context, **options)
 
 
-def _load(
-    format: "Format",
+def _load_files(
+    format: "FileFormat",
     *,
     context: click.Context,
     path: Path,
@@ -74,16 +74,16 @@ def _load(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    from mintmark.importers import prompt_files, prompt_lines
+    from mintmark.integrations import file_discovery, file_import
 
-    from . import console
+    from . import actor
 
-    folder = prompt_files.read_all(path=path, format=format)
-    with output.progress("prompts") as progress:
-        report = prompt_lines.load(
+    folder = file_discovery.read_all(path=path, format=format)
+    with output.show_progress("prompts") as progress:
+        report = file_import.load(
             folder=folder,
             format=format,
-            caller=console.caller(),
+            caller=actor.get_caller(),
             namespace=namespace,
             team=team,
             is_open=is_open,
@@ -91,4 +91,4 @@ def _load(
             dry_run=dry_run,
             progress=progress,
         )
-    import_reports.finish(report, context=context, as_json=as_json)
+    import_report.finish_import(report, context=context, as_json=as_json)

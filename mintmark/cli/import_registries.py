@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import click
 
-from . import import_reports, installation, output
+from . import bootstrap, import_report, output
 
 
 @click.command()
@@ -13,7 +13,7 @@ from . import import_reports, installation, output
 @click.option("--namespace", default="mlflow", show_default=True, help="Of the lines.")
 @click.option("--team", default="mlflow", show_default=True, help="To whom all of it belongs.")
 @click.option("--open", "is_open", is_flag=True, help="Let everybody read the texts.")
-@import_reports.dry_run_option
+@import_report.dry_run_option
 @output.json_option
 @click.pass_context
 def mlflow(
@@ -28,18 +28,18 @@ def mlflow(
     as_json: bool,
 ) -> None:
     """MLflow's prompts, aliases and feedback: STORE is its SQLite file, or an address as MLflow takes it."""
-    installation.open_database()
-    from mintmark.importers import mlflow_store, registries
+    bootstrap.open_database()
+    from mintmark.integrations import mlflow_reader, registry_import
 
-    from . import console
+    from . import actor
 
-    output.step("reading what MLflow holds")
-    held = mlflow_store.read(store=store, experiments=experiments)
-    with output.progress("versions") as progress:
-        report = registries.load(
-            registry=held,
-            tool=registries.MLFLOW,
-            caller=console.caller(),
+    output.print_step("reading what MLflow holds")
+    registry = mlflow_reader.load_registry(store=store, experiments=experiments)
+    with output.show_progress("versions") as progress:
+        report = registry_import.load(
+            registry=registry,
+            tool=registry_import.MLFLOW,
+            caller=actor.get_caller(),
             now=datetime.now(UTC),
             namespace=namespace,
             team=team,
@@ -47,7 +47,7 @@ def mlflow(
             dry_run=dry_run,
             progress=progress,
         )
-    import_reports.finish(report, context=context, as_json=as_json)
+    import_report.finish_import(report, context=context, as_json=as_json)
 
 
 @click.command()
@@ -55,7 +55,7 @@ def mlflow(
 @click.option("--namespace", default="langfuse", show_default=True, help="Of the lines.")
 @click.option("--team", default="langfuse", show_default=True, help="To whom all of it belongs.")
 @click.option("--open", "is_open", is_flag=True, help="Let everybody read the texts.")
-@import_reports.dry_run_option
+@import_report.dry_run_option
 @output.json_option
 @click.pass_context
 def langfuse(
@@ -69,19 +69,19 @@ def langfuse(
     as_json: bool,
 ) -> None:
     """Langfuse's prompts, labels and scores: SOURCE is its address, or a file of what its API answered."""
-    installation.open_database()
-    from mintmark.importers import langfuse_api, langfuse_store, registries
+    bootstrap.open_database()
+    from mintmark.integrations import langfuse_api, langfuse_reader, registry_import
 
-    from . import console
+    from . import actor
 
-    lists = langfuse_api.read(
-        source=source, fetched=lambda what, count: output.step(f"{count:,} {what} fetched")
+    lists = langfuse_api.load_lists(
+        source=source, on_fetched=lambda kind, count: output.print_step(f"{count:,} {kind} fetched")
     )
-    with output.progress("versions") as progress:
-        report = registries.load(
-            registry=langfuse_store.read(lists, name=source),
-            tool=registries.LANGFUSE,
-            caller=console.caller(),
+    with output.show_progress("versions") as progress:
+        report = registry_import.load(
+            registry=langfuse_reader.parse_registry(lists, name=source),
+            tool=registry_import.LANGFUSE,
+            caller=actor.get_caller(),
             now=datetime.now(UTC),
             namespace=namespace,
             team=team,
@@ -89,4 +89,4 @@ def langfuse(
             dry_run=dry_run,
             progress=progress,
         )
-    import_reports.finish(report, context=context, as_json=as_json)
+    import_report.finish_import(report, context=context, as_json=as_json)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from . import import_files, import_registries, import_reports, installation, output
+from . import bootstrap, import_files, import_registries, import_report, output
 
 
 @click.group()
@@ -20,7 +20,7 @@ def imports() -> None:
     type=click.DateTime(formats=["%Y-%m-%d"]),
     help="Date the evidence; the files carry none. [default: the moment of the first import]",
 )
-@import_reports.dry_run_option
+@import_report.dry_run_option
 @output.json_option
 @click.pass_context
 def multiprompt(
@@ -35,30 +35,30 @@ def multiprompt(
 
     Nothing is stored unless every file in the folder can be read and used.
     """
-    installation.open_database()
-    from mintmark.importers import multiprompt as importer
-    from mintmark.importers import paraphrases
+    bootstrap.open_database()
+    from mintmark.integrations import multiprompt as importer
+    from mintmark.integrations import multiprompt_reader
 
-    from . import console
+    from . import actor
 
-    corpus = paraphrases.read(folder=folder)
-    with output.progress("paraphrases") as progress:
+    corpus = multiprompt_reader.load_corpus(folder=folder)
+    with output.show_progress("paraphrases") as progress:
         report = importer.load(
             corpus=corpus,
             source=str(folder),
-            caller=console.caller(),
+            caller=actor.get_caller(),
             now=datetime.now(UTC),
             measured_at=measured_on.replace(tzinfo=UTC) if measured_on else None,
             dry_run=dry_run,
             progress=progress,
         )
-    import_reports.finish(report, context=context, as_json=as_json)
+    import_report.finish_import(report, context=context, as_json=as_json)
 
 
 @imports.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--strict", is_flag=True, help="Store nothing if a single row is refused.")
-@import_reports.dry_run_option
+@import_report.dry_run_option
 @output.json_option
 @click.pass_context
 def prompts_csv(
@@ -68,23 +68,23 @@ def prompts_csv(
 
     Rows that can't be prompts are left out and listed with their reason; the exit code is then 1.
     """
-    installation.open_database()
-    from mintmark.importers import prompt_table
-    from mintmark.importers import prompts_csv as importer
+    bootstrap.open_database()
+    from mintmark.integrations import prompts_chat as importer
+    from mintmark.integrations import prompts_chat_csv
 
-    from . import console
+    from . import actor
 
-    table = prompt_table.read(file=file)
-    with output.progress("prompts") as progress:
+    table = prompts_chat_csv.load_table(file=file)
+    with output.show_progress("prompts") as progress:
         report = importer.load(
             table=table,
             source=str(file),
-            caller=console.caller(),
+            caller=actor.get_caller(),
             strict=strict,
             dry_run=dry_run,
             progress=progress,
         )
-    import_reports.finish(report, context=context, as_json=as_json)
+    import_report.finish_import(report, context=context, as_json=as_json)
 
 
 @imports.command()
@@ -92,7 +92,7 @@ def prompts_csv(
 @click.option("--team", default="promptfoo", show_default=True, help="To whom all of it belongs.")
 @click.option("--name", default="", help="The ritual's name. [default: the file's description]")
 @click.option("--tag", default="", help="The ritual's task. [default: made of its name]")
-@import_reports.dry_run_option
+@import_report.dry_run_option
 @output.json_option
 @click.pass_context
 def promptfoo(
@@ -109,15 +109,15 @@ def promptfoo(
 
     Results become prompts, assistants, a ritual and outcomes; tests become a ritual.
     """
-    installation.open_database()
-    from mintmark.importers import promptfoo as importer
+    bootstrap.open_database()
+    from mintmark.integrations import promptfoo as importer
 
-    from . import console
+    from . import actor
 
-    with output.progress("prompts and pairs") as progress:
+    with output.show_progress("prompts and pairs") as progress:
         report = importer.load(
             file=file,
-            caller=console.caller(),
+            caller=actor.get_caller(),
             now=datetime.now(UTC),
             team=team,
             name=name,
@@ -125,14 +125,14 @@ def promptfoo(
             dry_run=dry_run,
             progress=progress,
         )
-    import_reports.finish(report, context=context, as_json=as_json)
+    import_report.finish_import(report, context=context, as_json=as_json)
 
 
-for _one in (
+for _command in (
     import_files.dotprompt,
     import_files.prompty,
     import_files.skills,
     import_registries.mlflow,
     import_registries.langfuse,
 ):
-    imports.add_command(_one)
+    imports.add_command(_command)

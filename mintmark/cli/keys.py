@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mintmark.core import errors
+from mintmark.common import errors
 
-from . import holders, installation, output
+from . import bootstrap, output, resolve
 
 if TYPE_CHECKING:
     from mintmark.accounts.models import Key
@@ -39,21 +39,21 @@ def issue(
     The key is printed this once and can't be shown again. Where a person and an assistant share
     a name, write person:NAME or assistant:NAME.
     """
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.accounts import keys as bearer_keys
 
     expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
     issued = bearer_keys.issue(
-        principal=holders.named(holder=holder),
+        principal=resolve.resolve_principal(holder=holder),
         scopes=scopes,
         note=note[:200],
         expires_at=expires_at,
     )
     if as_json:
-        output.print_json(_shown(issued.key) | {"secret": issued.secret})
+        output.print_json(_build_document(issued.key) | {"secret": issued.secret})
     else:
         click.echo(issued.secret)
-        output.say(
+        output.print_message(
             f"The key of {issued.key.principal} for {', '.join(issued.key.scopes)}. It is not kept "
             f"here: store it now. `mintmark key revoke {issued.key.prefix}` ends it.",
             as_json=True,
@@ -65,15 +65,15 @@ def issue(
 @output.json_option
 def list_(*, holder: str | None, as_json: bool) -> None:
     """List keys, all of them or those of HOLDER, newest first."""
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.accounts.models import Key
 
-    found = Key.objects.select_related("principal").order_by("-id")
+    key_rows = Key.objects.select_related("principal").order_by("-id")
     if holder is not None:
-        found = found.filter(principal=holders.named(holder=holder))
-    shown = [_shown(key) for key in found]
+        key_rows = key_rows.filter(principal=resolve.resolve_principal(holder=holder))
+    documents = [_build_document(key) for key in key_rows]
     if as_json:
-        output.print_json(shown)
+        output.print_json(documents)
         return
     columns = ["key", "holder", "scopes", "note", "created", "expires", "revoked"]
     output.print_table(
@@ -86,7 +86,7 @@ def list_(*, holder: str | None, as_json: bool) -> None:
                 key["note"],
                 *(f"{key[name]:%Y-%m-%d %H:%M}" if key[name] else "" for name in _TIMES),
             ]
-            for key in shown
+            for key in documents
         ],
         empty="No key yet: `mintmark key issue HOLDER` issues one.",
     )
@@ -97,7 +97,7 @@ def list_(*, holder: str | None, as_json: bool) -> None:
 @output.json_option
 def revoke(*, prefix: str, as_json: bool) -> None:
     """Revoke the key that starts with PREFIX (as `mintmark key list` shows it), at once."""
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.accounts import keys as bearer_keys
     from mintmark.accounts.models import Key
 
@@ -107,15 +107,17 @@ def revoke(*, prefix: str, as_json: bool) -> None:
         raise errors.NotFound(f"No key starts with {prefix[:11]!r}: see `mintmark key list`.")
     ended = bearer_keys.revoke(key=key, now=datetime.now(UTC))
     if as_json:
-        output.print_json(_shown(ended))
+        output.print_json(_build_document(ended))
     else:
-        output.say(f"{ended.prefix}… of {ended.principal} is revoked since {ended.revoked_at:%c}.")
+        output.print_message(
+            f"{ended.prefix}… of {ended.principal} is revoked since {ended.revoked_at:%c}."
+        )
 
 
 _TIMES = ("created_at", "expires_at", "revoked_at")
 
 
-def _shown(key: "Key") -> dict[str, Any]:
+def _build_document(key: "Key") -> dict[str, Any]:
     return {
         "prefix": key.prefix,
         "holder": key.principal.name,

@@ -7,15 +7,15 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-type Places = Mapping[str, tuple[str, str]]
+type CommandTable = Mapping[str, tuple[str, str]]
 """Every command of a group: where it is (`module:name`, in this package), and its first line of help."""
 
 
-class Group(click.Group):
+class LazyGroup(click.Group):
     """A group of the commands in `places`, in their order."""
 
-    def __init__(self, *arguments: Any, places: Places, **named: Any) -> None:
-        super().__init__(*arguments, **named)
+    def __init__(self, *arguments: Any, places: CommandTable, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
         self.places = places
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from mintmark.core import errors
+from mintmark.common import errors
 
-from . import exits, lazy, output
-from .installation import NotReady
+from . import exit_codes, lazy, output
+from .bootstrap import NotReady
 
 COMMANDS = {
     "demo": (
@@ -80,7 +80,7 @@ COMMANDS = {
 """Every command: where it is, and its first line of help."""
 
 
-class _Door(lazy.Group):
+class _RootGroup(lazy.LazyGroup):
     """Turns whatever a command raises into a message and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -88,17 +88,17 @@ class _Door(lazy.Group):
             return super().invoke(ctx)
         except NotReady as refusal:
             output.print_refusal(refusal, context=ctx)
-            ctx.exit(exits.NOT_READY)
-        except errors.Refusal as refusal:
+            ctx.exit(exit_codes.NOT_READY)
+        except errors.DomainError as refusal:
             output.print_refusal(refusal, context=ctx)
-            ctx.exit(exits.BAD_INPUT)
+            ctx.exit(exit_codes.BAD_INPUT)
         except KeyboardInterrupt:
             click.echo("\nInterrupted. Whatever was not finished was not stored.", err=True)
-            ctx.exit(exits.INTERRUPTED)
+            ctx.exit(exit_codes.INTERRUPTED)
         except BrokenPipeError:
             # Python would complain once more when it flushes at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            ctx.exit(exits.READER_GONE)
+            ctx.exit(exit_codes.READER_GONE)
         except Exception as mistake:
             if not _is_unavailable(mistake):
                 raise
@@ -106,18 +106,20 @@ class _Door(lazy.Group):
                 NotReady(f"The database can't answer now: {' '.join(str(mistake).split())}"),
                 context=ctx,
             )
-            ctx.exit(exits.NOT_READY)
+            ctx.exit(exit_codes.NOT_READY)
 
 
 def _is_unavailable(mistake: Exception) -> bool:
     if "django.db" not in sys.modules:
         return False
-    from mintmark.database import unavailable
+    from mintmark.storage import transient_errors
 
-    return unavailable.is_unavailable(mistake)
+    return transient_errors.is_transient(mistake)
 
 
-@click.group(cls=_Door, places=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_RootGroup, places=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(package_name="mintmark")
 def main() -> None:
     """Evidence-based reputation and trust for the prompts that a fleet of LLM assistants runs on.

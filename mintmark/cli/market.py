@@ -5,18 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mintmark.core import errors
+from mintmark.common import errors
 
-from . import holders, installation, output
+from . import bootstrap, output, resolve
 
 if TYPE_CHECKING:
     from mintmark.market.models import PromptTokenListing, Purchase, PurchaseRequest
-    from mintmark.market.search import Card
+    from mintmark.market.search import ListingCard
 
 _ORDERS = ("trust", "adoption", "newest", "price", "-price")
 
 
-class NotConfirmed(errors.Refusal):
+class NotConfirmed(errors.DomainError):
     """A step that can't be undone was not confirmed; nothing was done."""
 
     code = "not_confirmed"
@@ -37,29 +37,31 @@ def list_(*, search: str, order: str, limit: int, as_json: bool) -> None:
 
     Trust is over all assistants, with its 90% interval.
     """
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
-    from mintmark.market.search import Asked
+    from mintmark.market.search import ListingQuery
 
-    found = SymbolicPromptTokenMarketplace().search(
-        caller=holders.acting(),
-        asked=Asked(text=search, order=order, limit=limit),
+    results = SymbolicPromptTokenMarketplace().search(
+        caller=resolve.resolve_caller(),
+        query=ListingQuery(text=search, order=order, limit=limit),
         now=datetime.now(UTC),
     )
     if as_json:
-        listings = [_as_json(card) for card in found.cards]
-        output.print_json({"listings": listings, "total": found.total})
+        listings = [_build_listing_document(card) for card in results.cards]
+        output.print_json({"listings": listings, "total": results.total})
         return
     columns = ["prompt", "tokens", "trust", "adopted", "codex", "tags", "licence", "warranty"]
     output.print_table(
         columns=columns,
-        rows=[_row(card) for card in found.cards],
+        rows=[_build_row(card) for card in results.cards],
         empty="Nothing is offered"
         + (f" that fits {search!r}." if search else " yet: authors list their prompts."),
         right=["tokens", "adopted", "codex", "tags"],
     )
-    if found.has_more:
-        output.say(f"{len(found.cards)} of {found.total:,}; --limit shows more.", as_json=True)
+    if results.has_more:
+        output.print_message(
+            f"{len(results.cards)} of {results.total:,}; --limit shows more.", as_json=True
+        )
 
 
 @market.command()
@@ -67,18 +69,18 @@ def list_(*, search: str, order: str, limit: int, as_json: bool) -> None:
 @output.json_option
 def orders(*, limit: int, as_json: bool) -> None:
     """List recent purchases, newest first, and the requests that wait for a person."""
-    installation.open_database()
-    from mintmark.market import requests
+    bootstrap.open_database()
+    from mintmark.market import purchase_requests
     from mintmark.market.models import Purchase, PurchaseRequest
 
-    bought = Purchase.objects.select_related(
+    purchase_rows = Purchase.objects.select_related(
         "prompt", "buyer", "team", "prompt_set", "warranty", "entitlement"
     ).order_by("-id")[:limit]
-    asked = requests.visible_to(caller=holders.acting()).filter(
+    request_rows = purchase_requests.visible_to(caller=resolve.resolve_caller()).filter(
         state=PurchaseRequest.State.WAITING
     )[:limit]
-    purchases = [_bought(purchase) for purchase in bought]
-    waiting = [_asked(request) for request in asked]
+    purchases = [_build_purchase_document(purchase) for purchase in purchase_rows]
+    waiting = [_build_request_document(request) for request in request_rows]
     if as_json:
         output.print_json({"purchases": purchases, "waiting": waiting})
         return
@@ -101,9 +103,9 @@ def orders(*, limit: int, as_json: bool) -> None:
         right=["transfer", "tokens"],
     )
     for row in waiting:
-        wanted = row["prompt"] or f"the set {row['set']}"
-        output.say(
-            f"{row['buyer']} asks to buy {wanted} for {row['tokens']} tokens since "
+        goods_name = row["prompt"] or f"the set {row['set']}"
+        output.print_message(
+            f"{row['buyer']} asks to buy {goods_name} for {row['tokens']} tokens since "
             f"{row['at']:%Y-%m-%d %H:%M}: an operator of team {row['team']} decides."
         )
 
@@ -115,11 +117,11 @@ def settle(*, as_json: bool) -> None:
 
     A worker does this once a minute.
     """
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
     from mintmark.market.models import Warranty
 
-    settled = SymbolicPromptTokenMarketplace().settle(now=datetime.now(UTC))
+    warranties = SymbolicPromptTokenMarketplace().decide_due_warranties(now=datetime.now(UTC))
     waiting = Warranty.objects.filter(state=Warranty.State.OPEN).count()
     rows = [
         {
@@ -128,18 +130,20 @@ def settle(*, as_json: bool) -> None:
             "state": warranty.state,
             "score": warranty.score,
             "runs": warranty.runs,
-            "tokens": output.exact(warranty.purchase.price_micro),
+            "tokens": output.format_exact(warranty.purchase.price_micro),
         }
-        for warranty in settled
+        for warranty in warranties
     ]
     if as_json:
         output.print_json({"settled": rows, "waiting": waiting})
         return
     for row in rows:
-        told = f"{row['score']:.3f} over {row['runs']} runs" if row["runs"] else "nothing measured"
+        outcome = (
+            f"{row['score']:.3f} over {row['runs']} runs" if row["runs"] else "nothing measured"
+        )
         did = "refunded" if row["state"] == Warranty.State.FAILED else "paid out"
-        output.say(f"{row['prompt']}: {told}; {row['tokens']} tokens {did}.")
-    output.say(f"{len(rows)} settled, {waiting} still wait.")
+        output.print_message(f"{row['prompt']}: {outcome}; {row['tokens']} tokens {did}.")
+    output.print_message(f"{len(rows)} settled, {waiting} still wait.")
 
 
 @market.command()
@@ -149,14 +153,14 @@ def refresh(*, as_json: bool) -> None:
 
     A worker does this once a minute.
     """
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 
-    changed = SymbolicPromptTokenMarketplace().refresh(now=datetime.now(UTC))
+    changed = SymbolicPromptTokenMarketplace().refresh_scores(now=datetime.now(UTC))
     if as_json:
         output.print_json({"changed": changed})
     else:
-        output.say(f"{changed} listings have other scores now.")
+        output.print_message(f"{changed} listings have other scores now.")
 
 
 @market.command()
@@ -169,34 +173,43 @@ def revoke(*, prompt: str, team: str, reason: str, as_json: bool) -> None:
 
     What was paid stays paid; whoever should get tokens back is given them.
     """
-    installation.open_database()
+    bootstrap.open_database()
+    from mintmark.deployments.models import Injection
     from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
-    from mintmark.market.models import Injection
     from mintmark.registry import entitlements, prompts
 
-    found = prompts.named(reference=prompt)
-    where = holders.team(name=team)
-    held = entitlements.live(prompt=found, team_ids=frozenset({where.pk})).first()
-    if held is None:
-        raise errors.NotFound(f"Team {where} was not given {found.reference}: there is no right.")
+    prompt_row = prompts.resolve(reference=prompt)
+    team_row = resolve.resolve_team(name=team)
+    entitlement = entitlements.list_active_grants(
+        prompt=prompt_row, team_ids=frozenset({team_row.pk})
+    ).first()
+    if entitlement is None:
+        raise errors.NotFound(
+            f"Team {team_row} was not given {prompt_row.reference}: there is no right."
+        )
     at_work = Injection.objects.filter(
-        prompt=found, assistant__team=where, ended_at__isnull=True
+        prompt=prompt_row, assistant__team=team_row, ended_at__isnull=True
     ).count()
-    ended = SymbolicPromptTokenMarketplace().revoke(
-        caller=holders.acting(), entitlement=held, reason=reason, now=datetime.now(UTC)
+    ended = SymbolicPromptTokenMarketplace().revoke_entitlement(
+        caller=resolve.resolve_caller(),
+        entitlement=entitlement,
+        reason=reason,
+        now=datetime.now(UTC),
     )
     if as_json:
         output.print_json(
             {
-                "prompt": found.reference,
-                "team": where.name,
+                "prompt": prompt_row.reference,
+                "team": team_row.name,
                 "ended_at": ended.ended_at,
                 "reason": ended.end_reason,
                 "injections_ended": at_work,
             }
         )
         return
-    output.say(f"{found.reference} is revoked for team {where}; {at_work} injections ended.")
+    output.print_message(
+        f"{prompt_row.reference} is revoked for team {team_row}; {at_work} injections ended."
+    )
 
 
 @market.command()
@@ -210,42 +223,45 @@ def entomb(*, prompt: str, reason: str, yes: bool, as_json: bool) -> None:
     It leaves the market and every assistant; nobody but its own team reads it again. Prices that
     still wait for its warranties go back to the buyers.
     """
-    installation.open_database()
+    bootstrap.open_database()
+    from mintmark.deployments.models import Injection
     from mintmark.market import listings
     from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
-    from mintmark.market.models import Injection, Warranty
+    from mintmark.market.models import Warranty
     from mintmark.registry import prompts
     from mintmark.registry.models import Entitlement
 
-    found = prompts.named(reference=prompt)
+    prompt_row = prompts.resolve(reference=prompt)
     ends: dict[str, Any] = {
-        "listed": listings.standing(prompt=found) is not None,
-        "teams": Entitlement.objects.filter(prompt=found, ended_at__isnull=True).count(),
-        "injections_ended": Injection.objects.filter(prompt=found, ended_at__isnull=True).count(),
+        "listed": listings.find_active_listing(prompt=prompt_row) is not None,
+        "teams": Entitlement.objects.filter(prompt=prompt_row, ended_at__isnull=True).count(),
+        "injections_ended": Injection.objects.filter(
+            prompt=prompt_row, ended_at__isnull=True
+        ).count(),
         "refunds": Warranty.objects.filter(
-            purchase__prompt=found, state=Warranty.State.OPEN
+            purchase__prompt=prompt_row, state=Warranty.State.OPEN
         ).count(),
     }
-    says = (
+    summary = (
         f"{'its listing, ' if ends['listed'] else ''}the use of it by teams: {ends['teams']}, "
         f"injections: {ends['injections_ended']}, refunds: {ends['refunds']}"
     )
     if not yes:
         raise NotConfirmed(
-            f"{found.reference} would be withdrawn for ever ({says}). This can't be undone: say it with --yes."
+            f"{prompt_row.reference} would be withdrawn for ever ({summary}). This can't be undone: say it with --yes."
         )
-    stone = SymbolicPromptTokenMarketplace().entomb(
-        caller=holders.acting(), prompt=found, reason=reason, now=datetime.now(UTC)
+    stone = SymbolicPromptTokenMarketplace().withdraw_permanently(
+        caller=resolve.resolve_caller(), prompt=prompt_row, reason=reason, now=datetime.now(UTC)
     )
     if as_json:
         output.print_json(
-            {"prompt": found.reference, "set_at": stone.set_at, "reason": stone.reason} | ends
+            {"prompt": prompt_row.reference, "set_at": stone.set_at, "reason": stone.reason} | ends
         )
         return
-    output.say(f"{found.reference} is withdrawn for ever. Ended: {says}.")
+    output.print_message(f"{prompt_row.reference} is withdrawn for ever. Ended: {summary}.")
 
 
-def _as_json(card: "Card") -> dict[str, Any]:
+def _build_listing_document(card: "ListingCard") -> dict[str, Any]:
     listing = card.listing
     return {
         "id": listing.pk,
@@ -253,10 +269,10 @@ def _as_json(card: "Card") -> dict[str, Any]:
         "title": listing.prompt.title,
         "seller": listing.seller.name,
         "team": listing.prompt.team.name,
-        "tokens": output.exact(listing.price_micro),
+        "tokens": output.format_exact(listing.price_micro),
         "licence": listing.licence,
         "royalty_bp": listing.royalty_bp,
-        "warranty": _warranty_as_json(listing),
+        "warranty": _build_warranty_document(listing),
         "trust": {
             "value": card.swarm.value,
             "low": card.swarm.low,
@@ -272,7 +288,7 @@ def _as_json(card: "Card") -> dict[str, Any]:
     }
 
 
-def _warranty_as_json(listing: "PromptTokenListing") -> dict[str, Any] | None:
+def _build_warranty_document(listing: "PromptTokenListing") -> dict[str, Any] | None:
     if listing.warranty_ritual is None:
         return None
     return {
@@ -283,9 +299,9 @@ def _warranty_as_json(listing: "PromptTokenListing") -> dict[str, Any] | None:
     }
 
 
-def _row(card: "Card") -> list[object]:
+def _build_row(card: "ListingCard") -> list[object]:
     listing = card.listing
-    promise = (
+    warranty_text = (
         f"≥ {listing.warranty_floor:g} on {listing.warranty_ritual.name}"
         if listing.warranty_ritual is not None
         else ""
@@ -298,18 +314,18 @@ def _row(card: "Card") -> list[object]:
         f"{listing.codex_usage_score:.2f}",
         f"{listing.symbolic_tag_weight:.2f}",
         listing.licence,
-        promise,
+        warranty_text,
     ]
 
 
-def _bought(purchase: "Purchase") -> dict[str, Any]:
+def _build_purchase_document(purchase: "Purchase") -> dict[str, Any]:
     warranty = getattr(purchase, "warranty", None)
     return {
         "purchase": purchase.pk,
         "at": purchase.bought_at,
         "transfer": purchase.transfer_id,
         "prompt": purchase.prompt.reference,
-        "tokens": output.exact(purchase.price_micro),
+        "tokens": output.format_exact(purchase.price_micro),
         "buyer": purchase.buyer.name,
         "team": purchase.team.name,
         "set": purchase.prompt_set.name if purchase.prompt_set is not None else None,
@@ -318,13 +334,13 @@ def _bought(purchase: "Purchase") -> dict[str, Any]:
     }
 
 
-def _asked(request: "PurchaseRequest") -> dict[str, Any]:
+def _build_request_document(request: "PurchaseRequest") -> dict[str, Any]:
     return {
         "request": request.pk,
         "at": request.asked_at,
         "prompt": request.listing.prompt.reference if request.listing is not None else None,
         "set": request.prompt_set.name if request.prompt_set is not None else None,
-        "tokens": output.exact(request.price_micro),
+        "tokens": output.format_exact(request.price_micro),
         "buyer": request.buyer.name,
         "team": request.buyer.team.name if request.buyer.team is not None else None,
         "why": request.why,

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from . import installation, output, processes
-from .serve import HOST, MCP_PORT, address, require_free
+from . import bootstrap, output, supervisor
+from .serve import HOST, MCP_PORT, build_address, require_free
 
 
 @click.command()
@@ -25,22 +25,22 @@ def mcp(*, http: bool, host: str, port: int, with_parent: bool) -> None:
     On standard input it serves the one assistant whose key is in MINTMARK_MCP_KEY, until the input
     ends. Over HTTP every assistant comes with its own key, to http://HOST:PORT/mcp.
     """
-    installation.require_mcp()
-    installation.open_database()
+    bootstrap.require_mcp()
+    bootstrap.open_database()
     if http:
         require_free(host=host, port=port)
-        _serve(host=host, port=port, with_parent=with_parent)
+        _serve_http(host=host, port=port, with_parent=with_parent)
     else:
         # Doors do not import each other: as the server's, its place is named.
         importlib.import_module("mintmark.mcp.stdio").serve()
 
 
-def _serve(*, host: str, port: int, with_parent: bool) -> None:
+def _serve_http(*, host: str, port: int, with_parent: bool) -> None:
     """Serve over HTTP until a signal ends it; in one process, whose memory holds the sessions of older clients."""
     from granian import Granian
     from granian.constants import Interfaces
 
-    processes.detach()
+    supervisor.close_connections()
     server: Any = Granian(
         "mintmark.config.asgi:application",
         address=host,
@@ -51,15 +51,19 @@ def _serve(*, host: str, port: int, with_parent: bool) -> None:
         respawn_failed_workers=True,
         log_enabled=False,
     )
-    url = address(host=host, port=port)
-    lines = (f"Serving MCP on {url}mcp (Ctrl-C ends it)",)
+    url = build_address(host=host, port=port)
+    messages = (f"Serving MCP on {url}mcp (Ctrl-C ends it)",)
     if with_parent:
         parent = os.getppid()
-        processes.when_gone(parent=parent, then=lambda: os.kill(os.getpid(), signal.SIGTERM))
+        supervisor.call_on_parent_exit(
+            parent=parent, then=lambda: os.kill(os.getpid(), signal.SIGTERM)
+        )
 
     @server.on_startup  # type: ignore[untyped-decorator]
     def start() -> None:
-        threading.Thread(target=processes.greet, args=(url, lines), daemon=True).start()
+        threading.Thread(
+            target=supervisor.announce_when_ready, args=(url, messages), daemon=True
+        ).start()
 
     server.serve()
-    output.say("MCP stopped.")
+    output.print_message("MCP stopped.")

@@ -2,7 +2,7 @@
 
 import click
 
-from . import exits, installation, output
+from . import bootstrap, exit_codes, output
 
 
 @click.command()
@@ -11,16 +11,16 @@ from . import exits, installation, output
 @click.pass_context
 def migrate(context: click.Context, *, check: bool, as_json: bool) -> None:
     """Create the database's tables, or bring them up to date."""
-    installation.open_settings()
-    pending = installation.pending_migrations()
+    bootstrap.open_settings()
+    pending = bootstrap.list_pending_migrations()
     if not check:
-        installation.migrate()
+        bootstrap.migrate()
     if as_json:
         output.print_json({"migrations": pending, "run": not check})
     elif not pending:
-        output.say("The database is up to date.")
+        output.print_message("The database is up to date.")
     else:
-        done = "must be run" if check else "run"
-        output.say(f"{len(pending)} migrations {done}: {', '.join(pending)}")
+        outcome = "must be run" if check else "run"
+        output.print_message(f"{len(pending)} migrations {outcome}: {', '.join(pending)}")
     if check and pending:
-        context.exit(exits.PROBLEM)
+        context.exit(exit_codes.PROBLEM)

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import click
 
-from mintmark.core import money
+from mintmark.common import amounts
 
-from . import holders, installation, output
+from . import bootstrap, output, resolve
 
 
 @click.command()
@@ -31,33 +31,33 @@ def mint(
     have it), TOKENS an amount such as 12.5. Run twice, the command issues twice, unless a --key says
     that it is the same issue: then the second run changes nothing.
     """
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.tokens import book, wallets
 
-    to = holders.named(holder=holder)
-    amount_micro = money.micro(tokens)
+    to = resolve.resolve_principal(holder=holder)
+    amount_micro = amounts.to_micro(tokens)
     posted = wallets.mint(
-        caller=holders.acting(person=person),
-        to=to,
+        caller=resolve.resolve_caller(person=person),
+        recipient=to,
         amount_micro=amount_micro,
         reason=reason,
-        key=key if key is not None else f"console-{secrets.token_hex(16)}",
+        idempotency_key=key if key is not None else f"console-{secrets.token_hex(16)}",
         now=datetime.now(UTC),
     )
-    holds_micro = book.balances([to.pk])[to.pk]
+    holds_micro = book.get_balances([to.pk])[to.pk]
     if as_json:
         output.print_json(
             {
                 "transfer": posted.transfer,
                 "issued": posted.is_new,
                 "holder": to.name,
-                "tokens": output.exact(amount_micro),
-                "balance": output.exact(holds_micro),
+                "tokens": output.format_exact(amount_micro),
+                "balance": output.format_exact(holds_micro),
             }
         )
         return
     did = "issued" if posted.is_new else "were issued under this key before"
-    output.say(
-        f"{money.shown(amount_micro)} tokens {did}: transfer {posted.transfer}. "
-        f"{to.name} holds {money.shown(holds_micro)}."
+    output.print_message(
+        f"{amounts.format_tokens(amount_micro)} tokens {did}: transfer {posted.transfer}. "
+        f"{to.name} holds {amounts.format_tokens(holds_micro)}."
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from . import holders, installation, output
+from . import bootstrap, output, resolve
 
 
 @click.group()
@@ -18,20 +18,22 @@ def otel() -> None:
 @output.json_option
 def show(*, team: str, as_json: bool) -> None:
     """Show the mapping of TEAM that is in force, as `set` takes it."""
-    installation.open_database()
+    bootstrap.open_database()
     import yaml
 
-    from mintmark.telemetry import mappings
+    from mintmark.otlp import mappings
 
-    row = mappings.current(team=holders.team(name=team))
-    document = mappings.document(row).model_dump(mode="json")
+    row = mappings.get_current_mapping(team=resolve.resolve_team(name=team))
+    document = mappings.load_document(row).model_dump(mode="json")
     if as_json:
         output.print_json(
             {"team": team, "version": row.version if row else 0, "document": document}
         )
         return
     if row is None:
-        output.say(f"Team {team} never set a mapping: nothing is taken as evidence.", as_json=True)
+        output.print_message(
+            f"Team {team} never set a mapping: nothing is taken as evidence.", as_json=True
+        )
     click.echo(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), nl=False)
 
 
@@ -45,26 +47,28 @@ def set_(*, team: str, file: Path, person: str | None, as_json: bool) -> None:
 
     The same mapping again changes nothing, a changed one becomes the next version.
     """
-    installation.open_database()
-    from mintmark.rituals import documents
-    from mintmark.telemetry import mappings
+    bootstrap.open_database()
+    from mintmark.common import documents
+    from mintmark.otlp import mappings
 
     try:
-        with file.open("rb") as opened:
-            text = opened.read(documents.MAX_BYTES + 1).decode("utf-8-sig")
+        with file.open("rb") as stream:
+            text = stream.read(documents.MAX_BYTES + 1).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as failed:
         raise documents.InvalidDocument(f"{file} can't be read as a text: {failed}.") from failed
-    made = mappings.put(
-        caller=holders.acting(person=person),
-        team=holders.team(name=team),
-        document=mappings.read(text),
+    mapping = mappings.set_mapping(
+        caller=resolve.resolve_caller(person=person),
+        team=resolve.resolve_team(name=team),
+        document=mappings.parse_mapping(text),
         now=datetime.now(UTC),
     )
-    evaluations = len(made.document["evaluations"])
+    evaluations = len(mapping.document["evaluations"])
     if as_json:
-        output.print_json({"team": team, "version": made.version, "evaluations": evaluations})
+        output.print_json({"team": team, "version": mapping.version, "evaluations": evaluations})
     else:
-        output.say(f"Version {made.version} is in force for {team}: {evaluations} evaluations.")
+        output.print_message(
+            f"Version {mapping.version} is in force for {team}: {evaluations} evaluations."
+        )
 
 
 @otel.command()
@@ -73,18 +77,18 @@ def set_(*, team: str, file: Path, person: str | None, as_json: bool) -> None:
 @output.json_option
 def arrivals(*, team: str, forget: bool, as_json: bool) -> None:
     """Say what became of the events of TEAM, and what of the rejected ones could not be read."""
-    installation.open_database()
-    from mintmark.telemetry import arrivals as counts
+    bootstrap.open_database()
+    from mintmark.otlp import ingest_counts as counts
 
-    caller, whose = holders.acting(), holders.team(name=team)
+    caller, team_row = resolve.resolve_caller(), resolve.resolve_team(name=team)
     if forget:
-        n = counts.forget(caller=caller, team=whose)
+        n = counts.reset_counts(caller=caller, team=team_row)
         if as_json:
             output.print_json({"forgotten": n})
         else:
-            output.say(f"{n} counts are forgotten.")
+            output.print_message(f"{n} counts are forgotten.")
         return
-    found = [
+    rows = [
         {
             "fate": row.fate,
             "attribute": row.attribute,
@@ -92,16 +96,16 @@ def arrivals(*, team: str, forget: bool, as_json: bool) -> None:
             "count": row.count,
             "last_at": row.last_at,
         }
-        for row in counts.of(caller=caller, team=whose)
+        for row in counts.list_counts(caller=caller, team=team_row)
     ]
     if as_json:
-        output.print_json(found)
+        output.print_json(rows)
         return
     output.print_table(
         columns=["count", "fate", "attribute", "value", "last"],
         rows=[
             [f"{r['count']:,}", r["fate"], r["attribute"], r["value"], f"{r['last_at']:%F %H:%M}"]
-            for r in found
+            for r in rows
         ],
         empty="Nothing has arrived: docs/guides/opentelemetry.md says how an exporter is pointed here.",
         right=["count"],

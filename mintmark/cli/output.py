@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mintmark.core import errors, money
+from mintmark.common import amounts, errors
 
 # Rich is imported where something is drawn: no `--help` waits for it (benchmarks/startup).
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _AS_JSON = "mintmark.as_json"
 _WIDTH_IN_A_PIPE = 160
-_MOST_ROWS_SHOWN = 50
+_MAX_ROWS_SHOWN = 50
 
 
 def json_option[F: Callable[..., Any]](command: F) -> F:
@@ -38,12 +38,12 @@ def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
-def exact(micro: int) -> str:
+def format_exact(micro: int) -> str:
     """Micro-tokens as JSON states tokens: a decimal in a string, exact, without separators."""
-    return money.exact(micro)
+    return amounts.format_exact(micro)
 
 
-def inert(text: str) -> str:
+def escape_unprintable(text: str) -> str:
     """A text of others for a terminal: what does not print is named, as ⟨U+001B⟩."""
     return "".join(at if at.isprintable() else f"⟨U+{ord(at):04X}⟩" for at in text)
 
@@ -70,23 +70,23 @@ def print_table(
     _console(sys.stdout).print(table)
 
 
-def say(step: str, *, as_json: bool = False) -> None:
+def print_message(step: str, *, as_json: bool = False) -> None:
     """What is being done, in one line; beside the answer, so on standard error where that is JSON."""
     click.echo(f"· {step}", err=as_json)
 
 
-def step(what: str) -> None:
+def print_step(message: str) -> None:
     """A step of a longer work, on standard error, if somebody watches."""
     if sys.stderr.isatty():
-        click.echo(f"  {what}", err=True)
+        click.echo(f"  {message}", err=True)
 
 
 @contextmanager
-def progress(label: str) -> Iterator[Callable[[int, int], None]]:
+def show_progress(label: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on standard error while the block runs, if somebody watches; call it with done, total."""
     console = _console(sys.stderr)
     if not console.is_terminal:
-        yield lambda done, total: None
+        yield lambda completed, total: None
         return
     from rich.progress import (
         BarColumn,
@@ -106,10 +106,10 @@ def progress(label: str) -> Iterator[Callable[[int, int], None]]:
     )
     with bar:
         task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        yield lambda completed, total: bar.update(task, completed=completed, total=total)
 
 
-def print_refusal(refusal: errors.Refusal, *, context: click.Context) -> None:
+def print_refusal(refusal: errors.DomainError, *, context: click.Context) -> None:
     """A refusal and its rows: on standard error, or with `--json` as the document that was asked for."""
     if context.find_root().meta.get(_AS_JSON):
         error = {"code": refusal.code, "message": refusal.message, "rows": list(refusal.rows)}
@@ -119,20 +119,20 @@ def print_refusal(refusal: errors.Refusal, *, context: click.Context) -> None:
     print_rows(refusal.rows)
 
 
-def print_rows(rows: Sequence[errors.Row]) -> None:
+def print_rows(rows: Sequence[errors.FieldError]) -> None:
     """Refused rows, one line each, on standard error."""
-    for row in rows[:_MOST_ROWS_SHOWN]:
-        places = [
+    for row in rows[:_MAX_ROWS_SHOWN]:
+        locations = [
             str(row[name]) if name != "line" else f"line {row['line']}"
             for name in ("file", "line")
             if name in row
         ] or [f"row {row['row']}"]
         field = f" {row['field']}" if row["field"] else ""
         value = f" = {row['value']!r}" if row["value"] not in (None, "") else ""
-        click.echo(f"  {', '.join(places)}:{field}{value}: {row['message']}", err=True)
-    if len(rows) > _MOST_ROWS_SHOWN:
-        more = len(rows) - _MOST_ROWS_SHOWN
-        click.echo(f"  … and {more} more; --json lists them all.", err=True)
+        click.echo(f"  {', '.join(locations)}:{field}{value}: {row['message']}", err=True)
+    if len(rows) > _MAX_ROWS_SHOWN:
+        hidden_count = len(rows) - _MAX_ROWS_SHOWN
+        click.echo(f"  … and {hidden_count} more; --json lists them all.", err=True)
 
 
 def _console(file: Any) -> "Console":
@@ -143,6 +143,6 @@ def _console(file: Any) -> "Console":
     return Console(file=file, width=width, highlight=False)
 
 
-def micro(amount: str) -> int:
+def parse_micro(amount: str) -> int:
     """Micro-units of a currency; "0" for none."""
-    return 0 if amount.strip() == "0" else money.micro(amount)
+    return 0 if amount.strip() == "0" else amounts.to_micro(amount)

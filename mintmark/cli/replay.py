@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import click
 
-from . import exits, installation, output
+from . import bootstrap, exit_codes, output
 
 
 @click.command()
@@ -18,7 +18,7 @@ def replay(context: click.Context, *, check: bool, as_json: bool) -> None:
     stored; the exit code is 1 where they differ. Without it the result takes the place of what is
     stored.
     """
-    installation.open_database()
+    bootstrap.open_database()
     if check:
         _check(context, as_json=as_json)
     else:
@@ -26,49 +26,49 @@ def replay(context: click.Context, *, check: bool, as_json: bool) -> None:
 
 
 def _check(context: click.Context, *, as_json: bool) -> None:
-    from mintmark.trust import replay as replays
+    from mintmark.projection import replay as replays
 
-    compared = replays.check(progress=lambda events: output.step(f"folded {events:,} events"))
+    compared = replays.check(progress=lambda events: output.print_step(f"folded {events:,} events"))
     if as_json:
         output.print_json(
             {
-                "equal": compared.equal,
+                "equal": compared.is_equal,
                 "policy": compared.policy,
                 "events": compared.events,
                 "compared": compared.compared,
                 "different": compared.different,
                 "differences": [
-                    dict(zip(("table", "row", "stored", "replayed"), found, strict=True))
-                    for found in compared.differences
+                    dict(zip(("table", "row", "stored", "replayed"), difference, strict=True))
+                    for difference in compared.differences
                 ],
             }
         )
     else:
         rows = sum(compared.compared.values())
-        output.say(
+        output.print_message(
             f"{compared.events:,} events folded under policy v{compared.policy}, "
             f"{rows:,} rows compared: "
-            + ("equal to the last bit." if compared.equal else f"{compared.different:,} differ.")
+            + ("equal to the last bit." if compared.is_equal else f"{compared.different:,} differ.")
         )
         for table, row, stored, replayed in compared.differences:
             click.echo(
                 f"  {table} {row}:\n    stored   {stored}\n    replayed {replayed}", err=True
             )
-    if not compared.equal:
-        context.exit(exits.PROBLEM)
+    if not compared.is_equal:
+        context.exit(exit_codes.PROBLEM)
 
 
 def _rebuild(*, as_json: bool) -> None:
-    from mintmark.reputation import policies
-    from mintmark.trust import replay as replays
+    from mintmark.projection import policies
+    from mintmark.projection import replay as replays
 
-    policy = policies.in_force()
+    policy = policies.get_current()
     folded = replays.rebuild(
         policy=policy,
         now=datetime.now(UTC),
-        progress=lambda events: output.step(f"folded {events:,} events"),
+        progress=lambda events: output.print_step(f"folded {events:,} events"),
     )
     if as_json:
         output.print_json({"policy": policy.version, "folded": folded})
     else:
-        output.say(f"{folded:,} events folded anew under policy v{policy.version}.")
+        output.print_message(f"{folded:,} events folded anew under policy v{policy.version}.")

@@ -4,62 +4,66 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import errands, exits, holders, output
+from . import exit_codes, follow, output, resolve
 
 if TYPE_CHECKING:
     from mintmark.rituals.models import RitualRun
 
 
-def see_through(run: "RitualRun", *, context: click.Context, queue: bool, as_json: bool) -> None:
+def run_to_end(run: "RitualRun", *, context: click.Context, queue: bool, as_json: bool) -> None:
     """Work on a run here until it ends, beside any worker that has taken it already."""
     interrupted = False
     if not queue:
-        interrupted = _work_on(run)
+        interrupted = _run_here(run)
         run.refresh_from_db()
-    show(run, as_json=as_json)
+    print_run(run, as_json=as_json)
     if interrupted:
-        context.exit(exits.INTERRUPTED)
+        context.exit(exit_codes.INTERRUPTED)
     if not queue and run.state != run.State.DONE:
-        context.exit(exits.PROBLEM)
+        context.exit(exit_codes.PROBLEM)
 
 
-def _work_on(run: "RitualRun") -> bool:
+def _run_here(run: "RitualRun") -> bool:
     """Whether somebody ended it from here, by Ctrl-C."""
-    from mintmark.rituals import execution, runs
+    from mintmark.rituals import run_worker, runs
 
     def progress() -> tuple[int, int]:
-        told = runs.progress(run)
-        return told.done + told.failed, told.cases
+        run_progress = runs.get_progress(run)
+        return run_progress.done + run_progress.failed, run_progress.cases
 
-    return errands.work_on(run, work=execution.work, what="cases", progress=progress)
+    return follow.run_to_end(
+        run, work=run_worker.process_next_run, label="cases", progress=progress
+    )
 
 
-def show(run: "RitualRun", *, as_json: bool) -> None:
-    told = plain(run)
+def print_run(run: "RitualRun", *, as_json: bool) -> None:
+    document = build_document(run)
     if as_json:
-        output.print_json(told)
+        output.print_json(document)
         return
-    score = "no score yet" if told["score"] is None else f"score {told['score']:.3f}"
-    output.say(
-        f"Run {told['run']}: {told['prompt']} by {told['assistant']}, {told['ritual']}: {told['state']}"
-        + (f" ({told['reason']})" if told["reason"] else "")
+    score = "no score yet" if document["score"] is None else f"score {document['score']:.3f}"
+    output.print_message(
+        f"Run {document['run']}: {document['prompt']} by {document['assistant']}, {document['ritual']}: "
+        f"{document['state']}" + (f" ({document['reason']})" if document["reason"] else "")
     )
-    output.say(
-        f"{told['done']} of {told['cases']} cases done, {told['failed']} failed; {told['frames_done']} of "
-        f"{told['frames']} frames closed; {score}."
+    output.print_message(
+        f"{document['done']} of {document['cases']} cases done, {document['failed']} failed; {document['frames_done']} "
+        f"of {document['frames']} frames closed; {score}."
     )
-    if told["spent_micro"] or told["lost_micro"]:
-        lost = f", at most {told['lost_micro'] / 1e6:g} lost" if told["lost_micro"] else ""
-        output.say(f"It cost {told['spent_micro'] / 1e6:g} {told['currency']}{lost}.")
-    for frame in told["evidence"]:
+    if document["spent_micro"] or document["lost_micro"]:
+        lost = f", at most {document['lost_micro'] / 1e6:g} lost" if document["lost_micro"] else ""
+        output.print_message(
+            f"It cost {document['spent_micro'] / 1e6:g} {document['currency']}{lost}."
+        )
+    for frame in document["evidence"]:
         if frame["recorded"]:
-            output.say(f"Frame {frame['frame']}: {frame['recorded']}.")
+            output.print_message(f"Frame {frame['frame']}: {frame['recorded']}.")
 
 
-def plain(run: "RitualRun") -> dict[str, Any]:
+def build_document(run: "RitualRun") -> dict[str, Any]:
     from mintmark.rituals import runs
 
-    told = runs.progress(run)
+    progress = runs.get_progress(run)
     frames = run.frames.order_by("number").values_list("number", "score", "recorded")
     return {
         "run": run.pk,
@@ -67,19 +71,19 @@ def plain(run: "RitualRun") -> dict[str, Any]:
         "assistant": run.assistant.name,
         "ritual": str(run.ritual),
         "runner": run.runner_kind,
-        "state": told.state,
-        "reason": told.reason,
-        "cases": told.cases,
-        "done": told.done,
-        "failed": told.failed,
-        "calling": told.calling,
-        "frames": told.frames,
-        "frames_done": told.frames_done,
-        "score": told.score,
-        "spent_micro": told.spent_micro,
-        "lost_micro": told.lost_micro,
-        "cost_cap_micro": told.cost_cap_micro,
-        "currency": told.currency,
+        "state": progress.state,
+        "reason": progress.reason,
+        "cases": progress.cases,
+        "done": progress.done,
+        "failed": progress.failed,
+        "calling": progress.calling,
+        "frames": progress.frames,
+        "frames_done": progress.frames_done,
+        "score": progress.score,
+        "spent_micro": progress.spent_micro,
+        "lost_micro": progress.lost_micro,
+        "cost_cap_micro": progress.cost_cap_micro,
+        "currency": progress.currency,
         "evidence": [
             {"frame": number, "score": score, "recorded": recorded}
             for number, score, recorded in frames
@@ -87,7 +91,7 @@ def plain(run: "RitualRun") -> dict[str, Any]:
     }
 
 
-def named(number: int, *, person: str | None) -> "RitualRun":
+def get_run(number: int, *, person: str | None) -> "RitualRun":
     from mintmark.rituals import runs
 
-    return runs.named(caller=holders.acting(person=person), pk=number)
+    return runs.get_run(caller=resolve.resolve_caller(person=person), pk=number)

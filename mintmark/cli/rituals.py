@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 
-from . import exits, holders, installation, output, ritual_runs, written
+from . import bootstrap, exit_codes, input_file, output, resolve, ritual_runs
 
 _KINDS = ("openai", "transcript", "rehearsal")
-_by = click.option(
+_by_option = click.option(
     "--by", "person", metavar="USER", help="Who does it: an operator. [default: console]"
 )
 
@@ -26,54 +26,56 @@ def load(*, file: Path, as_json: bool) -> None:
 
     The same definition again changes nothing, a changed one becomes the next version.
     """
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.registry.models import Ritual
     from mintmark.rituals import definitions
 
-    definition = definitions.read(written.raw(file))
+    definition = definitions.parse_definition(input_file.read_document(file))
     before = Ritual.objects.filter(name=definition.name).count()
-    made = definitions.register(definition)
+    ritual_row = definitions.register_definition(definition)
     is_new = Ritual.objects.filter(name=definition.name).count() > before
     if as_json:
         output.print_json(
             {
-                "id": made.pk,
-                "ritual": str(made),
-                "tag": made.tag,
+                "id": ritual_row.pk,
+                "ritual": str(ritual_row),
+                "tag": ritual_row.tag,
                 "cases": len(definition.cases),
                 "created": is_new,
             }
         )
         return
     did = "registered" if is_new else "there already"
-    output.say(f"{made}: {len(definition.cases)} cases, {made.tag}; {did}.")
+    output.print_message(f"{ritual_row}: {len(definition.cases)} cases, {ritual_row.tag}; {did}.")
 
 
 @ritual.command(name="list")
 @output.json_option
 def list_(*, as_json: bool) -> None:
     """List the rituals, with their cases and how often they were run."""
-    installation.open_database()
+    bootstrap.open_database()
     from django.db.models import Count
 
     from mintmark.registry.models import Ritual
 
-    found = [
+    rows = [
         {
-            "id": one.pk,
-            "ritual": str(one),
-            "tag": one.tag,
-            "cases": len(one.definition.get("cases", [])),
-            "runs": one.kept_runs,
+            "id": ritual_row.pk,
+            "ritual": str(ritual_row),
+            "tag": ritual_row.tag,
+            "cases": len(ritual_row.definition.get("cases", [])),
+            "runs": ritual_row.kept_runs,
         }
-        for one in Ritual.objects.annotate(kept_runs=Count("runs")).order_by("name", "version")
+        for ritual_row in Ritual.objects.annotate(kept_runs=Count("runs")).order_by(
+            "name", "version"
+        )
     ]
     if as_json:
-        output.print_json(found)
+        output.print_json(rows)
         return
     output.print_table(
         columns=["ritual", "tag", "cases", "runs"],
-        rows=[[r["ritual"], r["tag"], r["cases"] or "by name alone", r["runs"]] for r in found],
+        rows=[[r["ritual"], r["tag"], r["cases"] or "by name alone", r["runs"]] for r in rows],
         empty="No ritual yet: `mintmark ritual load FILE` registers one.",
         right=["cases", "runs"],
     )
@@ -100,7 +102,7 @@ def list_(*, as_json: bool) -> None:
     type=click.Path(path_type=Path),
     help="With --kind transcript: its replies, a list of {case, output} in YAML or JSON.",
 )
-@_by
+@_by_option
 @output.json_option
 def runner(
     *,
@@ -126,12 +128,13 @@ def runner(
 
     The key itself is never given: --key-name names the variable that holds it where rituals run.
     """
-    installation.open_database()
+    bootstrap.open_database()
+    from mintmark.common import documents
     from mintmark.registry import assistants
-    from mintmark.rituals import configurations, documents
+    from mintmark.rituals import runner_settings
     from mintmark.rituals.runners import transcript
 
-    setup = configurations.Setup(
+    setup = runner_settings.RunnerSettingsInput(
         kind=kind,
         base_url=base_url,
         model=model,
@@ -140,38 +143,40 @@ def runner(
         attempts=attempts,
         at_once=at_once,
         per_minute=per_minute,
-        price_in_micro=output.micro(price_in),
-        price_out_micro=output.micro(price_out),
+        price_in_micro=output.parse_micro(price_in),
+        price_out_micro=output.parse_micro(price_out),
         currency=currency,
-        cost_cap_micro=None if cost_cap is None else output.micro(cost_cap),
-        judge=assistants.named(reference=judge) if judge is not None else None,
-        transcript=transcript.checked(documents.read(written.raw(file)))
+        cost_cap_micro=None if cost_cap is None else output.parse_micro(cost_cap),
+        judge=assistants.resolve(reference=judge) if judge is not None else None,
+        transcript=transcript.validate_replies(
+            documents.parse_document(input_file.read_document(file))
+        )
         if file is not None
         else None,
     )
-    made = configurations.configure(
-        caller=holders.acting(person=person),
-        assistant=assistants.named(reference=assistant),
+    runner_row = runner_settings.configure(
+        caller=resolve.resolve_caller(person=person),
+        assistant=assistants.resolve(reference=assistant),
         setup=setup,
         now=datetime.now(UTC),
     )
     if as_json:
         output.print_json(
             {
-                "assistant": made.assistant.name,
-                "kind": made.kind,
-                "base_url": made.base_url,
-                "model": made.model,
-                "key_name": made.key_name,
+                "assistant": runner_row.assistant.name,
+                "kind": runner_row.kind,
+                "base_url": runner_row.base_url,
+                "model": runner_row.model,
+                "key_name": runner_row.key_name,
             }
         )
         return
-    output.say(f"{made.assistant} is reached by {made.get_kind_display()}.")
+    output.print_message(f"{runner_row.assistant} is reached by {runner_row.get_kind_display()}.")
 
 
 @ritual.command(name="try")
 @click.argument("assistant")
-@_by
+@_by_option
 @output.json_option
 @click.pass_context
 def try_(context: click.Context, *, assistant: str, person: str | None, as_json: bool) -> None:
@@ -179,30 +184,31 @@ def try_(context: click.Context, *, assistant: str, person: str | None, as_json:
 
     Nothing is recorded; the endpoint may charge for it. Exit code 1 where it does not answer.
     """
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.registry import assistants
-    from mintmark.rituals import trials
+    from mintmark.rituals import runner_check
 
-    found = trials.call(
-        caller=holders.acting(person=person), assistant=assistants.named(reference=assistant)
+    check = runner_check.check_runner(
+        caller=resolve.resolve_caller(person=person),
+        assistant=assistants.resolve(reference=assistant),
     )
     if as_json:
         output.print_json(
             {
-                "answers": found.answers,
-                "model": found.model,
-                "problem": found.problem,
-                "says": found.says,
-                "latency_ms": found.latency_ms,
-                "tokens_in": found.tokens_in,
-                "tokens_out": found.tokens_out,
+                "answers": check.answers,
+                "model": check.model,
+                "problem": check.problem,
+                "says": check.message,
+                "latency_ms": check.latency_ms,
+                "tokens_in": check.tokens_in,
+                "tokens_out": check.tokens_out,
             }
         )
-    elif found.answers:
-        output.say(f"{found.model} answers, in {found.latency_ms:,.0f} ms.")
+    elif check.answers:
+        output.print_message(f"{check.model} answers, in {check.latency_ms:,.0f} ms.")
     else:
-        output.say(f"{found.model} does not answer ({found.problem}): {found.says}.")
-    context.exit(exits.DONE if found.answers else exits.PROBLEM)
+        output.print_message(f"{check.model} does not answer ({check.problem}): {check.message}.")
+    context.exit(exit_codes.DONE if check.answers else exit_codes.PROBLEM)
 
 
 @ritual.command()
@@ -214,7 +220,7 @@ def try_(context: click.Context, *, assistant: str, person: str | None, as_json:
 @click.option("--cost-cap", default=None, help="What this run may cost at most.")
 @click.option("--key", default=None, help="A key of one's own: the same again starts nothing.")
 @click.option("--queue", is_flag=True, help="Leave it to a worker, and return at once.")
-@_by
+@_by_option
 @output.json_option
 @click.pass_context
 def run(
@@ -235,29 +241,29 @@ def run(
 
     Ctrl-C gives the run back: a worker goes on with it, and so does `mintmark ritual resume`.
     """
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.registry import assistants, prompts, rituals
     from mintmark.rituals import runs
 
     started = runs.start(
-        caller=holders.acting(person=person),
-        prompt=prompts.named(reference=prompt),
-        assistant=assistants.named(reference=assistant),
-        ritual=rituals.named(reference=name),
+        caller=resolve.resolve_caller(person=person),
+        prompt=prompts.resolve(reference=prompt),
+        assistant=assistants.resolve(reference=assistant),
+        ritual=rituals.resolve(reference=name),
         frames=frames,
         seed=seed,
-        cost_cap_micro=None if cost_cap is None else output.micro(cost_cap),
-        key=key,
+        cost_cap_micro=None if cost_cap is None else output.parse_micro(cost_cap),
+        idempotency_key=key,
         now=datetime.now(UTC),
     )
-    ritual_runs.see_through(started, context=context, queue=queue, as_json=as_json)
+    ritual_runs.run_to_end(started, context=context, queue=queue, as_json=as_json)
 
 
 @ritual.command()
 @click.argument("number", metavar="RUN", type=int)
 @click.option("--cost-cap", default=None, help="A new cap in the place of the run's.")
 @click.option("--queue", is_flag=True, help="Leave it to a worker, and return at once.")
-@_by
+@_by_option
 @output.json_option
 @click.pass_context
 def resume(
@@ -270,17 +276,17 @@ def resume(
     as_json: bool,
 ) -> None:
     """Go on with RUN where it stopped: what is done is not asked again, what failed is."""
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.rituals import runs
 
-    caller = holders.acting(person=person)
+    caller = resolve.resolve_caller(person=person)
     resumed = runs.resume(
         caller=caller,
-        run=ritual_runs.named(number, person=person),
-        cost_cap_micro=None if cost_cap is None else output.micro(cost_cap),
+        run=ritual_runs.get_run(number, person=person),
+        cost_cap_micro=None if cost_cap is None else output.parse_micro(cost_cap),
         now=datetime.now(UTC),
     )
-    ritual_runs.see_through(resumed, context=context, queue=queue, as_json=as_json)
+    ritual_runs.run_to_end(resumed, context=context, queue=queue, as_json=as_json)
 
 
 @ritual.command()
@@ -289,31 +295,31 @@ def resume(
 @output.json_option
 def status(*, number: int | None, limit: int, as_json: bool) -> None:
     """Show how far RUN is, or without it the newest runs."""
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.rituals import runs
 
     if number is not None:
-        ritual_runs.show(ritual_runs.named(number, person=None), as_json=as_json)
+        ritual_runs.print_run(ritual_runs.get_run(number, person=None), as_json=as_json)
         return
-    newest = runs.visible_to(caller=holders.acting())[:limit]
-    told = [ritual_runs.plain(one) for one in newest]
+    newest = runs.visible_to(caller=resolve.resolve_caller())[:limit]
+    run_documents = [ritual_runs.build_document(row) for row in newest]
     if as_json:
-        output.print_json(told)
+        output.print_json(run_documents)
         return
     output.print_table(
         columns=["run", "state", "cases", "frames", "score", "prompt", "assistant", "ritual"],
         rows=[
             [
-                one["run"],
-                one["state"],
-                f"{one['done']}/{one['cases']}",
-                f"{one['frames_done']}/{one['frames']}",
-                "" if one["score"] is None else f"{one['score']:.3f}",
-                one["prompt"],
-                one["assistant"],
-                one["ritual"],
+                row["run"],
+                row["state"],
+                f"{row['done']}/{row['cases']}",
+                f"{row['frames_done']}/{row['frames']}",
+                "" if row["score"] is None else f"{row['score']:.3f}",
+                row["prompt"],
+                row["assistant"],
+                row["ritual"],
             ]
-            for one in told
+            for row in run_documents
         ],
         empty="Nothing was run yet: `mintmark ritual run` runs a prompt.",
         right=["run", "cases", "frames", "score"],
@@ -322,16 +328,16 @@ def status(*, number: int | None, limit: int, as_json: bool) -> None:
 
 @ritual.command()
 @click.argument("number", metavar="RUN", type=int)
-@_by
+@_by_option
 @output.json_option
 def cancel(*, number: int, person: str | None, as_json: bool) -> None:
     """End RUN at once; what is done stays."""
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.rituals import runs
 
     cancelled = runs.cancel(
-        caller=holders.acting(person=person),
-        run=ritual_runs.named(number, person=person),
+        caller=resolve.resolve_caller(person=person),
+        run=ritual_runs.get_run(number, person=person),
         now=datetime.now(UTC),
     )
-    ritual_runs.show(cancelled, as_json=as_json)
+    ritual_runs.print_run(cancelled, as_json=as_json)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import click
 
-from . import installation, output
+from . import bootstrap, output
 
 
 @click.command()
@@ -14,22 +14,22 @@ def seal(*, as_json: bool) -> None:
 
     Write the heads down elsewhere: `mintmark audit --head HEAD` proves that they are still there.
     """
-    installation.open_database()
-    from mintmark.evidence import seals as evidence
-    from mintmark.tokens import seals as tokens
+    bootstrap.open_database()
+    from mintmark.evidence import checkpoints as evidence
+    from mintmark.tokens import checkpoints as tokens
 
-    sealed = {}
+    counts = {}
     heads = []
     for book in (evidence, tokens):
-        made = book.seal(now=datetime.now(UTC))
-        head = book.head()
-        sealed[head.book] = sum(one.count for one in made)
+        checkpoints = book.create_checkpoints(now=datetime.now(UTC))
+        head = book.get_head()
+        counts[head.book] = sum(checkpoint.count for checkpoint in checkpoints)
         heads.append(str(head))
     if as_json:
-        output.print_json({"sealed": sealed, "heads": heads})
+        output.print_json({"sealed": counts, "heads": heads})
         return
     # Beside the answer: the heads alone are what is written down.
-    said = f"Sealed: {sealed['evidence']:,} events, {sealed['tokens']:,} transfers."
-    output.say(said, as_json=True)
+    summary = f"Sealed: {counts['evidence']:,} events, {counts['tokens']:,} transfers."
+    output.print_message(summary, as_json=True)
     for text in heads:
         click.echo(text)

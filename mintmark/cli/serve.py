@@ -11,13 +11,13 @@ from typing import Any
 
 import click
 
-from . import installation, output, processes
+from . import bootstrap, output, supervisor
 
 HOST = "127.0.0.1"
 PORT = 8321
 MCP_PORT = 8322
 # Where the processes of the server count what they answer, for `/metrics` to sum.
-_COUNTED = "PROMETHEUS_MULTIPROC_DIR"
+_METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
 @click.command()
@@ -37,14 +37,16 @@ def serve(*, host: str, port: int, workers: int | None, mcp: bool, mcp_port: int
     databases settles warranties and scores listings; with --mcp also a `mintmark mcp --http`.
     """
     if mcp:
-        installation.require_mcp()
-    installation.open_database()
+        bootstrap.require_mcp()
+    bootstrap.open_database()
     require_free(host=host, port=port)
     if mcp:
         require_free(host=host, port=mcp_port)
     if collect_static():
-        output.say("Static files collected.")
-    run(host=host, port=port, workers=workers, greeting=(), mcp_port=mcp_port if mcp else None)
+        output.print_message("Static files collected.")
+    run_server(
+        host=host, port=port, workers=workers, greeting=(), mcp_port=mcp_port if mcp else None
+    )
 
 
 def require_free(*, host: str, port: int) -> None:
@@ -55,19 +57,21 @@ def require_free(*, host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as failed:
-            raise installation.NotReady(
+            raise bootstrap.NotReady(
                 f"Nothing can listen on {host}:{port} ({failed.strerror}): "
                 "end what does, or choose another --port or --host."
             ) from failed
 
 
-def address(*, host: str, port: int) -> str:
+def build_address(*, host: str, port: int) -> str:
     """Where a browser on this machine finds the server."""
-    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-    return f"http://{shown}:{port}/"
+    shown_host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(
+        host, f"[{host}]" if ":" in host else host
+    )
+    return f"http://{shown_host}:{port}/"
 
 
-def run(
+def run_server(
     *,
     host: str,
     port: int,
@@ -80,7 +84,7 @@ def run(
     from granian import Granian
     from granian.constants import Interfaces
 
-    processes.detach()
+    supervisor.close_connections()
     server: Any = Granian(
         "mintmark.config.wsgi:application",
         address=host,
@@ -92,27 +96,31 @@ def run(
         respawn_failed_workers=True,
         log_enabled=False,
     )
-    beside = [processes.Beside("worker")]
+    children = [supervisor.SupervisedProcess("worker")]
     if mcp_port is not None:
-        beside.append(processes.Beside("mcp", "--http", "--host", host, "--port", str(mcp_port)))
-    url = address(host=host, port=port)
-    counted = tempfile.mkdtemp(prefix="mintmark-metrics-")
-    os.environ[_COUNTED] = counted
+        children.append(
+            supervisor.SupervisedProcess("mcp", "--http", "--host", host, "--port", str(mcp_port))
+        )
+    url = build_address(host=host, port=port)
+    metrics_folder = tempfile.mkdtemp(prefix="mintmark-metrics-")
+    os.environ[_METRICS_FOLDER] = metrics_folder
 
     @server.on_startup  # type: ignore[untyped-decorator]
     def start() -> None:
-        for one in beside:
-            one.start()
-        lines = (f"Serving on {url} (Ctrl-C ends it)", *greeting)
-        threading.Thread(target=processes.greet, args=(url, lines), daemon=True).start()
+        for child in children:
+            child.start()
+        messages = (f"Serving on {url} (Ctrl-C ends it)", *greeting)
+        threading.Thread(
+            target=supervisor.announce_when_ready, args=(url, messages), daemon=True
+        ).start()
 
     try:
         server.serve()
     finally:
-        for one in beside:
-            one.stop()
-        shutil.rmtree(counted, ignore_errors=True)
-        output.say("Stopped.")
+        for child in children:
+            child.stop()
+        shutil.rmtree(metrics_folder, ignore_errors=True)
+        output.print_message("Stopped.")
 
 
 def collect_static() -> bool:
@@ -125,7 +133,7 @@ def collect_static() -> bool:
     state = "\n".join(
         f"{path} {storage.get_modified_time(path).timestamp()}"
         for finder in get_finders()
-        for path, storage in sorted(finder.list([]), key=lambda found: found[0])
+        for path, storage in sorted(finder.list([]), key=lambda entry: entry[0])
     )
     stamp = root.parent / "static.stamp"
     if root.is_dir() and stamp.is_file() and stamp.read_text() == state:

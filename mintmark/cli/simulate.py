@@ -11,9 +11,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from mintmark.core import attacks, simulated_market
-from mintmark.core.attacks import Report
-from mintmark.core.reputation_policy import ReputationPolicy
+from mintmark.scoring.reputation_constants import ReputationPolicy
+from mintmark.simulation import attacks, simulated_market
+from mintmark.simulation.attacks import AttackReport
 
 # Columns to print where there is no terminal to ask for its width.
 WIDTH = 110
@@ -44,15 +44,15 @@ def attack(*, seeds: int, as_json: bool) -> None:
         progress=lambda step: click.echo(step, err=True),
     )
     if as_json:
-        click.echo(json.dumps(document(report), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(build_document(report), ensure_ascii=False, indent=2))
         return
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
-    for title, table in _tables(report):
+    for title, table in _build_tables(report):
         console.print(f"\n{title}", highlight=False, soft_wrap=True)
         console.print(table)
 
 
-def document(report: Report) -> dict[str, object]:
+def build_document(report: AttackReport) -> dict[str, object]:
     """The report as JSON holds it."""
     plain = dataclasses.asdict(report)
     for name in ("displacements", "chosen_votes"):
@@ -61,39 +61,42 @@ def document(report: Report) -> dict[str, object]:
     return plain
 
 
-def _tables(report: Report) -> list[tuple[str, Table]]:
+def _build_tables(report: AttackReport) -> list[tuple[str, Table]]:
     return [
         (
             f"Without attack: mean |score − true quality| over {report.seeds} seeds; "
             f"κ was learned as {report.kappa:.1f}",
-            _peace(report),
+            _build_no_attack_table(report),
         ),
         (
             "Under attack: mean displacement of a target of that true quality",
-            _displacements(report),
+            _build_displacement_table(report),
         ),
-        ("As many sybils as honest, camouflaged, spread, voting less", _chosen_votes(report)),
         (
-            f"Washing off {attacks.WASHED_RUNS} runs at q = {attacks.PROMOTED:g}: gain in score",
-            _washing(report),
+            "As many sybils as honest, camouflaged, spread, voting less",
+            _build_chosen_votes_table(report),
+        ),
+        (
+            f"Washing off {attacks.WHITEWASHED_RUNS} runs at q = {attacks.PROMOTED:g}: gain in score",
+            _build_whitewashing_table(report),
         ),
         (
             f"What {simulated_market.RATINGS_EACH} honest ratings a prompt are worth: "
             "mean |score − true quality|",
-            _honest(report),
+            _build_honest_ratings_table(report),
         ),
     ]
 
 
-def _table(*columns: str, texts: int = 1) -> Table:
+def _create_table(*columns: str, texts: int = 1) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     for i, column in enumerate(columns):
         table.add_column(column, justify="left" if i < texts else "right")
     return table
 
 
-def _peace(report: Report) -> Table:
-    table = _table("of", *_TITLES.values())
+def _build_no_attack_table(report: AttackReport) -> Table:
+    table = _create_table("of", *_TITLES.values())
     for of, error in (
         ("all prompts", report.peace.error),
         ("the two targets", report.peace.target_error),
@@ -102,9 +105,9 @@ def _peace(report: Report) -> Table:
     return table
 
 
-def _displacements(report: Report) -> Table:
-    ours, *others = _TITLES.values()
-    table = _table("goal", "sybils", "style", ours, "largest", *others, texts=3)
+def _build_displacement_table(report: AttackReport) -> Table:
+    ours, *other_titles = _TITLES.values()
+    table = _create_table("goal", "sybils", "style", ours, "largest", *other_titles, texts=3)
     for row in report.displacements:
         plan = row.attack
         style = [
@@ -122,8 +125,8 @@ def _displacements(report: Report) -> Table:
     return table
 
 
-def _chosen_votes(report: Report) -> Table:
-    table = _table("goal", "vote", "mintmark")
+def _build_chosen_votes_table(report: AttackReport) -> Table:
+    table = _create_table("goal", "vote", "mintmark")
     for row in report.chosen_votes:
         table.add_row(
             f"{row.attack.goal} {row.attack.target_quality:g}",
@@ -133,8 +136,8 @@ def _chosen_votes(report: Report) -> Table:
     return table
 
 
-def _washing(report: Report) -> Table:
-    table = _table("prior weight", "new identity", "trivial edit", "chain of five edits")
+def _build_whitewashing_table(report: AttackReport) -> Table:
+    table = _create_table("prior weight", "new identity", "trivial edit", "chain of five edits")
     for row in report.washing:
         table.add_row(
             f"κ = {row.kappa:.1f}",
@@ -145,8 +148,8 @@ def _washing(report: Report) -> Table:
     return table
 
 
-def _honest(report: Report) -> Table:
-    table = _table("measured runs a prompt", "without ratings", "with")
+def _build_honest_ratings_table(report: AttackReport) -> Table:
+    table = _create_table("measured runs a prompt", "without ratings", "with")
     for row in report.honest:
         table.add_row(f"{row.runs:g}", f"{row.without_ratings:.3f}", f"{row.with_ratings:.3f}")
     return table

@@ -4,7 +4,7 @@ import re
 
 import click
 
-from . import installation, output
+from . import bootstrap, output
 
 
 @click.group()
@@ -18,7 +18,7 @@ def teams() -> None:
 @output.json_option
 def create(*, name: str, title: str, as_json: bool) -> None:
     """Create the team NAME (a-z, 0-9, '-', '_'); one that is there stays as it is."""
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.accounts.models import Team
 
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
@@ -29,19 +29,21 @@ def create(*, name: str, title: str, as_json: bool) -> None:
     if as_json:
         output.print_json({"id": team.pk, "team": team.name, "created": created})
     else:
-        output.say(f"Team {team.name} " + ("created." if created else "was there already."))
+        output.print_message(
+            f"Team {team.name} " + ("created." if created else "was there already.")
+        )
 
 
 @teams.command(name="list")
 @output.json_option
 def list_(*, as_json: bool) -> None:
     """List all teams with what they hold."""
-    installation.open_database()
+    bootstrap.open_database()
     from django.db.models import Count
 
     from mintmark.accounts.models import Team
 
-    found = [
+    rows = [
         {
             "id": team.pk,
             "team": team.name,
@@ -57,11 +59,11 @@ def list_(*, as_json: bool) -> None:
         ).order_by("name")
     ]
     if as_json:
-        output.print_json(found)
+        output.print_json(rows)
         return
     output.print_table(
         columns=["team", "title", "people", "assistants", "prompts"],
-        rows=[[t["team"], t["title"], t["people"], t["assistants"], t["prompts"]] for t in found],
+        rows=[[t["team"], t["title"], t["people"], t["assistants"], t["prompts"]] for t in rows],
         empty="No team yet: `mintmark team create NAME` makes one.",
         right=["people", "assistants", "prompts"],
     )

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mintmark.core import errors
+from mintmark.common import errors
 
-from . import installation, output
+from . import bootstrap, output
 
 if TYPE_CHECKING:
     from mintmark.accounts.models import User
@@ -18,13 +18,13 @@ ROLES = ("operator", "author", "treasurer", "auditor", "admin")
 EVERYWHERE = "everywhere"
 
 
-class NameTaken(errors.Refusal):
+class NameTaken(errors.DomainError):
     """Somebody is called that already."""
 
     code = "name_taken"
 
 
-class UnfitPassword(errors.Refusal):
+class UnfitPassword(errors.DomainError):
     """A password is too easy to guess."""
 
     code = "unfit_password"
@@ -53,43 +53,43 @@ def create(
     *, name: str, roles: Sequence[str], team: str | None, password_stdin: bool, as_json: bool
 ) -> None:
     """Create a person who signs in as NAME; prints the password unless it was given."""
-    installation.open_database()
+    bootstrap.open_database()
     from django.db import transaction
 
     password = sys.stdin.readline().rstrip("\n") if password_stdin else secrets.token_urlsafe(12)
     with transaction.atomic():
-        made = make(name=name, password=password, roles=roles, team=team)
-    shown = {"user": made.get_username(), "roles": list(roles), "team": team}
+        user = create_user(name=name, password=password, roles=roles, team=team)
+    document = {"user": user.get_username(), "roles": list(roles), "team": team}
     if as_json:
-        output.print_json(shown if password_stdin else shown | {"password": password})
+        output.print_json(document if password_stdin else document | {"password": password})
         return
-    held = f" ({', '.join(roles)} in {team or 'every team'})" if roles else ""
-    output.say(f"{made.get_username()}{held} can sign in.")
+    roles_text = f" ({', '.join(roles)} in {team or 'every team'})" if roles else ""
+    output.print_message(f"{user.get_username()}{roles_text} can sign in.")
     if not password_stdin:
-        output.say(f"Password: {password}")
+        output.print_message(f"Password: {password}")
 
 
 @users.command(name="list")
 @output.json_option
 def list_(*, as_json: bool) -> None:
     """List who can sign in, with their roles."""
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.accounts.models import User
 
-    found: list[dict[str, Any]] = [
+    user_rows: list[dict[str, Any]] = [
         {
             "user": user.get_username(),
             "active": user.is_active and user.has_usable_password(),
             "last_login": user.last_login,
             "roles": [
-                {"role": held.role, "team": held.team.name if held.team else None}
-                for held in user.memberships.all()
+                {"role": membership.role, "team": membership.team.name if membership.team else None}
+                for membership in user.memberships.all()
             ],
         }
         for user in User.objects.prefetch_related("memberships__team").order_by("username")
     ]
     if as_json:
-        output.print_json(found)
+        output.print_json(user_rows)
         return
     rows = [
         [
@@ -98,7 +98,7 @@ def list_(*, as_json: bool) -> None:
             ", ".join(f"{h['role']} in {h['team'] or 'every team'}" for h in row["roles"]),
             f"{row['last_login']:%Y-%m-%d %H:%M}" if row["last_login"] else "never",
         ]
-        for row in found
+        for row in user_rows
     ]
     output.print_table(
         columns=["user", "can sign in", "roles", "last seen"],
@@ -107,7 +107,7 @@ def list_(*, as_json: bool) -> None:
     )
 
 
-def make(*, name: str, password: str, roles: Sequence[str], team: str | None) -> "User":
+def create_user(*, name: str, password: str, roles: Sequence[str], team: str | None) -> "User":
     """A new person with these roles in `team` (None: everywhere).
 
     Raises `NameTaken`, `UnfitPassword`, `NotFound` (no such team).
@@ -117,8 +117,8 @@ def make(*, name: str, password: str, roles: Sequence[str], team: str | None) ->
 
     from mintmark.accounts.models import Membership, Team, User
 
-    where = Team.objects.filter(name=team).first() if team is not None else None
-    if team is not None and where is None:
+    team_row = Team.objects.filter(name=team).first() if team is not None else None
+    if team is not None and team_row is None:
         raise errors.NotFound(f"No team {team!r}: `mintmark team create {team}` makes it.")
     if User.objects.filter(username=name).exists():
         raise NameTaken(f"Somebody is called {name!r} already; choose another name.")
@@ -132,5 +132,5 @@ def make(*, name: str, password: str, roles: Sequence[str], team: str | None) ->
     user.set_password(password)
     user.save()
     for role in roles:
-        Membership.objects.get_or_create(user=user, team=where, role=role)
+        Membership.objects.get_or_create(user=user, team=team_row, role=role)
     return user

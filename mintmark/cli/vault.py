@@ -33,13 +33,16 @@ COMMANDS = {
         "Refuse what waits in quarantine; the reason alone is kept.",
     ),
     "keys": ("vault_keys:keys", "The keys that sign here, and those of others that count here."),
-    "revoke": ("vault_withdrawals:revoke", "What was withdrawn here, and what others withdrew."),
-    "owed": ("vault_debts:owed", "List what is owed to people of other installations."),
-    "pay": ("vault_debts:pay", "Keep that somebody of another installation was paid outside."),
+    "revoke": ("revocation_lists:revoke", "What was withdrawn here, and what others withdrew."),
+    "owed": ("foreign_royalties:owed", "List what is owed to people of other installations."),
+    "pay": (
+        "foreign_royalties:pay",
+        "Keep that somebody of another installation was paid outside.",
+    ),
 }
 """Every command: where it is, and its first line of help."""
 
 
-@click.group(cls=lazy.Group, places=COMMANDS)
+@click.group(cls=lazy.LazyGroup, places=COMMANDS)
 def vault() -> None:
     """Carry prompts to other installations and back, in signed bundles."""

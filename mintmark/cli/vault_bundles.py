@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mintmark.core import errors
+from mintmark.common import errors
 
-from . import holders, installation, output, vault_files, vault_quarantine
+from . import bootstrap, import_display, output, resolve, vault_files
 
 if TYPE_CHECKING:
     from mintmark.vault.models import PromptMarketplaceVault
@@ -18,7 +18,7 @@ _PURPOSES = ("export", "receipt", "import")
 _DIGITS_SHOWN = 16
 
 
-def _file_options[F: Callable[..., Any]](command: F) -> F:
+def _add_file_options[F: Callable[..., Any]](command: F) -> F:
     """Where a bundle's file is written, and as what."""
     command = click.option(
         "--folder",
@@ -44,7 +44,7 @@ def _file_options[F: Callable[..., Any]](command: F) -> F:
 @click.option("--description", default="", help="What it is for.")
 @click.option("--events", is_flag=True, help="Tell each piece of evidence as well, pseudonymised.")
 @click.option("--assistant", help="The assistant of the team whose bundle it is.")
-@_file_options
+@_add_file_options
 @output.json_option
 def export(
     *,
@@ -66,36 +66,42 @@ def export(
     changed since, is the same bundle, byte for byte.
     """
     _check_target(target, folder=folder, as_json=as_json)
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.market import prompt_sets
     from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
     from mintmark.registry import assistants, prompts
 
-    named = [prompts.named(reference=one) for one in what if "/" in one]
-    sets = [prompt_sets.named(reference=one) for one in what if "/" not in one]
+    chosen_prompts = [
+        prompts.resolve(reference=reference) for reference in what if "/" in reference
+    ]
+    sets = [
+        prompt_sets.get_prompt_set(reference=reference)
+        for reference in what
+        if "/" not in reference
+    ]
     if len(sets) > 1:
         raise click.BadParameter(
             f"{len(sets)} sets were named; a bundle takes one", param_hint="SET"
         )
-    output.step("Telling and signing")
-    made = SymbolicPromptTokenMarketplace().export(
-        caller=holders.acting(),
-        team=holders.team(name=team),
-        prompts=named,
+    output.print_step("Telling and signing")
+    vault = SymbolicPromptTokenMarketplace().export_bundle(
+        caller=resolve.resolve_caller(),
+        team=resolve.resolve_team(name=team),
+        prompts=chosen_prompts,
         prompt_set=sets[0] if sets else None,
         name=name,
         title=title,
         description=description,
         with_events=events,
-        owner_assistant=assistants.named(reference=assistant) if assistant is not None else None,
+        owner_assistant=assistants.resolve(reference=assistant) if assistant is not None else None,
         now=datetime.now(UTC),
     )
-    _hand_out(made, target=target, folder=folder, as_json=as_json)
+    _write_bundle(vault, target=target, folder=folder, as_json=as_json)
 
 
 @click.command()
 @click.argument("transfer", type=click.IntRange(1))
-@_file_options
+@_add_file_options
 @output.json_option
 def receipt(*, transfer: int, target: str | None, folder: str | None, as_json: bool) -> None:
     """Get the signed bundle of what was bought in TRANSFER.
@@ -103,17 +109,17 @@ def receipt(*, transfer: int, target: str | None, folder: str | None, as_json: b
     `mintmark market orders` shows the transfers. It is made when it is first asked for.
     """
     _check_target(target, folder=folder, as_json=as_json)
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 
-    made = SymbolicPromptTokenMarketplace().receipt(
-        caller=holders.acting(), transfer=transfer, now=datetime.now(UTC)
+    vault = SymbolicPromptTokenMarketplace().get_or_issue_receipt(
+        caller=resolve.resolve_caller(), transfer=transfer, now=datetime.now(UTC)
     )
-    if made is None:
+    if vault is None:
         raise errors.NotFound(
             f"Nothing of purchase {transfer} may be used any more, so there is no bundle of it."
         )
-    _hand_out(made, target=target, folder=folder, as_json=as_json)
+    _write_bundle(vault, target=target, folder=folder, as_json=as_json)
 
 
 @click.command(name="list")
@@ -125,21 +131,22 @@ def list_(*, purpose: str | None, limit: int, as_json: bool) -> None:
 
     Newest first. What waits is in quarantine until somebody accepts or refuses it.
     """
-    installation.open_database()
+    bootstrap.open_database()
     from django.db.models import Count
 
-    from mintmark.vault import imports, vaults
+    from mintmark.vault import bundle_store, quarantine
     from mintmark.vault.models import BundleImport
 
-    caller = holders.acting()
-    kept = vaults.visible_to(caller=caller).defer("symbolic_signature", "exported_json")
+    caller = resolve.resolve_caller()
+    vault_rows = bundle_store.visible_to(caller=caller).defer("symbolic_signature", "exported_json")
     if purpose is not None:
-        kept = kept.filter(purpose=purpose)
+        vault_rows = vault_rows.filter(purpose=purpose)
     rows = [
-        _brief(row) | {"prompts": row.n} for row in kept.annotate(n=Count("prompt_set"))[:limit]
+        _build_document(row) | {"prompts": row.n}
+        for row in vault_rows.annotate(n=Count("prompt_set"))[:limit]
     ]
-    asked = imports.visible_to(caller=caller).filter(state=BundleImport.State.WAITING)
-    waiting = [vault_quarantine.brief(row) for row in asked.defer("envelope")[:limit]]
+    import_rows = quarantine.visible_to(caller=caller).filter(state=BundleImport.State.WAITING)
+    waiting = [import_display.build_document(row) for row in import_rows.defer("envelope")[:limit]]
     if as_json:
         output.print_json({"bundles": rows, "waiting": waiting})
         return
@@ -150,7 +157,7 @@ def list_(*, purpose: str | None, limit: int, as_json: bool) -> None:
                 row["id"],
                 f"{row['created_at']:%Y-%m-%d %H:%M}",
                 row["purpose"],
-                output.inert(row["name"]),
+                output.escape_unprintable(row["name"]),
                 row["prompts"],
                 row["team"],
                 f"{row['digest'][:_DIGITS_SHOWN]}…",
@@ -161,7 +168,7 @@ def list_(*, purpose: str | None, limit: int, as_json: bool) -> None:
         right=["id", "prompts"],
     )
     for row in waiting:
-        output.say(
+        output.print_message(
             f"Import {row['id']} ({row['size']:,} bytes for team {row['team']}, brought by {row['brought_by']}) waits "
             f"with {len(row['findings'])} findings: `mintmark vault show --import {row['id']}`."
         )
@@ -173,7 +180,7 @@ def list_(*, purpose: str | None, limit: int, as_json: bool) -> None:
 @click.option(
     "--texts", is_flag=True, help="With --import: show each text, what is hidden made visible."
 )
-@_file_options
+@_add_file_options
 @output.json_option
 def show(
     *,
@@ -193,14 +200,14 @@ def show(
     if texts and not is_import:
         raise click.BadParameter("texts are shown with --import", param_hint="--texts")
     _check_target(target, folder=folder, as_json=as_json)
-    installation.open_database()
+    bootstrap.open_database()
     if is_import:
-        vault_quarantine.show(number, with_texts=texts, as_json=as_json)
+        import_display.show_import(number, with_texts=texts, as_json=as_json)
         return
-    from mintmark.vault import vaults
+    from mintmark.vault import bundle_store
 
-    found = vaults.named(caller=holders.acting(), pk=number)
-    _hand_out(found, target=target, folder=folder, as_json=as_json)
+    vault = bundle_store.get_vault(caller=resolve.resolve_caller(), pk=number)
+    _write_bundle(vault, target=target, folder=folder, as_json=as_json)
 
 
 @click.command()
@@ -222,28 +229,28 @@ def countersign(*, bundle: str, team: str | None, target: str, as_json: bool) ->
     here.
     """
     _check_target(target, folder=None, as_json=as_json)
-    installation.open_database()
+    bootstrap.open_database()
     from django.conf import settings
 
-    from mintmark.core import bundles
-    from mintmark.vault import inspection, vaults
+    from mintmark.signing import bundles
+    from mintmark.vault import bundle_store, inspection
 
-    caller = holders.acting()
-    raw = vaults.countersign(
+    caller = resolve.resolve_caller()
+    raw = bundle_store.countersign(
         caller=caller,
-        vault_or_raw=vaults.named(caller=caller, pk=int(bundle))
+        vault_or_raw=bundle_store.get_vault(caller=caller, pk=int(bundle))
         if bundle.isascii() and bundle.isdigit() and len(bundle) < 19
-        else vault_files.read(bundle, most=settings.VAULT_MAX_BYTES),
-        team=holders.team(name=team) if team is not None else None,
+        else vault_files.read_file(bundle, max_bytes=settings.VAULT_MAX_BYTES),
+        team=resolve.resolve_team(name=team) if team is not None else None,
         now=datetime.now(UTC),
     )
-    vault_files.write(target, raw)
-    key_ids = bundles.opened(raw, limits=vaults.limits()).key_ids
-    signers = vault_quarantine.signers(inspection.signers(key_ids))
+    vault_files.write_file(target, raw)
+    key_ids = bundles.verify(raw, limits=bundle_store.get_limits()).key_ids
+    signers = import_display.build_signers(inspection.find_signers(key_ids))
     if as_json:
         output.print_json({"file": target, "bytes": len(raw), "signed_by": signers})
         return
-    output.say(
+    output.print_message(
         f"{len(signers)} keys have signed {target} now.", as_json=target == vault_files.STREAM
     )
 
@@ -257,57 +264,65 @@ def _check_target(target: str | None, *, folder: str | None, as_json: bool) -> N
         raise click.BadParameter("name the folder to make in --output", param_hint="--folder")
 
 
-def _hand_out(
-    kept: "PromptMarketplaceVault", *, target: str | None, folder: str | None, as_json: bool
+def _write_bundle(
+    vault: "PromptMarketplaceVault", *, target: str | None, folder: str | None, as_json: bool
 ) -> None:
     """Write a bundle where it was asked for, and say what it is."""
-    from mintmark.vault import folders, inspection, keys, vaults
+    from mintmark.vault import bundle_store, folder_export, inspection, keys
 
-    caller = holders.acting()
-    raw = vaults.handed_out(caller=caller, vault=kept)
+    caller = resolve.resolve_caller()
+    raw = bundle_store.get_downloadable_file(caller=caller, vault=vault)
     if target is not None and folder is not None:
-        signs = kept.team if kept.purpose != kept.Purpose.RECEIPT else None
-        own = keys.signing(team=signs, now=datetime.now(UTC))
+        signs = vault.team if vault.purpose != vault.Purpose.RECEIPT else None
+        own = keys.get_signing_keys(team=signs, now=datetime.now(UTC))
         vault_files.write_folder(
             target,
-            folders.as_files(kept, kind="skill" if folder == "skill" else "dotprompt", by=own),
+            folder_export.build_files(
+                vault, kind="skill" if folder == "skill" else "dotprompt", signing_keys=own
+            ),
         )
     elif target is not None:
-        vault_files.write(target, raw)
-    signers = vault_quarantine.signers(inspection.signers(vaults.verify(kept)))
-    held = [prompt.reference for prompt in kept.prompt_set.defer("text", "wording").order_by("id")]
+        vault_files.write_file(target, raw)
+    signers = import_display.build_signers(
+        inspection.find_signers(bundle_store.verify_vault(vault))
+    )
+    references = [
+        prompt.reference for prompt in vault.prompt_set.defer("text", "wording").order_by("id")
+    ]
     if as_json:
         output.print_json(
-            _brief(kept)
-            | {"prompts": held, "signed_by": signers, "bytes": len(raw), "file": target}
+            _build_document(vault)
+            | {"prompts": references, "signed_by": signers, "bytes": len(raw), "file": target}
         )
         return
     aside = target == vault_files.STREAM
-    what = output.inert(kept.name)
-    output.say(
-        f"Bundle {kept.pk}, {what} ({kept.purpose}, team {kept.team}): {len(held)} prompts, {len(raw):,} bytes, "
-        f"sha256 {kept.digest}",
+    title = output.escape_unprintable(vault.name)
+    output.print_message(
+        f"Bundle {vault.pk}, {title} ({vault.purpose}, team {vault.team}): {len(references)} prompts, {len(raw):,} "
+        f"bytes, sha256 {vault.digest}",
         as_json=aside,
     )
     for signer in signers:
-        output.say(f"signed by {vault_quarantine.named(signer)}", as_json=aside)
+        output.print_message(f"signed by {import_display.describe_signer(signer)}", as_json=aside)
     if not aside:
-        for reference in held:
-            click.echo(f"  {output.inert(reference)}")
+        for reference in references:
+            click.echo(f"  {output.escape_unprintable(reference)}")
     if target is None:
-        output.say(f"`mintmark vault show {kept.pk} -o FILE` writes its file.", as_json=aside)
+        output.print_message(
+            f"`mintmark vault show {vault.pk} -o FILE` writes its file.", as_json=aside
+        )
     elif not aside:
-        output.say(f"Written to {target}.")
+        output.print_message(f"Written to {target}.")
 
 
-def _brief(kept: "PromptMarketplaceVault") -> dict[str, Any]:
+def _build_document(vault: "PromptMarketplaceVault") -> dict[str, Any]:
     return {
-        "id": kept.pk,
-        "name": kept.name,
-        "purpose": kept.purpose,
-        "digest": kept.digest,
-        "team": kept.team.name,
-        "made_by": kept.made_by.name if kept.made_by is not None else None,
-        "transfer": kept.receipt_of_id,
-        "created_at": kept.created_at,
+        "id": vault.pk,
+        "name": vault.name,
+        "purpose": vault.purpose,
+        "digest": vault.digest,
+        "team": vault.team.name,
+        "made_by": vault.made_by.name if vault.made_by is not None else None,
+        "transfer": vault.receipt_of_id,
+        "created_at": vault.created_at,
     }

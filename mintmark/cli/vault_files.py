@@ -4,33 +4,34 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from mintmark.core import canonical_json, errors
+from mintmark.common import errors
+from mintmark.signing import canonical_json
 
 from . import vault_verify
 
 STREAM = "-"
 
 
-class Unwritable(errors.Refusal):
+class UnwritableFile(errors.DomainError):
     """A file or folder can't be written, or is there already."""
 
     code = "unwritable"
 
 
-def read(file: str, *, most: int) -> bytes:
+def read_file(file: str, *, max_bytes: int) -> bytes:
     """The bytes of a file, at most `most`; `UnreadableBundle`, or `BadJson` (`too_large`) for a longer one."""
     if file == STREAM:
-        raw = sys.stdin.buffer.read(most + 1)
+        raw = sys.stdin.buffer.read(max_bytes + 1)
     else:
-        raw = vault_verify.read(Path(file), most=most)
-    if len(raw) > most:
-        raise canonical_json.BadJson(
-            "too_large", f"It has more than {most:,} bytes: see MINTMARK_VAULT_MAX_BYTES."
+        raw = vault_verify.read_file(Path(file), max_bytes=max_bytes)
+    if len(raw) > max_bytes:
+        raise canonical_json.InvalidCanonicalJson(
+            "too_large", f"It has more than {max_bytes:,} bytes: see MINTMARK_VAULT_MAX_BYTES."
         )
     return raw
 
 
-def write(file: str, raw: bytes) -> None:
+def write_file(file: str, raw: bytes) -> None:
     """Write these bytes, in the place of what is there."""
     if file == STREAM:
         sys.stdout.flush()
@@ -40,7 +41,7 @@ def write(file: str, raw: bytes) -> None:
     try:
         Path(file).write_bytes(raw)
     except OSError as failed:
-        raise Unwritable(f"{file!r} can't be written: {failed.strerror}.") from failed
+        raise UnwritableFile(f"{file!r} can't be written: {failed.strerror}.") from failed
 
 
 def write_folder(folder: str, files: Mapping[str, bytes]) -> None:
@@ -48,10 +49,12 @@ def write_folder(folder: str, files: Mapping[str, bytes]) -> None:
     root = Path(folder)
     try:
         if root.exists() and (not root.is_dir() or any(root.iterdir())):
-            raise Unwritable(f"{folder!r} is there already and not an empty folder: name another.")
+            raise UnwritableFile(
+                f"{folder!r} is there already and not an empty folder: name another."
+            )
         for path, raw in files.items():
-            at = root / path
-            at.parent.mkdir(parents=True, exist_ok=True)
-            at.write_bytes(raw)
+            target = root / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(raw)
     except OSError as failed:
-        raise Unwritable(f"{folder!r} can't be written: {failed.strerror}.") from failed
+        raise UnwritableFile(f"{folder!r} can't be written: {failed.strerror}.") from failed

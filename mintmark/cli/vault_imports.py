@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import click
 
-from . import exits, holders, installation, output, vault_files, vault_quarantine
+from . import bootstrap, exit_codes, import_display, output, resolve, vault_files
 
 _RUNS_HELP = (
     "As how many measured runs its reputation counts at most. [default: MINTMARK_FOREIGN_RUNS]"
@@ -48,33 +48,35 @@ def import_(
         raise click.BadParameter(
             "this is for taking it in: say --accept as well", param_hint="--accept"
         )
-    installation.open_database()
+    bootstrap.open_database()
     from django.conf import settings
 
     from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
-    from mintmark.vault import imports
+    from mintmark.vault import quarantine
     from mintmark.vault.models import BundleImport
 
-    caller, now = holders.acting(), datetime.now(UTC)
-    raw = vault_files.read(file, most=settings.VAULT_MAX_BYTES)
-    output.step("Checking")
-    row = imports.receive(caller=caller, team=holders.team(name=team), raw=raw, now=now)
+    caller, now = resolve.resolve_caller(), datetime.now(UTC)
+    raw = vault_files.read_file(file, max_bytes=settings.VAULT_MAX_BYTES)
+    output.print_step("Checking")
+    row = quarantine.receive_bundle(
+        caller=caller, team=resolve.resolve_team(name=team), raw=raw, now=now
+    )
     if at_once and row.state == BundleImport.State.WAITING and not row.findings:
-        output.step("Taking in")
-        row = SymbolicPromptTokenMarketplace().accept(
-            caller=caller, one=row, reason=reason, runs=runs, namespace=namespace, now=now
+        output.print_step("Taking in")
+        row = SymbolicPromptTokenMarketplace().accept_bundle(
+            caller=caller, bundle_import=row, reason=reason, runs=runs, namespace=namespace, now=now
         )
     if as_json:
-        output.print_json(vault_quarantine.brief(row))
+        output.print_json(import_display.build_document(row))
     else:
-        vault_quarantine.say(row)
+        import_display.print_import(row)
         if row.state == BundleImport.State.WAITING:
-            output.say(
+            output.print_message(
                 f"`mintmark vault show --import {row.pk} --texts` shows it; then `mintmark vault accept` or `refuse`."
             )
     is_done = row.state == (BundleImport.State.ACCEPTED if at_once else BundleImport.State.WAITING)
     if row.state == BundleImport.State.REFUSED or (at_once and not is_done):
-        context.exit(exits.PROBLEM)
+        context.exit(exit_codes.PROBLEM)
 
 
 @click.command()
@@ -102,26 +104,26 @@ def accept(
     The file is checked anew, with the keys as they are trusted now; the exit code is 1 if it is
     refused by that.
     """
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
-    from mintmark.vault import imports
+    from mintmark.vault import quarantine
     from mintmark.vault.models import BundleImport
 
-    caller = holders.acting()
-    row = SymbolicPromptTokenMarketplace().accept(
+    caller = resolve.resolve_caller()
+    row = SymbolicPromptTokenMarketplace().accept_bundle(
         caller=caller,
-        one=imports.named(caller=caller, pk=number),
+        bundle_import=quarantine.get_import(caller=caller, pk=number),
         reason=reason,
         runs=runs,
         namespace=namespace,
         now=datetime.now(UTC),
     )
     if as_json:
-        output.print_json(vault_quarantine.brief(row))
+        output.print_json(import_display.build_document(row))
     else:
-        vault_quarantine.say(row)
+        import_display.print_import(row)
     if row.state == BundleImport.State.REFUSED:
-        context.exit(exits.PROBLEM)
+        context.exit(exit_codes.PROBLEM)
 
 
 @click.command()
@@ -130,17 +132,17 @@ def accept(
 @output.json_option
 def refuse(*, number: int, reason: str, as_json: bool) -> None:
     """Refuse what waits in quarantine; the reason alone is kept."""
-    installation.open_database()
-    from mintmark.vault import imports
+    bootstrap.open_database()
+    from mintmark.vault import quarantine
 
-    caller = holders.acting()
-    row = imports.refuse(
+    caller = resolve.resolve_caller()
+    row = quarantine.refuse_import(
         caller=caller,
-        one=imports.named(caller=caller, pk=number),
+        bundle_import=quarantine.get_import(caller=caller, pk=number),
         reason=reason,
         now=datetime.now(UTC),
     )
     if as_json:
-        output.print_json(vault_quarantine.brief(row))
+        output.print_json(import_display.build_document(row))
     else:
-        vault_quarantine.say(row)
+        import_display.print_import(row)

@@ -6,21 +6,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mintmark.core import dsse, errors
+from mintmark.common import errors
+from mintmark.signing import dsse
 
-from . import holders, installation, output, vault_files
+from . import bootstrap, output, resolve, vault_files
 
 if TYPE_CHECKING:
     from mintmark.accounts.models import Team
     from mintmark.vault.models import SigningKey, TrustedKey
 
-_SHORTEST_PREFIX = 8
-_MOST_KEY_BYTES = 10_000
+_MIN_PREFIX_LENGTH = 8
+_MAX_KEY_BYTES = 10_000
 _KEY_DIGITS = 64
 
-_team = click.option("--team", help="The team that it signs for; without one, the installation.")
-_note = click.option("--note", default="", help="What it is for.")
-_days = click.option("--days", type=click.IntRange(1, 36_500), help="It counts for so many days.")
+_team_option = click.option(
+    "--team", help="The team that it signs for; without one, the installation."
+)
+_note_option = click.option("--note", default="", help="What it is for.")
+_days_option = click.option(
+    "--days", type=click.IntRange(1, 36_500), help="It counts for so many days."
+)
 
 
 @click.group()
@@ -32,10 +37,10 @@ def keys() -> None:
 @output.json_option
 def list_(*, as_json: bool) -> None:
     """List the keys that sign here, newest first; never a private half."""
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.vault import keys as signing
 
-    rows = [_signing(row) for row in signing.shown_to(caller=holders.acting())]
+    rows = [_build_key_document(row) for row in signing.visible_to(caller=resolve.resolve_caller())]
     if as_json:
         output.print_json(rows)
         return
@@ -57,42 +62,43 @@ def list_(*, as_json: bool) -> None:
 
 
 @keys.command()
-@_team
-@_note
-@_days
+@_team_option
+@_note_option
+@_days_option
 @output.json_option
 def generate(*, team: str | None, note: str, days: int | None, as_json: bool) -> None:
     """Make a key that signs from now on; its private half is kept sealed."""
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.vault import keys as signing
 
     now = datetime.now(UTC)
-    row = signing.generate(
-        caller=holders.acting(), team=_named_team(team), now=now, expires_at=_until(days, now=now), note=note
+    row = signing.generate_key(
+        caller=resolve.resolve_caller(), team=_resolve_team(team), now=now, expires_at=_compute_expiry(days, now=now),
+        note=note,
     )  # fmt: skip
-    _say(row, as_json=as_json)
+    _print_key(row, as_json=as_json)
 
 
 @keys.command(name="add-file")
 @click.argument("file", type=click.Path(path_type=Path))
-@_team
-@_note
-@_days
+@_team_option
+@_note_option
+@_days_option
 @output.json_option
 def add_file(*, file: Path, team: str | None, note: str, days: int | None, as_json: bool) -> None:
     """Let the private key in a PEM file sign; only its path is kept.
 
     The server and the worker read FILE each time that something is signed, and need the right to.
     """
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.vault import keys as signing
 
     now = datetime.now(UTC)
-    row = signing.from_file(
-        caller=holders.acting(), team=_named_team(team), path=str(file.absolute()), now=now,
-        expires_at=_until(days, now=now), note=note,
+    row = signing.register_key_file(
+        caller=resolve.resolve_caller(), team=_resolve_team(team), path=str(file.absolute()), now=now,
+        expires_at=_compute_expiry(days, now=now), note=note,
     )  # fmt: skip
-    _say(row, as_json=as_json)
+    _print_key(row, as_json=as_json)
 
 
 @keys.command()
@@ -103,11 +109,13 @@ def rotate(*, key: str, as_json: bool) -> None:
 
     KEY may be the first digits of it.
     """
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.vault import keys as signing
 
-    row = signing.rotate(caller=holders.acting(), key=_own(key), now=datetime.now(UTC))
-    _say(row, as_json=as_json)
+    row = signing.rotate_key(
+        caller=resolve.resolve_caller(), key=_get_own_key(key), now=datetime.now(UTC)
+    )
+    _print_key(row, as_json=as_json)
 
 
 @keys.command()
@@ -119,40 +127,40 @@ def revoke(*, key: str, reason: str, as_json: bool) -> None:
 
     Others learn it from `mintmark vault revoke issue`, or fetch it from the server.
     """
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.vault import keys as signing
 
-    row = signing.revoke(
-        caller=holders.acting(), key=_own(key), reason=reason, now=datetime.now(UTC)
+    row = signing.revoke_key(
+        caller=resolve.resolve_caller(), key=_get_own_key(key), reason=reason, now=datetime.now(UTC)
     )
-    _say(row, as_json=as_json)
+    _print_key(row, as_json=as_json)
 
 
 @keys.command()
 @click.argument("key")
 @click.option("--name", required=True, help="Whose it is.")
 @click.option("--reason", required=True, help="Why it counts from now on; kept.")
-@_days
+@_days_option
 @output.json_option
 def trust(*, key: str, name: str, reason: str, days: int | None, as_json: bool) -> None:
     """Let a KEY of others count here: 64 hex digits, or a file with them or in PEM.
 
     Compare it first with whoever says that it is his, by another way than the one that it came.
     """
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.vault import keys as signing
 
     now = datetime.now(UTC)
     is_id = len(key) == _KEY_DIGITS and not Path(key).exists()
-    raw = key.lower().encode() if is_id else vault_files.read(key, most=_MOST_KEY_BYTES)
-    row = signing.trust(
-        caller=holders.acting(), key_id=dsse.key_id(dsse.read_public_key(raw)), name=name, reason=reason, now=now,
-        expires_at=_until(days, now=now),
+    raw = key.lower().encode() if is_id else vault_files.read_file(key, max_bytes=_MAX_KEY_BYTES)
+    row = signing.trust_key(
+        caller=resolve.resolve_caller(), key_id=dsse.get_key_id(dsse.read_public_key(raw)), name=name, reason=reason,
+        now=now, expires_at=_compute_expiry(days, now=now),
     )  # fmt: skip
     if as_json:
-        output.print_json(_trusted(row))
+        output.print_json(_build_trusted_key_document(row))
     else:
-        output.say(f"{row.key_id} counts from now on, as that of {row.name}.")
+        output.print_message(f"{row.key_id} counts from now on, as that of {row.name}.")
 
 
 @keys.command()
@@ -161,22 +169,22 @@ def trust(*, key: str, name: str, reason: str, days: int | None, as_json: bool) 
 @output.json_option
 def distrust(*, key: str, reason: str, as_json: bool) -> None:
     """Let nothing that KEY, of others, signs count any more; a second time changes nothing."""
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.vault import keys as signing
     from mintmark.vault.models import TrustedKey
 
-    found = list(TrustedKey.objects.filter(key_id__startswith=_prefix(key))[:2])
-    if len(found) != 1:
+    matches = list(TrustedKey.objects.filter(key_id__startswith=_parse_prefix(key))[:2])
+    if len(matches) != 1:
         raise errors.NotFound(
-            f"{_how_many(found)} begins with {key!r}: see `mintmark vault keys trusted`."
+            f"{_describe_count(matches)} begins with {key!r}: see `mintmark vault keys trusted`."
         )
-    row = signing.distrust(
-        caller=holders.acting(), key=found[0], reason=reason, now=datetime.now(UTC)
+    row = signing.distrust_key(
+        caller=resolve.resolve_caller(), key=matches[0], reason=reason, now=datetime.now(UTC)
     )
     if as_json:
-        output.print_json(_trusted(row))
+        output.print_json(_build_trusted_key_document(row))
     else:
-        output.say(
+        output.print_message(
             f"{row.key_id} of {row.name} counts no more since {row.revoked_at:%Y-%m-%d %H:%M}."
         )
 
@@ -185,11 +193,12 @@ def distrust(*, key: str, reason: str, as_json: bool) -> None:
 @output.json_option
 def trusted(*, as_json: bool) -> None:
     """List the keys of others whose signatures count here, or once did, newest first."""
-    installation.open_database()
+    bootstrap.open_database()
     from mintmark.vault.models import TrustedKey
 
     rows = [
-        _trusted(row) for row in TrustedKey.objects.select_related("trusted_by").order_by("-id")
+        _build_trusted_key_document(row)
+        for row in TrustedKey.objects.select_related("trusted_by").order_by("-id")
     ]
     if as_json:
         output.print_json(rows)
@@ -211,51 +220,53 @@ def trusted(*, as_json: bool) -> None:
     )
 
 
-def _own(key: str) -> "SigningKey":
+def _get_own_key(key: str) -> "SigningKey":
     """The key that signs here and begins so."""
     from mintmark.vault import keys as signing
 
-    found = list(
-        signing.shown_to(caller=holders.acting()).filter(key_id__startswith=_prefix(key))[:2]
+    matches = list(
+        signing.visible_to(caller=resolve.resolve_caller()).filter(
+            key_id__startswith=_parse_prefix(key)
+        )[:2]
     )
-    if len(found) != 1:
+    if len(matches) != 1:
         raise errors.NotFound(
-            f"{_how_many(found)} begins with {key!r}: see `mintmark vault keys list`."
+            f"{_describe_count(matches)} begins with {key!r}: see `mintmark vault keys list`."
         )
-    return found[0]
+    return matches[0]
 
 
-def _prefix(key: str) -> str:
+def _parse_prefix(key: str) -> str:
     prefix = key.rstrip("…").lower()
-    if len(prefix) < _SHORTEST_PREFIX:
+    if len(prefix) < _MIN_PREFIX_LENGTH:
         raise errors.NotFound(
-            f"{key!r} is too short: name at least {_SHORTEST_PREFIX} digits of the key."
+            f"{key!r} is too short: name at least {_MIN_PREFIX_LENGTH} digits of the key."
         )
     return prefix
 
 
-def _how_many(found: list[Any]) -> str:
-    return "More than one key" if found else "No key"
+def _describe_count(matches: list[Any]) -> str:
+    return "More than one key" if matches else "No key"
 
 
-def _named_team(team: str | None) -> "Team | None":
-    return holders.team(name=team) if team is not None else None
+def _resolve_team(team: str | None) -> "Team | None":
+    return resolve.resolve_team(name=team) if team is not None else None
 
 
-def _until(days: int | None, *, now: datetime) -> datetime | None:
+def _compute_expiry(days: int | None, *, now: datetime) -> datetime | None:
     return now + timedelta(days=days) if days else None
 
 
-def _say(row: "SigningKey", *, as_json: bool) -> None:
-    shown = _signing(row)
+def _print_key(row: "SigningKey", *, as_json: bool) -> None:
+    document = _build_key_document(row)
     if as_json:
-        output.print_json(shown)
+        output.print_json(document)
         return
-    whom = f"team {shown['team']}" if shown["team"] else "the installation"
-    output.say(f"{row.key_id} of {whom}: {shown['state']}.")
+    owner = f"team {document['team']}" if document["team"] else "the installation"
+    output.print_message(f"{row.key_id} of {owner}: {document['state']}.")
 
 
-def _signing(row: "SigningKey") -> dict[str, Any]:
+def _build_key_document(row: "SigningKey") -> dict[str, Any]:
     return {
         "key_id": row.key_id,
         "team": row.team.name if row.team is not None else None,
@@ -266,11 +277,11 @@ def _signing(row: "SigningKey") -> dict[str, Any]:
         "expires_at": row.expires_at,
         "state": row.state(now=datetime.now(UTC)),
         "revocation_reason": row.revocation_reason,
-        "pem": dsse.public_pem(row.key_id),
+        "pem": dsse.export_pem(row.key_id),
     }
 
 
-def _trusted(row: "TrustedKey") -> dict[str, Any]:
+def _build_trusted_key_document(row: "TrustedKey") -> dict[str, Any]:
     return {
         "key_id": row.key_id,
         "name": row.name,

@@ -10,39 +10,41 @@ from typing import Any
 
 import click
 
-from mintmark.core import bundles, dsse, errors, folders, trust_roots, unicode
-from mintmark.core.bundles import Bundle
-from mintmark.core.trust_roots import Root, Verdict
+from mintmark.common import errors
+from mintmark.signing import bundles, dsse, folder_manifest, key_policy
+from mintmark.signing.bundles import Bundle
+from mintmark.signing.key_policy import SignerVerdict, TrustRoot
+from mintmark.textchecks import hidden_characters
 
-from . import exits, output
+from . import exit_codes, output
 
 _KEY_DIGITS = 64
-_MOST_KEY_BYTES = 10_000
-_MOST_FILES = 100_000
-_BYTES_A_PROMPT = 1_700
-_BYTES_A_VALUE = 28
+_MAX_KEY_BYTES = 10_000
+_MAX_FILES = 100_000
+_BYTES_PER_PROMPT = 1_700
+_BYTES_PER_VALUE = 28
 _SHOWN_HIDDEN = 5
 
 
-class UnreadableBundle(errors.Refusal):
+class UnreadableBundle(errors.DomainError):
     """The file or folder to verify, or a key, can't be read."""
 
     code = "unreadable_bundle"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class VerificationResult:
     """What was found: a bundle whose signatures hold, and what they are worth under the keys that were given."""
 
     kind: str
     bundle: Bundle
-    verdict: Verdict
-    says: str
+    verdict: SignerVerdict
+    message: str
 
     @property
-    def holds(self) -> bool:
+    def is_valid(self) -> bool:
         """Whether enough of the given keys signed it."""
-        return not self.says
+        return not self.message
 
 
 @click.command()
@@ -56,7 +58,7 @@ class Checked:
 )
 @click.option(
     "--threshold",
-    type=click.IntRange(1, dsse.MOST_SIGNATURES),
+    type=click.IntRange(1, dsse.MAX_SIGNATURES),
     default=1,
     show_default=True,
     help="How many of these keys must have signed it.",
@@ -84,65 +86,70 @@ def verify(
     Works anywhere: it asks no server, no database and no network. The exit code is 0 only if nothing was changed and
     as many of the given keys as --threshold says signed it; 1 if not, and 2 if something can't be read.
     """
-    roots = [_root(name) for name in names]
+    roots = [_read_root(name) for name in names]
     if roots and threshold > len({root.key_id for root in roots}):
         raise click.BadParameter(
             f"it takes {threshold} keys to reach, and {len(roots)} were given",
             param_hint="--threshold",
         )
     try:
-        checked = _checked(file, roots=roots, threshold=threshold, max_bytes=max_bytes)
+        checked = _verify_bundle(file, roots=roots, threshold=threshold, max_bytes=max_bytes)
     except UnreadableBundle:
         raise
-    except errors.Refusal as refusal:
+    except errors.DomainError as refusal:
         output.print_refusal(refusal, context=context)
-        context.exit(exits.PROBLEM)
+        context.exit(exit_codes.PROBLEM)
     if as_json:
-        output.print_json(document(checked))
+        output.print_json(build_document(checked))
     else:
-        _print(checked)
-    if not checked.holds:
-        context.exit(exits.PROBLEM)
+        _print_result(checked)
+    if not checked.is_valid:
+        context.exit(exit_codes.PROBLEM)
 
 
-def _checked(file: Path, *, roots: list[Root], threshold: int, max_bytes: int) -> Checked:
+def _verify_bundle(
+    file: Path, *, roots: list[TrustRoot], threshold: int, max_bytes: int
+) -> VerificationResult:
     limits = replace(
         bundles.LIMITS,
         size=max_bytes,
-        values=max(bundles.LIMITS.values, max_bytes // _BYTES_A_VALUE),
+        values=max(bundles.LIMITS.values, max_bytes // _BYTES_PER_VALUE),
     )
-    most_prompts = max(bundles.MOST_PROMPTS, max_bytes // _BYTES_A_PROMPT)
+    max_prompts = max(bundles.MAX_PROMPTS, max_bytes // _BYTES_PER_PROMPT)
     if file.is_dir():
-        files = _files(file, max_bytes=max_bytes)
-        key_ids = folders.check(files, bundle_limits=limits, most_prompts=most_prompts)
-        bundle = bundles.opened(
-            files[folders.BUNDLE], limits=limits, most_prompts=most_prompts
+        files = _read_files(file, max_bytes=max_bytes)
+        key_ids = folder_manifest.verify(files, bundle_limits=limits, max_prompts=max_prompts)
+        bundle = bundles.verify(
+            files[folder_manifest.BUNDLE], limits=limits, max_prompts=max_prompts
         ).bundle
     else:
-        opened = bundles.opened(
-            read(file, most=max_bytes), limits=limits, most_prompts=most_prompts
+        verified = bundles.verify(
+            read_file(file, max_bytes=max_bytes), limits=limits, max_prompts=max_prompts
         )
-        key_ids, bundle = opened.key_ids, opened.bundle
-    verdict = trust_roots.judge(
+        key_ids, bundle = verified.key_ids, verified.bundle
+    verdict = key_policy.evaluate_signers(
         key_ids=key_ids, roots=roots, threshold=threshold, now=datetime.now(UTC)
     )
     if not roots:
-        says = "By whom it should be signed is for you to say: repeat this with --key."
+        message = "By whom it should be signed is for you to say: repeat this with --key."
     elif not verdict.is_known:
-        says = "None of the keys that were given signed it."
+        message = "None of the keys that were given signed it."
     else:
-        says = ""
-    return Checked(
-        kind="folder" if file.is_dir() else "bundle", bundle=bundle, verdict=verdict, says=says
+        message = ""
+    return VerificationResult(
+        kind="folder" if file.is_dir() else "bundle",
+        bundle=bundle,
+        verdict=verdict,
+        message=message,
     )
 
 
-def document(checked: Checked) -> dict[str, Any]:
+def build_document(checked: VerificationResult) -> dict[str, Any]:
     """What was found, as JSON holds it."""
     bundle = checked.bundle
     return {
-        "holds": checked.holds,
-        "says": checked.says,
+        "holds": checked.is_valid,
+        "says": checked.message,
         "kind": checked.kind,
         "signed_by": [
             *({"key_id": root.key_id, "trusted": True} for root in checked.verdict.trusted),
@@ -159,8 +166,11 @@ def document(checked: Checked) -> dict[str, Any]:
                 "trust": prompt.reputation.trust_ppm / bundles.MILLION,
                 "outcomes": prompt.reputation.outcomes,
                 "hidden": [
-                    {"name": place.name, "code_point": place.code_point, "line": place.line, "column": place.column}
-                    for place in unicode.hidden(prompt.text)
+                    {
+                        "name": character.name, "code_point": character.code_point, "line": character.line,
+                        "column": character.column,
+                    }
+                    for character in hidden_characters.find_hidden(prompt.text)
                 ],
             }
             for prompt in bundle.prompts
@@ -168,7 +178,7 @@ def document(checked: Checked) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _print(checked: Checked) -> None:
+def _print_result(checked: VerificationResult) -> None:
     bundle = checked.bundle
     click.echo(
         f"Every signature holds, and every text is the one that was signed ({checked.kind})."
@@ -178,16 +188,19 @@ def _print(checked: Checked) -> None:
     for key_id in checked.verdict.unknown:
         click.echo(f"  signed by {key_id}, which was not given as trusted")
     issuer = bundle.issuer
-    who = f"{output.inert(issuer.name)} ({issuer.installation})"
+    issuer_name = f"{output.escape_unprintable(issuer.name)} ({issuer.installation})"
     click.echo(
-        f"It says that {who} issued it for team {output.inert(issuer.team)}, as of {bundle.as_of}."
+        f"It says that {issuer_name} issued it for team {output.escape_unprintable(issuer.team)}, as of {bundle.as_of}."
     )
     title = bundle.prompt_set.title or bundle.prompt_set.name
-    click.echo(f"{'A receipt' if bundle.receipt else 'An export'}: {output.inert(title)}")
-    if (paid := bundle.receipt) is not None:
+    click.echo(
+        f"{'A receipt' if bundle.receipt else 'An export'}: {output.escape_unprintable(title)}"
+    )
+    if (receipt := bundle.receipt) is not None:
         click.echo(
-            f"  bought by {output.inert(paid.buyer)} for team {output.inert(paid.team)} on {paid.bought_at} for "
-            f"{output.exact(paid.price_micro)} tokens (transfer {paid.transfer})"
+            f"  bought by {output.escape_unprintable(receipt.buyer)} for team "
+            f"{output.escape_unprintable(receipt.team)} on {receipt.bought_at} for "
+            f"{output.format_exact(receipt.price_micro)} tokens (transfer {receipt.transfer})"
         )
     output.print_table(
         columns=["prompt", "sha256", "licence", "told by", "trust", "outcomes"],
@@ -195,7 +208,7 @@ def _print(checked: Checked) -> None:
             [
                 prompt.name,
                 prompt.digest,
-                output.inert(prompt.licence),
+                output.escape_unprintable(prompt.licence),
                 prompt.rights.replace("_", " "),
                 f"{prompt.reputation.trust_ppm / bundles.MILLION:.3f}",
                 f"{prompt.reputation.outcomes:,}",
@@ -206,55 +219,57 @@ def _print(checked: Checked) -> None:
         empty="",
     )
     for prompt in bundle.prompts:
-        places = unicode.hidden(prompt.text)
-        for place in places[:_SHOWN_HIDDEN]:
+        characters = hidden_characters.find_hidden(prompt.text)
+        for character in characters[:_SHOWN_HIDDEN]:
             click.echo(
-                f"! {prompt.name} hides {place.name} (U+{place.code_point:04X}) at line {place.line}, "
-                f"column {place.column}",
+                f"! {prompt.name} hides {character.name} (U+{character.code_point:04X}) at line {character.line}, "
+                f"column {character.column}",
                 err=True,
             )
-        if len(places) > _SHOWN_HIDDEN:
-            more = len(places) - _SHOWN_HIDDEN
-            click.echo(f"! {prompt.name} hides {more} more; --json lists them all", err=True)
-    if checked.says:
-        click.echo(checked.says, err=True)
+        if len(characters) > _SHOWN_HIDDEN:
+            hidden_count = len(characters) - _SHOWN_HIDDEN
+            click.echo(
+                f"! {prompt.name} hides {hidden_count} more; --json lists them all", err=True
+            )
+    if checked.message:
+        click.echo(checked.message, err=True)
 
 
-def _root(name: str) -> Root:
+def _read_root(name: str) -> TrustRoot:
     """A key that is trusted for this call: 64 hex digits, or a file that holds one."""
     if len(name) == _KEY_DIGITS and not os.path.exists(name):
         raw = name.lower().encode()
     else:
-        raw = read(Path(name), most=_MOST_KEY_BYTES)
-    key_id = dsse.key_id(dsse.read_public_key(raw))
-    return Root(key_id=key_id, name=name, expires_at=None, revoked_at=None)
+        raw = read_file(Path(name), max_bytes=_MAX_KEY_BYTES)
+    key_id = dsse.get_key_id(dsse.read_public_key(raw))
+    return TrustRoot(key_id=key_id, name=name, expires_at=None, revoked_at=None)
 
 
-def read(file: Path, *, most: int) -> bytes:
+def read_file(file: Path, *, max_bytes: int) -> bytes:
     """The content of a file, and of a longer one one byte more than `most`."""
     try:
         with file.open("rb") as stream:
-            return stream.read(most + 1)
+            return stream.read(max_bytes + 1)
     except OSError as failed:
         raise UnreadableBundle(f"{str(file)!r} can't be read: {failed.strerror}.") from failed
 
 
-def _files(folder: Path, *, max_bytes: int) -> dict[str, bytes]:
+def _read_files(folder: Path, *, max_bytes: int) -> dict[str, bytes]:
     """Every file in a folder by its path; a link is refused, as it may lead out."""
-    found: dict[str, bytes] = {}
+    files: dict[str, bytes] = {}
     room = 2 * max_bytes  # the bundle, and the texts once more
     for at, below, names in os.walk(folder):
         for name in (*below, *names):
             path = Path(at, name)
-            shown = path.relative_to(folder).as_posix()
+            relative_path = path.relative_to(folder).as_posix()
             if path.is_symlink() or not (path.is_dir() or path.is_file()):
-                raise UnreadableBundle(f"{shown!r} is no file and no folder: take it out.")
+                raise UnreadableBundle(f"{relative_path!r} is no file and no folder: take it out.")
             if path.is_dir():
                 continue
-            found[shown] = read(path, most=room)
-            room -= len(found[shown])
-            if room < 0 or len(found) > _MOST_FILES:
+            files[relative_path] = read_file(path, max_bytes=room)
+            room -= len(files[relative_path])
+            if room < 0 or len(files) > _MAX_FILES:
                 raise UnreadableBundle(
                     f"{str(folder)!r} holds more than a bundle of {max_bytes:,} bytes can: see --max-bytes."
                 )
-    return found
+    return files

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mintmark.core import money
+from mintmark.common import amounts
 
-from . import holders, installation, output
+from . import bootstrap, output, resolve
 
 if TYPE_CHECKING:
     from mintmark.accounts.models import Principal
@@ -28,18 +28,18 @@ def wallet(*, holder: str | None, entries: int, as_json: bool) -> None:
     HOLDER is a person's sign-in name or an assistant's name. Without one: every wallet, the accounts
     of the house, and their sum, which is 0 since each token in a wallet is owed by the issuance.
     """
-    installation.open_database()
+    bootstrap.open_database()
     if holder is None:
-        _show_all(as_json=as_json)
+        _print_all_wallets(as_json=as_json)
     else:
-        _show(holders.named(holder=holder), entries=entries, as_json=as_json)
+        _print_wallet(resolve.resolve_principal(holder=holder), entries=entries, as_json=as_json)
 
 
-def _show(principal: "Principal", *, entries: int, as_json: bool) -> None:
+def _print_wallet(principal: "Principal", *, entries: int, as_json: bool) -> None:
     from mintmark.tokens import book, wallets
 
-    held = book.balances([principal.pk])
-    lines: list[dict[str, Any]] = [
+    balances = book.get_balances([principal.pk])
+    rows: list[dict[str, Any]] = [
         {
             "entry": entry.pk,
             "at": entry.transfer.posted_at,
@@ -49,46 +49,48 @@ def _show(principal: "Principal", *, entries: int, as_json: bool) -> None:
             "tokens": entry.amount_micro,
             "balance": entry.balance_micro,
         }
-        for entry in wallets.statement(principal=principal)[:entries]
+        for entry in wallets.list_entries(principal=principal)[:entries]
     ]
     if as_json:
         output.print_json(
             {
                 "holder": principal.name,
                 "kind": principal.kind,
-                "opened": bool(held),
-                "balance": output.exact(held.get(principal.pk, 0)),
+                "opened": bool(balances),
+                "balance": output.format_exact(balances.get(principal.pk, 0)),
                 "entries": [
-                    line | {name: output.exact(line[name]) for name in ("tokens", "balance")}
-                    for line in lines
+                    row | {name: output.format_exact(row[name]) for name in ("tokens", "balance")}
+                    for row in rows
                 ],
             }
         )
         return
-    if not held:
-        output.say(f"{principal.name} has no wallet yet: it opens with its first use.")
+    if not balances:
+        output.print_message(f"{principal.name} has no wallet yet: it opens with its first use.")
         return
-    output.say(f"{principal.name} holds {money.shown(held[principal.pk])} tokens.")
+    output.print_message(
+        f"{principal.name} holds {amounts.format_tokens(balances[principal.pk])} tokens."
+    )
     if not entries:
         return
     output.print_table(
         columns=["when", "cause", "for", "tokens", "balance"],
         rows=[
             [
-                f"{line['at']:%Y-%m-%d %H:%M}",
-                line["cause"],
-                line["memo"],
-                f"{'+' if line['tokens'] > 0 else ''}{money.shown(line['tokens'])}",
-                money.shown(line["balance"]),
+                f"{row['at']:%Y-%m-%d %H:%M}",
+                row["cause"],
+                row["memo"],
+                f"{'+' if row['tokens'] > 0 else ''}{amounts.format_tokens(row['tokens'])}",
+                amounts.format_tokens(row["balance"]),
             ]
-            for line in lines
+            for row in rows
         ],
         empty="Nothing has moved yet.",
         right=["tokens", "balance"],
     )
 
 
-def _show_all(*, as_json: bool) -> None:
+def _print_all_wallets(*, as_json: bool) -> None:
     from mintmark.tokens.models import Account
 
     # In one look: between two, a sale would make the sum another than 0.
@@ -98,7 +100,7 @@ def _show_all(*, as_json: bool) -> None:
         for account in accounts
         if account.owner is not None
     ]
-    of_the_house = {
+    system_balances = {
         kind.value: sum(account.balance_micro for account in accounts if account.kind == kind)
         for kind in (Account.Kind.TREASURY, Account.Kind.ESCROW, Account.Kind.ISSUANCE)
     }
@@ -107,15 +109,15 @@ def _show_all(*, as_json: bool) -> None:
         output.print_json(
             {
                 "wallets": [
-                    {"holder": name, "kind": kind, "balance": output.exact(micro)}
+                    {"holder": name, "kind": kind, "balance": output.format_exact(micro)}
                     for name, kind, micro in wallets
                 ],
-                **{kind: output.exact(micro) for kind, micro in of_the_house.items()},
-                "sum": output.exact(total),
+                **{kind: output.format_exact(micro) for kind, micro in system_balances.items()},
+                "sum": output.format_exact(total),
             }
         )
         return
-    says = {
+    descriptions = {
         "treasury": "fees of sales",
         "escrow": "prices that wait for their warranties",
         "issuance": "all that was ever issued, owed",
@@ -123,9 +125,12 @@ def _show_all(*, as_json: bool) -> None:
     output.print_table(
         columns=["account", "", "tokens"],
         rows=[
-            *[[name, kind, money.shown(micro)] for name, kind, micro in wallets],
-            *[[kind, says[kind], money.shown(micro)] for kind, micro in of_the_house.items()],
-            ["sum", "", money.shown(total)],
+            *[[name, kind, amounts.format_tokens(micro)] for name, kind, micro in wallets],
+            *[
+                [kind, descriptions[kind], amounts.format_tokens(micro)]
+                for kind, micro in system_balances.items()
+            ],
+            ["sum", "", amounts.format_tokens(total)],
         ],
         empty="",
         right=["tokens"],

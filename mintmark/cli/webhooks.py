@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mintmark.core import errors
+from mintmark.common import errors
 
-from . import holders, installation, output
+from . import bootstrap, output, resolve
 
 if TYPE_CHECKING:
     from mintmark.webhooks.models import Webhook
 
-_by = click.option(
+_by_option = click.option(
     "--by", "person", metavar="USER", help="Who does it: an operator. [default: console]"
 )
 
@@ -27,7 +27,7 @@ def webhook() -> None:
 @click.argument("url")
 @click.option("--kind", "kinds", multiple=True, help="What is told; repeat. [default: everything]")
 @click.option("--note", default="", help="What it is for.")
-@_by
+@_by_option
 @output.json_option
 def create(
     *, team: str, url: str, kinds: tuple[str, ...], note: str, person: str | None, as_json: bool
@@ -36,43 +36,43 @@ def create(
 
     The secret that verifies the signatures is printed this once and can't be shown again.
     """
-    installation.open_database()
-    from mintmark.webhooks import hooks
+    bootstrap.open_database()
+    from mintmark.webhooks import endpoints
 
-    made = hooks.make(
-        caller=holders.acting(person=person),
-        team=holders.team(name=team),
+    created_webhook = endpoints.create(
+        caller=resolve.resolve_caller(person=person),
+        team=resolve.resolve_team(name=team),
         url=url,
         kinds=kinds,
         note=note,
         now=datetime.now(UTC),
     )
-    _print_secret(made.webhook, made.secret, as_json=as_json)
+    _print_secret(created_webhook.webhook, created_webhook.secret, as_json=as_json)
 
 
 @webhook.command(name="list")
 @output.json_option
 def list_(*, as_json: bool) -> None:
     """List all webhooks, newest first."""
-    installation.open_database()
-    from mintmark.webhooks import hooks
+    bootstrap.open_database()
+    from mintmark.webhooks import endpoints
 
-    found = [_shown(one) for one in hooks.standing()]
+    rows = [_build_document(row) for row in endpoints.list_existing()]
     if as_json:
-        output.print_json(found)
+        output.print_json(rows)
         return
     output.print_table(
         columns=["id", "team", "url", "kinds", "note", "disabled"],
         rows=[
             [
-                one["id"],
-                one["team"],
-                one["url"],
-                " ".join(one["kinds"]) or "everything",
-                one["note"],
-                one["disabled_because"],
+                row["id"],
+                row["team"],
+                row["url"],
+                " ".join(row["kinds"]) or "everything",
+                row["note"],
+                row["disabled_because"],
             ]
-            for one in found
+            for row in rows
         ],
         empty="No webhook yet: `mintmark webhook create TEAM URL` makes one.",
         right=["id"],
@@ -81,77 +81,85 @@ def list_(*, as_json: bool) -> None:
 
 @webhook.command()
 @click.argument("webhook_id", metavar="ID", type=int)
-@_by
+@_by_option
 @output.json_option
 def rotate(*, webhook_id: int, person: str | None, as_json: bool) -> None:
     """Make a new secret for webhook ID; for a day the one before signs beside it."""
-    installation.open_database()
-    from mintmark.webhooks import hooks
+    bootstrap.open_database()
+    from mintmark.webhooks import endpoints
 
-    made = hooks.rotate(
-        caller=holders.acting(person=person), webhook=_named(webhook_id), now=datetime.now(UTC)
+    rotated_webhook = endpoints.rotate_secret(
+        caller=resolve.resolve_caller(person=person),
+        webhook=_get_webhook(webhook_id),
+        now=datetime.now(UTC),
     )
-    _print_secret(made.webhook, made.secret, as_json=as_json)
+    _print_secret(rotated_webhook.webhook, rotated_webhook.secret, as_json=as_json)
 
 
 @webhook.command()
 @click.argument("webhook_id", metavar="ID", type=int)
 @click.option("--reason", required=True, help="Why; it is kept.")
-@_by
+@_by_option
 @output.json_option
 def disable(*, webhook_id: int, reason: str, person: str | None, as_json: bool) -> None:
     """Tell webhook ID nothing, from now until it is enabled again. What waits is kept."""
-    installation.open_database()
-    from mintmark.webhooks import hooks
+    bootstrap.open_database()
+    from mintmark.webhooks import endpoints
 
-    ended = hooks.disable(
-        caller=holders.acting(person=person),
-        webhook=_named(webhook_id),
+    ended = endpoints.disable(
+        caller=resolve.resolve_caller(person=person),
+        webhook=_get_webhook(webhook_id),
         reason=reason,
         now=datetime.now(UTC),
     )
     if as_json:
-        output.print_json(_shown(ended))
+        output.print_json(_build_document(ended))
     else:
-        output.say(f"Webhook {ended.pk} of {ended.team} is told nothing until it is enabled again.")
+        output.print_message(
+            f"Webhook {ended.pk} of {ended.team} is told nothing until it is enabled again."
+        )
 
 
 @webhook.command()
 @click.argument("webhook_id", metavar="ID", type=int)
-@_by
+@_by_option
 @output.json_option
 def enable(*, webhook_id: int, person: str | None, as_json: bool) -> None:
     """Tell webhook ID again that was disabled, by hand or because it answered 410.
 
     What waited is sent when a worker runs; what happened in between is not told.
     """
-    installation.open_database()
-    from mintmark.webhooks import hooks
+    bootstrap.open_database()
+    from mintmark.webhooks import endpoints
 
-    again = hooks.enable(
-        caller=holders.acting(person=person), webhook=_named(webhook_id), now=datetime.now(UTC)
+    again = endpoints.enable(
+        caller=resolve.resolve_caller(person=person),
+        webhook=_get_webhook(webhook_id),
+        now=datetime.now(UTC),
     )
     if as_json:
-        output.print_json(_shown(again))
+        output.print_json(_build_document(again))
     else:
-        output.say(f"Webhook {again.pk} of {again.team} is told again what happens.")
+        output.print_message(f"Webhook {again.pk} of {again.team} is told again what happens.")
 
 
 @webhook.command()
 @click.argument("webhook_id", metavar="ID", type=int)
-@_by
+@_by_option
 @output.json_option
 def remove(*, webhook_id: int, person: str | None, as_json: bool) -> None:
     """Forget webhook ID for good, with its secret and what it was told."""
-    installation.open_database()
-    from mintmark.webhooks import hooks
+    bootstrap.open_database()
+    from mintmark.webhooks import endpoints
 
-    gone = _named(webhook_id)
-    hooks.remove(caller=holders.acting(person=person), webhook=gone, now=datetime.now(UTC))
+    webhook_row = _get_webhook(webhook_id)
+    endpoints.remove(
+        caller=resolve.resolve_caller(person=person), webhook=webhook_row, now=datetime.now(UTC)
+    )
     if as_json:
-        output.print_json({"removed": gone.pk})
+        output.print_json({"removed": webhook_row.pk})
     else:
-        output.say(f"Webhook {gone.pk} of {gone.team} is removed.")
+        output.print_message(f"Webhook {webhook_row.pk} of {webhook_row.team} is removed.")
 
 
 @webhook.command()
@@ -159,18 +167,18 @@ def remove(*, webhook_id: int, person: str | None, as_json: bool) -> None:
 @output.json_option
 def deliveries(*, webhook_id: int, as_json: bool) -> None:
     """List the newest 100 things that webhook ID was told, or is yet to be."""
-    installation.open_database()
+    bootstrap.open_database()
     rows = [
         {
-            "id": one.pk,
-            "kind": one.kind,
-            "told_at": one.told_at,
-            "state": one.state,
-            "attempts": one.attempts,
-            "status": one.status,
-            "problem": one.problem,
+            "id": delivery_row.pk,
+            "kind": delivery_row.kind,
+            "told_at": delivery_row.told_at,
+            "state": delivery_row.state,
+            "attempts": delivery_row.attempts,
+            "status": delivery_row.status,
+            "problem": delivery_row.problem,
         }
-        for one in _named(webhook_id).deliveries.order_by("-id")[:100]
+        for delivery_row in _get_webhook(webhook_id).deliveries.order_by("-id")[:100]
     ]
     if as_json:
         output.print_json(rows)
@@ -178,7 +186,8 @@ def deliveries(*, webhook_id: int, as_json: bool) -> None:
     output.print_table(
         columns=["id", "kind", "told", "state", "attempts", "status", "problem"],
         rows=[
-            [r["id"], r["kind"], f"{r['told_at']:%F %H:%M}", *(r[n] for n in _TAIL)] for r in rows
+            [r["id"], r["kind"], f"{r['told_at']:%F %H:%M}", *(r[n] for n in _LAST_COLUMNS)]
+            for r in rows
         ],
         empty="It was told nothing yet.",
         right=["id", "attempts", "status"],
@@ -188,53 +197,58 @@ def deliveries(*, webhook_id: int, as_json: bool) -> None:
 @webhook.command()
 @click.argument("webhook_id", metavar="ID", type=int)
 @click.argument("delivery", type=int)
-@_by
+@_by_option
 @output.json_option
 def replay(*, webhook_id: int, delivery: int, person: str | None, as_json: bool) -> None:
     """Send DELIVERY of webhook ID again, under the same message id; a worker does it."""
-    installation.open_database()
-    from mintmark.webhooks import hooks
+    bootstrap.open_database()
+    from mintmark.webhooks import endpoints
 
-    row = _named(webhook_id).deliveries.select_related("webhook").filter(pk=delivery).first()
+    row = _get_webhook(webhook_id).deliveries.select_related("webhook").filter(pk=delivery).first()
     if row is None:
         raise errors.NotFound(f"Webhook {webhook_id} has no delivery {delivery}.")
-    again = hooks.replay(caller=holders.acting(person=person), delivery=row, now=datetime.now(UTC))
+    again = endpoints.redeliver(
+        caller=resolve.resolve_caller(person=person), delivery=row, now=datetime.now(UTC)
+    )
     if as_json:
         output.print_json({"id": again.pk, "state": again.state, "due_at": again.due_at})
     else:
-        output.say(f"Delivery {again.pk} is {again.state} and goes out when a worker runs.")
+        output.print_message(
+            f"Delivery {again.pk} is {again.state} and goes out when a worker runs."
+        )
 
 
-_TAIL = ("state", "attempts", "status", "problem")
+_LAST_COLUMNS = ("state", "attempts", "status", "problem")
 
 
-def _named(webhook_id: int) -> "Webhook":
-    from mintmark.webhooks import hooks
+def _get_webhook(webhook_id: int) -> "Webhook":
+    from mintmark.webhooks import endpoints
 
-    found = hooks.standing().filter(pk=webhook_id).first()
-    if found is None:
+    webhook_row = endpoints.list_existing().filter(pk=webhook_id).first()
+    if webhook_row is None:
         raise errors.NotFound(f"There is no webhook {webhook_id}: see `mintmark webhook list`.")
-    return found
+    return webhook_row
 
 
-def _print_secret(made: "Webhook", secret: str, *, as_json: bool) -> None:
+def _print_secret(webhook_row: "Webhook", secret: str, *, as_json: bool) -> None:
     if as_json:
-        output.print_json(_shown(made) | {"secret": secret})
+        output.print_json(_build_document(webhook_row) | {"secret": secret})
         return
     click.echo(secret)
-    output.say(
-        f"The secret of webhook {made.pk} of {made.team}. It can't be shown again: store it with the receiver now.",
+    output.print_message(
+        f"The secret of webhook {webhook_row.pk} of {webhook_row.team}. It can't be shown again: store it with the "
+        "receiver now.",
         as_json=True,
     )
 
 
-def _shown(one: "Webhook") -> dict[str, Any]:
+def _build_document(webhook_row: "Webhook") -> dict[str, Any]:
     return {
-        "id": one.pk,
-        "team": one.team.name,
-        "url": one.url,
-        "kinds": one.kinds,
-        "note": one.note,
-        "disabled_at": one.disabled_at,
-        "disabled_because": one.disabled_because,
+        "id": webhook_row.pk,
+        "team": webhook_row.team.name,
+        "url": webhook_row.url,
+        "kinds": webhook_row.kinds,
+        "note": webhook_row.note,
+        "disabled_at": webhook_row.disabled_at,
+        "disabled_because": webhook_row.disabled_because,
     }

@@ -6,23 +6,23 @@ with client.Client("https://mintmark.example", key=KEY, assistant="scout") as mi
         use.report(score=judged(answer))
 """
 
-from .asynchronous import AsyncClient
-from .choices import Choice
-from .clients import Client
-from .outbox import Counts
+from .async_client import AsyncClient
+from .event_queue import Counts
 from .prompts import MissingVariables, Prompt
-from .uses import Use
-from .wire import MintmarkError, Refused, Unavailable
+from .selection import Selection
+from .sync_client import Client
+from .transport import MintmarkError, Refused, Unavailable
+from .use import Use
 
 __all__ = [
     "AsyncClient",
-    "Choice",
     "Client",
     "Counts",
     "MintmarkError",
     "MissingVariables",
     "Prompt",
     "Refused",
+    "Selection",
     "Unavailable",
     "Use",
 ]

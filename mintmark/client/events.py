@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 KINDS = ("outcome", "replay", "approval", "rating", "recall", "clause")
-MOST_RUNS = 1_000_000
-MOST_NOTE = 400
-MOST_TAGS = 20
+MAX_RUNS = 1_000_000
+MAX_NOTE_CHARACTERS = 400
+MAX_TAGS = 20
 
 
-def event(
+def build_event(
     *,
     kind: str,
     prompt: str,
@@ -29,15 +29,15 @@ def event(
         raise ValueError(f"The kind {kind!r} is none of {', '.join(KINDS)}.")
     if not isinstance(score, int | float) or not math.isfinite(score) or not 0 <= score <= 1:
         raise ValueError(f"A score is a number from 0 to 1, not {score!r}.")
-    if not isinstance(runs, int) or not 1 <= runs <= MOST_RUNS:
-        raise ValueError(f"runs is a whole number from 1 to {MOST_RUNS:,}, not {runs!r}.")
+    if not isinstance(runs, int) or not 1 <= runs <= MAX_RUNS:
+        raise ValueError(f"runs is a whole number from 1 to {MAX_RUNS:,}, not {runs!r}.")
     if kind in ("outcome", "replay") and ritual is None:
         raise ValueError(f"{kind} evidence names the ritual that measured it: give ritual=…")
     if assistant is None and kind not in ("rating", "clause"):
         raise ValueError(f"{kind} evidence names the assistant: give assistant=… to the client.")
-    if len(tags) > MOST_TAGS or not all(0 < len(tag) <= 100 and tag.isprintable() for tag in tags):
-        raise ValueError(f"At most {MOST_TAGS} tags, each of 1 to 100 printable characters.")
-    made: dict[str, Any] = {
+    if len(tags) > MAX_TAGS or not all(0 < len(tag) <= 100 and tag.isprintable() for tag in tags):
+        raise ValueError(f"At most {MAX_TAGS} tags, each of 1 to 100 printable characters.")
+    event: dict[str, Any] = {
         "kind": kind,
         "prompt": prompt,
         "score": float(score),
@@ -46,22 +46,26 @@ def event(
         "occurred_at": datetime.now(UTC).isoformat(),
     }
     if assistant is not None:
-        made["assistant"] = assistant
+        event["assistant"] = assistant
     if ritual is not None:
-        made["ritual"] = ritual
+        event["ritual"] = ritual
     if note:
-        made["note"] = _storable(note)
+        event["note"] = _make_storable(note)
     if tags:
-        made["tags"] = list(tags)
-    return made
+        event["tags"] = list(tags)
+    return event
 
 
-def line(made: dict[str, Any]) -> bytes:
+def to_line(event: dict[str, Any]) -> bytes:
     """An event as one line."""
-    return json.dumps(made, separators=(",", ":")).encode() + b"\n"
+    return json.dumps(event, separators=(",", ":")).encode() + b"\n"
 
 
-def _storable(note: str) -> str:
+def _make_storable(note: str) -> str:
     """A note without what no database keeps: U+0000, and halves of surrogate pairs."""
-    kept = note.replace("\0", "").encode("utf-8", "replace").decode()
-    return kept if len(kept) <= MOST_NOTE else kept[: MOST_NOTE - 1] + "…"
+    storable = note.replace("\0", "").encode("utf-8", "replace").decode()
+    return (
+        storable
+        if len(storable) <= MAX_NOTE_CHARACTERS
+        else storable[: MAX_NOTE_CHARACTERS - 1] + "…"
+    )

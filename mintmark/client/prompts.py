@@ -4,18 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from mintmark.core import placeholders
+from mintmark.textchecks import placeholders
 
-from . import wire
-from .choices import Choice
+from . import transport
+from .selection import Selection
 
-MEMBERS = frozenset(("reference", "digest", "variables", "text"))
+REQUIRED_MEMBERS = frozenset(("reference", "digest", "variables", "text"))
 """What the answer that tells a prompt has at least."""
 
-type Source = Literal["server", "kept", "stale", "fallback"]
+type PromptSource = Literal["server", "kept", "stale", "fallback"]
 
 
-class MissingVariables(wire.MintmarkError):
+class MissingVariables(transport.MintmarkError):
     """A prompt was rendered without a value for each of its variables."""
 
 
@@ -32,35 +32,37 @@ class Prompt:
     digest: str
     text: str = field(repr=False)
     variables: tuple[str, ...]
-    source: Source = "server"
+    source: PromptSource = "server"
     age_seconds: float = 0.0
-    why: str = ""
-    choice: Choice | None = None
+    reason: str = ""
+    selection: Selection | None = None
 
     def render(self, values: Mapping[str, object] | None = None, /, **variables: object) -> str:
         """The text with its variables filled in; what is filled in is not read for variables again.
 
         `MissingVariables` names those that have no value. Values that the text has no variable for are left out.
         """
-        given = {name: str(value) for name, value in {**(values or {}), **variables}.items()}
-        lacking = [name for name in self.variables if name not in given]
-        if lacking:
+        texts = {name: str(value) for name, value in {**(values or {}), **variables}.items()}
+        missing = [name for name in self.variables if name not in texts]
+        if missing:
             raise MissingVariables(
-                f"{self.reference or 'The fallback'} needs a value for {', '.join(lacking)}."
+                f"{self.reference or 'The fallback'} needs a value for {', '.join(missing)}."
             )
-        wanted = {name: given[name] for name in self.variables}
-        return placeholders.filled(text=self.text, values=wanted)
+        needed_texts = {name: texts[name] for name in self.variables}
+        return placeholders.substitute(text=self.text, values=needed_texts)
 
 
-def read(body: Mapping[str, Any], *, source: Source, age_seconds: float, why: str) -> Prompt:
+def parse_prompt(
+    body: Mapping[str, Any], *, source: PromptSource, age_seconds: float, reason: str
+) -> Prompt:
     """A prompt as the server tells it; `Refused` where it keeps the text back, or the prompt was withdrawn."""
     reference, text = str(body["reference"]), body["text"]
     if body.get("withdrawn_at") is not None:
-        raise wire.Refused(
+        raise transport.Refused(
             f"{reference} was withdrawn and may not be used.", code="withdrawn", status=403
         )
     if not isinstance(text, str):
-        raise wire.Refused(
+        raise transport.Refused(
             f"The text of {reference} is for those entitled to it: buy it first.",
             code="forbidden",
             status=403,
@@ -72,11 +74,13 @@ def read(body: Mapping[str, Any], *, source: Source, age_seconds: float, why: st
         variables=tuple(map(str, body["variables"] or ())),
         source=source,
         age_seconds=age_seconds,
-        why=why,
+        reason=reason,
     )
 
 
-def fallback(text: str, *, why: str) -> Prompt:
+def create_fallback(text: str, *, reason: str) -> Prompt:
     """The caller's own text in a prompt's place."""
-    names = tuple(placeholders.names(text))
-    return Prompt(reference="", digest="", text=text, variables=names, source="fallback", why=why)
+    names = tuple(placeholders.list_names(text))
+    return Prompt(
+        reference="", digest="", text=text, variables=names, source="fallback", reason=reason
+    )

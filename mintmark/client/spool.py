@@ -10,24 +10,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import segments
-from .segments import Segment
-from .wire import Address
+from . import spool_file
+from .spool_file import SpoolFile
+from .transport import ServerAddress
 
-MOST_IN_MEMORY = 1_000
+MAX_IN_MEMORY = 1_000
 """Events that are held where no file can be written."""
-MOST_LOSSES_BYTES = 1 << 20
-LOSSES = "losses.jsonl"
-_HOLDER = "holder"
-_LOOK_AGAIN_SECONDS = 1.0
+MAX_LOSSES_BYTES = 1 << 20
+LOSSES_FILE = "losses.jsonl"
+_HOLDER_FILE = "holder"
+_FULL_CHECK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class EventBatch:
     """The oldest events that wait, as lines; `segment` is None for those that are held in memory."""
 
     lines: Sequence[bytes]
-    segment: Segment | None
+    segment: SpoolFile | None
     end: int
 
 
@@ -37,29 +37,29 @@ class Spool:
     A process writes segments of its own, so processes that share a folder never wait for each other.
     """
 
-    def __init__(self, *, root: Path, address: Address, most_bytes: int) -> None:
+    def __init__(self, *, root: Path, address: ServerAddress, max_bytes: int) -> None:
         server = hashlib.sha256(address.url.encode()).hexdigest()[:16]
         self.folder = root / server / address.prefix
-        self._most_bytes = most_bytes
+        self._max_bytes = max_bytes
         # Reentrant, for a report from a signal's handler while its thread is writing one.
         self._lock = threading.RLock()
-        self._segments: list[Segment] = []
-        self._current: Segment | None = None
+        self._segments: list[SpoolFile] = []
+        self._current: SpoolFile | None = None
         self._memory: deque[bytes] = deque()
         self._full_until = 0.0
 
-    def put(self, line: bytes) -> bool:
+    def append(self, event_line: bytes) -> bool:
         """Keep a line, on disk if that can be. False where neither disk nor memory has room left."""
         with self._lock:
             try:
-                segment = self._writable()
+                segment = self._get_writable_segment()
                 if segment is None:
                     return False
-                segment.append(line)
+                segment.append(event_line)
             except OSError:
-                if len(self._memory) >= MOST_IN_MEMORY:
+                if len(self._memory) >= MAX_IN_MEMORY:
                     return False
-                self._memory.append(line)
+                self._memory.append(event_line)
             return True
 
     @property
@@ -73,27 +73,27 @@ class Spool:
         """How many of them end with this process."""
         return len(self._memory)
 
-    def batch(self, most: int) -> Batch | None:
+    def next_batch(self, limit: int) -> EventBatch | None:
         """The oldest lines, at most so many; None if nothing waits. What is settled whole is removed on the way."""
         with self._lock:
             for segment in list(self._segments):
                 if segment.waiting > 0:
-                    lines, end = segment.lines(most)
+                    lines, end = segment.read_lines(limit)
                     if lines:
-                        return Batch(lines=lines, segment=segment, end=end)
+                        return EventBatch(lines=lines, segment=segment, end=end)
                     segment.waiting = 0  # somebody cut the file short
                 if segment is not self._current:
                     self._segments.remove(segment)
                     segment.discard()
             if self._memory:
-                return Batch(lines=list(self._memory)[:most], segment=None, end=0)
+                return EventBatch(lines=list(self._memory)[:limit], segment=None, end=0)
             return None
 
-    def settle(self, batch: Batch) -> None:
+    def acknowledge(self, batch: EventBatch) -> None:
         """Note that a batch needs no delivery any more."""
         with self._lock:
             if batch.segment is not None:
-                batch.segment.settle(batch.end, lines=len(batch.lines))
+                batch.segment.acknowledge(batch.end, line_count=len(batch.lines))
                 return
             for _ in batch.lines:
                 self._memory.popleft()
@@ -101,38 +101,42 @@ class Spool:
     def take_over(self, *, holder: str = "") -> int:
         """Take what processes that died have left, of this key and, once it is known who holds it, of his other keys.
         Returns how many events that are."""
-        taken = 0
-        for folder in self._folders(holder):
-            for path in sorted(folder.glob(f"*{segments.SUFFIX}")):
+        event_count = 0
+        for folder in self._list_folders(holder):
+            for path in sorted(folder.glob(f"*{spool_file.SUFFIX}")):
                 with self._lock:
                     if any(segment.path == path for segment in self._segments):
                         continue
-                    segment = Segment.taken_over(path)
+                    segment = SpoolFile.adopt(path)
                     if segment is not None:
                         self._segments.insert(0, segment)
-                        taken += segment.waiting
-        return taken
+                        event_count += segment.waiting
+        return event_count
 
-    def note_holder(self, holder: str) -> None:
+    def record_holder(self, holder: str) -> None:
         """Keep whose events these are: under a new key of his they may be delivered too."""
         try:
             if self.folder.is_dir():
-                (self.folder / _HOLDER).write_text(holder)
+                (self.folder / _HOLDER_FILE).write_text(holder)
         except OSError:
             return
 
-    def note_loss(
-        self, *, what: str, why: str, events: Sequence[bytes] = (), count: int = 1
+    def record_loss(
+        self, *, kind: str, reason: str, events: Sequence[bytes] = (), count: int = 1
     ) -> None:
         """Keep what became of events that were not delivered, with the events where there are any."""
-        told = {"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "what": what, "why": why}
+        record = {
+            "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "what": kind,
+            "why": reason,
+        }
         lines = [
-            json.dumps(told | {"event": line.decode(errors="replace")}) for line in events
-        ] or [json.dumps(told | {"events": count})]
+            json.dumps(record | {"event": line.decode(errors="replace")}) for line in events
+        ] or [json.dumps(record | {"events": count})]
         try:
             self._make_folder()
-            path = self.folder / LOSSES
-            if path.exists() and path.stat().st_size > MOST_LOSSES_BYTES:
+            path = self.folder / LOSSES_FILE
+            if path.exists() and path.stat().st_size > MAX_LOSSES_BYTES:
                 path.replace(path.with_suffix(".old"))
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             with os.fdopen(fd, "w") as file:
@@ -158,7 +162,7 @@ class Spool:
         self._segments, self._current = [], None
         self._memory.clear()
 
-    def _writable(self) -> Segment | None:
+    def _get_writable_segment(self) -> SpoolFile | None:
         """The segment to write to; None where the spool is full."""
         current = self._current
         if current is not None and not current.is_full:
@@ -166,40 +170,40 @@ class Spool:
         if time.monotonic() < self._full_until:
             return None
         self._make_folder()
-        if self._size() + segments.MOST_BYTES > self._most_bytes:
-            self._full_until = time.monotonic() + _LOOK_AGAIN_SECONDS
+        if self._measure_size() + spool_file.MAX_BYTES > self._max_bytes:
+            self._full_until = time.monotonic() + _FULL_CHECK_SECONDS
             return None
-        self._current = Segment.begun(self.folder)
+        self._current = SpoolFile.create(self.folder)
         self._segments.append(self._current)
         return self._current
 
     def _make_folder(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def _size(self) -> int:
+    def _measure_size(self) -> int:
         """Bytes of all segments of this key, of whatever process; one that is being written counts as full."""
         total = 0
-        for path in self.folder.glob(f"*{segments.SUFFIX}"):
+        for path in self.folder.glob(f"*{spool_file.SUFFIX}"):
             try:
                 total += path.stat().st_size
             except OSError:
                 continue
         return total
 
-    def _folders(self, holder: str) -> list[Path]:
-        found = [self.folder]
+    def _list_folders(self, holder: str) -> list[Path]:
+        folders = [self.folder]
         if holder:
-            for told in self.folder.parent.glob(f"*/{_HOLDER}"):
+            for holder_file in self.folder.parent.glob(f"*/{_HOLDER_FILE}"):
                 try:
-                    is_his = told.read_text() == holder
+                    is_same_holder = holder_file.read_text() == holder
                 except OSError:
                     continue
-                if is_his and told.parent != self.folder:
-                    found.append(told.parent)
-        return found
+                if is_same_holder and holder_file.parent != self.folder:
+                    folders.append(holder_file.parent)
+        return folders
 
 
-def default_root() -> Path:
+def get_default_root() -> Path:
     """Where a user's programs keep state, by the XDG base directory specification."""
     state = os.environ.get("XDG_STATE_HOME", "")
     base = Path(state) if state.startswith("/") else Path.home() / ".local" / "state"

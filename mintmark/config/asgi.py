@@ -7,6 +7,6 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mintmark.config.settings")
 django.setup()
 
-from mintmark.mcp import door  # noqa: E402  # it reads the settings
+from mintmark.mcp import http  # noqa: E402  # it reads the settings
 
-application = door.application()
+application = http.build_application()

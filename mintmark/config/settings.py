@@ -9,41 +9,41 @@ from pathlib import Path
 import environ
 from django.utils.csp import CSP
 
-from mintmark.core import money
+from mintmark.common import amounts
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
 env = environ.FileAwareEnv()
 
 
-def _home() -> Path:
+def _prepare_home() -> Path:
     """Where an installation keeps its state; made on first use, readable by its owner only."""
     home = Path(env.str("MINTMARK_HOME", default=str(Path.home() / ".mintmark"))).expanduser()
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     return home
 
 
-HOME = _home()
+HOME = _prepare_home()
 
 
-def _secret_key() -> str:
+def _load_secret_key() -> str:
     """The key from the environment, else one made once and kept in the home folder."""
-    given: str = env.str("MINTMARK_SECRET_KEY", default="")
-    if given:
-        return given
-    kept = HOME / "secret_key"
-    if not kept.exists():
-        made = HOME / f"secret_key.{os.getpid()}"
-        made.touch(mode=0o600)
-        made.write_text(secrets.token_urlsafe(48))
+    configured_key: str = env.str("MINTMARK_SECRET_KEY", default="")
+    if configured_key:
+        return configured_key
+    key_file = HOME / "secret_key"
+    if not key_file.exists():
+        temporary_file = HOME / f"secret_key.{os.getpid()}"
+        temporary_file.touch(mode=0o600)
+        temporary_file.write_text(secrets.token_urlsafe(48))
         # Another process may be here too: the first to link wins, and nobody reads half a key.
         with contextlib.suppress(FileExistsError):
-            os.link(made, kept)
-        made.unlink()
-    return kept.read_text()
+            os.link(temporary_file, key_file)
+        temporary_file.unlink()
+    return key_file.read_text()
 
 
-SECRET_KEY = _secret_key()
+SECRET_KEY = _load_secret_key()
 DEBUG: bool = env.bool("MINTMARK_DEBUG", default=False)
 ALLOWED_HOSTS: list[str] = env.list(
     "MINTMARK_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"]
@@ -66,22 +66,24 @@ INSTALLED_APPS = [
     "mintmark.registry",
     "mintmark.tokens",
     "mintmark.evidence",
+    "mintmark.projection",
     "mintmark.reputation",
     "mintmark.trust",
     "mintmark.rituals",
     "mintmark.vault",
+    "mintmark.deployments",
     "mintmark.market",
-    "mintmark.telemetry",
+    "mintmark.otlp",
     "mintmark.api",
     "mintmark.web",
 ]
 
 MIDDLEWARE = [
-    "mintmark.telemetry.requests.told",
+    "mintmark.observability.middleware.log_requests",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
-    "mintmark.web.bodies.bounded",
+    "mintmark.web.middleware.limit_body_size",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -180,16 +182,16 @@ if FOLD not in ("worker", "inline"):
     )
 
 
-def _grant_micro(tokens: str) -> int:
+def _parse_grant_micro(tokens: str) -> int:
     """The opening grant in micro-tokens; "0" for none."""
     try:
-        return 0 if tokens.strip() == "0" else money.micro(tokens)
-    except money.InvalidAmount as wrong:
+        return 0 if tokens.strip() == "0" else amounts.to_micro(tokens)
+    except amounts.InvalidAmount as wrong:
         raise environ.ImproperlyConfigured(f"MINTMARK_OPENING_GRANT: {wrong}") from wrong
 
 
 # What a person's new wallet holds, and what the house keeps of each sale (in hundredths of a percent).
-OPENING_GRANT_MICRO = _grant_micro(env.str("MINTMARK_OPENING_GRANT", default="100"))
+OPENING_GRANT_MICRO = _parse_grant_micro(env.str("MINTMARK_OPENING_GRANT", default="100"))
 MARKET_FEE_BP: int = env.int("MINTMARK_MARKET_FEE_BP", default=500)
 if not 0 <= MARKET_FEE_BP <= 5_000:
     raise environ.ImproperlyConfigured(
@@ -251,22 +253,22 @@ if not 1 <= DELIVERY_DAYS <= 3_650:
     )
 
 
-def _per_minute(name: str, *, default: int) -> int:
+def _read_per_minute(name: str, *, default: int) -> int:
     """A number of requests a minute (0: as many as one likes)."""
-    given: int = env.int(name, default=default)
-    if not 0 <= given <= 1_000_000:
-        raise environ.ImproperlyConfigured(f"{name} is {given}; it must be 0 to 1000000.")
-    return given
+    limit: int = env.int(name, default=default)
+    if not 0 <= limit <= 1_000_000:
+        raise environ.ImproperlyConfigured(f"{name} is {limit}; it must be 0 to 1000000.")
+    return limit
 
 
 # How many requests a minute a key or a session may make of the API, an address all whose requests have neither, and an
 # assistant over MCP; and the proxies that are believed when they say for which address they ask.
-API_PER_MINUTE = _per_minute("MINTMARK_API_PER_MINUTE", default=1_200)
-API_ANONYMOUS_PER_MINUTE = _per_minute("MINTMARK_API_ANONYMOUS_PER_MINUTE", default=120)
-MCP_PER_MINUTE = _per_minute("MINTMARK_MCP_PER_MINUTE", default=600)
+API_PER_MINUTE = _read_per_minute("MINTMARK_API_PER_MINUTE", default=1_200)
+API_ANONYMOUS_PER_MINUTE = _read_per_minute("MINTMARK_API_ANONYMOUS_PER_MINUTE", default=120)
+MCP_PER_MINUTE = _read_per_minute("MINTMARK_MCP_PER_MINUTE", default=600)
 
 
-def _networks(name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+def _read_networks(name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
     """Addresses and networks, such as 10.0.0.0/8."""
     try:
         return [ipaddress.ip_network(text.strip()) for text in env.list(name, default=[])]
@@ -274,7 +276,7 @@ def _networks(name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
         raise environ.ImproperlyConfigured(f"{name}: {wrong}.") from wrong
 
 
-PROXIES = _networks("MINTMARK_PROXIES")
+PROXIES = _read_networks("MINTMARK_PROXIES")
 
 # Hosts that webhooks may be on though they are private or speak plain http, alone or with a port.
 WEBHOOK_HOSTS: list[str] = env.list("MINTMARK_WEBHOOK_HOSTS", default=[])
@@ -293,7 +295,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "plain": {"format": "%(message)s"},
-        "json": {"()": "mintmark.telemetry.logs.Json"},
+        "json": {"()": "mintmark.observability.logs.JsonFormatter"},
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": env.str("MINTMARK_LOG_LEVEL", default="WARNING")},

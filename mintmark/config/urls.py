@@ -5,27 +5,27 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import include, path
 from django.views import defaults
 
-from mintmark.api import door
-from mintmark.telemetry import metrics
-from mintmark.web import mistakes
+from mintmark.api import app
+from mintmark.observability import metrics
+from mintmark.web import errors
 
 urlpatterns = [
     path("", include("mintmark.web.urls")),
     path("admin/", admin.site.urls),
-    path("api/v1/", door.urls),
-    path("metrics", metrics.page, name="metrics"),
+    path("api/v1/", app.urls),
+    path("metrics", metrics.show_metrics, name="metrics"),
 ]
 
 
 def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
     """What is refused before any door sees it, such as a host name that is not ours: in the words of its door."""
-    if request.path.startswith(door.PREFIX):
-        return door.unreadable(request, exception)
+    if request.path.startswith(app.PREFIX):
+        return app.handle_400(request, exception)
     return defaults.bad_request(request, exception)
 
 
 def handler500(request: HttpRequest) -> HttpResponseBase:
     """A mistake of the server's own, or a database that can't answer, in the words of its door."""
-    if request.path.startswith(door.PREFIX):
-        return door.failed(request)
-    return mistakes.mistake(request)
+    if request.path.startswith(app.PREFIX):
+        return app.handle_500(request)
+    return errors.render_server_error(request)

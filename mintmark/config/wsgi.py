@@ -7,7 +7,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mintmark.config.settings")
-_django = get_wsgi_application()
+_django_application = get_wsgi_application()
 
 from mintmark.web import content_types  # noqa: E402  # as everything that is Django's, after the settings
 
@@ -15,5 +15,5 @@ from mintmark.web import content_types  # noqa: E402  # as everything that is Dj
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """The pages and the API, which are given a `Content-Type` that can be read."""
     if "CONTENT_TYPE" in environ:
-        environ["CONTENT_TYPE"] = content_types.readable(environ["CONTENT_TYPE"])
-    return _django(environ, start_response)
+        environ["CONTENT_TYPE"] = content_types.sanitise_content_type(environ["CONTENT_TYPE"])
+    return _django_application(environ, start_response)

@@ -20,16 +20,16 @@ from django.db import connection, transaction
 from numpy.typing import NDArray
 
 from mintmark.accounts.models import Principal
-from mintmark.core import errors, kinds
-from mintmark.database import rows, settled
+from mintmark.common import errors, evidence_kinds
+from mintmark.storage import bulk, watermark
 
 from .models import Batch, Event
 
 _FOLDER = Path(__file__).parent
-_APPEND = (_FOLDER / "append.postgresql.sql").read_text()
+_APPEND_SQL = (_FOLDER / "append.postgresql.sql").read_text()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE_EPOCH = datetime(1970, 1, 1)
-_READ = {
+_READ_SQL = {
     vendor: (_FOLDER / f"read.{vendor}.sql").read_text().strip()
     for vendor in ("postgresql", "sqlite")
 }
@@ -37,8 +37,8 @@ _COLUMNS = (
     "event", "xid", "batch", "kind", "prompt", "assistant", "ritual", "actor", "cohort", "admissible", "runs", "micros",
     "score",
 )  # fmt: skip
-_RECORD = np.dtype([(name, "f8" if name == "score" else "i8") for name in _COLUMNS])
-_COPIED = np.dtype(
+_RECORD_DTYPE = np.dtype([(name, "f8" if name == "score" else "i8") for name in _COLUMNS])
+_COPY_DTYPE = np.dtype(
     [("columns", ">i2")]
     + [
         field
@@ -46,16 +46,16 @@ _COPIED = np.dtype(
         for field in ((f"length_{name}", ">i4"), (name, ">f8" if name == "score" else ">i8"))
     ]
 )
-_HEADER, _TRAILER = 19, 2
+_COPY_HEADER_BYTES, _COPY_TRAILER_BYTES = 19, 2
 # What differs from entry to entry; the batch, its actor and its time are said once.
-_OWN = (
+_ENTRY_COLUMNS = (
     "kind", "prompt_id", "assistant_id", "ritual_id", "cohort", "admissible", "score", "runs", "tags", "note",
     "occurred_at", "key", "digest",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LogEntry:
     """One event as it will stand in the log; ids are known to exist, values are within bounds.
 
     Where the caller did not say when (not `is_dated`), `occurred_at` is the moment of recording, and no part of what he
@@ -76,22 +76,22 @@ class Entry:
     key: str
     is_dated: bool = True
 
-    def digest(self) -> bytes:
+    def compute_digest(self) -> bytes:
         """SHA-256 of what the caller claimed: the same key must come with the same claim."""
         claim = (
             self.kind, self.prompt_id, self.assistant_id, self.ritual_id, self.score.hex(), self.runs, self.tags,
-            self.note, _micros(self.occurred_at),
+            self.note, _to_epoch_micros(self.occurred_at),
         )  # fmt: skip
         return hashlib.sha256(repr(claim).encode()).digest()
 
-    def repeats(self, known: "_Known") -> bool:
+    def is_same_claim(self, existing: "_ExistingEvent") -> bool:
         """Whether this is the claim that stands under its key."""
-        again = self if self.is_dated else replace(self, occurred_at=known.occurred_at)
-        return again.digest() == known.digest
+        comparable = self if self.is_dated else replace(self, occurred_at=existing.occurred_at)
+        return comparable.compute_digest() == existing.digest
 
 
 @dataclass(frozen=True, kw_only=True)
-class Appended:
+class AppendResult:
     """What an append did: events written, events that were there already, the batch (None if all were), and the last
     event written (of those that were there, if all were)."""
 
@@ -102,7 +102,7 @@ class Appended:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Position:
+class LogPosition:
     """A place in the log: everything up to and including it."""
 
     xid: int = -1
@@ -136,11 +136,13 @@ class Slice:
         return int(self.event.size)
 
     @property
-    def end(self) -> Position:
-        return Position(xid=int(self.xid[-1]), event=int(self.event[-1]))
+    def end(self) -> LogPosition:
+        return LogPosition(xid=int(self.xid[-1]), event=int(self.event[-1]))
 
 
-def append(*, actor: Principal, source: str, entries: Sequence[Entry], now: datetime) -> Appended:
+def append(
+    *, actor: Principal, source: str, entries: Sequence[LogEntry], now: datetime
+) -> AppendResult:
     """Append `entries` as one batch: all of them or nothing, each key once.
 
     An entry whose key the actor used before with the same claim is counted as repeated and written no second time;
@@ -149,30 +151,30 @@ def append(*, actor: Principal, source: str, entries: Sequence[Entry], now: date
     """
     if len({entry.key for entry in entries}) < len(entries):
         raise ValueError("a key stands twice in one batch")
-    digests = [entry.digest() for entry in entries]
-    known: dict[str, _Known] = {}
+    digests = [entry.compute_digest() for entry in entries]
+    known: dict[str, _ExistingEvent] = {}
     while True:
         new = [(e, d) for e, d in zip(entries, digests, strict=True) if e.key not in known]
         if not new:
-            last = max(found.event for found in known.values())
-            return Appended(recorded=0, repeated=len(entries), batch=None, event=last)
+            last = max(existing.event for existing in known.values())
+            return AppendResult(recorded=0, repeated=len(entries), batch=None, event=last)
         try:
             with transaction.atomic():
                 batch, event = _write(actor=actor, source=source, new=new, now=now)
-        except _SomeKeyIsKnown:
+        except _DuplicateKey:
             # Rare, so it is not asked before; and another writer may use a key between asking and writing.
-            known = _known(actor=actor, entries=entries)
+            known = _find_existing(actor=actor, entries=entries)
             _refuse_clashes(entries, known)
         else:
             repeated = len(entries) - len(new)
-            return Appended(recorded=len(new), repeated=repeated, batch=batch, event=event)
+            return AppendResult(recorded=len(new), repeated=repeated, batch=batch, event=event)
 
 
-class _SomeKeyIsKnown(Exception):
+class _DuplicateKey(Exception):
     """The actor used one of the keys before; nothing may be written as it stands."""
 
 
-class _Known(NamedTuple):
+class _ExistingEvent(NamedTuple):
     """What stands under a key: the event, the digest of its claim, and when it says it occurred."""
 
     event: int
@@ -180,36 +182,36 @@ class _Known(NamedTuple):
     occurred_at: datetime
 
 
-def _known(*, actor: Principal, entries: Sequence[Entry]) -> dict[str, _Known]:
-    found = Event.objects.filter(actor=actor, key__in=[entry.key for entry in entries])
+def _find_existing(*, actor: Principal, entries: Sequence[LogEntry]) -> dict[str, _ExistingEvent]:
+    events = Event.objects.filter(actor=actor, key__in=[entry.key for entry in entries])
     return {
-        key: _Known(event, bytes(digest), occurred_at)
-        for key, event, digest, occurred_at in found.values_list(
+        key: _ExistingEvent(event, bytes(digest), occurred_at)
+        for key, event, digest, occurred_at in events.values_list(
             "key", "id", "digest", "occurred_at"
         )
     }
 
 
-def _refuse_clashes(entries: Sequence[Entry], known: Mapping[str, _Known]) -> None:
+def _refuse_clashes(entries: Sequence[LogEntry], known: Mapping[str, _ExistingEvent]) -> None:
     clashes = [
-        errors.Row(
+        errors.FieldError(
             row=n,
             field="key",
             value=entry.key,
             message="This key was used before with another body; use a new key for new evidence.",
         )
         for n, entry in enumerate(entries)
-        if entry.key in known and not entry.repeats(known[entry.key])
+        if entry.key in known and not entry.is_same_claim(known[entry.key])
     ]
     if clashes:
-        raise errors.KeyReused(
+        raise errors.IdempotencyKeyReused(
             f"{clashes[0]['message']} (key {clashes[0]['value']!r}; {len(clashes)} such rows)",
             rows=clashes,
         )
 
 
 def _write(
-    *, actor: Principal, source: str, new: Sequence[tuple[Entry, bytes]], now: datetime
+    *, actor: Principal, source: str, new: Sequence[tuple[LogEntry, bytes]], now: datetime
 ) -> tuple[int, int]:
     """Write a batch; its id and that of its last event. `_SomeKeyIsKnown` when the transaction must be taken back."""
     values = [
@@ -220,49 +222,53 @@ def _write(
         for e, digest in new
     ]  # fmt: skip
     if connection.vendor == "postgresql":
-        columns = zip(_OWN, zip(*values, strict=True), strict=True)
+        columns = zip(_ENTRY_COLUMNS, zip(*values, strict=True), strict=True)
         shared: dict[str, Any] = {"actor": actor.pk, "source": source, "now": now, "size": len(new)}
         with connection.cursor() as cursor:
-            cursor.execute(_APPEND, shared | {name: rows.array(column) for name, column in columns})
-            batch, written, last = cursor.fetchone()
-        if written < len(new):
-            raise _SomeKeyIsKnown
+            cursor.execute(
+                _APPEND_SQL, shared | {name: bulk.to_pg_array(column) for name, column in columns}
+            )
+            batch, written_count, last = cursor.fetchone()
+        if written_count < len(new):
+            raise _DuplicateKey
         return batch, last
     # One writer: what is not there now is not there when it is written.
     if Event.objects.filter(actor=actor, key__in=[entry.key for entry, _ in new]).exists():
-        raise _SomeKeyIsKnown
-    made = Batch.objects.create(actor=actor, source=source, recorded_at=now, size=len(new))
-    rows.insert(
+        raise _DuplicateKey
+    batch_row = Batch.objects.create(actor=actor, source=source, recorded_at=now, size=len(new))
+    bulk.bulk_upsert(
         Event,
-        ("batch_id", "actor_id", "recorded_at", *_OWN),
-        [(made.pk, actor.pk, now, *row) for row in values],
+        ("batch_id", "actor_id", "recorded_at", *_ENTRY_COLUMNS),
+        [(batch_row.pk, actor.pk, now, *row) for row in values],
     )
-    return made.pk, Event.objects.order_by("-id").values_list("id", flat=True)[0]
+    return batch_row.pk, Event.objects.order_by("-id").values_list("id", flat=True)[0]
 
 
-def slices(*, at_most: int, upto: Position | None = None) -> Iterator[Slice]:
+def iter_slices(*, at_most: int, up_to: LogPosition | None = None) -> Iterator[Slice]:
     """The whole settled log (up to and including `upto`), slice by slice from its first event."""
-    part = read(after=Position(), at_most=at_most, upto=upto)
-    while part is not None:
-        yield part
-        part = read(after=part.end, at_most=at_most, upto=upto)
+    log_slice = read_slice(after=LogPosition(), at_most=at_most, up_to=up_to)
+    while log_slice is not None:
+        yield log_slice
+        log_slice = read_slice(after=log_slice.end, at_most=at_most, up_to=up_to)
 
 
-def read(*, after: Position, at_most: int, upto: Position | None = None) -> Slice | None:
+def read_slice(
+    *, after: LogPosition, at_most: int, up_to: LogPosition | None = None
+) -> Slice | None:
     """The next settled events after a position (and not after `upto`): about `at_most` of them, but whole batches.
 
     None where there are none.
     """
-    part = _select(after=after, limit=at_most, upto=upto)
-    if not part.size:
+    records = _select_events(after=after, limit=at_most, up_to=up_to)
+    if not records.size:
         return None
-    if part.size == at_most:  # perhaps cut inside a batch: take that batch's remainder as well
-        last = part[-1]
-        end = Position(xid=int(last["xid"]), event=int(last["event"]))
-        part = np.concatenate([part, _select(after=end, batch=int(last["batch"]))])
+    if records.size == at_most:  # perhaps cut inside a batch: take that batch's remainder as well
+        last = records[-1]
+        end = LogPosition(xid=int(last["xid"]), event=int(last["event"]))
+        records = np.concatenate([records, _select_events(after=end, batch=int(last["batch"]))])
 
     def column(name: str) -> NDArray[np.int64]:
-        return np.ascontiguousarray(part[name], dtype=np.int64)
+        return np.ascontiguousarray(records[name], dtype=np.int64)
 
     return Slice(
         event=column("event"),
@@ -275,85 +281,85 @@ def read(*, after: Position, at_most: int, upto: Position | None = None) -> Slic
         actor=column("actor"),
         cohort=column("cohort"),
         admissible=column("admissible") == 1,
-        score=np.ascontiguousarray(part["score"], dtype=np.float64),
+        score=np.ascontiguousarray(records["score"], dtype=np.float64),
         runs=column("runs").astype(np.float64),
         at_days=column("micros") / 86_400e6,
-        tags=_tags(column("event"), column("kind")),
+        tags=_load_tags(column("event"), column("kind")),
     )
 
 
-def _tags(event: NDArray[np.int64], kind: NDArray[np.int64]) -> list[tuple[str, ...]]:
+def _load_tags(event: NDArray[np.int64], kind: NDArray[np.int64]) -> list[tuple[str, ...]]:
     """The tags of each event that is a rating; the others' concern nobody here."""
     tags: list[tuple[str, ...]] = [()] * event.size
-    places = np.flatnonzero(kind == kinds.Kind.RATING).tolist()
-    for part in itertools.batched(places, 5000):
-        at = {int(event[place]): place for place in part}
-        found = Event.objects.filter(pk__in=list(at)).values_list("id", "tags")
-        for pk, given in found:
-            tags[at[pk]] = tuple(given)
+    indices = np.flatnonzero(kind == evidence_kinds.EvidenceKind.RATING).tolist()
+    for chunk in itertools.batched(indices, 5000):
+        index_by_event = {int(event[index]): index for index in chunk}
+        tag_rows = Event.objects.filter(pk__in=list(index_by_event)).values_list("id", "tags")
+        for pk, event_tags in tag_rows:
+            tags[index_by_event[pk]] = tuple(event_tags)
     return tags
 
 
-def count(*, upto: Position) -> int:
+def count_events(*, up_to: LogPosition) -> int:
     """How many events stand in the log up to and including a position."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM evidence_event WHERE (xid, id) <= (%s, %s)",
-            [upto.xid, upto.event],
+            [up_to.xid, up_to.event],
         )
         return int(cursor.fetchone()[0])
 
 
-def check_clock() -> None:
+def check_cluster() -> None:
     """Refuse to go on in a log that was restored into another cluster; see `settled.check_clock`."""
-    settled.check_clock(table="evidence_event")
+    watermark.check_cluster(table="evidence_event")
 
 
-def xid_of(event: int) -> int:
+def get_xid(event: int) -> int:
     """The transaction that wrote an event (0 on SQLite)."""
     return Event.objects.values_list("xid", flat=True).get(pk=event)
 
 
-def days(moments: Sequence[datetime]) -> NDArray[np.float64]:
+def to_epoch_days(moments: Sequence[datetime]) -> NDArray[np.float64]:
     """Days since 1970-01-01 UTC, exact to the microsecond they are stored with; a naive time is UTC."""
-    return np.array([_micros(moment) for moment in moments], dtype=np.int64) / 86_400e6
+    return np.array([_to_epoch_micros(moment) for moment in moments], dtype=np.int64) / 86_400e6
 
 
-def _select(
+def _select_events(
     *,
-    after: Position,
+    after: LogPosition,
     limit: int | None = None,
     batch: int | None = None,
-    upto: Position | None = None,
+    up_to: LogPosition | None = None,
 ) -> NDArray[np.void]:
     """Events as records of `_RECORD`, in log order."""
     postgresql = connection.vendor == "postgresql"
     # SQLite, whose xid is 0 throughout, would search an index for the first of two columns and scan from there.
-    clauses = ["(xid, id) > (%s, %s)" if postgresql else "id > %s", settled.clause()]
-    arguments: list[Any] = _place(after)
+    clauses = ["(xid, id) > (%s, %s)" if postgresql else "id > %s", watermark.get_visible_sql()]
+    arguments: list[Any] = _to_arguments(after)
     if batch is not None:
         clauses, arguments = [*clauses, "batch_id = %s"], [*arguments, batch]
-    if upto is not None:
+    if up_to is not None:
         clauses.append("(xid, id) <= (%s, %s)" if postgresql else "id <= %s")
-        arguments += _place(upto)
+        arguments += _to_arguments(up_to)
     order = "xid, id" if postgresql else "id"
-    sql = f"{_READ[connection.vendor]} WHERE {' AND '.join(clauses)} ORDER BY {order}"
+    sql = f"{_READ_SQL[connection.vendor]} WHERE {' AND '.join(clauses)} ORDER BY {order}"
     if limit is not None:
         sql, arguments = f"{sql} LIMIT %s", [*arguments, limit]
     with connection.cursor() as cursor:
         if postgresql:
-            return _copied(cursor, sql, arguments)
+            return _copy_rows(cursor, sql, arguments)
         cursor.execute(sql, arguments)
-        return np.array(cursor.fetchall(), dtype=_RECORD)
+        return np.array(cursor.fetchall(), dtype=_RECORD_DTYPE)
 
 
-def _place(position: Position) -> list[int]:
+def _to_arguments(position: LogPosition) -> list[int]:
     if connection.vendor == "postgresql":
         return [position.xid, position.event]
     return [position.event]
 
 
-def _copied(cursor: Any, sql: str, arguments: Sequence[Any]) -> NDArray[np.void]:
+def _copy_rows(cursor: Any, sql: str, arguments: Sequence[Any]) -> NDArray[np.void]:
     """The rows of a query all of whose columns take eight bytes and none is NULL, in PostgreSQL's binary format: a
     header, then for each row the number of its columns, and each column after its length.
     """
@@ -361,9 +367,11 @@ def _copied(cursor: Any, sql: str, arguments: Sequence[Any]) -> NDArray[np.void]
     # The driver's own cursor: Django's, when it logs queries, takes no arguments here.
     with connection.wrap_database_errors, cursor.cursor.copy(statement, arguments) as copy:
         raw = b"".join(copy)
-    return np.frombuffer(raw[_HEADER:-_TRAILER], dtype=_COPIED)[list(_RECORD.names or ())]
+    return np.frombuffer(raw[_COPY_HEADER_BYTES:-_COPY_TRAILER_BYTES], dtype=_COPY_DTYPE)[
+        list(_RECORD_DTYPE.names or ())
+    ]
 
 
-def _micros(moment: datetime) -> int:
+def _to_epoch_micros(moment: datetime) -> int:
     since = moment - (_EPOCH if moment.tzinfo is not None else _NAIVE_EPOCH)
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

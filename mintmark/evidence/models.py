@@ -5,9 +5,9 @@ from typing import ClassVar
 from django.db import models
 
 from mintmark.accounts.models import Principal
-from mintmark.core import kinds
-from mintmark.database import seals
+from mintmark.common import evidence_kinds
 from mintmark.registry.models import Assistant, Prompt, Ritual
+from mintmark.storage import checkpoints
 
 
 class Batch(models.Model):
@@ -34,7 +34,9 @@ class Event(models.Model):
     """
 
     batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="events")
-    kind = models.PositiveSmallIntegerField(choices=[(k.value, k.name.lower()) for k in kinds.Kind])
+    kind = models.PositiveSmallIntegerField(
+        choices=[(k.value, k.name.lower()) for k in evidence_kinds.EvidenceKind]
+    )
     prompt = models.ForeignKey(
         Prompt, on_delete=models.PROTECT, related_name="events", db_index=False
     )
@@ -79,5 +81,5 @@ class Event(models.Model):
         return f"event {self.pk}"
 
 
-class Seal(seals.Seal):
+class Seal(checkpoints.Checkpoint):
     """One link of the chain over the events; see `evidence.seals`."""

@@ -5,19 +5,19 @@ from collections.abc import Callable, Iterator
 
 from django.db.models import Count, F, Q, Sum
 
-from mintmark.core import splits
-from mintmark.database import findings
-from mintmark.database.findings import Finding
+from mintmark.common import revenue_split
+from mintmark.deployments.models import Injection
 from mintmark.registry import entitlements
 from mintmark.registry.models import Entitlement, Prompt
-from mintmark.tokens import house
+from mintmark.storage import audit_results
+from mintmark.storage.audit_results import InvariantResult
+from mintmark.tokens import system_accounts
 from mintmark.tokens.models import Account, Entry, Transfer
 from mintmark.vault.models import ForeignPrompt
 
 from .models import (
     ForeignHolder,
     ForeignRoyalty,
-    Injection,
     PromptTokenListing,
     Purchase,
     RoyaltyTerm,
@@ -31,39 +31,39 @@ APPEND_ONLY = (
 )  # fmt: skip
 
 
-def audit(*, progress: Callable[[str], None] = lambda _: None) -> list[Finding]:
+def audit(*, progress: Callable[[str], None] = lambda _: None) -> list[InvariantResult]:
     """Check every invariant of trade; reads everything and changes nothing."""
-    found = []
+    results = []
     for check in (
-        _terms_stay,
-        _purchases_are_paid,
-        _transfers_have_a_cause,
-        _entitlements_are_bought,
-        _warranties_are_settled_once,
-        _escrow_holds_what_waits,
-        _royalties_are_within_the_whole,
-        _owed_abroad,
-        _nothing_dead_is_served,
+        _check_append_only,
+        _check_purchases_paid,
+        _check_transfers_caused,
+        _check_entitlements_bought,
+        _check_warranties_closed_once,
+        _check_escrow_balances,
+        _check_royalty_rates,
+        _check_foreign_royalties,
+        _check_withdrawn_not_served,
     ):
-        finding = check()
-        progress(finding.says)
-        found.append(finding)
-    return found
+        result = check()
+        progress(result.description)
+        results.append(result)
+    return results
 
 
-def _terms_stay() -> Finding:
-    return findings.append_only(
+def _check_append_only() -> InvariantResult:
+    return audit_results.check_append_only(
         APPEND_ONLY,
         code="market_append_only",
-        says="triggers refuse to change what was agreed and bought",
+        description="triggers refuse to change what was agreed and bought",
     )
 
 
-def _purchases_are_paid() -> Finding:
+def _check_purchases_paid() -> InvariantResult:
     """For each transfer: what its purchases cost is what the buyer paid, less what came back to him in it."""
     totals = Purchase.objects.values("transfer", "buyer").annotate(paid=Sum("price_micro"))
 
-    def broken() -> Iterator[str]:
+    def find_violations() -> Iterator[str]:
         known = dict(
             Transfer.objects.filter(cause=Transfer.Cause.PURCHASE).values_list("pk", "actor")
         )
@@ -82,76 +82,78 @@ def _purchases_are_paid() -> Finding:
             elif not 0 <= outflow[transfer] <= paid:
                 yield f"transfer {transfer}: {outflow[transfer]} micro-tokens left wallets, for {paid}"
 
-    return Finding(
+    return InvariantResult(
         code="purchases_paid",
-        says="every purchase has the transfer that paid for it",
+        description="every purchase has the transfer that paid for it",
         checked=Purchase.objects.count(),
-        broken=findings.first(broken()),
+        broken=audit_results.take_first(find_violations()),
     )
 
 
-def _transfers_have_a_cause() -> Finding:
-    bought = Transfer.objects.filter(cause=Transfer.Cause.PURCHASE)
-    settling = [Transfer.Cause.RELEASE, Transfer.Cause.REFUND]
-    settled = Transfer.objects.filter(cause__in=settling)
+def _check_transfers_caused() -> InvariantResult:
+    purchase_transfers = Transfer.objects.filter(cause=Transfer.Cause.PURCHASE)
+    warranty_causes = [Transfer.Cause.RELEASE, Transfer.Cause.REFUND]
+    warranty_transfers = Transfer.objects.filter(cause__in=warranty_causes)
 
-    def broken() -> Iterator[str]:
+    def find_violations() -> Iterator[str]:
         with_purchase = set(Purchase.objects.values_list("transfer_id", flat=True))
-        for pk in bought.values_list("pk", flat=True):
+        for pk in purchase_transfers.values_list("pk", flat=True):
             if pk not in with_purchase:
                 yield f"transfer {pk} paid for a purchase that there is not"
         with_warranty = set(
             Warranty.objects.exclude(transfer=None).values_list("transfer_id", flat=True)
         )
-        for pk in settled.values_list("pk", flat=True):
+        for pk in warranty_transfers.values_list("pk", flat=True):
             if pk not in with_warranty:
                 yield f"transfer {pk} settled a warranty that there is not"
 
-    return Finding(
+    return InvariantResult(
         code="transfers_caused",
-        says="every transfer of a sale has its purchase or its warranty",
-        checked=bought.count() + settled.count(),
-        broken=findings.first(broken()),
+        description="every transfer of a sale has its purchase or its warranty",
+        checked=purchase_transfers.count() + warranty_transfers.count(),
+        broken=audit_results.take_first(find_violations()),
     )
 
 
-def _entitlements_are_bought() -> Finding:
+def _check_entitlements_bought() -> InvariantResult:
     """Both ways: what was bought is granted to the buying team, and what is granted as bought has a purchase."""
     granted = Entitlement.objects.filter(reason=entitlements.BOUGHT)
 
-    def broken() -> Iterator[str]:
+    def find_violations() -> Iterator[str]:
         for pk in granted.filter(purchase=None).values_list("pk", flat=True):
             yield f"entitlement {pk} says that it was bought, and no purchase has it"
-        astray = Purchase.objects.exclude(
+        mismatched = Purchase.objects.exclude(
             entitlement__prompt=F("prompt"), entitlement__team=F("team")
         )
-        for pk in astray.values_list("pk", flat=True):
+        for pk in mismatched.values_list("pk", flat=True):
             yield f"purchase {pk} has an entitlement of another team or prompt"
         for purchase in Purchase.objects.exclude(listing__prompt=F("prompt")):
             yield f"purchase {purchase.pk} is of another prompt than its listing"
-        lost = Purchase.objects.exclude(pk__in=Purchase.objects.filter(entitlement__pk__gt=0))
-        for pk in lost.values_list("pk", flat=True):
+        without_entitlement = Purchase.objects.exclude(
+            pk__in=Purchase.objects.filter(entitlement__pk__gt=0)
+        )
+        for pk in without_entitlement.values_list("pk", flat=True):
             yield f"purchase {pk} has no entitlement"
 
-    return Finding(
+    return InvariantResult(
         code="entitlements_bought",
-        says="every purchase has its entitlement, and every entitlement that was bought its purchase",
+        description="every purchase has its entitlement, and every entitlement that was bought its purchase",
         checked=granted.count(),
-        broken=findings.first(broken()),
+        broken=audit_results.take_first(find_violations()),
     )
 
 
-def _warranties_are_settled_once() -> Finding:
+def _check_warranties_closed_once() -> InvariantResult:
     """A settled warranty moved its price out of its escrow, once; a refund ended the entitlement."""
 
-    def broken() -> Iterator[str]:
-        settled = Warranty.objects.exclude(state=Warranty.State.OPEN)
-        for warranty in settled.select_related("purchase__entitlement").iterator(chunk_size=2_000):
+    def find_violations() -> Iterator[str]:
+        closed = Warranty.objects.exclude(state=Warranty.State.OPEN)
+        for warranty in closed.select_related("purchase__entitlement").iterator(chunk_size=2_000):
             price = warranty.purchase.price_micro
-            out = Entry.objects.filter(
+            outflow = Entry.objects.filter(
                 transfer=warranty.transfer_id, account=warranty.escrow, amount_micro=-price
             )
-            if not out.exists():
+            if not outflow.exists():
                 yield f"warranty {warranty.pk} is {warranty.state}, and its price never left the escrow"
             if (
                 warranty.state == Warranty.State.FAILED
@@ -162,57 +164,61 @@ def _warranties_are_settled_once() -> Finding:
             if sum(amount for _, amount in warranty.split) != warranty.purchase.price_micro:
                 yield f"warranty {warranty.pk}: its split does not sum to the price"
 
-    return Finding(
+    return InvariantResult(
         code="warranties_settled",
-        says="every warranty is open, or was settled by one transfer",
+        description="every warranty is open, or was settled by one transfer",
         checked=Warranty.objects.count(),
-        broken=findings.first(broken()),
+        broken=audit_results.take_first(find_violations()),
     )
 
 
-def _escrow_holds_what_waits() -> Finding:
-    waiting = {
+def _check_escrow_balances() -> InvariantResult:
+    expected_micro = {
         row["escrow"]: row["price"]
         for row in Warranty.objects.filter(state=Warranty.State.OPEN)
         .values("escrow")
         .annotate(price=Sum("purchase__price_micro"))
     }
-    held = Account.objects.filter(kind=Account.Kind.ESCROW).values_list("pk", "balance_micro")
-    return Finding(
+    escrow_accounts = Account.objects.filter(kind=Account.Kind.ESCROW).values_list(
+        "pk", "balance_micro"
+    )
+    return InvariantResult(
         code="escrow",
-        says="the escrow holds the prices that wait for a warranty, and nothing else",
-        checked=len(held),
-        broken=findings.first(
-            f"escrow {pk} holds {balance} micro-tokens, and {waiting.get(pk, 0)} wait there"
-            for pk, balance in held
-            if balance != waiting.get(pk, 0)
+        description="the escrow holds the prices that wait for a warranty, and nothing else",
+        checked=len(escrow_accounts),
+        broken=audit_results.take_first(
+            f"escrow {pk} holds {balance} micro-tokens, and {expected_micro.get(pk, 0)} wait there"
+            for pk, balance in escrow_accounts
+            if balance != expected_micro.get(pk, 0)
         ),
     )
 
 
-def _royalties_are_within_the_whole() -> Finding:
+def _check_royalty_rates() -> InvariantResult:
     """A term is between a fork and its own parent, of another team; its rate is below the whole."""
     terms = RoyaltyTerm.objects.all()
     wrong = terms.exclude(ancestor=F("prompt__parent")) | terms.filter(
-        Q(rate_bp__gte=splits.BASIS_POINTS) | Q(prompt__team=F("ancestor__team"))
+        Q(rate_bp__gte=revenue_split.BASIS_POINTS) | Q(prompt__team=F("ancestor__team"))
     )
-    return Finding(
+    return InvariantResult(
         code="royalties",
-        says="every royalty is owed to the parent of a fork, at a rate below the whole",
+        description="every royalty is owed to the parent of a fork, at a rate below the whole",
         checked=terms.count(),
-        broken=findings.first(
+        broken=audit_results.take_first(
             f"royalty {pk} is not between a fork and its parent"
             for pk in wrong.values_list("pk", flat=True)
         ),
     )
 
 
-def _owed_abroad() -> Finding:
+def _check_foreign_royalties() -> InvariantResult:
     """What is owed abroad is owed for what came from there, to somebody of there; only treasurers pay it out."""
 
-    def broken() -> Iterator[str]:
-        came = ForeignPrompt.objects.filter(registered=True).values("prompt")
-        for pk in ForeignRoyalty.objects.exclude(prompt__in=came).values_list("pk", flat=True):
+    def find_violations() -> Iterator[str]:
+        imported_prompts = ForeignPrompt.objects.filter(registered=True).values("prompt")
+        for pk in ForeignRoyalty.objects.exclude(prompt__in=imported_prompts).values_list(
+            "pk", flat=True
+        ):
             yield f"foreign royalty {pk} is of a prompt that came with no bundle"
         holders = ForeignHolder.objects.values("principal")
         for pk in ForeignRoyalty.objects.exclude(holder__in=holders).values_list("pk", flat=True):
@@ -222,43 +228,45 @@ def _owed_abroad() -> Finding:
             Account.objects.filter(pk__in=wallets).values_list("pk", flat=True)
         ):
             yield f"principal {pk} of another installation has no wallet"
-        settled = Entry.objects.filter(transfer__cause=Transfer.Cause.SETTLEMENT)
-        for transfer, account, amount in settled.values_list("transfer", "account", "amount_micro"):
-            expected = account in wallets if amount < 0 else account == house.ISSUANCE
+        settlement_entries = Entry.objects.filter(transfer__cause=Transfer.Cause.SETTLEMENT)
+        for transfer, account, amount in settlement_entries.values_list(
+            "transfer", "account", "amount_micro"
+        ):
+            expected = account in wallets if amount < 0 else account == system_accounts.ISSUANCE
             if not expected:
                 yield f"transfer {transfer} settled what nobody of another installation was owed"
         spent = Entry.objects.filter(account__in=wallets, amount_micro__lt=0)
-        odd = spent.exclude(transfer__cause=Transfer.Cause.SETTLEMENT)
-        for transfer in odd.values_list("transfer", flat=True):
+        unexpected = spent.exclude(transfer__cause=Transfer.Cause.SETTLEMENT)
+        for transfer in unexpected.values_list("transfer", flat=True):
             yield f"transfer {transfer} spent what is owed to somebody of another installation"
 
-    return Finding(
+    return InvariantResult(
         code="owed_abroad",
-        says="what is owed abroad is owed for what came from there, and leaves wallets by settlements alone",
+        description="what is owed abroad is owed for what came from there, and leaves wallets by settlements alone",
         checked=ForeignRoyalty.objects.count(),
-        broken=findings.first(broken()),
+        broken=audit_results.take_first(find_violations()),
     )
 
 
-def _nothing_dead_is_served() -> Finding:
+def _check_withdrawn_not_served() -> InvariantResult:
     """What was entombed stands on no market and in no slot; no slot has two prompts."""
 
-    def broken() -> Iterator[str]:
-        dead = Prompt.objects.filter(tombstone__isnull=False)
-        for pk in PromptTokenListing.objects.filter(prompt__in=dead, withdrawn_at=None).values_list(
-            "pk", flat=True
-        ):
+    def find_violations() -> Iterator[str]:
+        withdrawn = Prompt.objects.filter(tombstone__isnull=False)
+        for pk in PromptTokenListing.objects.filter(
+            prompt__in=withdrawn, withdrawn_at=None
+        ).values_list("pk", flat=True):
             yield f"listing {pk} offers a prompt that was withdrawn for good"
         active = Injection.objects.filter(ended_at=None)
-        for pk in active.filter(prompt__in=dead).values_list("pk", flat=True):
+        for pk in active.filter(prompt__in=withdrawn).values_list("pk", flat=True):
             yield f"injection {pk} has a prompt at work that was withdrawn for good"
-        twice = active.values("assistant", "slot").annotate(n=Count("pk")).filter(n__gt=1)
-        for row in twice:
+        shared_slots = active.values("assistant", "slot").annotate(n=Count("pk")).filter(n__gt=1)
+        for row in shared_slots:
             yield f"slot {row['slot']} of assistant {row['assistant']} has {row['n']} prompts"
 
-    return Finding(
+    return InvariantResult(
         code="serving",
-        says="nothing that was withdrawn for good is offered or at work",
+        description="nothing that was withdrawn for good is offered or at work",
         checked=Injection.objects.filter(ended_at=None).count(),
-        broken=findings.first(broken()),
+        broken=audit_results.take_first(find_violations()),
     )

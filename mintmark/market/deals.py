@@ -11,56 +11,49 @@ from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 
-from mintmark.core import errors, money, splits
-from mintmark.database import rows, steps
+from mintmark.common import amounts, errors, revenue_split
+from mintmark.deployments.mandates import SpendingLimits
 from mintmark.registry.models import Entitlement
-from mintmark.tokens import book, house
-from mintmark.tokens.book import Leg, Order, Posted
+from mintmark.storage import bulk, named_sql
+from mintmark.tokens import book, system_accounts
+from mintmark.tokens.book import Leg, Posting, TransferOrder
 from mintmark.tokens.models import Account, Transfer
 
+from .listing_snapshot import ListingSnapshot
 from .policy import MarketPolicy
-from .terms import Terms
 
-_STEPS = steps.read(Path(__file__).parent / "buy.sqlite.sql")
-_CALL = (
+_SQLITE_STEPS = named_sql.load_statements(Path(__file__).parent / "buy.sqlite.sql")
+_MARKET_BUY_SQL = (
     "SELECT transfer, is_new FROM market_buy(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, "
     "%s, %s, %s)"
 )
 # Exact fractions take their time, and most sales are of what was sold at that price before.
-_split = functools.lru_cache(maxsize=10_000)(splits.split)
+_split_price = functools.lru_cache(maxsize=10_000)(revenue_split.split_price)
 # Chance only spreads sales over the shards of the house's accounts; nothing that is told depends on it.
-_SPREAD = random.Random()
+_SHARD_RNG = random.Random()
 
 
-class PriceChanged(errors.Refusal):
+class PriceChanged(errors.DomainError):
     """The listing is not offered at this price now: it was repriced or withdrawn. Nothing was charged."""
 
     code = "price_changed"
 
 
-class AlreadyOwned(errors.Refusal):
+class AlreadyOwned(errors.DomainError):
     """The team may use the prompt already: it is its own, was bought, or was granted; or the buyer sells it himself.
     Nothing was charged."""
 
     code = "already_owned"
 
 
-class OverLimit(errors.Refusal):
+class OverLimit(errors.DomainError):
     """A purchase beyond what the assistant may spend by itself; a person has to confirm it."""
 
     code = "over_limit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What the buyer may spend by himself, in micro-tokens: on one purchase, and on a day of UTC."""
-
-    per_purchase_micro: int
-    per_day_micro: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class EscrowedPrice:
     """A price that waits in the account `escrow` until `ends_at`; `split` is who gets it then, as JSON."""
 
     escrow: int
@@ -69,188 +62,204 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deal:
+class PurchaseOrder:
     """A purchase about to be made. `paid`, in micro-tokens, and `waiting` are in the order of `terms`."""
 
     buyer: int
     team: int
-    terms: tuple[Terms, ...]
-    paid: tuple[int, ...]
-    order: Order
+    snapshots: tuple[ListingSnapshot, ...]
+    charged_micro: tuple[int, ...]
+    transfer_order: TransferOrder
     prompt_set: int | None
-    limits: Limits | None
-    waiting: tuple[Waiting | None, ...]
+    limits: SpendingLimits | None
+    escrowed: tuple[EscrowedPrice | None, ...]
 
 
-def drawn_up(
+def build_order(
     *,
     policy: MarketPolicy,
     buyer: int,
     team: int,
-    terms: Sequence[Terms],
-    paid: Sequence[int],
+    snapshots: Sequence[ListingSnapshot],
+    charged_micro: Sequence[int],
     prompt_set: int | None,
-    key: str,
-    asked: str,
-    limits: Limits | None,
+    idempotency_key: str,
+    request_fingerprint: str,
+    limits: SpendingLimits | None,
     now: datetime,
-) -> Deal:
+) -> PurchaseOrder:
     """The legs of a purchase: who pays and who gets now, and what waits in escrow for its warranty.
 
     `key` and `asked` are those of the transfer (see `book.Order`); `paid` is in micro-tokens, in the order of `terms`.
     """
-    treasury = house.shard(Account.Kind.TREASURY, rng=_SPREAD)
-    escrow = house.shard(Account.Kind.ESCROW, rng=_SPREAD)
-    legs = [Leg(buyer, -sum(paid))]
-    waiting: list[Waiting | None] = []
-    for one, price in zip(terms, paid, strict=True):
-        parts = _parts(policy=policy, terms=one, price_micro=price, treasury=treasury)
-        if one.warranty_days is None:
-            legs += parts
-            waiting.append(None)
+    treasury = system_accounts.pick_shard(Account.Kind.TREASURY, rng=_SHARD_RNG)
+    escrow = system_accounts.pick_shard(Account.Kind.ESCROW, rng=_SHARD_RNG)
+    legs = [Leg(buyer, -sum(charged_micro))]
+    escrowed: list[EscrowedPrice | None] = []
+    for snapshot, price in zip(snapshots, charged_micro, strict=True):
+        price_legs = _build_price_legs(
+            policy=policy, snapshot=snapshot, price_micro=price, treasury=treasury
+        )
+        if snapshot.warranty_days is None:
+            legs += price_legs
+            escrowed.append(None)
         else:
             legs.append(Leg(escrow, price))
-            ends_at = now + timedelta(days=one.warranty_days)
-            waiting.append(Waiting(escrow=escrow, split=json.dumps(parts), ends_at=ends_at))
-    more = f" and {len(terms) - 1} more" if len(terms) > 1 else ""
-    order = Order(
-        key=key,
-        asked=asked,
+            ends_at = now + timedelta(days=snapshot.warranty_days)
+            escrowed.append(
+                EscrowedPrice(escrow=escrow, split=json.dumps(price_legs), ends_at=ends_at)
+            )
+    suffix = f" and {len(snapshots) - 1} more" if len(snapshots) > 1 else ""
+    transfer_order = TransferOrder(
+        idempotency_key=idempotency_key,
+        request_fingerprint=request_fingerprint,
         cause=Transfer.Cause.PURCHASE,
         actor=buyer,
         legs=legs,
-        memo=f"{terms[0].reference[:180]}{more}",
+        memo=f"{snapshots[0].reference[:180]}{suffix}",
     )
-    return Deal(
+    return PurchaseOrder(
         buyer=buyer,
         team=team,
-        terms=tuple(terms),
-        paid=tuple(paid),
-        order=order,
+        snapshots=tuple(snapshots),
+        charged_micro=tuple(charged_micro),
+        transfer_order=transfer_order,
         prompt_set=prompt_set,
         limits=limits,
-        waiting=tuple(waiting),
+        escrowed=tuple(escrowed),
     )
 
 
-def _parts(*, policy: MarketPolicy, terms: Terms, price_micro: int, treasury: int) -> list[Leg]:
-    parted = _split(
+def _build_price_legs(
+    *, policy: MarketPolicy, snapshot: ListingSnapshot, price_micro: int, treasury: int
+) -> list[Leg]:
+    price_split = _split_price(
         price_micro=price_micro,
         fee_bp=policy.fee_bp,
-        royalties=terms.royalties,
+        royalties=snapshot.royalties,
         royalty_cap_bp=policy.royalty_cap_bp,
     )
-    owed = zip(terms.royalties, parted.royalties_micro, strict=True)
+    royalty_amounts = zip(snapshot.royalties, price_split.royalties_micro, strict=True)
     legs = [
-        Leg(treasury, parted.fee_micro),
-        *[Leg(royalty.holder, amount) for royalty, amount in owed],
-        Leg(terms.seller, parted.seller_micro),
+        Leg(treasury, price_split.fee_micro),
+        *[Leg(royalty.holder, amount) for royalty, amount in royalty_amounts],
+        Leg(snapshot.seller, price_split.seller_micro),
     ]
     return [leg for leg in legs if leg.amount_micro]
 
 
-def post(deal: Deal, *, now: datetime) -> Posted:
+def post_order(order: PurchaseOrder, *, now: datetime) -> Posting:
     """Make the purchase in one transaction, or leave nothing of it."""
-    book.check(deal.order)
-    with book.refusals(deal.order):
+    book.check_balanced(order.transfer_order)
+    with book.translate_errors(order.transfer_order):
         if connection.vendor == "postgresql":
-            return _post_at_once(deal, now=now)
+            return _post_postgresql(order, now=now)
         with transaction.atomic():
-            return _post_step_by_step(deal, now=now)
+            return _post_sqlite(order, now=now)
 
 
-def _post_at_once(deal: Deal, *, now: datetime) -> Posted:
-    order, one_by_one, column = deal.order, deal.terms, rows.array
-    legs = book.moves(order)
+def _post_postgresql(order: PurchaseOrder, *, now: datetime) -> Posting:
+    transfer_order, snapshots, to_array = order.transfer_order, order.snapshots, bulk.to_pg_array
+    legs = book.net_legs(transfer_order)
     arguments: list[Any] = [
-        order.key, order.digest, order.memo, deal.buyer, deal.team, now,
-        column([leg.account for leg in legs]), column([leg.amount_micro for leg in legs]),
-        column([one.listing for one in one_by_one]), column([one.prompt for one in one_by_one]),
-        column([one.parties for one in one_by_one]), column([one.price_micro for one in one_by_one]),
-        column(deal.paid), deal.prompt_set,
-        _day(now), deal.limits.per_day_micro if deal.limits is not None else None,
-        column([waits and waits.escrow for waits in deal.waiting]),
-        column([waits and waits.split for waits in deal.waiting]),
-        column([waits and waits.ends_at for waits in deal.waiting]),
+        transfer_order.idempotency_key, transfer_order.digest, transfer_order.memo, order.buyer, order.team, now,
+        to_array([leg.account for leg in legs]), to_array([leg.amount_micro for leg in legs]),
+        to_array([snapshot.listing for snapshot in snapshots]), to_array([snapshot.prompt for snapshot in snapshots]),
+        to_array([snapshot.payees_fingerprint for snapshot in snapshots]),
+        to_array([snapshot.price_micro for snapshot in snapshots]), to_array(order.charged_micro), order.prompt_set,
+        _get_day_start(now), order.limits.per_day_micro if order.limits is not None else None,
+        to_array([escrow and escrow.escrow for escrow in order.escrowed]),
+        to_array([escrow and escrow.split for escrow in order.escrowed]),
+        to_array([escrow and escrow.ends_at for escrow in order.escrowed]),
     ]  # fmt: skip
     try:
-        with book.whole(), connection.cursor() as cursor:
-            cursor.execute(_CALL, arguments)
+        with book.atomic_statement(), connection.cursor() as cursor:
+            cursor.execute(_MARKET_BUY_SQL, arguments)
             transfer, is_new = cursor.fetchone()
-    except DatabaseError as failed:
-        state = getattr(failed.__cause__, "sqlstate", None)
+    except DatabaseError as error:
+        state = getattr(error.__cause__, "sqlstate", None)
         if state == "MM011":
-            raise _changed(deal) from None
+            raise _build_price_changed_error(order) from None
         if state == "MM012":
-            raise _owned(deal) from None
+            raise _build_already_owned_error(order) from None
         if state == "MM013":
-            raise _over_the_day(deal) from None
+            raise _build_daily_limit_error(order) from None
         if state == "MM014":
             raise _set_withdrawn() from None
         if state == "MM015":
             raise _mandate_lowered() from None
         raise
-    return Posted(transfer=transfer, is_new=is_new)
+    return Posting(transfer=transfer, is_new=is_new)
 
 
-def _post_step_by_step(deal: Deal, *, now: datetime) -> Posted:
-    posted = book.step_by_step(order=deal.order, now=now)
+def _post_sqlite(order: PurchaseOrder, *, now: datetime) -> Posting:
+    posted = book.post_sqlite(order=order.transfer_order, now=now)
     if not posted.is_new:
         return posted
-    moment = connection.ops.adapt_datetimefield_value
-    at = moment(now)
-    with book.bare_cursor() as cursor:
+    to_column = connection.ops.adapt_datetimefield_value
+    bought_at = to_column(now)
+    with book.open_raw_cursor() as cursor:
         offered = (
-            deal.prompt_set is None
-            or cursor.execute(_STEPS["offered_set"], [deal.prompt_set]).fetchone()
+            order.prompt_set is None
+            or cursor.execute(_SQLITE_STEPS["offered_set"], [order.prompt_set]).fetchone()
         )
         if not offered:
             raise _set_withdrawn()
-        for one, paid, waits in zip(deal.terms, deal.paid, deal.waiting, strict=True):
-            if not cursor.execute(_STEPS["standing"], [one.listing, one.price_micro]).fetchone():
-                raise _changed(deal)
-            granted = cursor.execute(_STEPS["grant"], [one.prompt, deal.team, at]).fetchone()
+        for snapshot, price_micro, escrow in zip(
+            order.snapshots, order.charged_micro, order.escrowed, strict=True
+        ):
+            if not cursor.execute(
+                _SQLITE_STEPS["standing"], [snapshot.listing, snapshot.price_micro]
+            ).fetchone():
+                raise _build_price_changed_error(order)
+            granted = cursor.execute(
+                _SQLITE_STEPS["grant"], [snapshot.prompt, order.team, bought_at]
+            ).fetchone()
             if granted is None:
-                raise _owned(deal)
+                raise _build_already_owned_error(order)
             (purchase,) = cursor.execute(
-                _STEPS["bought"],
+                _SQLITE_STEPS["bought"],
                 [
-                    posted.transfer, one.listing, one.prompt, deal.prompt_set, deal.buyer, deal.team, paid,
-                    granted[0], at,
+                    posted.transfer, snapshot.listing, snapshot.prompt, order.prompt_set, order.buyer, order.team,
+                    price_micro, granted[0], bought_at,
                 ],
             ).fetchone()  # fmt: skip
-            if waits is not None:
+            if escrow is not None:
                 cursor.execute(
-                    _STEPS["warranted"],
-                    [purchase, waits.escrow, waits.split, moment(waits.ends_at)],
+                    _SQLITE_STEPS["warranted"],
+                    [purchase, escrow.escrow, escrow.split, to_column(escrow.ends_at)],
                 )
-        if deal.limits is not None:
-            mandate = cursor.execute(_STEPS["mandate"], [deal.buyer]).fetchone()
+        if order.limits is not None:
+            mandate = cursor.execute(_SQLITE_STEPS["mandate"], [order.buyer]).fetchone()
             if mandate is not None and (
-                mandate[0] < sum(deal.paid) or mandate[1] < deal.limits.per_day_micro
+                mandate[0] < sum(order.charged_micro) or mandate[1] < order.limits.per_day_micro
             ):
                 raise _mandate_lowered()
-            day = moment(_day(now))
-            (spent,) = cursor.execute(_STEPS["spent"], [deal.buyer, day]).fetchone()
-            if spent > deal.limits.per_day_micro:
-                raise _over_the_day(deal)
+            day = to_column(_get_day_start(now))
+            (spent,) = cursor.execute(_SQLITE_STEPS["spent"], [order.buyer, day]).fetchone()
+            if spent > order.limits.per_day_micro:
+                raise _build_daily_limit_error(order)
     return posted
 
 
-def _changed(deal: Deal) -> PriceChanged:
-    references = ", ".join(one.reference for one in deal.terms[:3])
+def _build_price_changed_error(order: PurchaseOrder) -> PriceChanged:
+    references = ", ".join(snapshot.reference for snapshot in order.snapshots[:3])
     return PriceChanged(
         f"{references}: repriced or withdrawn at that moment. Nothing was charged; look again."
     )
 
 
-def _owned(deal: Deal) -> AlreadyOwned:
-    held = set(
+def _build_already_owned_error(order: PurchaseOrder) -> AlreadyOwned:
+    owned_ids = set(
         Entitlement.objects.filter(
-            prompt__in=[one.prompt for one in deal.terms], team=deal.team, ended_at__isnull=True
+            prompt__in=[snapshot.prompt for snapshot in order.snapshots],
+            team=order.team,
+            ended_at__isnull=True,
         ).values_list("prompt_id", flat=True)
     )
-    names = ", ".join(one.reference for one in deal.terms if one.prompt in held)
+    names = ", ".join(
+        snapshot.reference for snapshot in order.snapshots if snapshot.prompt in owned_ids
+    )
     return AlreadyOwned(f"The team may use {names or 'this'} already. Nothing was charged.")
 
 
@@ -262,13 +271,13 @@ def _mandate_lowered() -> OverLimit:
     return OverLimit("The assistant's mandate was lowered at that moment.")
 
 
-def _over_the_day(deal: Deal) -> OverLimit:
-    assert deal.limits is not None
+def _build_daily_limit_error(order: PurchaseOrder) -> OverLimit:
+    assert order.limits is not None
     return OverLimit(
-        f"The assistant may spend {money.shown(deal.limits.per_day_micro)} tokens a day (UTC) by itself, and "
-        f"with these {money.shown(sum(deal.paid))} it would spend more."
+        f"The assistant may spend {amounts.format_tokens(order.limits.per_day_micro)} tokens a day (UTC) by itself, "
+        f"and with these {amounts.format_tokens(sum(order.charged_micro))} it would spend more."
     )
 
 
-def _day(now: datetime) -> datetime:
+def _get_day_start(now: datetime) -> datetime:
     return now.replace(hour=0, minute=0, second=0, microsecond=0)

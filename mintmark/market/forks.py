@@ -10,7 +10,7 @@ from django.db import transaction
 
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Role, Team
-from mintmark.core import errors
+from mintmark.common import errors
 from mintmark.registry import assistants, entitlements, prompts
 from mintmark.registry.models import Assistant, Prompt
 
@@ -18,12 +18,12 @@ from . import lineage
 from .lineage import LicenceForbids
 from .models import RoyaltyTerm
 
-_CHANGE = re.compile(r"@[a-z][a-z0-9-]{0,40}[+-]?")
-_MOST_CHANGES = 8
-_MOST_MATCHED = 4_000
+_CHANGE_PATTERN = re.compile(r"@[a-z][a-z0-9-]{0,40}[+-]?")
+_MAX_CHANGES = 8
+_MAX_MATCHED_LINES = 4_000
 
 
-class InvalidFork(errors.Refusal):
+class InvalidFork(errors.DomainError):
     """A fork can't be made as asked; nothing was registered."""
 
     code = "invalid_fork"
@@ -71,13 +71,13 @@ def fork(*, caller: Caller, parent: Prompt, draft: ForkDraft, team: Team, now: d
             )
         if draft.forked_by is not None:
             assistants.require_operator(caller=caller, team_id=draft.forked_by.team_id)
-        licence = _licence(parent=parent, draft=draft, team=team)
-        _check(parent, draft)
-        made = _made_before(parent=parent, draft=draft, team=team)
-        if made is not None:
-            return made
+        licence = _resolve_licence(parent=parent, draft=draft, team=team)
+        _check_draft(parent, draft)
+        existing = _find_existing_fork(parent=parent, draft=draft, team=team)
+        if existing is not None:
+            return existing
         child = prompts.register(
-            draft=prompts.Draft(
+            draft=prompts.PromptDraft(
                 namespace=draft.namespace,
                 name=draft.name,
                 text=draft.text,
@@ -93,16 +93,16 @@ def fork(*, caller: Caller, parent: Prompt, draft: ForkDraft, team: Team, now: d
             author=caller.principal,
             team=team,
         )
-        freeze(child, now=now)
+        record_royalty_terms(child, now=now)
     return child
 
 
-def freeze(child: Prompt, *, now: datetime) -> None:
+def record_royalty_terms(child: Prompt, *, now: datetime) -> None:
     """Keep what sales of a prompt just registered owe the seller of its parent, if that is another team's."""
     parent = child.parent
     if parent is None or parent.team_id == child.team_id:
         return
-    listing = lineage.listing_for(prompt=parent, team_id=child.team_id)
+    listing = lineage.find_applicable_listing(prompt=parent, team_id=child.team_id)
     if listing is not None and listing.royalty_bp:
         RoyaltyTerm.objects.get_or_create(
             prompt=child,
@@ -115,7 +115,7 @@ def freeze(child: Prompt, *, now: datetime) -> None:
         )
 
 
-def why_not(*, caller: Caller, parent: Prompt, team: Team | None) -> list[str]:
+def list_fork_obstacles(*, caller: Caller, parent: Prompt, team: Team | None) -> list[str]:
     """What stands in the way of a fork that the caller would make for `team`, in words; nothing if it may be made."""
     reasons = []
     if hasattr(parent, "tombstone"):
@@ -130,10 +130,10 @@ def why_not(*, caller: Caller, parent: Prompt, team: Team | None) -> list[str]:
         )
     team_id = team.pk if team is not None else None
     if (
-        lineage.is_of_others(prompt=parent, team_id=team_id)
-        and not lineage.terms_of(prompt=parent, team_id=team_id).allows_forks
+        lineage.is_third_party(prompt=parent, team_id=team_id)
+        and not lineage.get_licence_permissions(prompt=parent, team_id=team_id).allows_forks
     ):
-        licence = lineage.licence_of(prompt=parent, team_id=team_id)
+        licence = lineage.get_licence(prompt=parent, team_id=team_id)
         reasons.append(
             f"The licence of {parent.reference} ({licence}) does not allow changed texts to be passed on."
         )
@@ -151,9 +151,9 @@ def diff(*, before: str, after: str, context: int = 3) -> list[DiffLine]:
         return []
     shorter = min(len(old), len(new))
     first = next((n for n in range(shorter) if old[n] != new[n]), shorter)
-    left = shorter - first
-    last = next((n for n in range(left) if old[-1 - n] != new[-1 - n]), left)
-    if max(len(old), len(new)) - first - last > _MOST_MATCHED:
+    remaining = shorter - first
+    last = next((n for n in range(remaining) if old[-1 - n] != new[-1 - n]), remaining)
+    if max(len(old), len(new)) - first - last > _MAX_MATCHED_LINES:
         return [
             DiffLine(kind="@", text=""),
             *[DiffLine(kind=" ", text=line) for line in old[max(0, first - context) : first]],
@@ -163,46 +163,46 @@ def diff(*, before: str, after: str, context: int = 3) -> list[DiffLine]:
         ]
     around = slice(max(0, first - context), None)
     past = max(0, last - context)
-    lines = difflib.unified_diff(
+    diff_lines = difflib.unified_diff(
         old[around][: len(old[around]) - past], new[around][: len(new[around]) - past], lineterm="", n=context
     )  # fmt: skip
-    shown = [DiffLine(kind=line[0], text=line[1:]) for line in list(lines)[2:]]
-    return [DiffLine(kind="@", text="") if line.kind == "@" else line for line in shown]
+    result = [DiffLine(kind=line[0], text=line[1:]) for line in list(diff_lines)[2:]]
+    return [DiffLine(kind="@", text="") if line.kind == "@" else line for line in result]
 
 
-def _made_before(*, parent: Prompt, draft: ForkDraft, team: Team) -> Prompt | None:
+def _find_existing_fork(*, parent: Prompt, draft: ForkDraft, team: Team) -> Prompt | None:
     """The newest of the line, if it is this fork: asking twice for one fork registers one."""
-    line = Prompt.objects.filter(namespace=draft.namespace, name=draft.name)
-    newest = line.select_related("team").order_by("-revision").first()
+    revisions = Prompt.objects.filter(namespace=draft.namespace, name=draft.name)
+    newest = revisions.select_related("team").order_by("-revision").first()
     if newest is None or newest.team_id != team.pk or newest.parent_id != parent.pk:
         return None
     return newest if newest.text == draft.text else None
 
 
-def _licence(*, parent: Prompt, draft: ForkDraft, team: Team) -> str:
-    if not lineage.is_of_others(prompt=parent, team_id=team.pk):
+def _resolve_licence(*, parent: Prompt, draft: ForkDraft, team: Team) -> str:
+    if not lineage.is_third_party(prompt=parent, team_id=team.pk):
         return draft.licence or parent.licence
-    theirs = lineage.licence_of(prompt=parent, team_id=team.pk)
-    allowed = lineage.terms_of(prompt=parent, team_id=team.pk)
-    if not allowed.allows_forks:
+    parent_licence = lineage.get_licence(prompt=parent, team_id=team.pk)
+    permissions = lineage.get_licence_permissions(prompt=parent, team_id=team.pk)
+    if not permissions.allows_forks:
         raise LicenceForbids(
-            f"The licence of {parent.reference} ({theirs}) does not allow changed texts to be passed on."
+            f"The licence of {parent.reference} ({parent_licence}) does not allow changed texts to be passed on."
         )
-    if allowed.forks_keep_it and draft.licence not in ("", theirs):
+    if permissions.forks_keep_licence and draft.licence not in ("", parent_licence):
         raise LicenceForbids(
-            f"Forks of {parent.reference} stay under its licence, {theirs}, not {draft.licence[:64]}."
+            f"Forks of {parent.reference} stay under its licence, {parent_licence}, not {draft.licence[:64]}."
         )
-    return draft.licence or theirs
+    return draft.licence or parent_licence
 
 
-def _check(parent: Prompt, draft: ForkDraft) -> None:
+def _check_draft(parent: Prompt, draft: ForkDraft) -> None:
     if hasattr(parent, "tombstone"):
         raise InvalidFork(f"{parent.reference} was withdrawn: {parent.tombstone.reason}")
     if draft.text == parent.text:
         raise InvalidFork(f"The text is that of {parent.reference}, unchanged; change it first.")
-    wrong = [change for change in draft.changes if not _CHANGE.fullmatch(change)]
-    if wrong or not 1 <= len(draft.changes) <= _MOST_CHANGES:
+    invalid_changes = [change for change in draft.changes if not _CHANGE_PATTERN.fullmatch(change)]
+    if invalid_changes or not 1 <= len(draft.changes) <= _MAX_CHANGES:
         raise InvalidFork(
-            f"The changes {wrong or list(draft.changes)}: name 1 to {_MOST_CHANGES}, each such as '@tone-shift', "
-            "'@clarity+' or '@length-'."
+            f"The changes {invalid_changes or list(draft.changes)}: name 1 to {_MAX_CHANGES}, each such as "
+            "'@tone-shift', '@clarity+' or '@length-'."
         )

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Role
-from mintmark.core import errors, licences, money
+from mintmark.common import amounts, errors, licences
 from mintmark.registry import entitlements
 from mintmark.registry.models import Prompt, Ritual
 from mintmark.tokens import wallets
@@ -18,18 +18,18 @@ from . import lineage
 from .models import PromptTokenListing
 from .policy import MarketPolicy
 
-PREVIEW_LENGTH = 400
-_LONGEST_WINDOW_DAYS = 365
-_MOST_RUNS = 1_000_000
+MAX_PREVIEW_LENGTH = 400
+_MAX_WINDOW_DAYS = 365
+_MAX_RUNS = 1_000_000
 
 
-class InvalidListing(errors.Refusal):
+class InvalidListing(errors.DomainError):
     """A prompt can't be offered on these terms; nothing was listed."""
 
     code = "invalid_listing"
 
 
-class AlreadyListed(errors.Refusal):
+class AlreadyListed(errors.DomainError):
     """The prompt stands on the market already; change its price, or withdraw it first."""
 
     code = "already_listed"
@@ -47,7 +47,7 @@ class WarrantyTerms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class ListingOffer:
     """A prompt about to be listed. `token_cost` in tokens; rates in hundredths of a percent: `royalty_bp` is what forks
     will owe, `max_discount_bp` the discount at which sets of others may carry it."""
 
@@ -60,8 +60,8 @@ class Offer:
     warranty: WarrantyTerms | None = None
 
 
-def offer(
-    *, policy: MarketPolicy, caller: Caller, offer: Offer, now: datetime
+def create_listing(
+    *, policy: MarketPolicy, caller: Caller, offer: ListingOffer, now: datetime
 ) -> PromptTokenListing:
     """List a prompt of the caller's own team; the caller is its seller, and his wallet gets the proceeds.
 
@@ -70,12 +70,12 @@ def offer(
     prompt = offer.prompt
     caller.require_scope("market")
     require_author(caller=caller, prompt=prompt)
-    price_micro = money.micro(offer.token_cost)
-    licence = _licence(offer)
-    _check(policy, offer)
+    price_micro = amounts.to_micro(offer.token_cost)
+    licence = _resolve_licence(offer)
+    _check_offer(policy, offer)
     lineage.require_sale_allowed(prompt=prompt)
-    wallets.opened(principal=caller.principal, now=now)
-    given = offer.warranty
+    wallets.get_or_open(principal=caller.principal, now=now)
+    warranty = offer.warranty
     with transaction.atomic():
         entitlements.lock_to_end(prompt=prompt)
         _require_standing(prompt)
@@ -86,25 +86,25 @@ def offer(
                 listing = PromptTokenListing(
                     prompt=prompt,
                     listed_at=now,
-                    token_cost=money.tokens(price_micro),
+                    token_cost=amounts.to_tokens(price_micro),
                     seller=caller.principal,
                     licence=licence,
                     royalty_bp=offer.royalty_bp,
                     max_discount_bp=offer.max_discount_bp,
-                    warranty_ritual=given.ritual if given else None,
-                    warranty_floor=given.floor if given else None,
-                    warranty_runs=given.runs if given else None,
-                    warranty_days=given.days if given else None,
+                    warranty_ritual=warranty.ritual if warranty else None,
+                    warranty_floor=warranty.floor if warranty else None,
+                    warranty_runs=warranty.runs if warranty else None,
+                    warranty_days=warranty.days if warranty else None,
                 )
                 # Raw: `listed_at` would be the machine's time, and the caller has said which time it is.
                 listing.save_base(raw=True, force_insert=True)
                 return listing
-        except IntegrityError as taken:
-            if "listing_stands_once" not in str(taken) and "prompt_id" not in str(taken):
+        except IntegrityError as error:
+            if "listing_stands_once" not in str(error) and "prompt_id" not in str(error):
                 raise
             raise AlreadyListed(
                 f"{prompt.reference} stands on the market already; change its price, or withdraw it first."
-            ) from taken
+            ) from error
 
 
 def reprice(
@@ -113,7 +113,7 @@ def reprice(
     """Change what a listing costs from now on; who bought before is not concerned."""
     caller.require_scope("market")
     require_author(caller=caller, prompt=listing.prompt)
-    cost = money.tokens(money.micro(token_cost))
+    cost = amounts.to_tokens(amounts.to_micro(token_cost))
     with transaction.atomic():
         entitlements.lock_to_end(prompt=listing.prompt)
         standing = PromptTokenListing.objects.filter(pk=listing.pk, withdrawn_at__isnull=True)
@@ -134,32 +134,32 @@ def withdraw(
     with transaction.atomic():
         entitlements.lock_to_end(prompt=listing.prompt)
         # This one alone: where it was withdrawn before, the prompt may stand on the market anew.
-        _end(PromptTokenListing.objects.filter(pk=listing.pk), reason=reason, now=now)
+        _mark_withdrawn(PromptTokenListing.objects.filter(pk=listing.pk), reason=reason, now=now)
     listing.refresh_from_db()
     return listing
 
 
-def end(*, prompt: Prompt, reason: str, now: datetime) -> None:
+def end_listing(*, prompt: Prompt, reason: str, now: datetime) -> None:
     """End the standing listing of a prompt, if there is one. Who may is for the caller to have checked, who has locked
     the prompt as well (`entitlements.lock_to_end`)."""
-    _end(PromptTokenListing.objects.filter(prompt=prompt), reason=reason, now=now)
+    _mark_withdrawn(PromptTokenListing.objects.filter(prompt=prompt), reason=reason, now=now)
 
 
-def of(*, pk: int) -> PromptTokenListing:
+def get_listing(*, pk: int) -> PromptTokenListing:
     """The listing with this id, standing or withdrawn."""
-    found = (
+    listing = (
         PromptTokenListing.objects.select_related(
             "prompt__team", "prompt__parent", "seller", "warranty_ritual"
         )
         .filter(pk=pk)
         .first()
     )
-    if found is None:
+    if listing is None:
         raise errors.NotFound(f"There is no listing {pk}.")
-    return found
+    return listing
 
 
-def standing(*, prompt: Prompt) -> PromptTokenListing | None:
+def find_active_listing(*, prompt: Prompt) -> PromptTokenListing | None:
     """The listing under which a prompt is offered now."""
     return PromptTokenListing.objects.filter(prompt=prompt, withdrawn_at__isnull=True).first()
 
@@ -172,22 +172,22 @@ def require_author(*, caller: Caller, prompt: Prompt) -> None:
         )
 
 
-def _end(rows: QuerySet[PromptTokenListing], *, reason: str, now: datetime) -> None:
+def _mark_withdrawn(rows: QuerySet[PromptTokenListing], *, reason: str, now: datetime) -> None:
     rows.filter(withdrawn_at__isnull=True).update(withdrawn_at=now, withdrawal_reason=reason)
 
 
-def _licence(offer: Offer) -> str:
-    own = offer.prompt.licence
-    licence = offer.licence or own or licences.PROPRIETARY
-    if own and licence != own:
+def _resolve_licence(offer: ListingOffer) -> str:
+    prompt_licence = offer.prompt.licence
+    licence = offer.licence or prompt_licence or licences.PROPRIETARY
+    if prompt_licence and licence != prompt_licence:
         raise InvalidListing(
-            f"{offer.prompt.reference} was registered under {own}; it can't be offered under {licence[:64]}."
+            f"{offer.prompt.reference} was registered under {prompt_licence}; it can't be offered under {licence[:64]}."
         )
-    licences.terms(licence)
+    licences.get_permissions(licence)
     return licence
 
 
-def _check(policy: MarketPolicy, offer: Offer) -> None:
+def _check_offer(policy: MarketPolicy, offer: ListingOffer) -> None:
     prompt = offer.prompt
     if prompt.is_open:
         raise InvalidListing(
@@ -213,9 +213,9 @@ def _check(policy: MarketPolicy, offer: Offer) -> None:
             f"The discount for sets is {offer.max_discount_bp / 100:g} percent; it may be 0 to 90."
         )
     preview = offer.preview or ""
-    if len(preview) > PREVIEW_LENGTH or "\0" in preview:
+    if len(preview) > MAX_PREVIEW_LENGTH or "\0" in preview:
         raise InvalidListing(
-            f"The preview has {len(preview)} characters; at most {PREVIEW_LENGTH}."
+            f"The preview has {len(preview)} characters; at most {MAX_PREVIEW_LENGTH}."
         )
     if offer.warranty is not None:
         _check_warranty(offer.warranty)
@@ -231,11 +231,11 @@ def _check_warranty(warranty: WarrantyTerms) -> None:
         raise InvalidListing(
             f"The warranty's floor is {warranty.floor!r}; it must be above 0 and at most 1."
         )
-    if not 1 <= warranty.runs <= _MOST_RUNS:
+    if not 1 <= warranty.runs <= _MAX_RUNS:
         raise InvalidListing(
-            f"The warranty asks for {warranty.runs} runs; ask for 1 to {_MOST_RUNS:,}."
+            f"The warranty asks for {warranty.runs} runs; ask for 1 to {_MAX_RUNS:,}."
         )
-    if not 1 <= warranty.days <= _LONGEST_WINDOW_DAYS:
+    if not 1 <= warranty.days <= _MAX_WINDOW_DAYS:
         raise InvalidListing(
-            f"The warranty's window is {warranty.days} days; it may be 1 to {_LONGEST_WINDOW_DAYS}."
+            f"The warranty's window is {warranty.days} days; it may be 1 to {_MAX_WINDOW_DAYS}."
         )

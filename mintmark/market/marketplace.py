@@ -6,46 +6,39 @@ from decimal import Decimal
 
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Principal, Team
+from mintmark.deployments import injections, mandates
+from mintmark.deployments.injections import ActivePrompt
+from mintmark.deployments.models import Injection, Mandate
 from mintmark.registry.models import Assistant, Entitlement, Prompt, Tombstone
-from mintmark.tokens.book import Posted
-from mintmark.trust.intake import Receipt as EvidenceReceipt
+from mintmark.tokens.book import Posting
+from mintmark.trust.intake import RecordResult as EvidenceReceipt
 from mintmark.vault.models import BundleImport, PromptMarketplaceVault, RevocationList
 
 from . import (
-    bundles,
-    foreign,
+    bundle_exports,
+    foreign_royalties,
     forks,
-    injections,
+    listing_scores,
     listings,
-    mandates,
-    metrics,
+    notifications,
     policy,
+    price_breakdown,
     prompt_sets,
+    purchase_requests,
     ratings,
-    requests,
-    revocations,
     search,
-    shares,
-    tidings,
     warranties,
+    withdrawals,
 )
-from .foreign import Debt
+from .foreign_royalties import ForeignBalance
 from .forks import ForkDraft
-from .injections import Served
-from .listings import Offer
-from .metrics import Metrics
-from .models import (
-    Injection,
-    Mandate,
-    PromptSet,
-    PromptTokenListing,
-    PurchaseRequest,
-    Warranty,
-)
+from .listing_scores import ListingScores
+from .listings import ListingOffer
+from .models import PromptSet, PromptTokenListing, PurchaseRequest, Warranty
 from .policy import MarketPolicy
-from .receipts import Receipt
-from .search import Asked, Found
-from .shares import Share
+from .price_breakdown import PriceBreakdownItem
+from .receipts import PurchaseResult
+from .search import ListingPage, ListingQuery
 
 
 class SymbolicPromptTokenMarketplace:
@@ -56,12 +49,14 @@ class SymbolicPromptTokenMarketplace:
     """
 
     def __init__(self, policy_: MarketPolicy | None = None) -> None:
-        self.policy = policy_ or policy.in_force()
+        self.policy = policy_ or policy.get_current_policy()
 
-    def list_prompt(self, *, caller: Caller, offer: Offer, now: datetime) -> PromptTokenListing:
+    def list_prompt(
+        self, *, caller: Caller, offer: ListingOffer, now: datetime
+    ) -> PromptTokenListing:
         """Offer a prompt of one's own team for tokens."""
-        listing = listings.offer(policy=self.policy, caller=caller, offer=offer, now=now)
-        metrics.refresh(policy=self.policy, now=now, prompt_ids=[listing.prompt_id])
+        listing = listings.create_listing(policy=self.policy, caller=caller, offer=offer, now=now)
+        listing_scores.refresh_scores(policy=self.policy, now=now, prompt_ids=[listing.prompt_id])
         listing.refresh_from_db()
         return listing
 
@@ -81,7 +76,7 @@ class SymbolicPromptTokenMarketplace:
         """Take a listing off the market; buyers keep what they bought."""
         return listings.withdraw(caller=caller, listing=listing, reason=reason, now=now)
 
-    def curate(
+    def create_prompt_set(
         self,
         *,
         caller: Caller,
@@ -94,58 +89,66 @@ class SymbolicPromptTokenMarketplace:
         discount_bp: int = 0,
     ) -> PromptSet:
         """Put listed prompts together into a set with one discount."""
-        return prompt_sets.curate(
+        return prompt_sets.create_prompt_set(
             caller=caller, team=team, name=name, title=title, prompts=prompts,
             description=description, discount_bp=discount_bp, now=now,
         )  # fmt: skip
 
-    def withdraw_set(self, *, caller: Caller, prompt_set: PromptSet, now: datetime) -> PromptSet:
+    def withdraw_prompt_set(
+        self, *, caller: Caller, prompt_set: PromptSet, now: datetime
+    ) -> PromptSet:
         """Take a set off the market."""
-        return prompt_sets.withdraw(caller=caller, prompt_set=prompt_set, now=now)
+        return prompt_sets.withdraw_prompt_set(caller=caller, prompt_set=prompt_set, now=now)
 
-    def search(self, *, caller: Caller, asked: Asked, now: datetime) -> Found:
+    def search(self, *, caller: Caller, query: ListingQuery, now: datetime) -> ListingPage:
         """Find listings, with the trust that an assistant can put in each."""
-        return search.find(caller=caller, asked=asked, now=now)
+        return search.search_listings(caller=caller, query=query, now=now)
 
-    def metrics(self, *, prompt: Prompt, now: datetime) -> Metrics:
+    def compute_scores(self, *, prompt: Prompt, now: datetime) -> ListingScores:
         """How far a prompt is adopted, how it is used and how its tags sell, with the counts behind each."""
-        return metrics.of(policy=self.policy, prompts=[prompt], now=now)[prompt.pk]
+        return listing_scores.compute_scores(policy=self.policy, prompts=[prompt], now=now)[
+            prompt.pk
+        ]
 
-    def shares(self, *, listing: PromptTokenListing) -> list[Share]:
+    def build_price_breakdown(self, *, listing: PromptTokenListing) -> list[PriceBreakdownItem]:
         """Who gets what of a listing's price."""
-        return shares.of(policy=self.policy, listing=listing)
+        return price_breakdown.build_price_breakdown(policy=self.policy, listing=listing)
 
     def buy(
         self,
         *,
         caller: Caller,
         price_micro: int,
-        key: str,
+        idempotency_key: str,
         now: datetime,
         listing: int | None = None,
         prompt_set: PromptSet | None = None,
         team: Team | None = None,
-    ) -> Receipt | PurchaseRequest:
+    ) -> PurchaseResult | PurchaseRequest:
         """Buy a listing (by its id) or a set at the price that the caller has seen; an assistant beyond its mandate
         asks a person instead."""
         if (listing is None) == (prompt_set is None):
             raise ValueError("buy one listing or one set")
-        return requests.buy(
+        return purchase_requests.buy(
             policy=self.policy, caller=caller, listing=listing, prompt_set=prompt_set,
-            price_micro=price_micro, key=key, now=now, team=team,
+            price_micro=price_micro, idempotency_key=idempotency_key, now=now, team=team,
         )  # fmt: skip
 
-    def confirm(self, *, caller: Caller, request: PurchaseRequest, now: datetime) -> Receipt:
+    def confirm_request(
+        self, *, caller: Caller, request: PurchaseRequest, now: datetime
+    ) -> PurchaseResult:
         """Buy what an assistant asked for."""
-        return requests.confirm(policy=self.policy, caller=caller, request=request, now=now)
+        return purchase_requests.confirm(
+            policy=self.policy, caller=caller, request=request, now=now
+        )
 
-    def decline(
+    def decline_request(
         self, *, caller: Caller, request: PurchaseRequest, now: datetime
     ) -> PurchaseRequest:
         """Say no to what an assistant asked for."""
-        return requests.decline(caller=caller, request=request, now=now)
+        return purchase_requests.decline(caller=caller, request=request, now=now)
 
-    def give_mandate(
+    def set_mandate(
         self,
         *,
         caller: Caller,
@@ -156,7 +159,7 @@ class SymbolicPromptTokenMarketplace:
         now: datetime,
     ) -> Mandate:
         """Say what an assistant may spend and put to work by itself."""
-        return mandates.give(
+        return mandates.set_mandate(
             caller=caller, assistant=assistant, per_purchase_micro=per_purchase_micro,
             per_day_micro=per_day_micro, trust_floor=trust_floor, now=now,
         )  # fmt: skip
@@ -173,25 +176,25 @@ class SymbolicPromptTokenMarketplace:
         override_reason: str = "",
     ) -> Injection:
         """Put a prompt to work in a slot of an assistant."""
-        made = injections.inject(
+        injection = injections.inject(
             caller=caller, prompt=prompt, assistant=assistant, slot=slot, variables=variables,
             override_reason=override_reason, now=now,
         )  # fmt: skip
-        metrics.refresh(policy=self.policy, now=now, prompt_ids=[prompt.pk])
-        return made
+        listing_scores.refresh_scores(policy=self.policy, now=now, prompt_ids=[prompt.pk])
+        return injection
 
     def withdraw_injection(
         self, *, caller: Caller, injection: Injection, reason: str, now: datetime
     ) -> Injection:
         """Take a prompt out of an assistant's context."""
         ended = injections.withdraw(caller=caller, injection=injection, reason=reason, now=now)
-        metrics.refresh(policy=self.policy, now=now, prompt_ids=[injection.prompt_id])
+        listing_scores.refresh_scores(policy=self.policy, now=now, prompt_ids=[injection.prompt_id])
         return ended
 
-    def context(self, *, caller: Caller, assistant: Assistant) -> list[Served]:
+    def list_active_prompts(self, *, caller: Caller, assistant: Assistant) -> list[ActivePrompt]:
         """What is at work in an assistant now, with its text: for the assistant and its team."""
         injections.require_may_read(caller=caller, assistant=assistant)
-        return injections.context(assistant=assistant)
+        return injections.list_active_prompts(assistant=assistant)
 
     def fork(
         self, *, caller: Caller, parent: Prompt, draft: ForkDraft, team: Team, now: datetime
@@ -205,43 +208,57 @@ class SymbolicPromptTokenMarketplace:
         caller: Caller,
         prompt: Prompt,
         stars: int,
-        key: str,
+        idempotency_key: str,
         now: datetime,
         tags: Sequence[str] = (),
         note: str = "",
     ) -> EvidenceReceipt:
         """Rate a prompt that one's team has used."""
         return ratings.rate(
-            caller=caller, prompt=prompt, stars=stars, key=key, tags=tags, note=note, now=now
+            caller=caller,
+            prompt=prompt,
+            stars=stars,
+            idempotency_key=idempotency_key,
+            tags=tags,
+            note=note,
+            now=now,
         )
 
-    def revoke(
+    def revoke_entitlement(
         self, *, caller: Caller, entitlement: Entitlement, reason: str, now: datetime
     ) -> Entitlement:
         """Take a prompt away from a team, at once."""
-        return revocations.revoke(caller=caller, entitlement=entitlement, reason=reason, now=now)
+        return withdrawals.revoke_entitlement(
+            caller=caller, entitlement=entitlement, reason=reason, now=now
+        )
 
-    def entomb(self, *, caller: Caller, prompt: Prompt, reason: str, now: datetime) -> Tombstone:
+    def withdraw_permanently(
+        self, *, caller: Caller, prompt: Prompt, reason: str, now: datetime
+    ) -> Tombstone:
         """Withdraw a prompt from everywhere, for ever, at once."""
-        return revocations.entomb(caller=caller, prompt=prompt, reason=reason, now=now)
+        return withdrawals.withdraw_permanently(
+            caller=caller, prompt=prompt, reason=reason, now=now
+        )
 
-    def settle(self, *, now: datetime, prompt_ids: set[int] | None = None) -> list[Warranty]:
+    def decide_due_warranties(
+        self, *, now: datetime, prompt_ids: set[int] | None = None
+    ) -> list[Warranty]:
         """Pay out or refund what waits for warranties and can be decided now."""
-        return warranties.settle(now=now, prompt_ids=prompt_ids)
+        return warranties.decide_due(now=now, prompt_ids=prompt_ids)
 
-    def settle_measured(self, *, batch: int, now: datetime) -> list[Warranty]:
+    def decide_measured_warranties(self, *, batch: int, now: datetime) -> list[Warranty]:
         """Pay out or refund what the outcomes of a batch of evidence decide."""
-        return warranties.settle_measured(batch=batch, now=now)
+        return warranties.decide_measured(batch=batch, now=now)
 
-    def watch(self, *, now: datetime) -> int:
+    def raise_trust_alerts(self, *, now: datetime) -> int:
         """Tell webhooks of prompts at work that their assistants trust less than their floor now; how many newly."""
-        return tidings.watch(now=now)
+        return notifications.raise_trust_alerts(now=now)
 
-    def refresh(self, *, now: datetime) -> int:
+    def refresh_scores(self, *, now: datetime) -> int:
         """Bring the stored scores of all listings up to date; how many changed."""
-        return metrics.refresh(policy=self.policy, now=now)
+        return listing_scores.refresh_scores(policy=self.policy, now=now)
 
-    def export(
+    def export_bundle(
         self,
         *,
         caller: Caller,
@@ -256,55 +273,65 @@ class SymbolicPromptTokenMarketplace:
         owner_assistant: Assistant | None = None,
     ) -> PromptMarketplaceVault:
         """Sign a bundle of what a team may tell elsewhere."""
-        return bundles.export(
+        return bundle_exports.export_bundle(
             caller=caller, prompts=prompts, prompt_set=prompt_set, team=team, name=name, title=title,
             description=description, with_events=with_events, owner_assistant=owner_assistant, now=now,
         )  # fmt: skip
 
-    def receipt(
+    def get_or_issue_receipt(
         self, *, caller: Caller | None, transfer: int, now: datetime
     ) -> PromptMarketplaceVault | None:
         """The signed bundle of what was bought in one transfer, for the team that bought."""
-        return bundles.receipt(caller=caller, transfer=transfer, now=now)
+        return bundle_exports.get_or_issue_receipt(caller=caller, transfer=transfer, now=now)
 
-    def issue_due(self, *, now: datetime) -> int:
+    def issue_due_receipts(self, *, now: datetime) -> int:
         """Make the receipts of sets that were bought lately; how many."""
-        return bundles.issue_due(now=now)
+        return bundle_exports.issue_due_receipts(now=now)
 
-    def accept(
+    def accept_bundle(
         self,
         *,
         caller: Caller,
-        one: BundleImport,
+        bundle_import: BundleImport,
         now: datetime,
         reason: str = "",
         runs: int | None = None,
         namespace: str | None = None,
     ) -> BundleImport:
         """Take in a bundle that waits in quarantine, with what sales of its prompts owe abroad."""
-        return bundles.accept(
-            caller=caller, one=one, reason=reason, runs=runs, namespace=namespace, now=now
+        return bundle_exports.accept_bundle(
+            caller=caller,
+            bundle_import=bundle_import,
+            reason=reason,
+            runs=runs,
+            namespace=namespace,
+            now=now,
         )
 
-    def owed_abroad(self, *, caller: Caller) -> list[Debt]:
+    def list_foreign_balances(self, *, caller: Caller) -> list[ForeignBalance]:
         """Whoever of another installation is owed something here."""
-        return foreign.owed_abroad(caller=caller)
+        return foreign_royalties.list_foreign_balances(caller=caller)
 
-    def pay_abroad(
+    def record_foreign_payment(
         self,
         *,
         caller: Caller,
         holder: Principal,
         amount_micro: int,
         reason: str,
-        key: str,
+        idempotency_key: str,
         now: datetime,
-    ) -> Posted:
+    ) -> Posting:
         """Keep that somebody of another installation was paid outside."""
-        return foreign.pay_abroad(
-            caller=caller, holder=holder, amount_micro=amount_micro, reason=reason, key=key, now=now
+        return foreign_royalties.record_foreign_payment(
+            caller=caller,
+            holder=holder,
+            amount_micro=amount_micro,
+            reason=reason,
+            idempotency_key=idempotency_key,
+            now=now,
         )
 
-    def take_withdrawals(self, *, caller: Caller, raw: bytes, now: datetime) -> RevocationList:
+    def apply_revocation_list(self, *, caller: Caller, raw: bytes, now: datetime) -> RevocationList:
         """Take in what another installation withdrew, and let it act at once."""
-        return bundles.take_withdrawals(caller=caller, raw=raw, now=now)
+        return bundle_exports.apply_revocation_list(caller=caller, raw=raw, now=now)

@@ -16,6 +16,6 @@ class MarketPolicy:
     half_life_days: float = 30.0
 
 
-def in_force() -> MarketPolicy:
+def get_current_policy() -> MarketPolicy:
     """The policy that the settings say."""
     return MarketPolicy(fee_bp=settings.MARKET_FEE_BP)

@@ -10,59 +10,61 @@ from django.db.models import QuerySet
 
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Role, Team
-from mintmark.core import errors, money, splits
+from mintmark.common import amounts, errors, revenue_split
 from mintmark.registry import entitlements
 from mintmark.registry.models import Prompt
 
 from .models import PromptSet, PromptSetItem, PromptTokenListing
 
-MOST_PROMPTS = 100
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+MAX_PROMPTS = 100
+_NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
-class InvalidPromptSet(errors.Refusal):
+class InvalidPromptSet(errors.DomainError):
     """A set can't be made, or can't be bought, as it is."""
 
     code = "invalid_prompt_set"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QuoteLine:
+class PromptSetQuoteItem:
     """A prompt of a set: its standing listing (None: not offered now), what it costs in the set (micro-tokens), and
     whether the team may use it already, so that it is left out."""
 
     prompt: Prompt
     listing: PromptTokenListing | None
     price_micro: int
-    is_held: bool
+    is_entitled: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Quote:
+class PromptSetQuote:
     """What a set costs one team now: without what it may use already."""
 
     prompt_set: PromptSet
-    lines: tuple[QuoteLine, ...]
+    items: tuple[PromptSetQuoteItem, ...]
 
     @property
-    def wanted(self) -> tuple[QuoteLine, ...]:
-        return tuple(line for line in self.lines if not line.is_held)
+    def items_to_buy(self) -> tuple[PromptSetQuoteItem, ...]:
+        return tuple(item for item in self.items if not item.is_entitled)
 
     @property
     def total_micro(self) -> int:
-        return sum(line.price_micro for line in self.wanted)
+        return sum(item.price_micro for item in self.items_to_buy)
 
     @property
     def without_discount_micro(self) -> int:
-        return sum(line.listing.price_micro for line in self.wanted if line.listing is not None)
+        return sum(
+            item.listing.price_micro for item in self.items_to_buy if item.listing is not None
+        )
 
     @property
     def is_complete(self) -> bool:
         """Whether everything in it is still offered, on terms that carry the set's discount."""
-        return all(line.listing is not None for line in self.wanted)
+        return all(item.listing is not None for item in self.items_to_buy)
 
 
-def curate(
+def create_prompt_set(
     *,
     caller: Caller,
     team: Team,
@@ -80,7 +82,7 @@ def curate(
     caller.require_scope("market")
     if not caller.has_role(Role.AUTHOR, team_id=team.pk):
         raise errors.Forbidden(f"Curating a set for team {team} takes its role 'author'.")
-    if not _NAME.fullmatch(name):
+    if not _NAME_PATTERN.fullmatch(name):
         raise InvalidPromptSet(f"The name {name[:64]!r}: use 1 to 64 of a-z, 0-9, '-' and '_'.")
     if name == "new":
         raise InvalidPromptSet(
@@ -92,13 +94,13 @@ def curate(
         raise InvalidPromptSet("The description has at most 10,000 characters and no NUL.")
     if not 0 <= discount_bp <= 9_000:
         raise InvalidPromptSet(f"The discount is {discount_bp / 100:g} percent; it may be 0 to 90.")
-    if not 1 <= len(prompts) <= MOST_PROMPTS or len({p.pk for p in prompts}) < len(prompts):
-        raise InvalidPromptSet(f"A set has 1 to {MOST_PROMPTS} prompts, each of them once.")
+    if not 1 <= len(prompts) <= MAX_PROMPTS or len({p.pk for p in prompts}) < len(prompts):
+        raise InvalidPromptSet(f"A set has 1 to {MAX_PROMPTS} prompts, each of them once.")
     try:
         with transaction.atomic():
             entitlements.lock_to_add(prompts=prompts)
-            _require_consent(prompts, team=team, discount_bp=discount_bp)
-            made = PromptSet.objects.create(
+            _require_seller_consent(prompts, team=team, discount_bp=discount_bp)
+            prompt_set = PromptSet.objects.create(
                 name=name,
                 title=title,
                 description=description,
@@ -109,16 +111,16 @@ def curate(
             )
             PromptSetItem.objects.bulk_create(
                 [
-                    PromptSetItem(prompt_set=made, prompt=prompt, position=n)
+                    PromptSetItem(prompt_set=prompt_set, prompt=prompt, position=n)
                     for n, prompt in enumerate(prompts, start=1)
                 ]
             )
-    except IntegrityError as taken:
-        raise InvalidPromptSet(f"There is a set named {name!r} already; choose another.") from taken
-    return made
+    except IntegrityError as error:
+        raise InvalidPromptSet(f"There is a set named {name!r} already; choose another.") from error
+    return prompt_set
 
 
-def withdraw(*, caller: Caller, prompt_set: PromptSet, now: datetime) -> PromptSet:
+def withdraw_prompt_set(*, caller: Caller, prompt_set: PromptSet, now: datetime) -> PromptSet:
     """Take a set off the market; what was bought stays bought."""
     caller.require_scope("market")
     if not caller.has_role(Role.AUTHOR, team_id=prompt_set.team_id):
@@ -128,82 +130,83 @@ def withdraw(*, caller: Caller, prompt_set: PromptSet, now: datetime) -> PromptS
     return prompt_set
 
 
-def standing() -> QuerySet[PromptSet]:
+def list_active_sets() -> QuerySet[PromptSet]:
     """The sets that are offered now, newest first."""
     rows = PromptSet.objects.filter(withdrawn_at__isnull=True)
     return rows.select_related("team", "curator").order_by("-id")
 
 
-def named(*, reference: str) -> PromptSet:
+def get_prompt_set(*, reference: str) -> PromptSet:
     """The set with this name or id."""
     rows = PromptSet.objects.select_related("team", "curator")
-    found = rows.filter(name=reference).first()
-    if found is None and reference.isascii() and reference.isdigit() and len(reference) < 19:
-        found = rows.filter(pk=int(reference)).first()
-    if found is None:
+    prompt_set = rows.filter(name=reference).first()
+    if prompt_set is None and reference.isascii() and reference.isdigit() and len(reference) < 19:
+        prompt_set = rows.filter(pk=int(reference)).first()
+    if prompt_set is None:
         raise errors.NotFound(f"There is no prompt set {reference[:100]!r}: give its name or id.")
-    return found
+    return prompt_set
 
 
-def quote(*, prompt_set: PromptSet, team_id: int | None) -> Quote:
+def build_quote(*, prompt_set: PromptSet, team_id: int | None) -> PromptSetQuote:
     """What a set costs a team now; to a caller without a team, what all of it costs."""
     prompts = [
-        item.prompt for item in prompt_set.items.select_related("prompt__team").order_by("position")
+        set_item.prompt
+        for set_item in prompt_set.items.select_related("prompt__team").order_by("position")
     ]
-    listed = {
+    listing_by_prompt = {
         listing.prompt_id: listing
         for listing in PromptTokenListing.objects.select_related("seller").filter(
             prompt__in=prompts, withdrawn_at__isnull=True
         )
     }
-    held: set[int] = set()
+    entitled_ids: set[int] = set()
     if team_id is not None:
-        served = entitlements.served_to(team_ids={team_id})
-        rows = Prompt.objects.filter(served, pk__in=[p.pk for p in prompts])
-        held = set(rows.values_list("pk", flat=True))
-    lines = []
+        usable = entitlements.build_usable_q(team_ids={team_id})
+        rows = Prompt.objects.filter(usable, pk__in=[p.pk for p in prompts])
+        entitled_ids = set(rows.values_list("pk", flat=True))
+    items = []
     for prompt in prompts:
-        listing = listed.get(prompt.pk)
-        if listing is not None and not _consents(listing, prompt, prompt_set):
+        listing = listing_by_prompt.get(prompt.pk)
+        if listing is not None and not _has_seller_consent(listing, prompt, prompt_set):
             listing = None
         price = listing.price_micro if listing is not None else 0
-        lines.append(
-            QuoteLine(
+        items.append(
+            PromptSetQuoteItem(
                 prompt=prompt,
                 listing=listing,
-                price_micro=splits.discounted(
+                price_micro=revenue_split.apply_discount(
                     price_micro=price, discount_bp=prompt_set.discount_bp
                 ),
-                is_held=prompt.pk in held,
+                is_entitled=prompt.pk in entitled_ids,
             )
         )
-    return Quote(prompt_set=prompt_set, lines=tuple(lines))
+    return PromptSetQuote(prompt_set=prompt_set, items=tuple(items))
 
 
-def to_buy(*, prompt_set: PromptSet, team_id: int) -> list[int]:
+def list_listings_to_buy(*, prompt_set: PromptSet, team_id: int) -> list[int]:
     """The ids of the listings that a team buys with a set; refused where one of them is not offered now."""
     if prompt_set.withdrawn_at is not None:
         raise InvalidPromptSet(f"The set {prompt_set.name} was withdrawn. Nothing was charged.")
-    found = []
-    for line in quote(prompt_set=prompt_set, team_id=team_id).wanted:
-        if line.listing is None:
+    listing_ids = []
+    for item in build_quote(prompt_set=prompt_set, team_id=team_id).items_to_buy:
+        if item.listing is None:
             raise InvalidPromptSet(
-                f"{line.prompt.reference} of the set {prompt_set.name} is not offered at its discount now. "
+                f"{item.prompt.reference} of the set {prompt_set.name} is not offered at its discount now. "
                 "Nothing was charged; buy the others one by one."
             )
-        found.append(line.listing.pk)
-    return found
+        listing_ids.append(item.listing.pk)
+    return listing_ids
 
 
-def _require_consent(prompts: Sequence[Prompt], *, team: Team, discount_bp: int) -> None:
-    listed = {
+def _require_seller_consent(prompts: Sequence[Prompt], *, team: Team, discount_bp: int) -> None:
+    listing_by_prompt = {
         listing.prompt_id: listing
         for listing in PromptTokenListing.objects.filter(
             prompt__in=[p.pk for p in prompts], withdrawn_at__isnull=True
         )
     }
     for prompt in prompts:
-        listing = listed.get(prompt.pk)
+        listing = listing_by_prompt.get(prompt.pk)
         if listing is None:
             raise InvalidPromptSet(f"{prompt.reference} is not on the market; list it first.")
         if prompt.team_id != team.pk and discount_bp > listing.max_discount_bp:
@@ -213,11 +216,11 @@ def _require_consent(prompts: Sequence[Prompt], *, team: Team, discount_bp: int)
             )
 
 
-def _consents(listing: PromptTokenListing, prompt: Prompt, prompt_set: PromptSet) -> bool:
-    own = prompt.team_id == prompt_set.team_id
-    return own or prompt_set.discount_bp <= listing.max_discount_bp
+def _has_seller_consent(listing: PromptTokenListing, prompt: Prompt, prompt_set: PromptSet) -> bool:
+    is_own = prompt.team_id == prompt_set.team_id
+    return is_own or prompt_set.discount_bp <= listing.max_discount_bp
 
 
-def shown_discount(prompt_set: PromptSet) -> str:
+def format_discount(prompt_set: PromptSet) -> str:
     """A set's discount in percent, as people read it."""
-    return money.shown(prompt_set.discount_bp * money.MICRO // 100)
+    return amounts.format_tokens(prompt_set.discount_bp * amounts.MICRO_PER_TOKEN // 100)

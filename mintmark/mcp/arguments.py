@@ -6,23 +6,23 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from mintmark.core import money
+from mintmark.common import amounts
 from mintmark.registry import prompts
 from mintmark.registry.models import Prompt
 
-from . import contexts
-from .credentials import Holder
-from .refusals import InvalidRequest, of_places
+from . import active_prompts
+from .credentials import KeyHolder
+from .error_mapping import InvalidArguments, convert_validation_error
 
 MAX_ID = 2**63 - 1
-MOST_CHARACTERS = 200_000
+MAX_CHARACTERS = 200_000
 
 
-def _payable(text: str) -> str:
+def _require_price(text: str) -> str:
     try:
-        money.micro(text)
-    except money.InvalidAmount as wrong:
-        raise ValueError(wrong.message) from wrong
+        amounts.to_micro(text)
+    except amounts.InvalidAmount as error:
+        raise ValueError(error.message) from error
     return text
 
 
@@ -30,7 +30,7 @@ Id = Annotated[int, Field(ge=1, le=MAX_ID)]
 Price = Annotated[
     str,
     Field(max_length=60, description='tokens as a string, such as "12.5"'),
-    AfterValidator(_payable),
+    AfterValidator(_require_price),
 ]
 PromptName = Annotated[
     str,
@@ -41,7 +41,7 @@ PromptName = Annotated[
         "namespace/name@3, namespace/name@label, sha256:… or its id",
     ),
 ]
-Key = Annotated[
+IdempotencyKey = Annotated[
     str,
     Field(
         min_length=1,
@@ -51,49 +51,51 @@ Key = Annotated[
 ]
 
 
-class Arguments(BaseModel):
+class ToolArguments(BaseModel):
     """What a tool takes: unknown members, NaN, infinities and values of another JSON type are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 
 
-def read[A: Arguments](shape: type[A], given: Mapping[str, Any] | None) -> A:
+def parse_arguments[A: ToolArguments](
+    arguments_type: type[A], arguments: Mapping[str, Any] | None
+) -> A:
     """The arguments of a tool in their shape; `InvalidRequest` names each wrong place."""
-    for place, text in _texts(given or {}):
-        require_text(text, place=place)
-    raw = json.dumps(given or {})
-    if len(raw) > MOST_CHARACTERS:
-        raise InvalidRequest(
-            f"arguments: they have {len(raw):,} characters as JSON; at most {MOST_CHARACTERS:,} are taken."
+    for location, text in _iterate_texts(arguments or {}):
+        require_text(text, location=location)
+    raw = json.dumps(arguments or {})
+    if len(raw) > MAX_CHARACTERS:
+        raise InvalidArguments(
+            f"arguments: they have {len(raw):,} characters as JSON; at most {MAX_CHARACTERS:,} are taken."
         )
     try:
-        return shape.model_validate_json(raw)
+        return arguments_type.model_validate_json(raw)
     except ValidationError as invalid:
-        raise of_places(invalid, place="arguments") from None
+        raise convert_validation_error(invalid, location="arguments") from None
 
 
-def require_text(text: str, *, place: str) -> None:
+def require_text(text: str, *, location: str) -> None:
     """Refuse a text with U+0000 or half a surrogate pair, which can be neither stored nor answered."""
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise InvalidRequest(
-            f"{ascii(place)[1:-1][:200]}: this text holds U+0000 or half a surrogate pair; remove it."
+        raise InvalidArguments(
+            f"{ascii(location)[1:-1][:200]}: this text holds U+0000 or half a surrogate pair; remove it."
         )
 
 
-def prompt(holder: Holder, name: str) -> Prompt:
+def resolve_prompt(holder: KeyHolder, name: str) -> Prompt:
     """The prompt that a name stands for: what is at work under it, else what the registry knows by it."""
-    at_work = contexts.of(holder).get(name)
-    return at_work.prompt if at_work is not None else prompts.named(reference=name)
+    active_prompt = active_prompts.get_active_prompts(holder).get(name)
+    return active_prompt.prompt if active_prompt is not None else prompts.resolve(reference=name)
 
 
-def _texts(given: Any) -> Iterable[tuple[str, str]]:
-    pending: list[tuple[str, Any]] = [("arguments", given)]
+def _iterate_texts(arguments: Any) -> Iterable[tuple[str, str]]:
+    pending: list[tuple[str, Any]] = [("arguments", arguments)]
     while pending:
-        place, here = pending.pop()
-        if isinstance(here, Mapping):
-            pending += [(f"{place}.{name}", name) for name in here]
-            pending += [(f"{place}.{name}", inner) for name, inner in here.items()]
-        elif isinstance(here, list):
-            pending += [(f"{place}.{n}", inner) for n, inner in enumerate(here)]
-        elif isinstance(here, str):
-            yield place, here
+        location, node = pending.pop()
+        if isinstance(node, Mapping):
+            pending += [(f"{location}.{name}", name) for name in node]
+            pending += [(f"{location}.{name}", inner) for name, inner in node.items()]
+        elif isinstance(node, list):
+            pending += [(f"{location}.{n}", inner) for n, inner in enumerate(node)]
+        elif isinstance(node, str):
+            yield location, node

@@ -13,149 +13,182 @@ from mcp_types import (
     TextContent,
 )
 
-from mintmark.core import cursors, errors, placeholders
-from mintmark.market import gates
-from mintmark.market.injections import Served
-from mintmark.reputation.answers import Estimate
+from mintmark.common import errors, page_tokens
+from mintmark.deployments import gates
+from mintmark.deployments.injections import ActivePrompt
+from mintmark.scoring.estimate import Estimate
+from mintmark.textchecks import placeholders
 from mintmark.trust.tracker import AssistantTrustTracker
 
-from . import arguments, contexts
-from .credentials import Holder
-from .refusals import InvalidCursor, InvalidRequest
+from . import active_prompts, arguments
+from .credentials import KeyHolder
+from .error_mapping import InvalidArguments, InvalidListCursor
 
-PAGE = 50
-LONGEST_ARGUMENT = 20_000
-META = "org.mintmark/prompt"
+PAGE_SIZE = 50
+MAX_ARGUMENT_LENGTH = 20_000
+META_KEY = "org.mintmark/prompt"
 
 
-def listed(holder: Holder, *, cursor: str | None, now: datetime) -> ListPromptsResult:
+def list_prompts(holder: KeyHolder, *, cursor: str | None, now: datetime) -> ListPromptsResult:
     """A page of the prompts at work, by slot. Nothing of it may be kept: what is revoked is gone at once."""
     holder.caller.require_scope("read")
-    after = _slot(cursor)
-    named = [(name, one) for name, one in contexts.of(holder).items() if one.injection.slot > after]
-    page = named[:PAGE]
-    trust = AssistantTrustTracker().estimates(
-        assistant=holder.assistant, prompts=[one.prompt for _, one in page], now=now
+    after = _parse_cursor(cursor)
+    remaining = [
+        (name, active_prompt)
+        for name, active_prompt in active_prompts.get_active_prompts(holder).items()
+        if active_prompt.injection.slot > after
+    ]
+    page = remaining[:PAGE_SIZE]
+    trust = AssistantTrustTracker().get_estimates(
+        assistant=holder.assistant,
+        prompts=[active_prompt.prompt for _, active_prompt in page],
+        now=now,
     )
-    more = len(named) > PAGE
+    has_more = len(remaining) > PAGE_SIZE
     return ListPromptsResult(
-        prompts=[_shape(name, one, trust=trust[one.prompt.pk]) for name, one in page],
-        next_cursor=cursors.write((page[-1][1].injection.slot,)) if more else None,
+        prompts=[
+            _build_listed_prompt(name, active_prompt, trust=trust[active_prompt.prompt.pk])
+            for name, active_prompt in page
+        ],
+        next_cursor=page_tokens.encode((page[-1][1].injection.slot,)) if has_more else None,
         ttl_ms=0,
         cache_scope="private",
     )
 
 
-def got(holder: Holder, *, name: str, values: Mapping[str, str] | None) -> GetPromptResult:
+def get_prompt(
+    holder: KeyHolder, *, name: str, values: Mapping[str, str] | None
+) -> GetPromptResult:
     """The text of a prompt at work with its variables filled in; all that have no default are needed.
 
     Trust is told by the list and by explain_trust: reckoning it takes longer than all the rest of this.
     """
     holder.caller.require_scope("read")
-    one = contexts.of(holder).get(name)
-    if one is None:
+    active_prompt = active_prompts.get_active_prompts(holder).get(name)
+    if active_prompt is None:
         raise errors.NotFound(
             f"No prompt {name[:200]!r} is at work in {holder.assistant}: prompts/list names those that are."
         )
-    given = dict(values or {})
-    check(one, name=name, given=given)
-    lacking = [variable for variable in required(one) if variable not in given]
-    if lacking:
-        raise InvalidRequest(
-            f"params.arguments: {name} needs {', '.join(lacking)} as well; it takes {_taken(one)}."
+    supplied = dict(values or {})
+    require_valid_values(active_prompt, name=name, values=supplied)
+    missing = [
+        variable for variable in list_required_variables(active_prompt) if variable not in supplied
+    ]
+    if missing:
+        raise InvalidArguments(
+            f"params.arguments: {name} needs {', '.join(missing)} as well; it takes "
+            f"{_format_open_variables(active_prompt)}."
         )
     return GetPromptResult(
-        description=_description(one),
+        description=_describe_prompt(active_prompt),
         messages=[
             PromptMessage(
-                role="user", content=TextContent(type="text", text=filled(one, given=given))
+                role="user",
+                content=TextContent(
+                    type="text", text=fill_variables(active_prompt, values=supplied)
+                ),
             )
         ],
-        _meta={META: meta(one)},
+        _meta={META_KEY: build_meta(active_prompt)},
     )
 
 
-def check(one: Served, *, name: str, given: Mapping[str, str]) -> None:
+def require_valid_values(
+    active_prompt: ActivePrompt, *, name: str, values: Mapping[str, str]
+) -> None:
     """Refuse values for variables that the injection left to nobody, and values that are too long or can't be told."""
-    unknown = [variable for variable in given if variable not in one.open_variables]
+    unknown = [variable for variable in values if variable not in active_prompt.open_variables]
     if unknown:
-        raise InvalidRequest(
-            f"params.arguments.{ascii(unknown[0])[1:-1][:100]}: {name} has no such argument; it takes {_taken(one)}."
+        raise InvalidArguments(
+            f"params.arguments.{ascii(unknown[0])[1:-1][:100]}: {name} has no such argument; it takes "
+            f"{_format_open_variables(active_prompt)}."
         )
-    for variable, value in given.items():
-        place = f"params.arguments.{variable}"
-        if len(value) > LONGEST_ARGUMENT:
-            raise InvalidRequest(
-                f"{place}: the value has {len(value):,} characters; at most {LONGEST_ARGUMENT:,} are taken."
+    for variable, value in values.items():
+        location = f"params.arguments.{variable}"
+        if len(value) > MAX_ARGUMENT_LENGTH:
+            raise InvalidArguments(
+                f"{location}: the value has {len(value):,} characters; at most {MAX_ARGUMENT_LENGTH:,} are taken."
             )
-        arguments.require_text(value, place=place)
-    if why := gates.too_long(prompt=one.prompt, variables=_values(one, given)):
-        raise InvalidRequest(f"params.arguments: {why} Give shorter values.")
+        arguments.require_text(value, location=location)
+    if reason := gates.explain_too_long(
+        prompt=active_prompt.prompt, variables=_merge_values(active_prompt, values)
+    ):
+        raise InvalidArguments(f"params.arguments: {reason} Give shorter values.")
 
 
-def required(one: Served) -> list[str]:
+def list_required_variables(active_prompt: ActivePrompt) -> list[str]:
     """The variables that whoever asks has to fill in."""
-    optional = placeholders.defaults(one.prompt.text)
-    return [variable for variable in one.open_variables if variable not in optional]
+    optional = placeholders.get_defaults(active_prompt.prompt.text)
+    return [variable for variable in active_prompt.open_variables if variable not in optional]
 
 
-def filled(one: Served, *, given: Mapping[str, str]) -> str:
+def fill_variables(active_prompt: ActivePrompt, *, values: Mapping[str, str]) -> str:
     """The text with what the injection and the caller fill in, and the text's own defaults for the rest."""
-    return placeholders.filled(text=one.prompt.text, values=_values(one, given))
+    return placeholders.substitute(
+        text=active_prompt.prompt.text, values=_merge_values(active_prompt, values)
+    )
 
 
-def _values(one: Served, given: Mapping[str, str]) -> dict[str, str]:
-    values: dict[str, str] = dict(one.injection.variables)
-    return placeholders.defaults(one.prompt.text) | values | dict(given)
+def _merge_values(active_prompt: ActivePrompt, supplied: Mapping[str, str]) -> dict[str, str]:
+    values: dict[str, str] = dict(active_prompt.injection.variables)
+    return placeholders.get_defaults(active_prompt.prompt.text) | values | dict(supplied)
 
 
-def meta(one: Served) -> dict[str, Any]:
+def build_meta(active_prompt: ActivePrompt) -> dict[str, Any]:
     """Which exact text it is, and where it is at work."""
     return {
-        "id": one.prompt.pk,
-        "reference": one.prompt.reference,
-        "revision": one.prompt.revision,
-        "digest": f"sha256:{one.prompt.digest}",
-        "slot": one.injection.slot,
-        "injection": one.injection.pk,
+        "id": active_prompt.prompt.pk,
+        "reference": active_prompt.prompt.reference,
+        "revision": active_prompt.prompt.revision,
+        "digest": f"sha256:{active_prompt.prompt.digest}",
+        "slot": active_prompt.injection.slot,
+        "injection": active_prompt.injection.pk,
     }
 
 
-def _shape(name: str, one: Served, *, trust: Estimate) -> Prompt:
-    needed = required(one)
-    told = {"value": trust.value, "low": trust.low, "high": trust.high, "runs": trust.runs}
+def _build_listed_prompt(name: str, active_prompt: ActivePrompt, *, trust: Estimate) -> Prompt:
+    required = list_required_variables(active_prompt)
+    trust_estimate = {
+        "value": trust.value,
+        "low": trust.low,
+        "high": trust.high,
+        "runs": trust.runs,
+    }
     return Prompt(
         name=name,
-        title=one.prompt.title or one.prompt.reference,
-        description=_description(one),
+        title=active_prompt.prompt.title or active_prompt.prompt.reference,
+        description=_describe_prompt(active_prompt),
         arguments=[
             PromptArgument(
                 name=variable,
                 description=f"what stands in the text for {variable!r}",
-                required=variable in needed,
+                required=variable in required,
             )
-            for variable in one.open_variables
+            for variable in active_prompt.open_variables
         ],
-        _meta={META: meta(one) | {"trust": told}},
+        _meta={META_KEY: build_meta(active_prompt) | {"trust": trust_estimate}},
     )
 
 
-def _description(one: Served) -> str:
-    return one.prompt.preview or f"{one.prompt.reference}, at work in the slot {one.injection.slot}"
+def _describe_prompt(active_prompt: ActivePrompt) -> str:
+    return (
+        active_prompt.prompt.preview
+        or f"{active_prompt.prompt.reference}, at work in the slot {active_prompt.injection.slot}"
+    )
 
 
-def _taken(one: Served) -> str:
-    return ", ".join(one.open_variables) or "none"
+def _format_open_variables(active_prompt: ActivePrompt) -> str:
+    return ", ".join(active_prompt.open_variables) or "none"
 
 
-def _slot(cursor: str | None) -> str:
+def _parse_cursor(cursor: str | None) -> str:
     """The slot after which the page begins; before all of them without a cursor."""
     if cursor is None:
         return ""
     try:
-        (slot,) = cursors.read(cursor, like=("",))
+        (slot,) = page_tokens.decode(cursor, example_key=("",))
     except ValueError:
-        raise InvalidCursor(
+        raise InvalidListCursor(
             f"The cursor {cursor[:60]!r} is not one that this list gave; begin again without it."
         ) from None
     return str(slot)

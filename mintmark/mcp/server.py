@@ -28,16 +28,16 @@ from mcp_types import (
     SubscriptionsListenResult,
 )
 
-from mintmark.core import errors
+from mintmark.common import errors
 
-from . import arguments, changes, credentials, prompts, refusals, threads, tools
-from .credentials import Holder
-from .tools.tool import Pause, Tool
+from . import arguments, credentials, error_mapping, notifications, prompts, sync_bridge, tools
+from .credentials import KeyHolder
+from .tools.tool import Tool, ToolPolling
 
-MOST_STREAMS = 500
-MOST_WAITING = 500
+MAX_STREAMS = 500
+MAX_WAITING = 500
 TOOLS_TTL_MS = 3_600_000
-_ASK_AGAIN_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 
 INSTRUCTIONS = """\
 Mintmark keeps account of prompts by evidence. The prompts listed here are at work in you now: get one anew each time
@@ -45,7 +45,7 @@ you use it, for it may be replaced or withdrawn. After you used one, report_outc
 explain_trust says why, buy_prompt and inject_prompt put one to work."""
 
 type Context = ServerRequestContext[TaskGroup, Any]
-type Whose = Callable[[Context], Holder]
+type HolderLookup = Callable[[Context], KeyHolder]
 """Whose request this is; called in a thread, for it may ask the database."""
 
 
@@ -53,75 +53,79 @@ class McpServer(Server[TaskGroup]):
     """The SDK's server; clients of the older revision are told too that changes of the list are pushed."""
 
     def create_initialization_options(
-        self, notification_options: NotificationOptions | None = None, *others: Any, **named: Any
+        self, notification_options: NotificationOptions | None = None, *args: Any, **kwargs: Any
     ) -> Any:
-        told = notification_options or NotificationOptions(prompts_changed=True)
-        return super().create_initialization_options(told, *others, **named)
+        options = notification_options or NotificationOptions(prompts_changed=True)
+        return super().create_initialization_options(options, *args, **kwargs)
 
 
-def made(*, whose: Whose) -> McpServer:
+def build_server(*, get_holder: HolderLookup) -> McpServer:
     """A server that serves whoever `whose` says."""
-    methods = _Methods(whose)
-    made_one = McpServer(
+    methods = _ProtocolHandlers(get_holder)
+    server = McpServer(
         "mintmark",
         title="Mintmark",
         version=metadata.version("mintmark"),
         instructions=INSTRUCTIONS,
-        lifespan=_lifespan,
-        get_tool_input_schema=_schema_of,
+        lifespan=_run_task_group,
+        get_tool_input_schema=_find_input_schema,
         on_list_prompts=methods.list_prompts,
         on_get_prompt=methods.get_prompt,
         on_list_tools=methods.list_tools,
         on_call_tool=methods.call_tool,
         on_subscriptions_listen=methods.listen,
     )
-    made_one.middleware.append(refusals.told)
-    made_one.add_notification_handler(
-        "notifications/initialized", NotificationParams, methods.initialized
+    server.middleware.append(error_mapping.convert_errors)
+    server.add_notification_handler(
+        "notifications/initialized", NotificationParams, methods.on_initialized
     )
-    return made_one
+    return server
 
 
 @asynccontextmanager
-async def _lifespan(_: Server[TaskGroup]) -> AsyncIterator[TaskGroup]:
+async def _run_task_group(_: Server[TaskGroup]) -> AsyncIterator[TaskGroup]:
     """What runs beside the requests, until the server ends."""
-    async with anyio.create_task_group() as beside:
-        yield beside
-        beside.cancel_scope.cancel()
+    async with anyio.create_task_group() as task_group:
+        yield task_group
+        task_group.cancel_scope.cancel()
 
 
-def _schema_of(name: str) -> dict[str, Any] | None:
-    return next((tool.input_schema for tool in tools.DESCRIBED if tool.name == name), None)
+def _find_input_schema(name: str) -> dict[str, Any] | None:
+    return next((tool.input_schema for tool in tools.TOOL_DESCRIPTIONS if tool.name == name), None)
 
 
-def _listed(holder: Holder, now: datetime, *, cursor: str | None) -> ListPromptsResult:
-    return prompts.listed(holder, cursor=cursor, now=now)
+def _list_prompts(holder: KeyHolder, now: datetime, *, cursor: str | None) -> ListPromptsResult:
+    return prompts.list_prompts(holder, cursor=cursor, now=now)
 
 
-def _got(
-    holder: Holder, now: datetime, *, name: str, values: dict[str, str] | None
+def _get_prompt(
+    holder: KeyHolder, now: datetime, *, name: str, values: dict[str, str] | None
 ) -> GetPromptResult:
-    return prompts.got(holder, name=name, values=values)
+    return prompts.get_prompt(holder, name=name, values=values)
 
 
-def _called(holder: Holder, now: datetime, *, tool: Tool, given: Any) -> Any:
+def _call_tool(holder: KeyHolder, now: datetime, *, tool: Tool, args: Any) -> Any:
     holder.caller.require_scope(tool.scope)
-    return tool.run(holder, given, now)
+    return tool.run(holder, args, now)
 
 
-def _again(holder: Holder, now: datetime, *, pause: Pause, given: Any, told: Any) -> Any:
+def _refresh_output(
+    holder: KeyHolder, now: datetime, *, pause: ToolPolling, args: Any, output: Any
+) -> Any:
     # He may have waited long: a key that was revoked meanwhile ends it.
-    return pause.again(credentials.holder(secret=holder.secret, now=now), given, told, now)
+    return pause.refresh(credentials.authenticate(secret=holder.secret, now=now), args, output, now)
 
 
-def _watched(holder: Holder, now: datetime) -> tuple[str, changes.Seen]:
+def _start_watching(
+    holder: KeyHolder, now: datetime
+) -> tuple[str, notifications.ActiveInjectionIds]:
     holder.caller.require_scope("read")
-    return holder.secret, changes.seen(holder)
+    return holder.secret, notifications.read_active_injections(holder)
 
 
-class _Methods:
-    def __init__(self, whose: Whose) -> None:
-        self._whose = whose
+class _ProtocolHandlers:
+    def __init__(self, get_holder: HolderLookup) -> None:
+        self._get_holder = get_holder
         self._streams = 0
         self._waiting = 0
 
@@ -129,63 +133,65 @@ class _Methods:
         self, ctx: Context, params: PaginatedRequestParams | None
     ) -> ListPromptsResult:
         cursor = params.cursor if params is not None else None
-        return await self._run(ctx, partial(_listed, cursor=cursor))
+        return await self._run(ctx, partial(_list_prompts, cursor=cursor))
 
     async def get_prompt(self, ctx: Context, params: GetPromptRequestParams) -> GetPromptResult:
-        return await self._run(ctx, partial(_got, name=params.name, values=params.arguments))
+        return await self._run(ctx, partial(_get_prompt, name=params.name, values=params.arguments))
 
     async def list_tools(
         self, ctx: Context, params: PaginatedRequestParams | None
     ) -> ListToolsResult:
         if params is not None and params.cursor is not None:
-            raise refusals.InvalidCursor("The list of tools has one page; ask without a cursor.")
+            raise error_mapping.InvalidListCursor(
+                "The list of tools has one page; ask without a cursor."
+            )
         return ListToolsResult(
-            tools=tools.DESCRIBED,
+            tools=tools.TOOL_DESCRIPTIONS,
             ttl_ms=TOOLS_TTL_MS,
             cache_scope="private",
         )
 
     async def call_tool(self, ctx: Context, params: CallToolRequestParams) -> CallToolResult:
-        tool = tools.ALL.get(params.name)
+        tool = tools.TOOLS.get(params.name)
         if tool is None:
-            named = ", ".join(tools.ALL)
+            tool_names = ", ".join(tools.TOOLS)
             raise MCPError(
-                INVALID_PARAMS, f"There is no tool {params.name[:100]!r}; there are {named}."
+                INVALID_PARAMS, f"There is no tool {params.name[:100]!r}; there are {tool_names}."
             )
         try:
-            given = arguments.read(tool.takes, params.arguments)
-            told = await self._run(ctx, partial(_called, tool=tool, given=given))
-            told = await self._settled(ctx, tool, given, told)
-        except errors.Refusal as refusal:
-            return refusals.as_result(refusal)
-        return tool.answer(told)
+            args = arguments.parse_arguments(tool.arguments_type, params.arguments)
+            output = await self._run(ctx, partial(_call_tool, tool=tool, args=args))
+            output = await self._wait_for_output(ctx, tool, args, output)
+        except errors.DomainError as error:
+            return error_mapping.to_tool_result(error)
+        return tool.build_result(output)
 
     async def listen(
         self, ctx: Context, params: SubscriptionsListenRequestParams
     ) -> SubscriptionsListenResult:
         """A stream of changes, which ends in order when the key is revoked."""
-        secret, since = await self._run(ctx, _watched)
+        secret, since = await self._run(ctx, _start_watching)
         bus = InMemorySubscriptionBus()
         handler = ListenHandler(bus)
 
-        async def follow() -> None:
-            await changes.follow(
-                secret=secret, since=since, tell=lambda: bus.publish(PromptsListChanged())
+        async def poll_and_publish() -> None:
+            await notifications.poll_changes(
+                secret=secret, since=since, notify=lambda: bus.publish(PromptsListChanged())
             )
             handler.close()
 
-        with self._stream():
-            async with anyio.create_task_group() as beside:
-                beside.start_soon(follow)
+        with self._open_stream():
+            async with anyio.create_task_group() as task_group:
+                task_group.start_soon(poll_and_publish)
                 result = await handler(ctx, params)
-                beside.cancel_scope.cancel()
+                task_group.cancel_scope.cancel()
         return result
 
     @contextmanager
-    def _stream(self) -> Iterator[None]:
-        if self._streams >= MOST_STREAMS:
+    def _open_stream(self) -> Iterator[None]:
+        if self._streams >= MAX_STREAMS:
             raise MCPError(
-                INTERNAL_ERROR, f"{MOST_STREAMS} streams are open already; ask again later."
+                INTERNAL_ERROR, f"{MAX_STREAMS} streams are open already; ask again later."
             )
         self._streams += 1
         try:
@@ -193,45 +199,47 @@ class _Methods:
         finally:
             self._streams -= 1
 
-    async def initialized(self, ctx: Context, params: NotificationParams) -> None:
+    async def on_initialized(self, ctx: Context, params: NotificationParams) -> None:
         """Tell a client of the older revision of changes while its pipe is open; over HTTP its GET stream does."""
         if ctx.request is not None or self._streams:
             return
         try:
-            secret, since = await self._run(ctx, _watched)
-        except errors.Refusal:
+            secret, since = await self._run(ctx, _start_watching)
+        except errors.DomainError:
             return
 
-        async def tell() -> None:
+        async def notify() -> None:
             with suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
                 await ctx.session.send_prompt_list_changed()
 
         self._streams += 1
         ctx.lifespan_context.start_soon(
-            partial(changes.follow, secret=secret, since=since, tell=tell)
+            partial(notifications.poll_changes, secret=secret, since=since, notify=notify)
         )
 
-    async def _settled(self, ctx: Context, tool: Tool, given: Any, told: Any) -> Any:
+    async def _wait_for_output(self, ctx: Context, tool: Tool, args: Any, output: Any) -> Any:
         """The answer of a tool once it is settled, or as it stands when the caller (or this server) waits no longer."""
-        pause = tool.pause
-        if pause is None or self._waiting >= MOST_WAITING:
-            return told
+        pause = tool.polling
+        if pause is None or self._waiting >= MAX_WAITING:
+            return output
         self._waiting += 1
         try:
             start = anyio.current_time()
-            while not pause.is_over(told):
+            while not pause.is_over(output):
                 waited = anyio.current_time() - start
-                if waited >= given.wait_seconds:
+                if waited >= args.wait_seconds:
                     break
-                await ctx.session.report_progress(waited, given.wait_seconds, pause.says)
-                await anyio.sleep(min(_ASK_AGAIN_SECONDS, given.wait_seconds - waited))
-                told = await self._run(ctx, partial(_again, pause=pause, given=given, told=told))
+                await ctx.session.report_progress(waited, args.wait_seconds, pause.message)
+                await anyio.sleep(min(_POLL_SECONDS, args.wait_seconds - waited))
+                output = await self._run(
+                    ctx, partial(_refresh_output, pause=pause, args=args, output=output)
+                )
         finally:
             self._waiting -= 1
-        return told
+        return output
 
-    async def _run[T](self, ctx: Context, verb: Callable[[Holder, datetime], T]) -> T:
-        def whole() -> T:
-            return verb(self._whose(ctx), timezone.now())
+    async def _run[T](self, ctx: Context, function: Callable[[KeyHolder, datetime], T]) -> T:
+        def call_with_holder() -> T:
+            return function(self._get_holder(ctx), timezone.now())
 
-        return await threads.run(whole)
+        return await sync_bridge.run(call_with_holder)

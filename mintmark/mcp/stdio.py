@@ -6,27 +6,27 @@ from django.utils import timezone
 from mcp.server.stdio import stdio_server
 
 from . import credentials, server
-from .credentials import Holder, NotAuthenticated
+from .credentials import AssistantNotAuthenticated, KeyHolder
 from .server import Context
 
-KEY = "MINTMARK_MCP_KEY"
+KEY_VARIABLE = "MINTMARK_MCP_KEY"
 
 
 def serve() -> None:
     """Serve until standard input ends. `NotAuthenticated` or `Forbidden` at once where the key can't be used."""
-    secret: str = environ.FileAwareEnv().str(KEY, default="").strip()
+    secret: str = environ.FileAwareEnv().str(KEY_VARIABLE, default="").strip()
     if not secret:
-        raise NotAuthenticated(
-            f"No key: put an assistant's key into {KEY}, or its file's name into {KEY}_FILE."
+        raise AssistantNotAuthenticated(
+            f"No key: put an assistant's key into {KEY_VARIABLE}, or its file's name into {KEY_VARIABLE}_FILE."
         )
-    credentials.holder(secret=secret, now=timezone.now())
+    credentials.authenticate(secret=secret, now=timezone.now())
     anyio.run(_serve, secret)
 
 
 async def _serve(secret: str) -> None:
-    def whose(_: Context) -> Holder:
-        return credentials.holder(secret=secret, now=timezone.now())
+    def get_holder(_: Context) -> KeyHolder:
+        return credentials.authenticate(secret=secret, now=timezone.now())
 
-    served = server.made(whose=whose)
+    mcp_server = server.build_server(get_holder=get_holder)
     async with stdio_server() as (read, write):
-        await served.run(read, write, served.create_initialization_options())
+        await mcp_server.run(read, write, mcp_server.create_initialization_options())

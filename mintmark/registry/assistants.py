@@ -8,14 +8,14 @@ from django.db.models import QuerySet
 from mintmark.accounts import principals
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Principal, Role, Team
-from mintmark.core import errors
+from mintmark.common import errors
 
 from .models import Assistant, MemoryEntry
 
 _NAME = re.compile(r"[\w][\w .:/+-]{0,199}")
 
 
-class InvalidAssistant(errors.Refusal):
+class InvalidAssistant(errors.DomainError):
     """An assistant can't be registered as asked."""
 
     code = "invalid_assistant"
@@ -30,15 +30,15 @@ def register(
             f"The name {name[:200]!r}: use 1 to 200 letters, digits, spaces or . : / + - _, "
             "and not digits alone, which would look like an id."
         )
-    there = Assistant.objects.filter(name=name).first()
-    if there is not None:
-        if there.team_id == team.pk:
-            return there
+    existing = Assistant.objects.filter(name=name).first()
+    if existing is not None:
+        if existing.team_id == team.pk:
+            return existing
         raise InvalidAssistant(
             f"The name {name!r} belongs to an assistant of another team; choose another."
         )
     with transaction.atomic():
-        principal = principals.for_assistant(name=name, team=team)
+        principal = principals.create_for_assistant(name=name, team=team)
         return Assistant.objects.create(
             name=name,
             principal=principal,
@@ -49,17 +49,17 @@ def register(
         )
 
 
-def named(*, reference: str) -> Assistant:
+def resolve(*, reference: str) -> Assistant:
     """The assistant with this id or name."""
-    found = Assistant.objects.filter(name=reference).first()
-    if found is None and reference.isascii() and reference.isdigit() and len(reference) < 19:
-        found = Assistant.objects.filter(pk=int(reference)).first()
-    if found is None:
+    assistant = Assistant.objects.filter(name=reference).first()
+    if assistant is None and reference.isascii() and reference.isdigit() and len(reference) < 19:
+        assistant = Assistant.objects.filter(pk=int(reference)).first()
+    if assistant is None:
         raise errors.NotFound(f"No assistant {reference[:200]!r}: give its id or its name.")
-    return found
+    return assistant
 
 
-def of_teams(*, caller: Caller) -> QuerySet[Assistant]:
+def list_own(*, caller: Caller) -> QuerySet[Assistant]:
     """The assistants that are a caller's own: those of his teams."""
     return Assistant.objects.filter(team__in=caller.team_ids)
 
@@ -70,7 +70,7 @@ def require_operator(*, caller: Caller, team_id: int) -> None:
         raise errors.Forbidden("This takes the role 'operator' in the assistant's team.")
 
 
-def remember(*, assistant: Assistant, key: str, text: str) -> MemoryEntry:
+def store_memory(*, assistant: Assistant, key: str, text: str) -> MemoryEntry:
     """Keep `text` under `key` in an assistant's memory, in the place of what was there."""
     entry, _ = MemoryEntry.objects.update_or_create(
         assistant=assistant, key=key, defaults={"text": text}

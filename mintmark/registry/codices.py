@@ -14,32 +14,32 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, Exists, Max, OuterRef, QuerySet
 
 from mintmark.accounts.callers import Caller
-from mintmark.core import clauses as core_clauses
-from mintmark.core import errors
-from mintmark.core.clauses import Verdict
-from mintmark.database import locks
+from mintmark.common import errors
+from mintmark.storage import locks
+from mintmark.textchecks import clauses as core_clauses
+from mintmark.textchecks.clauses import ClauseResult
 
 from . import default_codex
 from .models import Assistant, Codex, CodexContract, Prompt
 
 
-class InvalidCodex(errors.Refusal):
+class InvalidCodex(errors.DomainError):
     """A codex can't be registered: a clause lacks something, or it is too large."""
 
     code = "invalid_codex"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class ClauseReport:
     """A prompt's text and what the clauses that bind it say of it."""
 
     prompt: Prompt
-    verdicts: Sequence[Verdict]
+    results: Sequence[ClauseResult]
 
     @property
-    def broken(self) -> list[Verdict]:
+    def failed_results(self) -> list[ClauseResult]:
         """The verdicts of clauses that fail."""
-        return [verdict for verdict in self.verdicts if verdict.holds is False]
+        return [result for result in self.results if result.holds is False]
 
 
 def register(*, name: str, clauses: Sequence[Mapping[str, Any]], description: str = "") -> Codex:
@@ -52,16 +52,16 @@ def register(*, name: str, clauses: Sequence[Mapping[str, Any]], description: st
         raise InvalidCodex(
             f"The codex {name!r} binds everybody: an admin changes it, or choose another name."
         )
-    return _registered(name=name, clauses=clauses, description=description)
+    return _register_version(name=name, clauses=clauses, description=description)
 
 
-def valid(*, clauses: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def validate(*, clauses: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """These clauses, if they could be registered; `InvalidCodex` naming every bad one. Nothing is stored."""
-    _check(name="to try", clauses=clauses)
+    _require_valid(name="to try", clauses=clauses)
     return [dict(clause) for clause in clauses]
 
 
-def newest() -> QuerySet[Codex, Any]:
+def list_newest() -> QuerySet[Codex, Any]:
     """The newest version of each codex, with the number of `prompts` and of assistants (`bound`) that it binds."""
     newer = Codex.objects.filter(name=OuterRef("name"), version__gt=OuterRef("version"))
     return Codex.objects.filter(~Exists(newer)).annotate(
@@ -69,12 +69,12 @@ def newest() -> QuerySet[Codex, Any]:
     )
 
 
-def default() -> Codex:
+def get_default() -> Codex:
     """The codex that binds every prompt and every output: the newest version of `default`."""
     newest = Codex.objects.filter(name=default_codex.NAME).order_by("-version").first()
     if newest is not None:
         return newest
-    return _registered(
+    return _register_version(
         name=default_codex.NAME,
         clauses=default_codex.CLAUSES,
         description=default_codex.DESCRIPTION,
@@ -88,7 +88,7 @@ def change_default(
     caller.require_scope("registry")
     if not caller.is_admin or caller.is_assistant:
         raise errors.Forbidden("The codex that binds everybody is changed by an admin alone.")
-    return _registered(name=default_codex.NAME, clauses=clauses, description=description)
+    return _register_version(name=default_codex.NAME, clauses=clauses, description=description)
 
 
 def bind(*, prompt: Prompt, codex: Codex) -> CodexContract:
@@ -105,127 +105,136 @@ def bind_assistant(*, assistant: Assistant, codex: Codex) -> None:
         codex.assistants.add(assistant)
 
 
-def binding(*, prompt: Prompt, assistant: Assistant | None = None) -> list[Codex]:
+def list_binding(*, prompt: Prompt, assistant: Assistant | None = None) -> list[Codex]:
     """The codices that bind a prompt in an assistant's hands, once each: the default, the prompt's contracts, the
     assistant's own."""
-    found = [default(), *Codex.objects.filter(contracts__prompt=prompt).order_by("id")]
+    binding_codices = [
+        get_default(),
+        *Codex.objects.filter(contracts__prompt=prompt).order_by("id"),
+    ]
     if assistant is not None:
-        found += Codex.objects.filter(assistants=assistant).order_by("id")
-    return list({codex.pk: codex for codex in found}.values())
+        binding_codices += Codex.objects.filter(assistants=assistant).order_by("id")
+    return list({codex.pk: codex for codex in binding_codices}.values())
 
 
-def of_prompt(
+def evaluate_prompt(
     *, prompt: Prompt, assistant: Assistant | None = None, text: str | None = None
-) -> list[Verdict]:
+) -> list[ClauseResult]:
     """What the clauses that bind a prompt say of its text, or of `text`, what it is with its variables filled in."""
     return [
-        verdict
-        for codex in binding(prompt=prompt, assistant=assistant)
-        for verdict in _of_text(codex, prompt, prompt.text if text is None else text)
+        result
+        for codex in list_binding(prompt=prompt, assistant=assistant)
+        for result in _evaluate_text(codex, prompt, prompt.text if text is None else text)
     ]
 
 
-def blocked(*, prompts: Collection[int], assistant: Assistant) -> set[int]:
+def find_blocked(*, prompts: Collection[int], assistant: Assistant) -> set[int]:
     """Which of these prompts, by id, a blocking clause keeps from an assistant: as `of_prompt` says it, for many."""
-    for_all = [default(), *Codex.objects.filter(assistants=assistant)]
-    own: dict[int, list[Codex]] = defaultdict(list)
+    for_all = [get_default(), *Codex.objects.filter(assistants=assistant)]
+    contract_codices: dict[int, list[Codex]] = defaultdict(list)
     contracts = CodexContract.objects.filter(prompt__in=prompts).select_related("codex")
     for contract in contracts:
-        own[contract.prompt_id].append(contract.codex)
+        contract_codices[contract.prompt_id].append(contract.codex)
     return {
         prompt.pk
         for prompt in Prompt.objects.filter(pk__in=prompts).defer("wording")
-        if any(_blocks(codex, prompt) for codex in (*for_all, *own[prompt.pk]))
+        if any(
+            _has_blocking_failure(codex, prompt)
+            for codex in (*for_all, *contract_codices[prompt.pk])
+        )
     }
 
 
-def checked(*, prompts: Sequence[Prompt]) -> list[Checked]:
+def check_prompts(*, prompts: Sequence[Prompt]) -> list[ClauseReport]:
     """What the default codex says of the texts of these prompts, for a report of what was registered; nothing is
     refused."""
-    codex = default()
+    codex = get_default()
     return [
-        Checked(prompt=prompt, verdicts=_of_text(codex, prompt, prompt.text)) for prompt in prompts
+        ClauseReport(prompt=prompt, results=_evaluate_text(codex, prompt, prompt.text))
+        for prompt in prompts
     ]
 
 
-def named(*, reference: str) -> Codex:
+def resolve(*, reference: str) -> Codex:
     """The codex with this id, `name@version`, or `name` (its newest version)."""
     name, _, version = reference.rpartition("@")
-    found = None
+    codex = None
     if name and version.isascii() and version.isdigit() and len(version) < 10:
-        found = Codex.objects.filter(name=name, version=int(version)).first()
-    if found is None:
-        found = Codex.objects.filter(name=reference).order_by("-version").first()
-    if found is None and reference.isascii() and reference.isdigit() and len(reference) < 19:
-        found = Codex.objects.filter(pk=int(reference)).first()
-    if found is None:
+        codex = Codex.objects.filter(name=name, version=int(version)).first()
+    if codex is None:
+        codex = Codex.objects.filter(name=reference).order_by("-version").first()
+    if codex is None and reference.isascii() and reference.isdigit() and len(reference) < 19:
+        codex = Codex.objects.filter(pk=int(reference)).first()
+    if codex is None:
         raise errors.NotFound(f"No codex {reference[:200]!r}: give its name, name@version or id.")
-    return found
+    return codex
 
 
-def _registered(*, name: str, clauses: Sequence[Mapping[str, Any]], description: str) -> Codex:
-    _check(name=name, clauses=clauses)
-    wanted = [dict(clause) for clause in clauses]
+def _register_version(
+    *, name: str, clauses: Sequence[Mapping[str, Any]], description: str
+) -> Codex:
+    _require_valid(name=name, clauses=clauses)
+    new_clauses = [dict(clause) for clause in clauses]
     versions = Codex.objects.filter(name=name)
     newest = versions.order_by("-version").first()
-    if newest is not None and newest.clauses == wanted:
+    if newest is not None and newest.clauses == new_clauses:
         return newest
     number = (versions.aggregate(last=Max("version"))["last"] or 0) + 1
     try:
         with transaction.atomic():
             return Codex.objects.create(
-                name=name, version=number, description=description, clauses=wanted
+                name=name, version=number, description=description, clauses=new_clauses
             )
     except (
         IntegrityError
     ):  # another writer was first: the same clauses are there, or these come after
-        there = versions.get(version=number)
-        if there.clauses == wanted:
-            return there
+        existing = versions.get(version=number)
+        if existing.clauses == new_clauses:
+            return existing
         raise InvalidCodex(
-            f"{there} was registered by another writer just now; read it, then register the next version."
+            f"{existing} was registered by another writer just now; read it, then register the next version."
         ) from None
 
 
-def _check(*, name: str, clauses: Sequence[Mapping[str, Any]]) -> None:
+def _require_valid(*, name: str, clauses: Sequence[Mapping[str, Any]]) -> None:
     if not name.strip() or name.isdigit() or len(name) > 200 or not clauses:
         raise InvalidCodex(
             "A codex needs a name of 1 to 200 characters, not digits alone, and at least one clause."
         )
-    if len(clauses) > core_clauses.MOST_CLAUSES:
+    if len(clauses) > core_clauses.MAX_CLAUSES:
         raise InvalidCodex(
-            f"The codex has {len(clauses):,} clauses; at most {core_clauses.MOST_CLAUSES} are taken: make several."
+            f"The codex has {len(clauses):,} clauses; at most {core_clauses.MAX_CLAUSES} are taken: make several."
         )
-    if len(_written(clauses)) > core_clauses.LONGEST_CODEX:
+    if len(_serialize(clauses)) > core_clauses.MAX_CODEX_CHARACTERS:
         raise InvalidCodex(
-            f"The codex has over {core_clauses.LONGEST_CODEX:,} characters as JSON: make several."
+            f"The codex has over {core_clauses.MAX_CODEX_CHARACTERS:,} characters as JSON: make several."
         )
-    problems = core_clauses.problems(clauses=clauses)
+    problems = core_clauses.find_problems(clauses=clauses)
     if problems:
         raise InvalidCodex(f"Clause {problems[0]['row']}: {problems[0]['message']}", rows=problems)
 
 
-def _written(clauses: Sequence[Mapping[str, Any]]) -> str:
+def _serialize(clauses: Sequence[Mapping[str, Any]]) -> str:
     """The clauses as JSON, if a database can keep it."""
     try:
-        written = json.dumps(list(clauses), ensure_ascii=False, allow_nan=False)
-        written.encode()
+        serialized = json.dumps(list(clauses), ensure_ascii=False, allow_nan=False)
+        serialized.encode()
     except (TypeError, ValueError, RecursionError):
         raise InvalidCodex("The clauses are not JSON, or are nested too deep.") from None
-    if "\\u0000" in written:
+    if "\\u0000" in serialized:
         raise InvalidCodex("The clauses hold a NUL character.")
-    return written
+    return serialized
 
 
-def _blocks(codex: Codex, prompt: Prompt) -> bool:
+def _has_blocking_failure(codex: Codex, prompt: Prompt) -> bool:
     blocking = [clause for clause in codex.clauses if clause["severity"] == "block"]
-    found = core_clauses.of_text(
+    results = core_clauses.evaluate_prompt_text(
         clauses=blocking, text=prompt.text, variables=prompt.variables, codex=str(codex)
     )
-    return any(verdict.blocks for verdict in found)
+    return any(result.blocks for result in results)
 
 
-def _of_text(codex: Codex, prompt: Prompt, text: str) -> list[Verdict]:
-    return core_clauses.of_text(
+def _evaluate_text(codex: Codex, prompt: Prompt, text: str) -> list[ClauseResult]:
+    return core_clauses.evaluate_prompt_text(
         clauses=codex.clauses, text=text, variables=prompt.variables, codex=str(codex)
     )

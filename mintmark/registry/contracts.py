@@ -6,39 +6,39 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from mintmark.accounts.callers import Caller
-from mintmark.core import errors
-from mintmark.database import locks
+from mintmark.common import errors
+from mintmark.storage import locks
 
 from . import assistants, codices, prompts
 from .models import Assistant, Codex, CodexContract, Prompt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bound:
+class CodexBindings:
     """The codex that binds everybody, and those of one's own contracts, oldest first."""
 
     default: Codex
     contracts: list[Codex]
 
 
-def of_prompt(*, prompt: Prompt) -> Bound:
+def get_prompt_bindings(*, prompt: Prompt) -> CodexBindings:
     """What binds a prompt, in whoever's hands."""
-    own = Codex.objects.filter(contracts__prompt=prompt).order_by("contracts__id")
-    return Bound(default=codices.default(), contracts=list(own))
+    contract_codices = Codex.objects.filter(contracts__prompt=prompt).order_by("contracts__id")
+    return CodexBindings(default=codices.get_default(), contracts=list(contract_codices))
 
 
-def of_assistant(*, assistant: Assistant) -> Bound:
+def get_assistant_bindings(*, assistant: Assistant) -> CodexBindings:
     """What binds whatever an assistant is given, and what it answers."""
-    own = Codex.objects.filter(assistants=assistant).order_by("id")
-    return Bound(default=codices.default(), contracts=list(own))
+    contract_codices = Codex.objects.filter(assistants=assistant).order_by("id")
+    return CodexBindings(default=codices.get_default(), contracts=list(contract_codices))
 
 
-def prompts_of(*, codex: Codex) -> "QuerySet[Prompt]":
+def list_bound_prompts(*, codex: Codex) -> "QuerySet[Prompt]":
     """The prompts with a contract with this version of a codex, newest first."""
     return Prompt.objects.filter(contracts__codex=codex).defer("text", "wording").order_by("-id")
 
 
-def assistants_of(*, codex: Codex) -> "QuerySet[Assistant]":
+def list_bound_assistants(*, codex: Codex) -> "QuerySet[Assistant]":
     """The assistants with a contract with this version of a codex, newest first."""
     return Assistant.objects.filter(codices=codex).order_by("-id")
 
@@ -49,7 +49,7 @@ def bind(*, caller: Caller, prompt: Prompt, codex: Codex) -> CodexContract:
     return codices.bind(prompt=prompt, codex=codex)
 
 
-def release(*, caller: Caller, prompt: Prompt, codex: Codex) -> bool:
+def unbind(*, caller: Caller, prompt: Prompt, codex: Codex) -> bool:
     """End a prompt's contract; whether there was one. What was measured under it stays measured."""
     _require_author(caller, prompt)
     with transaction.atomic():
@@ -63,7 +63,7 @@ def bind_assistant(*, caller: Caller, assistant: Assistant, codex: Codex) -> Non
     codices.bind_assistant(assistant=assistant, codex=codex)
 
 
-def release_assistant(*, caller: Caller, assistant: Assistant, codex: Codex) -> None:
+def unbind_assistant(*, caller: Caller, assistant: Assistant, codex: Codex) -> None:
     """End an assistant's contract, if there is one."""
     _require_operator(caller, assistant)
     with transaction.atomic():

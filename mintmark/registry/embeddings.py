@@ -17,83 +17,88 @@ import numpy as np
 from django.conf import settings
 from numpy.typing import NDArray
 
-from mintmark.core import similarity
+from mintmark.textchecks import similarity
 
 _log = logging.getLogger(__name__)
 
-BUNDLED = "wordllama l2_supercat, 256 dimensions"
+BUNDLED_MODEL = "wordllama l2_supercat, 256 dimensions"
 SPELLING = "three characters in a row"
-_TABLES = ("embeddings", "embedding.weight")
-_UNKNOWN = ("[UNK]", "<unk>")
+_TABLE_NAMES = ("embeddings", "embedding.weight")
+_UNKNOWN_TOKENS = ("[UNK]", "<unk>")
 
 
-class Unreadable(Exception):
+class UnreadableModel(Exception):
     """A folder holds no model of static vectors that can be read here; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Vectors:
+class StaticVectors:
     """A static model: `table` (tokens, dimensions) has the vector of each token."""
 
     name: str
     tokenizer: Any
     table: NDArray[np.floating[Any]]
 
-    def rows(self, texts: Sequence[str]) -> NDArray[np.float64]:
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """A vector of length 1 for each text (n, dimensions); zeros for one without a known token."""
-        unknown = {self.tokenizer.token_to_id(token) for token in _UNKNOWN}
-        found = np.zeros((len(texts), self.table.shape[1]))
-        for row, told in zip(
-            found, self.tokenizer.encode_batch(list(texts), add_special_tokens=False), strict=True
+        unknown = {self.tokenizer.token_to_id(token) for token in _UNKNOWN_TOKENS}
+        embedded = np.zeros((len(texts), self.table.shape[1]))
+        for row, encoding in zip(
+            embedded,
+            self.tokenizer.encode_batch(list(texts), add_special_tokens=False),
+            strict=True,
         ):
-            ids = [token for token in told.ids if token not in unknown]
+            ids = [token for token in encoding.ids if token not in unknown]
             if ids:
                 mean = self.table[ids].mean(axis=0, dtype=np.float64)
                 row[:] = mean / max(float(np.linalg.norm(mean)), 1e-12)
-        return found
+        return embedded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Likeness:
+class SimilarityBackend:
     """How texts are compared: `by` spelling or vectors, of which `model`; `note` says why it is not what was asked."""
 
     by: Literal["spelling", "vectors"]
     model: str
     note: str = ""
-    vectors: Vectors | None = None
+    vectors: StaticVectors | None = None
 
-    def of(self, text: str, others: Sequence[str]) -> list[float]:
+    def compute_similarities(self, text: str, candidates: Sequence[str]) -> list[float]:
         """How like each of the others is to a text, in [0, 1]."""
         if self.vectors is None:
-            return similarity.cosines(text, others)
-        one, *rest = self.vectors.rows([text, *others])
-        return [min(1.0, max(0.0, float(one @ other))) for other in rest]
+            return similarity.cosines(text, candidates)
+        text_vector, *candidate_vectors = self.vectors.embed([text, *candidates])
+        return [
+            min(1.0, max(0.0, float(text_vector @ candidate_vector)))
+            for candidate_vector in candidate_vectors
+        ]
 
 
-def likeness() -> Likeness:
+def get_similarity_backend() -> SimilarityBackend:
     """As `MINTMARK_EMBEDDINGS` asks: vectors of a folder, those of the extra where it is installed, else spelling."""
-    return _likeness(settings.EMBEDDINGS)
+    return _load_backend(settings.EMBEDDINGS)
 
 
-def bundled() -> Vectors | None:
+def load_bundled() -> StaticVectors | None:
     """The vectors of the extra `embeddings`; None where it is not installed."""
     package = find_spec("wordllama")
     if package is None or not package.submodule_search_locations:
         return None
-    at = Path(next(iter(package.submodule_search_locations)))
-    return _read(
-        name=BUNDLED,
-        tokens=at / "tokenizers" / "l2_supercat_tokenizer_config.json",
-        tensors=at / "weights" / "l2_supercat_256.safetensors",
+    package_folder = Path(next(iter(package.submodule_search_locations)))
+    return _load_model(
+        name=BUNDLED_MODEL,
+        tokens=package_folder / "tokenizers" / "l2_supercat_tokenizer_config.json",
+        tensors=package_folder / "weights" / "l2_supercat_256.safetensors",
     )
 
 
-def read(folder: Path) -> Vectors:
+def load_vectors(folder: Path) -> StaticVectors:
     """The model in a folder with `tokenizer.json` and `model.safetensors`, as model2vec writes it.
 
     Raises `Unreadable`.
     """
-    return _read(
+    return _load_model(
         name=folder.name,
         tokens=folder / "tokenizer.json",
         tensors=folder / "model.safetensors",
@@ -101,48 +106,52 @@ def read(folder: Path) -> Vectors:
 
 
 @cache
-def _likeness(asked: str) -> Likeness:
-    if asked == "none":
-        return Likeness(by="spelling", model=SPELLING)
+def _load_backend(setting: str) -> SimilarityBackend:
+    if setting == "none":
+        return SimilarityBackend(by="spelling", model=SPELLING)
     try:
-        vectors = read(Path(asked).expanduser()) if asked else bundled()
-    except Unreadable as why:
-        note = f"{why} Texts are compared by spelling until then."
+        vectors = load_vectors(Path(setting).expanduser()) if setting else load_bundled()
+    except UnreadableModel as error:
+        note = f"{error} Texts are compared by spelling until then."
         _log.warning("MINTMARK_EMBEDDINGS: %s", note)
-        return Likeness(by="spelling", model=SPELLING, note=note)
+        return SimilarityBackend(by="spelling", model=SPELLING, note=note)
     if vectors is None:
-        return Likeness(by="spelling", model=SPELLING)
-    return Likeness(by="vectors", model=vectors.name, vectors=vectors)
+        return SimilarityBackend(by="spelling", model=SPELLING)
+    return SimilarityBackend(by="vectors", model=vectors.name, vectors=vectors)
 
 
-def _read(*, name: str, tokens: Path, tensors: Path) -> Vectors:
+def _load_model(*, name: str, tokens: Path, tensors: Path) -> StaticVectors:
     try:
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
         from tokenizers import Tokenizer
-    except ImportError as missing:
-        raise Unreadable("Vectors need the extra: pip install 'mintmark[embeddings]'.") from missing
+    except ImportError as import_error:
+        raise UnreadableModel(
+            "Vectors need the extra: pip install 'mintmark[embeddings]'."
+        ) from import_error
     for file in (tokens, tensors):
         if not file.is_file():
-            raise Unreadable(f"There is no file {file}: name a folder as model2vec writes it.")
+            raise UnreadableModel(f"There is no file {file}: name a folder as model2vec writes it.")
     try:
-        found = load_file(tensors)
+        tensors_by_name = load_file(tensors)
         tokenizer = Tokenizer.from_file(str(tokens))
-    except (SafetensorError, OSError, ValueError) as wrong:
-        raise Unreadable(f"The model in {tensors.parent} can't be read: {wrong}.") from wrong
-    except Exception as wrong:  # tokenizers raises nothing narrower
-        raise Unreadable(f"The file {tokens} is no tokenizer: {wrong}.") from wrong
-    table = next((found[key] for key in _TABLES if key in found), None)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UnreadableModel(f"The model in {tensors.parent} can't be read: {error}.") from error
+    except Exception as error:  # tokenizers raises nothing narrower
+        raise UnreadableModel(f"The file {tokens} is no tokenizer: {error}.") from error
+    table = next((tensors_by_name[key] for key in _TABLE_NAMES if key in tensors_by_name), None)
     if table is None or table.ndim != 2:
-        raise Unreadable(f"{tensors} has no table of vectors named {' or '.join(_TABLES)}.")
-    if "mapping" in found:
-        table = table[found["mapping"]]
-    if "weights" in found:
-        table = table * found["weights"][:, None]
+        raise UnreadableModel(
+            f"{tensors} has no table of vectors named {' or '.join(_TABLE_NAMES)}."
+        )
+    if "mapping" in tensors_by_name:
+        table = table[tensors_by_name["mapping"]]
+    if "weights" in tensors_by_name:
+        table = table * tensors_by_name["weights"][:, None]
     if len(table) < tokenizer.get_vocab_size():
-        raise Unreadable(
+        raise UnreadableModel(
             f"{tensors} has {len(table):,} vectors for {tokenizer.get_vocab_size():,} tokens: they are of two models."
         )
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    return Vectors(name=name, tokenizer=tokenizer, table=table)
+    return StaticVectors(name=name, tokenizer=tokenizer, table=table)

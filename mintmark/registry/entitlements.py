@@ -8,17 +8,17 @@ from django.db.models import Q, QuerySet
 
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Role, Team
-from mintmark.core import errors
-from mintmark.database import locks
+from mintmark.common import errors
+from mintmark.storage import locks
 from mintmark.webhooks import outbox
 
 from .models import Entitlement, Prompt, Tombstone
 
-REASON_LENGTH = 400
+MAX_REASON_LENGTH = 400
 BOUGHT = "bought"
 
 
-class InvalidReason(errors.Refusal):
+class InvalidReason(errors.DomainError):
     """A step that is kept with its reason came without one, or with one that can't be kept."""
 
     code = "invalid_reason"
@@ -36,12 +36,12 @@ def lock_to_end(*, prompt: Prompt) -> None:
     _forget([prompt])
 
 
-def live(*, prompt: Prompt, team_ids: frozenset[int]) -> QuerySet[Entitlement]:
+def list_active_grants(*, prompt: Prompt, team_ids: frozenset[int]) -> QuerySet[Entitlement]:
     """The grants under which these teams may use a prompt now."""
     return Entitlement.objects.filter(prompt=prompt, team__in=team_ids, ended_at__isnull=True)
 
 
-def held(*, team_ids: Collection[int]) -> QuerySet[Entitlement]:
+def list_held_grants(*, team_ids: Collection[int]) -> QuerySet[Entitlement]:
     """What these teams may use beside their own, newest first."""
     rows = Entitlement.objects.filter(
         team__in=team_ids, ended_at__isnull=True, prompt__tombstone__isnull=True
@@ -55,21 +55,23 @@ def grant(*, caller: Caller, prompt: Prompt, team: Team, reason: str) -> Entitle
     check_reason(reason)
     with transaction.atomic():
         lock_to_add(prompts=[prompt])
-        found, _ = Entitlement.objects.get_or_create(
+        entitlement, _ = Entitlement.objects.get_or_create(
             prompt=prompt, team=team, ended_at=None, defaults={"reason": reason[:200]}
         )
-    return found
+    return entitlement
 
 
-def end(*, entitlement: Entitlement, reason: str, now: datetime) -> bool:
+def end_grant(*, entitlement: Entitlement, reason: str, now: datetime) -> bool:
     """End a grant; False if it had ended before. Who may is for the caller to have checked."""
     with transaction.atomic():
         locks.hold(Prompt, [entitlement.prompt_id])
         ended = Entitlement.objects.filter(pk=entitlement.pk, ended_at__isnull=True).update(
-            ended_at=now, end_reason=reason[:REASON_LENGTH]
+            ended_at=now, end_reason=reason[:MAX_REASON_LENGTH]
         )
         if ended:
-            _tell(entitlement.prompt, [entitlement.team_id], reason=reason, for_good=False, now=now)
+            _notify_teams(
+                entitlement.prompt, [entitlement.team_id], reason=reason, for_good=False, now=now
+            )
     return bool(ended)
 
 
@@ -83,34 +85,36 @@ def require_may_end(*, caller: Caller, entitlement: Entitlement) -> None:
     _require_author(caller, entitlement.prompt)
 
 
-def entomb(*, caller: Caller, prompt: Prompt, reason: str, now: datetime) -> Tombstone:
+def withdraw_permanently(
+    *, caller: Caller, prompt: Prompt, reason: str, now: datetime
+) -> Tombstone:
     """Withdraw a prompt from everywhere, for ever. It takes an author of its team; the first reason stays."""
     _require_author(caller, prompt)
     check_reason(reason)
     with transaction.atomic():
         lock_to_end(prompt=prompt)
-        found, is_new = Tombstone.objects.get_or_create(
+        tombstone, is_new = Tombstone.objects.get_or_create(
             prompt=prompt, defaults={"actor": caller.principal, "reason": reason, "set_at": now}
         )
         if is_new:
             holders = Entitlement.objects.filter(prompt=prompt, ended_at__isnull=True)
             teams = {prompt.team_id, *holders.values_list("team_id", flat=True)}
-            _tell(prompt, teams, reason=reason, for_good=True, now=now)
-    return found
+            _notify_teams(prompt, teams, reason=reason, for_good=True, now=now)
+    return tombstone
 
 
-def served_to(*, team_ids: frozenset[int] | set[int]) -> Q:
+def build_usable_q(*, team_ids: frozenset[int] | set[int]) -> Q:
     """Which prompts are served to these teams: open, their own, or granted; and not entombed, unless their own."""
     granted = Entitlement.objects.filter(team__in=team_ids, ended_at__isnull=True).values("prompt")
-    own = Q(team__in=team_ids)
-    return own | (Q(tombstone__isnull=True) & (Q(is_open=True) | Q(pk__in=granted)))
+    is_own = Q(team__in=team_ids)
+    return is_own | (Q(tombstone__isnull=True) & (Q(is_open=True) | Q(pk__in=granted)))
 
 
 def check_reason(reason: str) -> None:
     """Refuse a reason that is empty, too long or not printable."""
-    if not reason.strip() or len(reason) > REASON_LENGTH or not reason.isprintable():
+    if not reason.strip() or len(reason) > MAX_REASON_LENGTH or not reason.isprintable():
         raise InvalidReason(
-            f"The reason {reason[:60]!r} can't be kept: say in 1 to {REASON_LENGTH} printable characters why."
+            f"The reason {reason[:60]!r} can't be kept: say in 1 to {MAX_REASON_LENGTH} printable characters why."
         )
 
 
@@ -122,10 +126,10 @@ def _forget(prompts: Sequence[Prompt]) -> None:
             tombstone.delete_cached_value(prompt)
 
 
-def _tell(
+def _notify_teams(
     prompt: Prompt, team_ids: Collection[int], *, reason: str, for_good: bool, now: datetime
 ) -> None:
-    outbox.tell(
+    outbox.enqueue(
         kind="prompt.revoked",
         team_ids=team_ids,
         data={"prompt": prompt.reference, "id": prompt.pk, "for_good": for_good, "reason": reason},

@@ -7,8 +7,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from mintmark.accounts.models import Principal
-from mintmark.core import errors
-from mintmark.database import locks
+from mintmark.common import errors
+from mintmark.storage import locks
 from mintmark.webhooks import outbox
 
 from .models import Label, LabelMove, Prompt
@@ -16,7 +16,7 @@ from .models import Label, LabelMove, Prompt
 _LABEL = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 
 
-class InvalidLabel(errors.Refusal):
+class InvalidLabel(errors.DomainError):
     """A label can't be moved as asked."""
 
     code = "invalid_label"
@@ -46,44 +46,44 @@ def move(
     with transaction.atomic():
         # The line's first revision: the label itself may have no row yet.
         locks.hold(Prompt, line_of.values_list("pk", flat=True)[:1])
-        standing = (
+        current_label = (
             Label.objects.filter(namespace=namespace, name=name, label=label)
             .select_related("prompt")
             .first()
         )
-        before = standing.prompt if standing is not None else None
-        if before == prompt:
+        previous_prompt = current_label.prompt if current_label is not None else None
+        if previous_prompt == prompt:
             return None
         if prompt is None:
-            assert standing is not None
-            standing.delete()
+            assert current_label is not None
+            current_label.delete()
         else:
             Label.objects.update_or_create(
                 namespace=namespace, name=name, label=label, defaults={"prompt": prompt}
             )
-        made = LabelMove.objects.create(
-            namespace=namespace, name=name, label=label, before=before, after=prompt, actor=actor,
+        label_move = LabelMove.objects.create(
+            namespace=namespace, name=name, label=label, before=previous_prompt, after=prompt, actor=actor,
             reason=reason, moved_at=now,
         )  # fmt: skip
-        line = prompt or before
-        assert line is not None
-        outbox.tell(
+        affected_prompt = prompt or previous_prompt
+        assert affected_prompt is not None
+        outbox.enqueue(
             kind="label.moved",
-            team_ids=[line.team_id],
+            team_ids=[affected_prompt.team_id],
             data={
                 "line": f"{namespace}/{name}",
                 "label": label,
-                "before": before.reference if before else None,
+                "before": previous_prompt.reference if previous_prompt else None,
                 "after": prompt.reference if prompt else None,
                 "by": actor.name,
                 "reason": reason,
             },
             now=now,
         )
-        return made
+        return label_move
 
 
-def history(*, namespace: str, name: str, label: str | None = None) -> QuerySet[LabelMove]:
+def list_moves(*, namespace: str, name: str, label: str | None = None) -> QuerySet[LabelMove]:
     """The moves of a line's labels, newest first."""
     moves = LabelMove.objects.filter(namespace=namespace, name=name)
     if label is not None:

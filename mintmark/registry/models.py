@@ -97,7 +97,7 @@ class Prompt(models.Model):
         return self.reference
 
     @property
-    def line(self) -> str:
+    def qualified_name(self) -> str:
         return f"{self.namespace}/{self.name}"
 
     @property

@@ -12,7 +12,9 @@ from django.db.models import QuerySet
 
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Principal, Role, Team
-from mintmark.core import errors, placeholders, unicode, wording
+from mintmark.common import errors
+from mintmark.scoring import text_features
+from mintmark.textchecks import hidden_characters, placeholders
 
 from . import entitlements
 from .models import Assistant, Derivation, Prompt, Tagging
@@ -22,20 +24,20 @@ _NAMESPACE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _NAME = re.compile(r"[\w][\w .:/()&,'+-]{0,199}")
 
 
-class InvalidPrompt(errors.Refusal):
+class InvalidPrompt(errors.DomainError):
     """A prompt's text or metadata can't be registered; nothing was."""
 
     code = "invalid_prompt"
 
 
-class RevisionTaken(errors.Refusal):
+class RevisionTaken(errors.DomainError):
     """This revision of the line is registered already, with another text."""
 
     code = "revision_taken"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Draft:
+class PromptDraft:
     """A prompt about to be registered. `parent` is a registered prompt; `revision` None takes the line's next."""
 
     namespace: str
@@ -54,7 +56,7 @@ class Draft:
     allow_hidden_unicode: bool = field(default=False)
 
 
-def register(*, draft: Draft, author: Principal, team: Team) -> Prompt:
+def register(*, draft: PromptDraft, author: Principal, team: Team) -> Prompt:
     """Register one text for ever; the same text under the same revision again returns what is there.
 
     Raises `InvalidPrompt` (naming the field and the place) or `RevisionTaken`.
@@ -62,71 +64,81 @@ def register(*, draft: Draft, author: Principal, team: Team) -> Prompt:
     return register_all(drafts=[draft], author=author, team=team)[0]
 
 
-def register_all(*, drafts: Sequence[Draft], author: Principal, team: Team) -> list[Prompt]:
+def register_all(*, drafts: Sequence[PromptDraft], author: Principal, team: Team) -> list[Prompt]:
     """Register many texts, all of them or none; prompts in the order of `drafts`."""
-    found = problems(drafts=drafts)
-    if found:
+    invalid_rows = find_problems(drafts=drafts)
+    if invalid_rows:
         raise InvalidPrompt(
-            f"{found[0]['message']}"
-            + (f" ({len(found)} problems in {len(drafts)} prompts.)" if len(drafts) > 1 else ""),
-            rows=found,
+            f"{invalid_rows[0]['message']}"
+            + (
+                f" ({len(invalid_rows)} problems in {len(drafts)} prompts.)"
+                if len(drafts) > 1
+                else ""
+            ),
+            rows=invalid_rows,
         )
     with transaction.atomic():
-        lines = _lines(drafts)
-        rows = [_found_or_new(draft, lines=lines, author=author, team=team) for draft in drafts]
+        revisions_by_name = _load_revisions(drafts)
+        rows = [
+            _find_or_build(draft, revisions_by_name=revisions_by_name, author=author, team=team)
+            for draft in drafts
+        ]
         new = list({id(prompt): prompt for prompt in rows if prompt.pk is None}.values())
         try:
             with transaction.atomic():
                 Prompt.objects.bulk_create(new, batch_size=500)
-        except IntegrityError as taken:  # another writer came between the look and the insert
+        except IntegrityError as error:  # another writer came between the look and the insert
             raise RevisionTaken(
                 f"One of {new[0].reference}{' and those after it' if new[1:] else ''} was registered by another "
                 "writer just now; read the line again and register the next revision."
-            ) from taken
+            ) from error
         Tagging.objects.bulk_create(
             [Tagging(prompt=prompt, tag=tag) for prompt in new for tag in prompt.tags]
         )
         return rows
 
 
-def problems(*, drafts: Sequence[Draft]) -> list[errors.Row]:
+def find_problems(*, drafts: Sequence[PromptDraft]) -> list[errors.FieldError]:
     """What keeps these drafts from being registered, whatever is registered already; nothing where they fit."""
-    return [row for n, draft in enumerate(drafts) for row in _problems(draft, row=n)]
+    return [row for n, draft in enumerate(drafts) for row in _find_draft_problems(draft, row=n)]
 
 
-type _Lines = dict[tuple[str, str], dict[int, Prompt]]
+type _RevisionsByName = dict[tuple[str, str], dict[int, Prompt]]
 
 
-def _lines(drafts: Sequence[Draft]) -> _Lines:
+def _load_revisions(drafts: Sequence[PromptDraft]) -> _RevisionsByName:
     """The revisions of every line that the drafts name, in one look."""
-    lines: _Lines = {(draft.namespace, draft.name): {} for draft in drafts}
+    revisions_by_name: _RevisionsByName = {(draft.namespace, draft.name): {} for draft in drafts}
     revisions = Prompt.objects.select_related("team").filter(
-        namespace__in={namespace for namespace, _ in lines}, name__in={name for _, name in lines}
+        namespace__in={namespace for namespace, _ in revisions_by_name},
+        name__in={name for _, name in revisions_by_name},
     )
     for prompt in revisions:
-        if (prompt.namespace, prompt.name) in lines:
-            lines[prompt.namespace, prompt.name][prompt.revision] = prompt
-    return lines
+        if (prompt.namespace, prompt.name) in revisions_by_name:
+            revisions_by_name[prompt.namespace, prompt.name][prompt.revision] = prompt
+    return revisions_by_name
 
 
-def _found_or_new(draft: Draft, *, lines: _Lines, author: Principal, team: Team) -> Prompt:
+def _find_or_build(
+    draft: PromptDraft, *, revisions_by_name: _RevisionsByName, author: Principal, team: Team
+) -> Prompt:
     """The prompt that is there already, or one that is yet to be inserted and is from now on part of its line."""
-    line = lines[draft.namespace, draft.name]
+    revisions = revisions_by_name[draft.namespace, draft.name]
     digest = hashlib.sha256(draft.text.encode()).hexdigest()
-    revision = draft.revision if draft.revision is not None else max(line, default=0) + 1
-    there = line.get(revision)
-    if there is not None:
-        if there.digest == digest and there.team_id == team.pk:
-            return there
+    revision = draft.revision if draft.revision is not None else max(revisions, default=0) + 1
+    existing = revisions.get(revision)
+    if existing is not None:
+        if existing.digest == digest and existing.team_id == team.pk:
+            return existing
         raise RevisionTaken(
-            f"{there.reference} is registered with the text sha256:{there.digest[:12]}…; a registered text "
+            f"{existing.reference} is registered with the text sha256:{existing.digest[:12]}…; a registered text "
             f"never changes, so register this one as revision {revision + 1} or higher."
         )
-    if any(prompt.team_id != team.pk for prompt in line.values()):
+    if any(prompt.team_id != team.pk for prompt in revisions.values()):
         raise errors.Forbidden(
             f"The line {draft.namespace}/{draft.name} belongs to another team; fork it under a namespace of yours."
         )
-    line[revision] = Prompt(
+    revisions[revision] = Prompt(
         namespace=draft.namespace,
         name=draft.name,
         revision=revision,
@@ -136,20 +148,20 @@ def _found_or_new(draft: Draft, *, lines: _Lines, author: Principal, team: Team)
         preview=draft.preview if draft.preview is not None else "",
         is_open=draft.is_open,
         parent=draft.parent,
-        derivation=_derivation(draft),
+        derivation=_get_derivation(draft),
         mutation_note=draft.mutation_note,
         forked_by=draft.forked_by,
         author=author,
         team=team,
         variables=list(draft.variables)
         if draft.variables is not None
-        else placeholders.names(draft.text),
+        else placeholders.list_names(draft.text),
         tags=list(dict.fromkeys(draft.tags)),
         licence=draft.licence,
-        wording=wording.features(draft.text).tobytes(),
-        wording_version=wording.VERSION,
+        wording=text_features.extract_features(draft.text).tobytes(),
+        wording_version=text_features.VERSION,
     )
-    return line[revision]
+    return revisions[revision]
 
 
 def visible_to(*, caller: Caller) -> QuerySet[Prompt]:
@@ -161,13 +173,15 @@ def readable_by(*, caller: Caller) -> QuerySet[Prompt]:
     """The prompts whose text a caller may read: open ones, his teams', those his teams are entitled to."""
     if caller.is_admin:
         return Prompt.objects.all()
-    return Prompt.objects.filter(entitlements.served_to(team_ids=caller.team_ids))
+    return Prompt.objects.filter(entitlements.build_usable_q(team_ids=caller.team_ids))
 
 
-def usable(*, caller: Caller, team_id: int) -> QuerySet[Prompt]:
+def usable_by(*, caller: Caller, team_id: int) -> QuerySet[Prompt]:
     """The prompts that a team's assistants may use and a caller may read: what was withdrawn is nobody's to use."""
-    served = readable_by(caller=caller).filter(entitlements.served_to(team_ids={team_id}))
-    return served.filter(tombstone__isnull=True)
+    usable_prompts = readable_by(caller=caller).filter(
+        entitlements.build_usable_q(team_ids={team_id})
+    )
+    return usable_prompts.filter(tombstone__isnull=True)
 
 
 def may_read_text(*, caller: Caller, prompt: Prompt) -> bool:
@@ -181,42 +195,44 @@ def require_author(*, caller: Caller, team: Team) -> None:
         raise errors.Forbidden(f"Registering prompts for team {team} takes its role 'author'.")
 
 
-def named(*, reference: str) -> Prompt:
+def resolve(*, reference: str) -> Prompt:
     """The prompt that `line@revision`, `line@label`, `line` (its latest), `sha256:…` or an id names."""
-    found = _named(reference.strip())
-    if found is None:
+    prompt = _find_by_reference(reference.strip())
+    if prompt is None:
         raise errors.NotFound(
             f"No prompt {reference[:200]!r}: name it as namespace/name@revision, namespace/name@label, "
             "sha256:… or by its id."
         )
-    return found
+    return prompt
 
 
-def _named(reference: str) -> Prompt | None:
+def _find_by_reference(reference: str) -> Prompt | None:
     if reference.isascii() and reference.isdigit() and len(reference) < 19:
         return Prompt.objects.filter(pk=int(reference)).first()
     if reference.startswith("sha256:"):
         return Prompt.objects.filter(digest=reference[7:]).order_by("id").first()
-    line, _, at = reference.rpartition("@") if "@" in reference else (reference, "", "")
-    namespace, _, name = line.partition("/")
+    qualified_name, _, revision_or_label = (
+        reference.rpartition("@") if "@" in reference else (reference, "", "")
+    )
+    namespace, _, name = qualified_name.partition("/")
     revisions = Prompt.objects.filter(namespace=namespace, name=name)
     if "@" not in reference:
         return revisions.order_by("-revision").first()
-    if at.isascii() and at.isdigit() and len(at) < 10:
-        return revisions.filter(revision=int(at)).first()
+    if revision_or_label.isascii() and revision_or_label.isdigit() and len(revision_or_label) < 10:
+        return revisions.filter(revision=int(revision_or_label)).first()
     return revisions.filter(
-        labels__label=at, labels__namespace=namespace, labels__name=name
+        labels__label=revision_or_label, labels__namespace=namespace, labels__name=name
     ).first()
 
 
-def lineage(*, prompt: Prompt, limit: int = 400) -> list[Prompt]:
+def list_family(*, prompt: Prompt, limit: int = 400) -> list[Prompt]:
     """The family of a prompt: its ancestors up to the root, then all that descends from that root, nearest first."""
     root = prompt
-    seen = {prompt.pk}
+    visited_ids = {prompt.pk}
     ancestors: list[Prompt] = []
-    while root.parent is not None and root.parent_id not in seen:
+    while root.parent is not None and root.parent_id not in visited_ids:
         root = root.parent
-        seen.add(root.pk)
+        visited_ids.add(root.pk)
         ancestors.append(root)
     family = [prompt, *ancestors]
     frontier: list[int] = [prompt.pk]
@@ -224,61 +240,64 @@ def lineage(*, prompt: Prompt, limit: int = 400) -> list[Prompt]:
     while len(family) < limit and (frontier or pending):
         children = list(
             Prompt.objects.filter(parent__in=frontier)
-            .exclude(pk__in=seen)
+            .exclude(pk__in=visited_ids)
             .order_by("id")[: limit - len(family)]
         )
         family += children
-        seen |= {child.pk for child in children}
+        visited_ids |= {child.pk for child in children}
         frontier = [child.pk for child in children] or (pending.pop(0) if pending else [])
     return family
 
 
-def _derivation(draft: Draft) -> str:
+def _get_derivation(draft: PromptDraft) -> str:
     if draft.parent is None:
         return Derivation.ROOT
     same_line = (draft.parent.namespace, draft.parent.name) == (draft.namespace, draft.name)
     return Derivation.REVISION if same_line else Derivation.FORK
 
 
-def _problems(draft: Draft, *, row: int) -> list[errors.Row]:
-    found: list[errors.Row] = []
+def _find_draft_problems(draft: PromptDraft, *, row: int) -> list[errors.FieldError]:
+    rows: list[errors.FieldError] = []
 
-    def refuse(name: str, value: object, message: str) -> None:
-        found.append(errors.Row(row=row, field=name, value=value, message=message))
+    def add_problem(name: str, value: object, message: str) -> None:
+        rows.append(errors.FieldError(row=row, field=name, value=value, message=message))
 
     if not _NAMESPACE.fullmatch(draft.namespace):
-        refuse("namespace", draft.namespace, "A namespace is 1 to 64 of a-z, 0-9, '-' and '_'.")
+        add_problem(
+            "namespace", draft.namespace, "A namespace is 1 to 64 of a-z, 0-9, '-' and '_'."
+        )
     if not _NAME.fullmatch(draft.name) or draft.name != draft.name.strip():
-        refuse(
+        add_problem(
             "name",
             draft.name,
             "A name is 1 to 200 letters, digits, spaces or . : / ( ) & , ' + - _",
         )
     if draft.revision is not None and not 1 <= draft.revision <= 2**31 - 1:
-        refuse("revision", draft.revision, "A revision is a whole number from 1.")
+        add_problem("revision", draft.revision, "A revision is a whole number from 1.")
     if not draft.text.strip():
-        refuse("text", "", "The text is empty; a prompt needs at least one visible character.")
+        add_problem("text", "", "The text is empty; a prompt needs at least one visible character.")
     if len(draft.text) > MAX_TEXT_CHARACTERS:
-        refuse(
+        add_problem(
             "text",
             f"{len(draft.text)} characters",
             f"The text has {len(draft.text):,} characters; at most {MAX_TEXT_CHARACTERS:,} are taken.",
         )
     elif not draft.allow_hidden_unicode:
-        for place in unicode.hidden(draft.text)[:1]:
-            refuse(
+        for hidden_character in hidden_characters.find_hidden(draft.text)[:1]:
+            add_problem(
                 "text",
-                place.name,
-                f"The text hides {place.name} (U+{place.code_point:04X}) at line {place.line}, column "
-                f"{place.column}: remove it, or a reader sees another prompt than the model does.",
+                hidden_character.name,
+                f"The text hides {hidden_character.name} (U+{hidden_character.code_point:04X}) at line "
+                f"{hidden_character.line}, column {hidden_character.column}: remove it, or a reader sees another "
+                "prompt than the model does.",
             )
     for tag in draft.tags:
         if not isinstance(tag, str) or not 1 <= len(tag) <= 100 or not tag.isprintable():
-            refuse("tags", tag, "A tag is 1 to 100 printable characters.")
-    return found
+            add_problem("tags", tag, "A tag is 1 to 100 printable characters.")
+    return rows
 
 
-def summary(prompt: Prompt) -> Mapping[str, Any]:
+def build_summary(prompt: Prompt) -> Mapping[str, Any]:
     """What everybody may know of a prompt: identity, lineage, tags; never its text."""
     return {
         "id": prompt.pk,
@@ -297,6 +316,6 @@ def summary(prompt: Prompt) -> Mapping[str, Any]:
     }
 
 
-def normalised(text: str) -> str:
+def normalise(text: str) -> str:
     """A text as search compares it: NFKC, lower case."""
     return unicodedata.normalize("NFKC", text).casefold()

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import Max
 
-from mintmark.core import errors
+from mintmark.common import errors
 
 from .models import Ritual
 
@@ -14,7 +14,7 @@ _NAME = re.compile(r"[\w][\w .:/()&,'+-]{0,199}")
 _TAG = re.compile(r"[\w@][\w.:+-]{0,99}")
 
 
-class InvalidRitual(errors.Refusal):
+class InvalidRitual(errors.DomainError):
     """A ritual can't be registered as asked."""
 
     code = "invalid_ritual"
@@ -40,10 +40,10 @@ def register(
         raise InvalidRitual(f"The tag {tag[:100]!r}: use a label such as 'task:summarise'.")
     if version is not None and not 1 <= version <= 2**31 - 1:
         raise InvalidRitual(f"The version {version}: use a whole number from 1.")
-    wanted = dict(definition or {})
+    new_definition = dict(definition or {})
     versions = Ritual.objects.filter(name=name)
     same = versions.filter(tag=tag).order_by("-version").first()
-    if same is not None and same.definition == wanted and version in (None, same.version):
+    if same is not None and same.definition == new_definition and version in (None, same.version):
         return same
     number = (
         version
@@ -55,26 +55,26 @@ def register(
             f"{name}@{number} is registered with another definition; evidence names it, so it never changes."
         )
     return Ritual.objects.create(
-        name=name, version=number, tag=tag, description=description, definition=wanted
+        name=name, version=number, tag=tag, description=description, definition=new_definition
     )
 
 
-def of_task(*, reference: str) -> list[Ritual]:
+def find_by_task(*, reference: str) -> list[Ritual]:
     """The rituals that measure a task: all with this tag (`task:summarise`), else the one that is named so."""
     tagged = list(Ritual.objects.filter(tag=reference))
-    return tagged or [named(reference=reference)]
+    return tagged or [resolve(reference=reference)]
 
 
-def named(*, reference: str) -> Ritual:
+def resolve(*, reference: str) -> Ritual:
     """The ritual with this id, `name@version`, or `name` (its newest version)."""
     name, _, version = reference.rpartition("@")
-    found = None
+    ritual = None
     if name and version.isascii() and version.isdigit() and len(version) < 10:
-        found = Ritual.objects.filter(name=name, version=int(version)).first()
-    if found is None:
-        found = Ritual.objects.filter(name=reference).order_by("-version").first()
-    if found is None and reference.isascii() and reference.isdigit() and len(reference) < 19:
-        found = Ritual.objects.filter(pk=int(reference)).first()
-    if found is None:
+        ritual = Ritual.objects.filter(name=name, version=int(version)).first()
+    if ritual is None:
+        ritual = Ritual.objects.filter(name=reference).order_by("-version").first()
+    if ritual is None and reference.isascii() and reference.isdigit() and len(reference) < 19:
+        ritual = Ritual.objects.filter(pk=int(reference)).first()
+    if ritual is None:
         raise errors.NotFound(f"No ritual {reference[:200]!r}: give its name, name@version or id.")
-    return found
+    return ritual

@@ -6,33 +6,35 @@ from datetime import datetime
 import numpy as np
 from django.db.models import Count, Q, QuerySet
 
-from mintmark.core import kinds, scores
-from mintmark.core.reputation_policy import ReputationPolicy
-from mintmark.core.reputation_state import SOURCES
+from mintmark.common import evidence_kinds
 from mintmark.evidence import log
 from mintmark.evidence.models import Event
+from mintmark.projection import imported_reputation, policies
+from mintmark.projection.lineage_cache import LineageCache
+from mintmark.projection.prompt_models import LiveRating, Policy, PromptReputationScore, Standing
+from mintmark.projection.prompt_rows import PromptStateRows
 from mintmark.registry import prompts as registry_prompts
-from mintmark.registry.ancestry import Ancestry
 from mintmark.registry.models import Prompt, Ritual
+from mintmark.scoring import prompt_readout
+from mintmark.scoring.estimate import Estimate
+from mintmark.scoring.prompt_state import SOURCES
+from mintmark.scoring.reputation_constants import ReputationPolicy
 
-from . import foreign, gains, policies
-from .answers import (
+from . import edit_effects
+from .results import (
     Contribution,
     EditGains,
-    Estimate,
     EvidenceRow,
     Lineage,
     LineageEdge,
     LineageNode,
+    PromptReputation,
     RatingMeans,
-    Reputation,
-    Snapshot,
-    Summary,
+    ReputationSummary,
+    ScoreSnapshot,
 )
-from .models import LiveRating, Policy, PromptReputationScore, Standing
-from .records import Records
 
-LABELS = {
+SOURCE_LABELS = {
     "prior": "what an average prompt scores on this task",
     "outcome": "measured outcomes",
     "replay": "measured replays",
@@ -46,107 +48,122 @@ class PromptReputationLedger:
     """Reads reputations under a policy: the one in force, unless another is given."""
 
     def __init__(self, policy: Policy | None = None) -> None:
-        self._given = policy
+        self._policy = policy
 
-    def reputation(self, *, prompt: Prompt, now: datetime) -> Reputation:
+    def get_reputation(self, *, prompt: Prompt, now: datetime) -> PromptReputation:
         """A prompt's reputation at `now`, taken apart. A prompt without evidence has its parent's, or the prior."""
-        policy, records = self._open()
-        position = int(records.locate(_ids([prompt]), changes=False)[0])
-        self._assume_home(records, [prompt], [position])
-        told = scores.score(records.policy, records.state(), position, now_days=_days(now))
-        home = self._home(records, position)
-        standing = Standing.objects.filter(prompt=prompt).select_related("event").first()
-        rank, ranked = _rank(standing)
-        return Reputation(
+        policy, state_rows = self._load_state()
+        position = int(state_rows.locate(_get_ids([prompt]), changes=False)[0])
+        self._assume_home(state_rows, [prompt], [position])
+        prompt_score = prompt_readout.compute_score(
+            state_rows.policy, state_rows.build_state(), position, now_days=_to_epoch_days(now)
+        )
+        home = self._get_home(state_rows, position)
+        current_score = Standing.objects.filter(prompt=prompt).select_related("event").first()
+        rank, ranked = _get_rank(current_score)
+        return PromptReputation(
             prompt=prompt,
             policy=policy.version,
-            as_of=standing.event_id if standing else 0,
-            as_of_time=standing.event.recorded_at if standing else None,
+            as_of=current_score.event_id if current_score else 0,
+            as_of_time=current_score.event.recorded_at if current_score else None,
             home=home,
             trust=Estimate(
-                value=told.trust_score, low=told.low, high=told.high, runs=told.n - told.kappa
+                value=prompt_score.trust_score,
+                low=prompt_score.low,
+                high=prompt_score.high,
+                runs=prompt_score.n - prompt_score.kappa,
             ),
-            bound=told.rank_bound,
+            bound=prompt_score.rank_bound,
             rank=rank,
             ranked=ranked,
-            effectiveness=_estimate(told.ritual_effectiveness),
-            approval=_estimate(told.assistant_approval),
+            effectiveness=_build_estimate(prompt_score.ritual_effectiveness),
+            approval=_build_estimate(prompt_score.assistant_approval),
             contributions=tuple(
                 Contribution(
                     source=term.source,
-                    label=LABELS[term.source],
+                    label=SOURCE_LABELS[term.source],
                     amount=term.amount,
                     runs=term.weight,
                     counted=term.counted,
                     inherited=term.inherited,
                 )
-                for term in told.contributions
+                for term in prompt_score.contributions
             ),
             rating=RatingMeans(
-                raw=told.ratings_raw_mean,
-                weighted=told.ratings_weighted_mean,
-                count=int(told.ratings),
+                raw=prompt_score.ratings_raw_mean,
+                weighted=prompt_score.ratings_weighted_mean,
+                count=int(prompt_score.ratings),
             ),
-            rating_tags=standing.rating_tags if standing else {},
-            inherited_from=_inherited_from(prompt) if standing is None else None,
-            foreign=foreign.of(
-                prompt=prompt, half_life_days=records.policy.half_life_measured_days, now=now
+            rating_tags=current_score.rating_tags if current_score else {},
+            inherited_from=_find_inherited_from(prompt) if current_score is None else None,
+            imported=imported_reputation.get_prior(
+                prompt=prompt, half_life_days=state_rows.policy.half_life_measured_days, now=now
             ),
         )
 
-    def estimates(self, *, prompts: Sequence[Prompt], now: datetime) -> dict[int, Estimate]:
+    def get_estimates(self, *, prompts: Sequence[Prompt], now: datetime) -> dict[int, Estimate]:
         """Trust scores of many prompts at `now`, by prompt id."""
         if not prompts:
             return {}
-        _, records = self._open()
-        at = records.locate(_ids(prompts), changes=False)
-        self._assume_home(records, prompts, at.tolist())
-        told = scores.scores(records.policy, records.state(), at, now_days=_days(now))
+        _, state_rows = self._load_state()
+        positions = state_rows.locate(_get_ids(prompts), changes=False)
+        self._assume_home(state_rows, prompts, positions.tolist())
+        prompt_scores = prompt_readout.compute_scores(
+            state_rows.policy, state_rows.build_state(), positions, now_days=_to_epoch_days(now)
+        )
         return {
             prompt.pk: Estimate(
-                value=float(told.trust_score[i]),
-                low=float(told.low[i]),
-                high=float(told.high[i]),
-                runs=float(told.n[i] - told.kappa[i]),
+                value=float(prompt_scores.trust_score[i]),
+                low=float(prompt_scores.low[i]),
+                high=float(prompt_scores.high[i]),
+                runs=float(prompt_scores.n[i] - prompt_scores.kappa[i]),
             )
             for i, prompt in enumerate(prompts)
         }
 
-    def summaries(self, *, prompts: Sequence[Prompt], now: datetime) -> dict[int, Summary]:
+    def get_summaries(
+        self, *, prompts: Sequence[Prompt], now: datetime
+    ) -> dict[int, ReputationSummary]:
         """The reputations of many prompts at `now` in short, by prompt id; each as `reputation` has it."""
         if not prompts:
             return {}
-        _, records = self._open()
-        at = records.locate(_ids(prompts), changes=False)
-        self._assume_home(records, prompts, at.tolist())
-        state = records.state()
-        told = scores.scores(records.policy, state, at, now_days=_days(now))
-        rituals = Ritual.objects.in_bulk(np.unique(homes := records.homes(at)).tolist())
+        _, state_rows = self._load_state()
+        positions = state_rows.locate(_get_ids(prompts), changes=False)
+        self._assume_home(state_rows, prompts, positions.tolist())
+        state = state_rows.build_state()
+        prompt_scores = prompt_readout.compute_scores(
+            state_rows.policy, state, positions, now_days=_to_epoch_days(now)
+        )
+        rituals = Ritual.objects.in_bulk(
+            np.unique(homes := state_rows.get_homes(positions)).tolist()
+        )
         return {
-            prompt.pk: Summary(
+            prompt.pk: ReputationSummary(
                 trust=Estimate(
-                    value=float(told.trust_score[i]),
-                    low=float(told.low[i]),
-                    high=float(told.high[i]),
-                    runs=float(told.n[i] - told.kappa[i]),
+                    value=float(prompt_scores.trust_score[i]),
+                    low=float(prompt_scores.low[i]),
+                    high=float(prompt_scores.high[i]),
+                    runs=float(prompt_scores.n[i] - prompt_scores.kappa[i]),
                 ),
-                average=float(told.prior[i]),
+                average=float(prompt_scores.prior[i]),
                 home=rituals.get(int(homes[i])),
-                counted=dict(zip(SOURCES, state.prompts.counted[at[i]].tolist(), strict=True)),
+                counted=dict(
+                    zip(SOURCES, state.prompts.counted[positions[i]].tolist(), strict=True)
+                ),
             )
             for i, prompt in enumerate(prompts)
         }
 
-    def history(self, *, prompt: Prompt, limit: int = 500) -> list[Snapshot]:
+    def get_history(self, *, prompt: Prompt, limit: int = 500) -> list[ScoreSnapshot]:
         """A prompt's newest snapshots under the policy, oldest of them first."""
-        policy = self._given or policies.in_force()
+        policy = self._policy or policies.get_current()
         rows = (
             PromptReputationScore.objects.filter(prompt=prompt, policy=policy)
             .select_related("event")
             .order_by("-event__xid", "-event")[:limit]
         )
         return [
-            Snapshot(
+            ScoreSnapshot(
                 at=row.event.occurred_at,
                 trust=row.trust_score,
                 low=row.trust_low,
@@ -159,13 +176,13 @@ class PromptReputationLedger:
             for row in reversed(rows)
         ]
 
-    def evidence(
+    def list_evidence(
         self,
         *,
         prompt: Prompt,
         before: int | None = None,
         limit: int = 50,
-        kind: kinds.Kind | None = None,
+        kind: evidence_kinds.EvidenceKind | None = None,
         assistant_id: int | None = None,
     ) -> list[EvidenceRow]:
         """A prompt's events, newest first, those with an id below `before`."""
@@ -176,22 +193,22 @@ class PromptReputationLedger:
             events = events.filter(kind=kind)
         if assistant_id is not None:
             events = events.filter(assistant=assistant_id)
-        return [_evidence_row(event) for event in _with_effects(events)[:limit]]
+        return [_build_evidence_row(event) for event in _select_effects(events)[:limit]]
 
-    def event(self, *, event_id: int) -> EvidenceRow | None:
+    def get_event(self, *, event_id: int) -> EvidenceRow | None:
         """One event with its effect."""
-        found = _with_effects(Event.objects.filter(pk=event_id)).first()
-        return _evidence_row(found) if found is not None else None
+        event = _select_effects(Event.objects.filter(pk=event_id)).first()
+        return _build_evidence_row(event) if event is not None else None
 
-    def events(self, *, ids: Sequence[int]) -> list[EvidenceRow]:
+    def list_events(self, *, ids: Sequence[int]) -> list[EvidenceRow]:
         """These events with their effects, oldest first."""
-        found = _with_effects(Event.objects.filter(pk__in=ids)).order_by("id")
-        return [_evidence_row(event) for event in found]
+        events = _select_effects(Event.objects.filter(pk__in=ids)).order_by("id")
+        return [_build_evidence_row(event) for event in events]
 
-    def lineage(self, *, prompt: Prompt, now: datetime, limit: int = 60) -> Lineage:
+    def get_lineage(self, *, prompt: Prompt, now: datetime, limit: int = 60) -> Lineage:
         """A prompt's family: itself, its ancestors and the nearest of its other relatives, with paired gains."""
-        family = registry_prompts.lineage(prompt=prompt, limit=limit)
-        trusts = self.estimates(prompts=family, now=now)
+        family = registry_prompts.list_family(prompt=prompt, limit=limit)
+        trusts = self.get_estimates(prompts=family, now=now)
         ids = {relative.pk for relative in family}
         return Lineage(
             nodes=tuple(
@@ -208,16 +225,18 @@ class PromptReputationLedger:
                     note=child.mutation_note,
                     gain=gain,
                 )
-                for child, gain in gains.over_parents([c for c in family if c.parent_id in ids])
+                for child, gain in edit_effects.compare_with_parents(
+                    [c for c in family if c.parent_id in ids]
+                )
                 if child.parent_id is not None
             ),
         )
 
-    def gains(self, *, prompt: Prompt) -> EditGains:
+    def get_edit_gains(self, *, prompt: Prompt) -> EditGains:
         """What the edit from its parent to a prompt gained or cost, over all assistants and each of them."""
-        return gains.of(child=prompt)
+        return edit_effects.compare_edit(child=prompt)
 
-    def standings(
+    def list_scores(
         self,
         *,
         ritual: Ritual | None = None,
@@ -243,7 +262,7 @@ class PromptReputationLedger:
             rows = rows.filter(Q(trust_bound__lt=bound) | Q(trust_bound=bound, prompt__gt=pk))
         return list(rows.order_by("-trust_bound", "prompt")[:limit])
 
-    def tasks(self) -> list[tuple[Ritual, int]]:
+    def list_tasks(self) -> list[tuple[Ritual, int]]:
         """The tasks that have prompts with a standing, and how many each."""
         counts = dict(
             Standing.objects.filter(ritual__isnull=False)
@@ -254,25 +273,27 @@ class PromptReputationLedger:
         rituals = Ritual.objects.filter(pk__in=counts).order_by("name")
         return [(ritual, counts[ritual.pk]) for ritual in rituals]
 
-    def live_ratings(self, *, prompt: Prompt) -> QuerySet[LiveRating]:
+    def list_active_ratings(self, *, prompt: Prompt) -> QuerySet[LiveRating]:
         """The ratings of a prompt that count, one a rater."""
         return LiveRating.objects.filter(prompt=prompt).select_related("rater")
 
-    def _open(self) -> tuple[Policy, Records]:
-        policy = self._given or policies.in_force()
-        return policy, Records(
-            policy=ReputationPolicy.from_json(policy.reputation), ancestry=Ancestry(), stored=True
+    def _load_state(self) -> tuple[Policy, PromptStateRows]:
+        policy = self._policy or policies.get_current()
+        return policy, PromptStateRows(
+            policy=ReputationPolicy.from_json(policy.reputation),
+            lineage_cache=LineageCache(),
+            stored=True,
         )
 
-    def _home(self, records: Records, position: int) -> Ritual | None:
-        task = records.home(position)
+    def _get_home(self, state_rows: PromptStateRows, position: int) -> Ritual | None:
+        task = state_rows.get_home(position)
         return Ritual.objects.get(pk=task) if task is not None else None
 
     def _assume_home(
-        self, records: Records, prompts: Sequence[Prompt], positions: Sequence[int]
+        self, state_rows: PromptStateRows, prompts: Sequence[Prompt], positions: Sequence[int]
     ) -> None:
         """Where no evidence has given a prompt its home yet, read it from the prompt's `task:` tag."""
-        state = records.state().prompts
+        state = state_rows.build_state().prompts
         unknown = [
             (prompt, at)
             for prompt, at in zip(prompts, positions, strict=True)
@@ -282,51 +303,55 @@ class PromptReputationLedger:
             return
         tags = {tag for prompt, _ in unknown for tag in prompt.tags if tag.startswith("task:")}
         by_tag = dict(Ritual.objects.filter(tag__in=tags).order_by("-id").values_list("tag", "id"))
-        place = {task: at for at, task in enumerate(records.task_ids)}
+        index_by_task = {task: at for at, task in enumerate(state_rows.task_ids)}
         for prompt, at in unknown:
             for tag in prompt.tags:
-                task = records.task(np.array([by_tag.get(tag, -1)], dtype=np.int64))[0]
-                if task in place:
-                    state.home[at] = place[int(task)]
+                task = state_rows.get_tasks(np.array([by_tag.get(tag, -1)], dtype=np.int64))[0]
+                if task in index_by_task:
+                    state.home[at] = index_by_task[int(task)]
                     break
 
 
-def _estimate(told: scores.Estimate) -> Estimate:
-    return Estimate(value=told.mean, low=told.low, high=told.high, runs=told.weight)
+def _build_estimate(estimate: prompt_readout.ScoreEstimate) -> Estimate:
+    return Estimate(value=estimate.mean, low=estimate.low, high=estimate.high, runs=estimate.weight)
 
 
-def _rank(standing: Standing | None) -> tuple[int | None, int]:
-    if standing is None or standing.ritual_id is None:
+def _get_rank(current_score: Standing | None) -> tuple[int | None, int]:
+    if current_score is None or current_score.ritual_id is None:
         return None, 0
-    peers = Standing.objects.filter(ritual=standing.ritual_id)
-    better = peers.filter(trust_bound__gt=standing.trust_bound).count()
+    peers = Standing.objects.filter(ritual=current_score.ritual_id)
+    better = peers.filter(trust_bound__gt=current_score.trust_bound).count()
     return better + 1, peers.count()
 
 
-def _inherited_from(prompt: Prompt) -> Prompt | None:
+def _find_inherited_from(prompt: Prompt) -> Prompt | None:
     """The nearest ancestor with evidence or with a reputation from elsewhere; None where the prompt has one itself."""
-    if foreign.counts(prompt=prompt):
+    if imported_reputation.has_prior(prompt=prompt):
         return None
-    at = prompt.parent
+    ancestor = prompt.parent
     for _ in range(1000):
-        if at is None or Standing.objects.filter(prompt=at).exists() or foreign.counts(prompt=at):
-            return at
-        at = at.parent
+        if (
+            ancestor is None
+            or Standing.objects.filter(prompt=ancestor).exists()
+            or imported_reputation.has_prior(prompt=ancestor)
+        ):
+            return ancestor
+        ancestor = ancestor.parent
     return None
 
 
-def _with_effects(events: QuerySet[Event]) -> QuerySet[Event]:
+def _select_effects(events: QuerySet[Event]) -> QuerySet[Event]:
     return events.select_related("assistant", "actor", "ritual", "effect").order_by("-id")
 
 
-def _evidence_row(event: Event) -> EvidenceRow:
+def _build_evidence_row(event: Event) -> EvidenceRow:
     effect = getattr(event, "effect", None)
-    moved = None
+    trust_change = None
     if effect is not None and effect.trust_after is not None and effect.trust_before is not None:
-        moved = effect.trust_after - effect.trust_before
+        trust_change = effect.trust_after - effect.trust_before
     return EvidenceRow(
         event=event.pk,
-        kind=kinds.Kind(event.kind).name.lower(),
+        kind=evidence_kinds.EvidenceKind(event.kind).name.lower(),
         assistant=event.assistant.name if event.assistant else None,
         assistant_id=event.assistant_id,
         actor=event.actor.name,
@@ -334,7 +359,7 @@ def _evidence_row(event: Event) -> EvidenceRow:
         score=event.score,
         runs=event.runs,
         expected=effect.expected if effect is not None else None,
-        moved=moved,
+        moved=trust_change,
         occurred_at=event.occurred_at,
         note=event.note,
         tags=event.tags,
@@ -342,9 +367,9 @@ def _evidence_row(event: Event) -> EvidenceRow:
     )
 
 
-def _ids(prompts: Sequence[Prompt]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _get_ids(prompts: Sequence[Prompt]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     return np.array([prompt.pk for prompt in prompts], dtype=np.int64)
 
 
-def _days(now: datetime) -> float:
-    return float(log.days([now])[0])
+def _to_epoch_days(now: datetime) -> float:
+    return float(log.to_epoch_days([now])[0])

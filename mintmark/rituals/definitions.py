@@ -18,26 +18,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from mintmark.core import assertions, errors, perturbations
-from mintmark.core.assertions import Assertion
+from mintmark.common import documents, errors
+from mintmark.experiments import perturbations
 from mintmark.registry import rituals
 from mintmark.registry.models import Ritual
+from mintmark.textchecks import assertions
+from mintmark.textchecks.assertions import Assertion
 
-from . import documents
-
-MOST_CASES = 2_000
-MOST_ASSERTIONS = 100
-MOST_TEXT = 100_000
-MOST_READ = 50_000
+MAX_CASES = 2_000
+MAX_ASSERTIONS = 100
+MAX_TEXT_LENGTH = 100_000
+MAX_TOTAL_ASSERTIONS = 50_000
 """Assertions that are read: those of cases, and shared ones once, or for each case if they are filled from it."""
-LARGEST = 200_000
+MAX_PATTERN_SIZE = 200_000
 """How large the patterns and schemas of a ritual may be together (`assertions.size`), those that are alike once."""
-MOST_PROBLEMS = 100
+MAX_PROBLEMS = 100
 """How many places of a definition that are wrong are named."""
 
 DEFAULT_MAX_TOKENS = 512
-_ID = re.compile(r"[\w][\w .:/-]{0,99}")
-_VARIABLE = re.compile(r"[^{}:\0]{1,64}")
+_ID_PATTERN = re.compile(r"[\w][\w .:/-]{0,99}")
+_VARIABLE_PATTERN = re.compile(r"[^{}:\0]{1,64}")
 _KEYS = {
     "name", "tag", "description", "options", "assert", "cases", "codices", "dreamframes", "examples",
 }  # fmt: skip
@@ -47,7 +47,7 @@ _CASE_KEYS = {
 _OPTION_KEYS = {"temperature", "max_tokens"}
 _FRAME_KEYS = {"temperatures", "memory_order", "input_order", "paraphrase"}
 
-type Value = str | tuple[str, ...]
+type VariableValue = str | tuple[str, ...]
 """What fills a variable: a text, or texts that stand one a line, whose order a dreamframe may change."""
 
 
@@ -65,7 +65,7 @@ class Case:
     instruction under which `input` is asked. `memory` names what of the assistant's memory it is to use."""
 
     id: str
-    variables: Mapping[str, Value]
+    variables: Mapping[str, VariableValue]
     input: str
     assertions: tuple[Assertion, ...]
     memory: tuple[str, ...]
@@ -75,7 +75,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Definition:
+class RitualDefinition:
     """A whole ritual, checked. `document` is what is kept of it, and what its version stands for."""
 
     name: str
@@ -84,27 +84,27 @@ class Definition:
     temperature: float
     max_tokens: int
     codices: tuple[str, ...]
-    varied: perturbations.Varied
+    variations: perturbations.FrameVariations
     cases: tuple[Case, ...]
     document: Mapping[str, Any]
 
     @property
     def needs_judge(self) -> bool:
         """Whether a case has a rubric, which only a judge decides."""
-        return any(one.needs_judge for case in self.cases for one in case.assertions)
+        return any(assertion.needs_judge for case in self.cases for assertion in case.assertions)
 
 
-def read(text: str | bytes) -> Definition:
+def parse_definition(text: str | bytes) -> RitualDefinition:
     """The ritual that a file of YAML or JSON states. `InvalidRitual` names every place that is wrong."""
-    return checked(documents.read(text))
+    return build_definition(documents.parse_document(text))
 
 
-def load(*, text: str | bytes) -> Ritual:
+def load_ritual(*, text: str | bytes) -> Ritual:
     """Read a ritual and register it; the same again returns what is there, a changed one is the next version."""
-    return register(read(text))
+    return register_definition(parse_definition(text))
 
 
-def register(definition: Definition) -> Ritual:
+def register_definition(definition: RitualDefinition) -> Ritual:
     """Register a ritual that was read."""
     return rituals.register(
         name=definition.name,
@@ -114,13 +114,13 @@ def register(definition: Definition) -> Ritual:
     )
 
 
-def of(ritual: Ritual) -> Definition:
+def get_definition(ritual: Ritual) -> RitualDefinition:
     """What a registered ritual asks. One that was only named, as an import does, has no cases and can't be run."""
     if not ritual.definition.get("cases"):
         raise rituals.InvalidRitual(
             f"{ritual} has no cases: it was registered by name alone, and can't be run."
         )
-    return checked(
+    return build_definition(
         {
             "name": ritual.name,
             "tag": ritual.tag,
@@ -130,78 +130,86 @@ def of(ritual: Ritual) -> Definition:
     )
 
 
-def checked(document: object) -> Definition:
+def build_definition(document: object) -> RitualDefinition:
     """The ritual that plain values state."""
-    reader = _Reader()
-    if documents.is_longer(document, most=documents.MAX_CHARACTERS):
-        most = documents.MAX_CHARACTERS
+    reader = _DefinitionReader()
+    if documents.is_longer(document, max_characters=documents.MAX_CHARACTERS):
+        max_characters = documents.MAX_CHARACTERS
         reader.give_up(
-            "", None, f"It has over {most:,} characters, with what several cases share written out."
+            "",
+            None,
+            f"It has over {max_characters:,} characters, with what several cases share written out.",
         )
-    made = reader.definition(reader.mapping("", document, _KEYS))
+    definition = reader.read_definition(reader.read_mapping("", document, _KEYS))
     if reader.problems:
-        raise reader.refusal()
-    return made
+        raise reader.build_error()
+    return definition
 
 
 @dataclass(slots=True)
-class _Reader:
+class _DefinitionReader:
     """Reads on after what is wrong, so that all of it is told at once. `path` says where: `cases.3.assert.0`."""
 
-    problems: list[errors.Row] = field(default_factory=list)
-    read: int = 0
+    problems: list[errors.FieldError] = field(default_factory=list)
+    assertions_read: int = 0
     sizes: dict[tuple[str, str], int] = field(default_factory=dict)
-    size: int = 0
+    total_size: int = 0
 
-    def definition(self, found: Mapping[str, Any]) -> Definition:
-        options = self.mapping("options", found.get("options") or {}, _OPTION_KEYS)
-        varied = self.varied(found.get("dreamframes") or {})
+    def read_definition(self, members: Mapping[str, Any]) -> RitualDefinition:
+        options = self.read_mapping("options", members.get("options") or {}, _OPTION_KEYS)
+        variations = self.read_variations(members.get("dreamframes") or {})
         shared = [
             # What each case fills is read for each case.
-            raw if assertions.is_filled(raw) else self.assertion(f"assert.{n}", raw, {})
+            raw if assertions.has_placeholders(raw) else self.read_assertion(f"assert.{n}", raw, {})
             for n, raw in enumerate(
-                self.list_("assert", found.get("assert") or [], most=MOST_ASSERTIONS)
+                self.read_list("assert", members.get("assert") or [], max_items=MAX_ASSERTIONS)
             )
         ]
-        examples = self.examples("examples", found.get("examples") or [])
+        examples = self.read_examples("examples", members.get("examples") or [])
         cases = [
-            self.case(f"cases.{n}", n, raw, shared=shared, examples=examples)
-            for n, raw in enumerate(self.list_("cases", found.get("cases"), most=MOST_CASES))
+            self.read_case(f"cases.{n}", n, raw, shared=shared, examples=examples)
+            for n, raw in enumerate(
+                self.read_list("cases", members.get("cases"), max_items=MAX_CASES)
+            )
         ]
         if not cases:
-            self.refuse("cases", None, "A ritual has at least one case.")
-        seen: set[str] = set()
+            self.add_problem("cases", None, "A ritual has at least one case.")
+        known_ids: set[str] = set()
         for n, case in enumerate(cases):
-            if case.id in seen:
-                self.refuse(f"cases.{n}.id", case.id, "This id stands twice.")
-            seen.add(case.id)
+            if case.id in known_ids:
+                self.add_problem(f"cases.{n}.id", case.id, "This id stands twice.")
+            known_ids.add(case.id)
         if cases and not any(case.weight for case in cases):
-            self.refuse("cases", None, "At least one case has to weigh something.")
-        codices = self.texts("codices", found.get("codices") or [], most=20, longest=220)
-        return Definition(
-            name=self.text("name", found.get("name"), longest=200, least=1),
-            tag=self.text("tag", found.get("tag"), longest=100, least=1),
-            description=self.text("description", found.get("description") or "", longest=10_000),
-            temperature=self.number(
-                "options.temperature", options.get("temperature", 0.0), most=2.0
+            self.add_problem("cases", None, "At least one case has to weigh something.")
+        codices = self.read_texts(
+            "codices", members.get("codices") or [], max_items=20, max_length=220
+        )
+        return RitualDefinition(
+            name=self.read_text("name", members.get("name"), max_length=200, min_length=1),
+            tag=self.read_text("tag", members.get("tag"), max_length=100, min_length=1),
+            description=self.read_text(
+                "description", members.get("description") or "", max_length=10_000
             ),
-            max_tokens=self.whole(
+            temperature=self.read_number(
+                "options.temperature", options.get("temperature", 0.0), maximum=2.0
+            ),
+            max_tokens=self.read_integer(
                 "options.max_tokens",
                 options.get("max_tokens", DEFAULT_MAX_TOKENS),
-                least=1,
-                most=32_768,
+                minimum=1,
+                maximum=32_768,
             ),
             codices=codices,
-            varied=varied,
+            variations=variations,
             cases=tuple(cases),
             document={
-                key: found[key]
-                for key in sorted(found.keys() - {"name", "tag", "description"})
-                if found[key] not in (None, [], {})
+                key: members[key]
+                for key in sorted(members.keys() - {"name", "tag", "description"})
+                if members[key] not in (None, [], {})
             },
         )
 
-    def case(
+    def read_case(
         self,
         path: str,
         number: int,
@@ -210,180 +218,216 @@ class _Reader:
         shared: Sequence[Any],
         examples: tuple[Example, ...],
     ) -> Case:
-        found = self.mapping(path, raw, _CASE_KEYS)
-        id_ = found.get("id", f"case-{number + 1}")
-        if not isinstance(id_, str) or not _ID.fullmatch(id_):
-            self.refuse(f"{path}.id", id_, "An id is 1 to 100 letters, digits, spaces or . : / -")
-        variables = self.variables(f"{path}.vars", found.get("vars") or {})
-        own = self.list_(f"{path}.assert", found.get("assert") or [], most=MOST_ASSERTIONS)
+        members = self.read_mapping(path, raw, _CASE_KEYS)
+        id_ = members.get("id", f"case-{number + 1}")
+        if not isinstance(id_, str) or not _ID_PATTERN.fullmatch(id_):
+            self.add_problem(
+                f"{path}.id", id_, "An id is 1 to 100 letters, digits, spaces or . : / -"
+            )
+        variables = self.read_variables(f"{path}.vars", members.get("vars") or {})
+        own_entries = self.read_list(
+            f"{path}.assert", members.get("assert") or [], max_items=MAX_ASSERTIONS
+        )
         texts = {
             name: value if isinstance(value, str) else "\n".join(value)
             for name, value in variables.items()
         }
-        asserted = [
-            self.assertion(f"assert.{n}", one, texts) if isinstance(one, Mapping) else one
-            for n, one in enumerate(shared)
-        ] + [self.assertion(f"{path}.assert.{n}", one, texts) for n, one in enumerate(own)]
-        made = tuple(one for one in asserted if one is not None)
-        if len(made) == len(asserted) and not any(one.weight for one in made):
-            self.refuse(
+        assertion_results = [
+            self.read_assertion(f"assert.{n}", entry, texts)
+            if isinstance(entry, Mapping)
+            else entry
+            for n, entry in enumerate(shared)
+        ] + [
+            self.read_assertion(f"{path}.assert.{n}", entry, texts)
+            for n, entry in enumerate(own_entries)
+        ]
+        case_assertions = tuple(result for result in assertion_results if result is not None)
+        if len(case_assertions) == len(assertion_results) and not any(
+            assertion.weight for assertion in case_assertions
+        ):
+            self.add_problem(
                 f"{path}.assert", None, "A case has at least one assertion that weighs something."
             )
-        threshold = found.get("threshold")
+        threshold = members.get("threshold")
         return Case(
             id=str(id_),
             variables=variables,
-            input=self.text(f"{path}.input", found.get("input") or "", longest=MOST_TEXT),
-            assertions=made,
-            memory=self.texts(f"{path}.memory", found.get("memory") or [], most=50, longest=200),
-            weight=self.number(f"{path}.weight", found.get("weight", 1.0), most=1_000.0),
+            input=self.read_text(
+                f"{path}.input", members.get("input") or "", max_length=MAX_TEXT_LENGTH
+            ),
+            assertions=case_assertions,
+            memory=self.read_texts(
+                f"{path}.memory", members.get("memory") or [], max_items=50, max_length=200
+            ),
+            weight=self.read_number(f"{path}.weight", members.get("weight", 1.0), maximum=1_000.0),
             threshold=None
             if threshold is None
-            else self.number(f"{path}.threshold", threshold, most=1.0),
-            examples=self.examples(f"{path}.examples", found.get("examples") or []) or examples,
+            else self.read_number(f"{path}.threshold", threshold, maximum=1.0),
+            examples=self.read_examples(f"{path}.examples", members.get("examples") or [])
+            or examples,
         )
 
-    def assertion(self, path: str, raw: object, variables: Mapping[str, str]) -> Assertion | None:
-        self.read += 1
-        if self.read > MOST_READ:
+    def read_assertion(
+        self, path: str, raw: object, variables: Mapping[str, str]
+    ) -> Assertion | None:
+        self.assertions_read += 1
+        if self.assertions_read > MAX_TOTAL_ASSERTIONS:
             self.give_up(
                 path,
                 None,
-                f"The cases have over {MOST_READ:,} assertions together: make several rituals.",
+                f"The cases have over {MAX_TOTAL_ASSERTIONS:,} assertions together: make several rituals.",
             )
         try:
-            made = assertions.read(raw, variables=variables)
-        except ValueError as wrong:
+            parsed = assertions.parse_assertion(raw, variables=variables)
+        except ValueError as error:
             kind = raw.get("type") if isinstance(raw, Mapping) else raw
-            self.refuse(path, kind, str(wrong))
+            self.add_problem(path, kind, str(error))
             return None
-        if made.kind in ("regex", "is-json"):
-            self.weigh(path, made)
-        return made
+        if parsed.kind in ("regex", "is-json"):
+            self.add_size(path, parsed)
+        return parsed
 
-    def weigh(self, path: str, made: Assertion) -> None:
+    def add_size(self, path: str, parsed: Assertion) -> None:
         """Count a pattern or a schema, unless one like it is counted."""
-        size = assertions.size(made)
-        alike = (made.kind, json.dumps(made.value, sort_keys=True))
-        self.size += size - self.sizes.setdefault(alike, 0)
+        size = assertions.get_size(parsed)
+        alike = (parsed.kind, json.dumps(parsed.value, sort_keys=True))
+        self.total_size += size - self.sizes.setdefault(alike, 0)
         self.sizes[alike] = size
-        if self.size > LARGEST:
+        if self.total_size > MAX_PATTERN_SIZE:
             self.give_up(
-                path, made.name, "The patterns and schemas of the ritual are too large together."
+                path, parsed.name, "The patterns and schemas of the ritual are too large together."
             )
 
-    def variables(self, path: str, raw: object) -> dict[str, Value]:
-        made: dict[str, Value] = {}
-        for name, value in self.mapping(path, raw, None).items():
-            if not _VARIABLE.fullmatch(name):
-                self.refuse(path, name, "A variable's name is 1 to 64 characters but { } and :")
+    def read_variables(self, path: str, raw: object) -> dict[str, VariableValue]:
+        values: dict[str, VariableValue] = {}
+        for name, value in self.read_mapping(path, raw, None).items():
+            if not _VARIABLE_PATTERN.fullmatch(name):
+                self.add_problem(
+                    path, name, "A variable's name is 1 to 64 characters but { } and :"
+                )
             elif isinstance(value, list):
-                made[name] = self.texts(f"{path}.{name}", value, most=1_000, longest=MOST_TEXT)
+                values[name] = self.read_texts(
+                    f"{path}.{name}", value, max_items=1_000, max_length=MAX_TEXT_LENGTH
+                )
             else:
-                made[name] = self.text(f"{path}.{name}", _plain(value), longest=MOST_TEXT)
-        return made
+                values[name] = self.read_text(
+                    f"{path}.{name}", _to_text(value), max_length=MAX_TEXT_LENGTH
+                )
+        return values
 
-    def examples(self, path: str, raw: object) -> tuple[Example, ...]:
-        made = []
-        for n, one in enumerate(self.list_(path, raw, most=50)):
-            found = self.mapping(f"{path}.{n}", one, {"input", "output"})
-            parts = {
-                key: self.text(f"{path}.{n}.{key}", found.get(key), longest=MOST_TEXT, least=1)
+    def read_examples(self, path: str, raw: object) -> tuple[Example, ...]:
+        examples = []
+        for n, entry in enumerate(self.read_list(path, raw, max_items=50)):
+            members = self.read_mapping(f"{path}.{n}", entry, {"input", "output"})
+            fields = {
+                key: self.read_text(
+                    f"{path}.{n}.{key}", members.get(key), max_length=MAX_TEXT_LENGTH, min_length=1
+                )
                 for key in ("input", "output")
             }
-            made.append(Example(**parts))
-        return tuple(made)
+            examples.append(Example(**fields))
+        return tuple(examples)
 
-    def varied(self, raw: object) -> perturbations.Varied:
-        found = self.mapping("dreamframes", raw, _FRAME_KEYS)
-        usual = perturbations.Varied()
+    def read_variations(self, raw: object) -> perturbations.FrameVariations:
+        members = self.read_mapping("dreamframes", raw, _FRAME_KEYS)
+        defaults = perturbations.FrameVariations()
         temperatures = [
-            self.number(f"dreamframes.temperatures.{n}", one, most=2.0)
-            for n, one in enumerate(
-                self.list_(
+            self.read_number(f"dreamframes.temperatures.{n}", entry, maximum=2.0)
+            for n, entry in enumerate(
+                self.read_list(
                     "dreamframes.temperatures",
-                    found.get("temperatures", list(usual.temperatures)),
-                    most=20,
+                    members.get("temperatures", list(defaults.temperatures)),
+                    max_items=20,
                 )
             )
         ]
         switches = {}
         for name in ("memory_order", "input_order", "paraphrase"):
-            switch = found.get(name, True)
+            switch = members.get(name, True)
             if not isinstance(switch, bool):
-                self.refuse(f"dreamframes.{name}", switch, "It is true or false.")
+                self.add_problem(f"dreamframes.{name}", switch, "It is true or false.")
             switches[name] = switch is True
-        return perturbations.Varied(temperatures=tuple(temperatures), **switches)
+        return perturbations.FrameVariations(temperatures=tuple(temperatures), **switches)
 
-    def mapping(self, path: str, raw: object, keys: set[str] | None) -> Mapping[str, Any]:
+    def read_mapping(self, path: str, raw: object, keys: set[str] | None) -> Mapping[str, Any]:
         if not isinstance(raw, Mapping):
-            self.refuse(path, raw, "Here stands a mapping of names to values.")
+            self.add_problem(path, raw, "Here stands a mapping of names to values.")
             return {}
-        if others := sorted(raw.keys() - keys) if keys is not None else []:
+        if unknown_keys := sorted(raw.keys() - keys) if keys is not None else []:
             known = ", ".join(sorted(keys or ()))
-            self.refuse(path, others[0], f"{others[0]!r} is not read here; what is: {known}.")
+            self.add_problem(
+                path, unknown_keys[0], f"{unknown_keys[0]!r} is not read here; what is: {known}."
+            )
         return raw
 
-    def list_(self, path: str, raw: object, *, most: int) -> Sequence[Any]:
+    def read_list(self, path: str, raw: object, *, max_items: int) -> Sequence[Any]:
         if not isinstance(raw, list):
-            self.refuse(path, raw, "Here stands a list.")
+            self.add_problem(path, raw, "Here stands a list.")
             return []
-        if len(raw) > most:
-            self.refuse(path, len(raw), f"It has {len(raw):,} entries; at most {most:,} are read.")
+        if len(raw) > max_items:
+            self.add_problem(
+                path, len(raw), f"It has {len(raw):,} entries; at most {max_items:,} are read."
+            )
             return []
         return raw
 
-    def texts(self, path: str, raw: object, *, most: int, longest: int) -> tuple[str, ...]:
+    def read_texts(
+        self, path: str, raw: object, *, max_items: int, max_length: int
+    ) -> tuple[str, ...]:
         return tuple(
-            self.text(f"{path}.{n}", _plain(one), longest=longest, least=1)
-            for n, one in enumerate(self.list_(path, raw, most=most))
+            self.read_text(f"{path}.{n}", _to_text(entry), max_length=max_length, min_length=1)
+            for n, entry in enumerate(self.read_list(path, raw, max_items=max_items))
         )
 
-    def text(self, path: str, raw: object, *, longest: int, least: int = 0) -> str:
-        if not isinstance(raw, str) or not least <= len(raw.strip()) or len(raw) > longest:
-            what = f"a text of {least or 'at most'} to {longest:,} characters"
-            what = what.replace("at most to", "up to")
-            self.refuse(path, raw, f"Here stands {what}.")
+    def read_text(self, path: str, raw: object, *, max_length: int, min_length: int = 0) -> str:
+        if not isinstance(raw, str) or not min_length <= len(raw.strip()) or len(raw) > max_length:
+            expected = f"a text of {min_length or 'at most'} to {max_length:,} characters"
+            expected = expected.replace("at most to", "up to")
+            self.add_problem(path, raw, f"Here stands {expected}.")
             return ""
         if "\0" in raw:
-            self.refuse(path, None, "A text holds U+0000.")
+            self.add_problem(path, None, "A text holds U+0000.")
         return raw
 
-    def number(self, path: str, raw: object, *, most: float) -> float:
-        if isinstance(raw, bool) or not isinstance(raw, int | float) or not 0.0 <= raw <= most:
-            self.refuse(path, raw, f"Here stands a number from 0 to {most:g}.")
+    def read_number(self, path: str, raw: object, *, maximum: float) -> float:
+        if isinstance(raw, bool) or not isinstance(raw, int | float) or not 0.0 <= raw <= maximum:
+            self.add_problem(path, raw, f"Here stands a number from 0 to {maximum:g}.")
             return 0.0
         return float(raw)
 
-    def whole(self, path: str, raw: object, *, least: int, most: int) -> int:
-        if isinstance(raw, bool) or not isinstance(raw, int) or not least <= raw <= most:
-            self.refuse(path, raw, f"Here stands a whole number from {least} to {most:,}.")
-            return least
+    def read_integer(self, path: str, raw: object, *, minimum: int, maximum: int) -> int:
+        if isinstance(raw, bool) or not isinstance(raw, int) or not minimum <= raw <= maximum:
+            self.add_problem(
+                path, raw, f"Here stands a whole number from {minimum} to {maximum:,}."
+            )
+            return minimum
         return raw
 
     def give_up(self, path: str, value: object, message: str) -> NoReturn:
         """Refuse, and read no further."""
-        self.refuse(path, value, message)
-        raise self.refusal()
+        self.add_problem(path, value, message)
+        raise self.build_error()
 
-    def refusal(self) -> rituals.InvalidRitual:
+    def build_error(self) -> rituals.InvalidRitual:
         """Everything that is wrong so far."""
         first = self.problems[0]
-        more = len(self.problems) - 1
+        remaining = len(self.problems) - 1
         return rituals.InvalidRitual(
             f"{first['field'] or 'the document'}: {first['message']}"
-            + (f" ({more} more problems follow.)" if more else ""),
+            + (f" ({remaining} more problems follow.)" if remaining else ""),
             rows=self.problems,
         )
 
-    def refuse(self, path: str, value: object, message: str) -> None:
-        if len(self.problems) < MOST_PROBLEMS:
+    def add_problem(self, path: str, value: object, message: str) -> None:
+        if len(self.problems) < MAX_PROBLEMS:
             row = int(match[1]) if (match := re.match(r"cases\.(\d+)", path)) else 0
-            shown = None if isinstance(value, Mapping | list | tuple) else value
-            self.problems.append(errors.Row(row=row, field=path, value=shown, message=message))
+            shown_value = None if isinstance(value, Mapping | list | tuple) else value
+            self.problems.append(
+                errors.FieldError(row=row, field=path, value=shown_value, message=message)
+            )
 
 
-def _plain(value: object) -> object:
+def _to_text(value: object) -> object:
     """Numbers and truth values as they are written, since a prompt takes texts."""
     if isinstance(value, bool):
         return "true" if value else "false"

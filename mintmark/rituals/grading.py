@@ -5,76 +5,91 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mintmark.core import assertions, clauses, recall
-from mintmark.core.assertions import Grade
 from mintmark.registry.models import Prompt
+from mintmark.textchecks import assertions, clauses, memory_overlap
+from mintmark.textchecks.assertions import AssertionGrade
 
 from . import redaction
-from .bindings import Bound
+from .case_execution import CaseAnswer
+from .codex_snapshot import PinnedCodex
 from .definitions import Case
-from .jobs import Answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Graded:
+class CaseGrading:
     """What is kept of a judgement, as plain values; `grade` is what it comes to."""
 
-    grade: Grade
+    grade: AssertionGrade
     assertions: list[dict[str, Any]]
     clauses: list[dict[str, Any]]
     recall: list[dict[str, Any]]
 
 
-def graded(
+def grade_answer(
     *,
     case: Case,
-    answer: Answer,
-    bound: Sequence[Bound],
+    answer: CaseAnswer,
+    pinned_codices: Sequence[PinnedCodex],
     memory: Mapping[str, str],
     prompt: Prompt,
     secrets: Sequence[str],
-) -> Graded:
+) -> CaseGrading:
     """Judge a reply. It is judged whole, as it came; what is kept of it in reasons and excerpts is redacted."""
-    output = answer.reply.text
-    kept = functools.partial(redaction.kept, secrets=secrets, prompt=prompt.text)
-    told = assertions.Told(cost_micro=answer.cost_micro, latency_ms=answer.reply.latency_ms)
+    output = answer.response.text
+    redact_text = functools.partial(redaction.redact, secrets=secrets, prompt=prompt.text)
+    reply_meta = assertions.ReplyMeta(
+        cost_micro=answer.cost_micro, latency_ms=answer.response.latency_ms
+    )
     verdicts = iter(answer.verdicts)
-    results, left = [], assertions.MOST_WORK_OF_SCHEMAS
-    for one in case.assertions:
-        if one.needs_judge:
+    results, remaining_work = [], assertions.MAX_SCHEMA_WORK
+    for assertion in case.assertions:
+        if assertion.needs_judge:
             passed, score = next(verdicts)
-            results.append(assertions.judged(one, passed=passed, score=score))
+            results.append(assertions.apply_judgement(assertion, passed=passed, score=score))
         else:
-            result = assertions.check(one, output=output, told=told, left=left)
-            left -= result.work
+            result = assertions.check_assertion(
+                assertion, output=output, reply_meta=reply_meta, remaining_work=remaining_work
+            )
+            remaining_work -= result.work
             results.append(result)
-    return Graded(
-        grade=assertions.grade(results, threshold=case.threshold),
-        assertions=[result.as_json() | {"why": kept(result.why)} for result in results],
+    return CaseGrading(
+        grade=assertions.grade_results(results, threshold=case.threshold),
+        assertions=[result.as_json() | {"why": redact_text(result.reason)} for result in results],
         clauses=[
-            _told(verdict, answer.clause_verdicts, kept)
-            for codex in bound
-            for verdict in clauses.of_output(
+            _build_clause_record(verdict, answer.clause_verdicts, redact_text)
+            for codex in pinned_codices
+            for verdict in clauses.evaluate_output(
                 clauses=codex.clauses, text=output, variables=prompt.variables, codex=codex.codex
             )
         ],
-        recall=[{"key": key, "share": recall.share(memory[key], output)} for key in case.memory],
+        recall=[
+            {"key": key, "share": memory_overlap.compute_overlap(memory[key], output)}
+            for key in case.memory
+        ],
     )
 
 
-def _told(
-    verdict: clauses.Verdict, judged: Mapping[tuple[str, str], bool], kept: Callable[[str], str]
+def _build_clause_record(
+    verdict: clauses.ClauseResult,
+    judge_decisions: Mapping[tuple[str, str], bool],
+    redact_text: Callable[[str], str],
 ) -> dict[str, Any]:
     """A verdict as it is kept; what only a judge decides is as the judge said, where there was one."""
-    by_judge = judged.get((verdict.codex, verdict.clause))
-    why = verdict.why if by_judge is None else "" if by_judge else "the judge said otherwise"
+    judge_decision = judge_decisions.get((verdict.codex, verdict.clause))
+    reason = (
+        verdict.reason
+        if judge_decision is None
+        else ""
+        if judge_decision
+        else "the judge said otherwise"
+    )
     return {
         "codex": verdict.codex,
         "clause": verdict.clause,
         "text": verdict.text,
         "severity": verdict.severity,
-        "holds": verdict.holds if by_judge is None else by_judge,
-        "why": kept(why),
+        "holds": verdict.holds if judge_decision is None else judge_decision,
+        "why": redact_text(reason),
         "span": list(verdict.span) if verdict.span is not None else None,
-        "excerpt": kept(verdict.excerpt),
+        "excerpt": redact_text(verdict.excerpt),
     }

@@ -103,7 +103,7 @@ class Errand(models.Model):
         return self.state in (self.State.DONE, self.State.INCOMPLETE, self.State.CANCELLED)
 
     @property
-    def pieces(self) -> "models.QuerySet[Any]":
+    def items(self) -> "models.QuerySet[Any]":
         """Its calls, a row each."""
         raise NotImplementedError
 
@@ -162,7 +162,7 @@ class RitualRun(Errand):
         return f"run {self.pk}: {self.prompt} by {self.assistant}, {self.ritual}"
 
     @property
-    def pieces(self) -> "models.QuerySet[CaseRun]":
+    def items(self) -> "models.QuerySet[CaseRun]":
         return self.case_runs.all()
 
 
@@ -269,7 +269,7 @@ class Comparison(Errand):
         return f"comparison {self.pk}: {self.first} and {self.second} by {self.assistant}, {self.ritual}"
 
     @property
-    def pieces(self) -> "models.QuerySet[PairRun]":
+    def items(self) -> "models.QuerySet[PairRun]":
         return self.pair_runs.all()
 
 

@@ -3,57 +3,58 @@
 import functools
 from collections.abc import Sequence
 
-from mintmark.core import leaks
+from mintmark.textchecks import secret_scan
 
-MOST_KEPT = 20_000
+MAX_OUTPUT_LENGTH = 20_000
 """Characters of an output that are kept."""
 
-REPEATED = "[of the prompt's text]"
+REPEATED_MARK = "[of the prompt's text]"
 
-LEAST_REPEATED = 32
+MIN_REPEATED_LENGTH = 32
 """Characters in a row of a prompt's text that are left out where an output repeats them."""
 
-_LEAST_SECRET = 8
+_MIN_SECRET_LENGTH = 8
 
 
-def kept(text: str, *, secrets: Sequence[str] = (), prompt: str = "") -> str:
+def redact(text: str, *, secrets: Sequence[str] = (), prompt: str = "") -> str:
     """An output as it may be stored: `secrets` (keys that were sent along), what looks like one and what repeats the
     text of `prompt` told by what it is, the rest cut with a mark.
 
     Outputs are read as long as they are kept, by a team that may lose the prompt meanwhile.
     """
     # What is cut is looked through as well a little beyond the cut, lest half a key remain.
-    text = text[: 2 * MOST_KEPT]
+    text = text[: 2 * MAX_OUTPUT_LENGTH]
     for secret in secrets:
-        if len(secret) >= _LEAST_SECRET:
+        if len(secret) >= _MIN_SECRET_LENGTH:
             text = text.replace(secret, "[the endpoint's key]")
-    text = _without(leaks.redacted(text), prompt)
-    return text if len(text) <= MOST_KEPT else text[: MOST_KEPT - 1] + "…"
+    text = _remove_repeated(secret_scan.redact(text), prompt)
+    return text if len(text) <= MAX_OUTPUT_LENGTH else text[: MAX_OUTPUT_LENGTH - 1] + "…"
 
 
-def _without(text: str, prompt: str) -> str:
+def _remove_repeated(text: str, prompt: str) -> str:
     """A text without the runs of characters that stand in a prompt's text as well."""
-    grams = _grams(prompt)
+    grams = _build_grams(prompt)
     if not grams:
         return text
-    parts, after, start, end = [], 0, -1, -1
-    for at in range(len(text) - LEAST_REPEATED + 1):
-        if text[at : at + LEAST_REPEATED] not in grams:
+    pieces, copied_until, start, end = [], 0, -1, -1
+    for index in range(len(text) - MIN_REPEATED_LENGTH + 1):
+        if text[index : index + MIN_REPEATED_LENGTH] not in grams:
             continue
-        if at > end >= 0:
-            parts += [text[after:start], REPEATED]
-            after, start = end, at
-        start = at if start < 0 else start
-        end = at + LEAST_REPEATED
+        if index > end >= 0:
+            pieces += [text[copied_until:start], REPEATED_MARK]
+            copied_until, start = end, index
+        start = index if start < 0 else start
+        end = index + MIN_REPEATED_LENGTH
     if start >= 0:
-        parts += [text[after:start], REPEATED]
-        after = end
-    return "".join([*parts, text[after:]])
+        pieces += [text[copied_until:start], REPEATED_MARK]
+        copied_until = end
+    return "".join([*pieces, text[copied_until:]])
 
 
 @functools.lru_cache(maxsize=2)
-def _grams(prompt: str) -> frozenset[str]:
+def _build_grams(prompt: str) -> frozenset[str]:
     """All of `LEAST_REPEATED` characters in a row of a prompt's text."""
     return frozenset(
-        prompt[at : at + LEAST_REPEATED] for at in range(len(prompt) - LEAST_REPEATED + 1)
+        prompt[index : index + MIN_REPEATED_LENGTH]
+        for index in range(len(prompt) - MIN_REPEATED_LENGTH + 1)
     )

@@ -6,17 +6,17 @@ from django.conf import settings
 
 from .models import CaseRun
 
-_AT_ONCE = 1_000
+_BATCH_SIZE = 1_000
 
 
-def forget(*, now: datetime) -> int:
+def purge_outputs(*, now: datetime) -> int:
     """Empty the outputs, and the excerpts of them, that are older than the installation keeps; how many there were."""
-    before = now - timedelta(days=settings.OUTPUT_DAYS)
-    forgotten = 0
+    cutoff = now - timedelta(days=settings.OUTPUT_DAYS)
+    purged_count = 0
     while True:
         due = CaseRun.objects.filter(
-            forgotten_at__isnull=True, finished_at__isnull=False, finished_at__lte=before
-        ).order_by("finished_at")[:_AT_ONCE]
+            forgotten_at__isnull=True, finished_at__isnull=False, finished_at__lte=cutoff
+        ).order_by("finished_at")[:_BATCH_SIZE]
         rows = list(due)
         for row in rows:
             row.output = ""
@@ -28,6 +28,6 @@ def forget(*, now: datetime) -> int:
         CaseRun.objects.bulk_update(
             rows, ["output", "assertions", "clauses", "forgotten_at"], batch_size=200
         )
-        forgotten += len(rows)
-        if len(rows) < _AT_ONCE:
-            return forgotten
+        purged_count += len(rows)
+        if len(rows) < _BATCH_SIZE:
+            return purged_count

@@ -9,29 +9,30 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, QuerySet
 
 from mintmark.accounts.callers import Caller
-from mintmark.core import errors, perturbations
+from mintmark.common import errors
+from mintmark.experiments import perturbations
 from mintmark.registry import assistants, entitlements
 from mintmark.registry.models import Assistant, Prompt, Ritual
 
-from . import asking, bindings, configurations, definitions, leases
-from . import frames as framing
-from .definitions import Definition
+from . import codex_snapshot, definitions, leases, prompt_building, runner_settings
+from . import dreamframes as framing
+from .definitions import RitualDefinition
 from .models import CaseRun, Dreamframe, RitualRun, Runner
 
-MOST_CALLS = 20_000
+MAX_CALLS = 20_000
 """Cases times frames of one run."""
 
-_SHOWN = 5
+_MAX_SHOWN = 5
 
 
-class InvalidRun(errors.Refusal):
+class InvalidRun(errors.DomainError):
     """A run can't be started or resumed as asked; the message says why."""
 
     code = "invalid_run"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class RunProgress:
     """How far a run is. Cases are counted over all frames; `score` is that of the plain frame, once it has one."""
 
     state: str
@@ -64,7 +65,7 @@ def start(
     frames: int = 0,
     seed: int = 0,
     cost_cap_micro: int | None = None,
-    key: str | None = None,
+    idempotency_key: str | None = None,
 ) -> RitualRun:
     """Have a worker run a prompt with an assistant under a ritual: a plain frame, and so many perturbed ones.
 
@@ -73,11 +74,14 @@ def start(
     """
     caller.require_scope("evidence")
     require_person(caller, assistant)
-    if key is not None and (there := _asked_before(caller, key)) is not None:
-        return _same(there, prompt, assistant, ritual, frames, seed)
-    definition = definitions.of(ritual)
-    runner = configurations.of(assistant=assistant)
-    check_key(key)
+    if (
+        idempotency_key is not None
+        and (existing := _find_by_key(caller, idempotency_key)) is not None
+    ):
+        return _require_same_request(existing, prompt, assistant, ritual, frames, seed)
+    definition = definitions.get_definition(ritual)
+    runner = runner_settings.get_runner_settings(assistant=assistant)
+    check_idempotency_key(idempotency_key)
     require_startable(
         prompt=prompt,
         assistant=assistant,
@@ -93,24 +97,24 @@ def start(
                 prompt=prompt,
                 assistant=assistant,
                 started_by=caller.principal,
-                key=key,
+                key=idempotency_key,
                 seed=seed,
                 perturbed=frames,
                 runner_kind=runner.kind,
                 model=runner.model,
                 currency=runner.currency,
-                codex_ids=bindings.pinned(
+                codex_ids=codex_snapshot.pin_codices(
                     prompt=prompt, assistant=assistant, definition=definition
                 ),
-                cost_cap_micro=capped(runner, cost_cap_micro),
+                cost_cap_micro=apply_cost_cap(runner, cost_cap_micro),
                 created_at=now,
             )
-            framing.lay_out(run=run, definition=definition)
+            framing.create_frames(run=run, definition=definition)
     except IntegrityError:  # the same key came twice at once
-        there = _asked_before(caller, key) if key is not None else None
-        if there is None:
+        existing = _find_by_key(caller, idempotency_key) if idempotency_key is not None else None
+        if existing is None:
             raise
-        return _same(there, prompt, assistant, ritual, frames, seed)
+        return _require_same_request(existing, prompt, assistant, ritual, frames, seed)
     return run
 
 
@@ -119,7 +123,7 @@ def cancel(*, caller: Caller, run: RitualRun, now: datetime) -> RitualRun:
     has ended stays as it is."""
     caller.require_scope("evidence")
     assistants.require_operator(caller=caller, team_id=run.assistant.team_id)
-    leases.cancel(run, by=str(caller.principal), now=now)
+    leases.cancel(run, cancelled_by=str(caller.principal), now=now)
     run.refresh_from_db()
     return run
 
@@ -133,31 +137,31 @@ def resume(
     """
     caller.require_scope("evidence")
     require_person(caller, run.assistant)
-    runner = configurations.of(assistant=run.assistant)
+    runner = runner_settings.get_runner_settings(assistant=run.assistant)
     if (runner.kind, runner.model) != (run.runner_kind, run.model):
         raise InvalidRun(
             f"Run {run.pk} began with the model {run.model or run.runner_kind!r}, and {run.assistant} has another now: "
             "start a new run."
         )
-    cap = run.cost_cap_micro if cost_cap_micro is None else capped(runner, cost_cap_micro)
-    leases.queue_again(run, cost_cap_micro=cap)
+    cap = run.cost_cap_micro if cost_cap_micro is None else apply_cost_cap(runner, cost_cap_micro)
+    leases.requeue(run, cost_cap_micro=cap)
     run.refresh_from_db()
     if run.state == RitualRun.State.DONE:
         raise InvalidRun(f"Run {run.pk} is done: every case has its result. Start a new run.")
     return run
 
 
-def progress(run: RitualRun) -> Progress:
+def get_progress(run: RitualRun) -> RunProgress:
     """How far a run is now."""
-    return progress_of([run])[run.pk]
+    return get_progress_by_run([run])[run.pk]
 
 
-def progress_of(found: Sequence[RitualRun]) -> dict[int, Progress]:
+def get_progress_by_run(ritual_runs: Sequence[RitualRun]) -> dict[int, RunProgress]:
     """How far each of these runs is now, by its id; three queries, however many they are."""
-    ids = [run.pk for run in found]
+    ids = [run.pk for run in ritual_runs]
     states: dict[int, Counter[str]] = {pk: Counter() for pk in ids}
-    counted = CaseRun.objects.filter(run__in=ids).values_list("run", "state")
-    for pk, state, number in counted.annotate(n=Count("id")).order_by():
+    case_states = CaseRun.objects.filter(run__in=ids).values_list("run", "state")
+    for pk, state, number in case_states.annotate(n=Count("id")).order_by():
         states[pk][state] = number
     scores: dict[int, dict[int, float | None]] = {pk: {} for pk in ids}
     for pk, number, score in Dreamframe.objects.filter(run__in=ids).values_list(
@@ -165,15 +169,15 @@ def progress_of(found: Sequence[RitualRun]) -> dict[int, Progress]:
     ):
         scores[pk][number] = score
     return {
-        pk: _progress(run, cases=states[pk], scores=scores[pk])
+        pk: _build_progress(run, cases=states[pk], scores=scores[pk])
         for pk, run in RitualRun.objects.in_bulk(ids).items()
     }
 
 
-def _progress(
+def _build_progress(
     run: RitualRun, *, cases: Counter[str], scores: Mapping[int, float | None]
-) -> Progress:
-    return Progress(
+) -> RunProgress:
+    return RunProgress(
         state=run.state,
         reason=run.reason,
         cases=cases.total(),
@@ -192,19 +196,19 @@ def _progress(
 
 def visible_to(*, caller: Caller) -> QuerySet[RitualRun]:
     """The runs of assistants of the caller's teams, with their outputs; every one to an admin. Newest first."""
-    found = RitualRun.objects.select_related("prompt", "assistant", "ritual", "started_by")
+    visible_runs = RitualRun.objects.select_related("prompt", "assistant", "ritual", "started_by")
     if not caller.is_admin:
-        found = found.filter(assistant__team__in=caller.team_ids)
-    return found.order_by("-id")
+        visible_runs = visible_runs.filter(assistant__team__in=caller.team_ids)
+    return visible_runs.order_by("-id")
 
 
-def named(*, caller: Caller, pk: int) -> RitualRun:
+def get_run(*, caller: Caller, pk: int) -> RitualRun:
     """The run with this id, if the caller may see it; any other looks like none."""
     rows = visible_to(caller=caller).select_related("assistant__team", "prompt__team")
-    found = rows.filter(pk=pk).first()
-    if found is None:
+    ritual_run = rows.filter(pk=pk).first()
+    if ritual_run is None:
         raise errors.NotFound(f"There is no run {pk}, or it is another team's.")
-    return found
+    return ritual_run
 
 
 def require_person(caller: Caller, assistant: Assistant) -> None:
@@ -213,9 +217,11 @@ def require_person(caller: Caller, assistant: Assistant) -> None:
         raise errors.Forbidden("A person starts runs: what they measure is recorded in his name.")
 
 
-def check_key(key: str | None) -> None:
+def check_idempotency_key(idempotency_key: str | None) -> None:
     """Refuse what can't be kept as the key of a run or a comparison."""
-    if key is not None and (not 1 <= len(key) <= 200 or not key.isprintable()):
+    if idempotency_key is not None and (
+        not 1 <= len(idempotency_key) <= 200 or not idempotency_key.isprintable()
+    ):
         raise InvalidRun("A key is 1 to 200 printable characters.")
 
 
@@ -223,78 +229,95 @@ def require_startable(
     *,
     prompt: Prompt,
     assistant: Assistant,
-    definition: Definition,
+    definition: RitualDefinition,
     runner: Runner,
     frames: int,
     seed: int,
 ) -> None:
     """Refuse what could not be run to its end."""
-    if not 0 <= frames <= perturbations.MOST_FRAMES or not 0 <= seed <= perturbations.MOST_SEED:
+    if not 0 <= frames <= perturbations.MAX_FRAMES or not 0 <= seed <= perturbations.MAX_SEED:
         raise InvalidRun(
-            f"{frames} dreamframes with the seed {seed}: ask for 0 to {perturbations.MOST_FRAMES} frames, and a seed "
-            f"from 0 to {perturbations.MOST_SEED}."
+            f"{frames} dreamframes with the seed {seed}: ask for 0 to {perturbations.MAX_FRAMES} frames, and a seed "
+            f"from 0 to {perturbations.MAX_SEED}."
         )
     calls = len(definition.cases) * (1 + frames)
-    if calls > MOST_CALLS:
-        raise InvalidRun(f"That is {calls:,} calls; one run makes at most {MOST_CALLS:,}.")
+    if calls > MAX_CALLS:
+        raise InvalidRun(f"That is {calls:,} calls; one run makes at most {MAX_CALLS:,}.")
     require_runnable(prompt=prompt, assistant=assistant, definition=definition, runner=runner)
 
 
 def require_runnable(
-    *, prompt: Prompt, assistant: Assistant, definition: Definition, runner: Runner
+    *, prompt: Prompt, assistant: Assistant, definition: RitualDefinition, runner: Runner
 ) -> None:
     """Refuse what an assistant can't be asked: a prompt that its team may not use, variables that cases leave open,
     memories that it has not, rubrics without a judge, more than one call may hold."""
     require_served(prompt=prompt, assistant=assistant)
     if definition.needs_judge and runner.judge is None:
         raise InvalidRun(f"{definition.name} has rubrics, and {assistant} has no judge.")
-    open_ones = asking.unfilled(prompt=prompt, definition=definition)
-    if open_ones:
-        shown = "; ".join(
-            f"{case}: {', '.join(names[:_SHOWN])}"
-            for case, names in list(open_ones.items())[:_SHOWN]
+    missing_by_case = prompt_building.find_missing_variables(prompt=prompt, definition=definition)
+    if missing_by_case:
+        listed_cases = "; ".join(
+            f"{case}: {', '.join(names[:_MAX_SHOWN])}"
+            for case, names in list(missing_by_case.items())[:_MAX_SHOWN]
         )
-        raise InvalidRun(f"Cases leave variables of {prompt.reference} open ({shown}).")
-    memory, forgotten = asking.remembered(assistant_id=assistant.pk, definition=definition)
-    if forgotten:
+        raise InvalidRun(f"Cases leave variables of {prompt.reference} open ({listed_cases}).")
+    memory, missing_keys = prompt_building.load_memory(
+        assistant_id=assistant.pk, definition=definition
+    )
+    if missing_keys:
         raise InvalidRun(
-            f"{assistant} remembers nothing under {', '.join(forgotten[:_SHOWN])}, which cases cite."
+            f"{assistant} remembers nothing under {', '.join(missing_keys[:_MAX_SHOWN])}, which cases cite."
         )
-    long = asking.too_long(prompt=prompt, definition=definition, memory=memory)
-    if long:
-        case, characters = next(iter(long.items()))
+    oversized = prompt_building.find_oversized_cases(
+        prompt=prompt, definition=definition, memory=memory
+    )
+    if oversized:
+        case, characters = next(iter(oversized.items()))
         raise InvalidRun(
             f"The case {case} would ask {characters:,} characters at once, the variables of {prompt.reference} filled "
-            f"in; one call has at most {asking.MOST_CHARACTERS:,}."
+            f"in; one call has at most {prompt_building.MAX_CHARACTERS:,}."
         )
 
 
 def require_served(*, prompt: Prompt, assistant: Assistant) -> None:
     """Refuse unless the assistant's team may use the prompt now, and nobody withdrew it."""
-    served = entitlements.served_to(team_ids={assistant.team_id})
+    served = entitlements.build_usable_q(team_ids={assistant.team_id})
     if not Prompt.objects.filter(served, pk=prompt.pk, tombstone__isnull=True).exists():
         raise errors.Forbidden(
             f"Team {assistant.team} may not use {prompt.reference}, or it was withdrawn."
         )
 
 
-def capped(runner: Runner, wanted: int | None) -> int | None:
+def apply_cost_cap(runner: Runner, requested_micro: int | None) -> int | None:
     """The lower of the runner's own cap and the one that is asked for; `InvalidRun` for one below 0."""
-    if wanted is not None and wanted < 0:
+    if requested_micro is not None and requested_micro < 0:
         raise InvalidRun("A cost cap is 0 or more.")
-    caps = [cap for cap in (runner.cost_cap_micro, wanted) if cap is not None]
+    caps = [cap for cap in (runner.cost_cap_micro, requested_micro) if cap is not None]
     return min(caps, default=None)
 
 
-def _asked_before(caller: Caller, key: str) -> RitualRun | None:
-    return RitualRun.objects.filter(started_by=caller.principal, key=key).first()
+def _find_by_key(caller: Caller, idempotency_key: str) -> RitualRun | None:
+    return RitualRun.objects.filter(started_by=caller.principal, key=idempotency_key).first()
 
 
-def _same(
-    there: RitualRun, prompt: Prompt, assistant: Assistant, ritual: Ritual, frames: int, seed: int
+def _require_same_request(
+    existing: RitualRun,
+    prompt: Prompt,
+    assistant: Assistant,
+    ritual: Ritual,
+    frames: int,
+    seed: int,
 ) -> RitualRun:
-    asked = (prompt.pk, assistant.pk, ritual.pk, frames, seed)
-    was = (there.prompt_id, there.assistant_id, there.ritual_id, there.perturbed, there.seed)
-    if asked != was:
-        raise errors.KeyReused(f"The key {there.key!r} started run {there.pk}, of something else.")
-    return there
+    requested = (prompt.pk, assistant.pk, ritual.pk, frames, seed)
+    stored = (
+        existing.prompt_id,
+        existing.assistant_id,
+        existing.ritual_id,
+        existing.perturbed,
+        existing.seed,
+    )
+    if requested != stored:
+        raise errors.IdempotencyKeyReused(
+            f"The key {existing.key!r} started run {existing.pk}, of something else."
+        )
+    return existing

@@ -7,7 +7,7 @@ class TokensConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import house
+        from . import system_accounts
 
         # The database's own start and no event of the domain: a book without its house's accounts is no book.
-        post_migrate.connect(house.open_accounts, sender=self)
+        post_migrate.connect(system_accounts.open_accounts, sender=self)

@@ -5,7 +5,7 @@ from typing import ClassVar
 from django.db import models
 
 from mintmark.accounts.models import Principal
-from mintmark.database import seals
+from mintmark.storage import checkpoints
 
 
 class Account(models.Model):
@@ -119,5 +119,5 @@ class Entry(models.Model):
         return f"{self.amount_micro:+} on {self.account_id}"
 
 
-class Seal(seals.Seal):
+class Seal(checkpoints.Checkpoint):
     """One link of the chain over the transfers with their entries; see `tokens.seals`."""

@@ -8,29 +8,29 @@ from django.db.models import QuerySet
 
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Principal, Role
-from mintmark.core import errors, money
+from mintmark.common import amounts, errors
 
-from . import book, house
-from .book import Leg, Order, Posted
+from . import book, system_accounts
+from .book import Leg, Posting, TransferOrder
 from .models import Account, Entry, Transfer
 
-MEMO_LENGTH = 200
+MAX_MEMO_LENGTH = 200
 
 
-class InvalidMemo(errors.Refusal):
+class InvalidMemo(errors.DomainError):
     """A memo or reason that can't be kept."""
 
     code = "invalid_memo"
 
 
-def opened(*, principal: Principal, now: datetime) -> Account:
+def get_or_open(*, principal: Principal, now: datetime) -> Account:
     """The principal's wallet; the first time it is opened, with the opening grant if he is a person.
 
     Assistants start with nothing: an operator registers as many as he likes, and would mint with each.
     """
-    found = Account.objects.filter(pk=principal.pk).first()
-    if found is not None:
-        return found
+    account = Account.objects.filter(pk=principal.pk).first()
+    if account is not None:
+        return account
     with transaction.atomic():
         Account.objects.bulk_create(
             [Account(id=principal.pk, kind=Account.Kind.WALLET, owner=principal)],
@@ -39,12 +39,12 @@ def opened(*, principal: Principal, now: datetime) -> Account:
         grant = settings.OPENING_GRANT_MICRO
         if grant and principal.kind == Principal.Kind.PERSON:
             # The sum is no part of what the key stands for: a changed setting grants nothing twice.
-            order = Order(
-                key=f"grant:{principal.pk}",
-                asked="opening grant",
+            order = TransferOrder(
+                idempotency_key=f"grant:{principal.pk}",
+                request_fingerprint="opening grant",
                 cause=Transfer.Cause.GRANT,
                 actor=principal.pk,
-                legs=[Leg(house.ISSUANCE, -grant), Leg(principal.pk, grant)],
+                legs=[Leg(system_accounts.ISSUANCE, -grant), Leg(principal.pk, grant)],
             )
             book.post(order=order, now=now)
     return Account.objects.get(pk=principal.pk)
@@ -52,17 +52,17 @@ def opened(*, principal: Principal, now: datetime) -> Account:
 
 def require_may_read(*, caller: Caller, principal: Principal) -> None:
     """Refuse unless the caller may see this wallet: its owner, of an assistant's the people of its team, an auditor."""
-    own = principal.pk == caller.principal.pk
-    mine = (
+    is_owner = principal.pk == caller.principal.pk
+    is_team_assistant = (
         principal.kind == Principal.Kind.ASSISTANT
         and not caller.is_assistant
         and principal.team_id in caller.team_ids
     )
-    if not (own or mine or caller.has_role(Role.AUDITOR, team_id=None)):
+    if not (is_owner or is_team_assistant or caller.has_role(Role.AUDITOR, team_id=None)):
         raise errors.Forbidden("A wallet is for its owner, and an assistant's for its team.")
 
 
-def statement(*, principal: Principal, before: int | None = None) -> QuerySet[Entry]:
+def list_entries(*, principal: Principal, before: int | None = None) -> QuerySet[Entry]:
     """The entries of a wallet, newest first; with `before`, those older than that entry."""
     entries = Entry.objects.filter(account=principal.pk).select_related("transfer")
     if before is not None:
@@ -73,13 +73,13 @@ def statement(*, principal: Principal, before: int | None = None) -> QuerySet[En
 def give(
     *,
     caller: Caller,
-    to: Principal,
+    recipient: Principal,
     amount_micro: int,
     memo: str,
-    key: str,
+    idempotency_key: str,
     now: datetime,
     source: Principal | None = None,
-) -> Posted:
+) -> Posting:
     """Move tokens from the caller's wallet to another; or from that of an assistant (`source`) which he operates.
 
     Assistants give nothing: what they may spend is what their owner allows them to buy for.
@@ -88,53 +88,59 @@ def give(
     giver = source or caller.principal
     if caller.is_assistant:
         raise errors.Forbidden("An assistant buys prompts and gives no tokens away.")
-    if giver.pk != caller.principal.pk and not _operates(caller, giver):
+    if giver.pk != caller.principal.pk and not _may_operate(caller, giver):
         raise errors.Forbidden("This takes the role 'operator' in the team of that assistant.")
-    if giver.pk == to.pk:
-        raise money.InvalidAmount("A wallet can't give to itself; name another one.")
+    if giver.pk == recipient.pk:
+        raise amounts.InvalidAmount("A wallet can't give to itself; name another one.")
     _check_amount(amount_micro)
     _check_memo(memo)
-    opened(principal=giver, now=now)
-    opened(principal=to, now=now)
-    order = Order(
-        key=f"gift:{caller.principal.pk}:{key}",
-        asked=f"gift {giver.pk} {to.pk} {amount_micro} {memo}",
+    get_or_open(principal=giver, now=now)
+    get_or_open(principal=recipient, now=now)
+    order = TransferOrder(
+        idempotency_key=f"gift:{caller.principal.pk}:{idempotency_key}",
+        request_fingerprint=f"gift {giver.pk} {recipient.pk} {amount_micro} {memo}",
         cause=Transfer.Cause.GIFT,
         actor=caller.principal.pk,
-        legs=[Leg(giver.pk, -amount_micro), Leg(to.pk, amount_micro)],
+        legs=[Leg(giver.pk, -amount_micro), Leg(recipient.pk, amount_micro)],
         memo=memo,
     )
     return book.post(order=order, now=now)
 
 
 def mint(
-    *, caller: Caller, to: Principal, amount_micro: int, reason: str, key: str, now: datetime
-) -> Posted:
+    *,
+    caller: Caller,
+    recipient: Principal,
+    amount_micro: int,
+    reason: str,
+    idempotency_key: str,
+    now: datetime,
+) -> Posting:
     """Issue new tokens to a wallet, for a reason that is kept. It takes the role 'treasurer', everywhere."""
     _require_treasurer(caller)
     _check_amount(amount_micro)
     _check_reason(reason)
-    opened(principal=to, now=now)
-    order = Order(
-        key=f"mint:{caller.principal.pk}:{key}",
-        asked=f"mint {to.pk} {amount_micro} {reason}",
+    get_or_open(principal=recipient, now=now)
+    order = TransferOrder(
+        idempotency_key=f"mint:{caller.principal.pk}:{idempotency_key}",
+        request_fingerprint=f"mint {recipient.pk} {amount_micro} {reason}",
         cause=Transfer.Cause.MINT,
         actor=caller.principal.pk,
-        legs=[Leg(house.ISSUANCE, -amount_micro), Leg(to.pk, amount_micro)],
+        legs=[Leg(system_accounts.ISSUANCE, -amount_micro), Leg(recipient.pk, amount_micro)],
         memo=reason,
     )
     return book.post(order=order, now=now)
 
 
-def settle(
+def burn(
     *,
     caller: Caller,
     holder: Principal,
     amount_micro: int,
     reason: str,
-    key: str,
+    idempotency_key: str,
     now: datetime,
-) -> Posted:
+) -> Posting:
     """Take tokens of somebody of another installation, who was paid for them outside, out of circulation.
 
     It takes the role 'treasurer', everywhere. Raises `book.InsufficientFunds` beyond what he is owed.
@@ -144,12 +150,12 @@ def settle(
         raise errors.Forbidden(f"{holder} is of this installation, and spends his tokens himself.")
     _check_amount(amount_micro)
     _check_reason(reason)
-    order = Order(
-        key=f"settle:{caller.principal.pk}:{key}",
-        asked=f"settle {holder.pk} {amount_micro} {reason}",
+    order = TransferOrder(
+        idempotency_key=f"settle:{caller.principal.pk}:{idempotency_key}",
+        request_fingerprint=f"settle {holder.pk} {amount_micro} {reason}",
         cause=Transfer.Cause.SETTLEMENT,
         actor=caller.principal.pk,
-        legs=[Leg(holder.pk, -amount_micro), Leg(house.ISSUANCE, amount_micro)],
+        legs=[Leg(holder.pk, -amount_micro), Leg(system_accounts.ISSUANCE, amount_micro)],
         memo=reason,
     )
     return book.post(order=order, now=now)
@@ -169,22 +175,22 @@ def _check_reason(reason: str) -> None:
         raise InvalidMemo("Say why, in a few words: it stands in the book for ever.")
 
 
-def _operates(caller: Caller, principal: Principal) -> bool:
+def _may_operate(caller: Caller, principal: Principal) -> bool:
     is_assistant = principal.kind == Principal.Kind.ASSISTANT
     return is_assistant and caller.has_role(Role.OPERATOR, team_id=principal.team_id)
 
 
 def _check_amount(amount_micro: int) -> None:
     # A gift of less than nothing would take from whom it names.
-    if not 0 < amount_micro <= money.LARGEST_MICRO:
-        raise money.InvalidAmount(
-            f"The amount {money.shown(amount_micro)} can't be moved: give more than 0 tokens, and at most "
-            f"{money.shown(money.LARGEST_MICRO)}."
+    if not 0 < amount_micro <= amounts.MAX_MICRO:
+        raise amounts.InvalidAmount(
+            f"The amount {amounts.format_tokens(amount_micro)} can't be moved: give more than 0 tokens, and at most "
+            f"{amounts.format_tokens(amounts.MAX_MICRO)}."
         )
 
 
 def _check_memo(memo: str) -> None:
-    if len(memo) > MEMO_LENGTH or not (memo.isprintable() or not memo):
+    if len(memo) > MAX_MEMO_LENGTH or not (memo.isprintable() or not memo):
         raise InvalidMemo(
-            f"The memo {memo[:60]!r} can't be kept: use up to {MEMO_LENGTH} printable characters."
+            f"The memo {memo[:60]!r} can't be kept: use up to {MAX_MEMO_LENGTH} printable characters."
         )

@@ -6,13 +6,13 @@ from mintmark.accounts.callers import Caller
 from mintmark.registry import embeddings, memories, prompts
 from mintmark.registry.models import Assistant, Prompt
 
-from .answers import Affinity
+from .results import Affinity
 
-MOST_ENTRIES = 200
-MOST_CHARACTERS = 2_000
+MAX_ENTRIES = 200
+MAX_CHARACTERS = 2_000
 
 
-def of(*, caller: Caller, assistant: Assistant, prompt: Prompt) -> Affinity | None:
+def measure_affinity(*, caller: Caller, assistant: Assistant, prompt: Prompt) -> Affinity | None:
     """The largest likeness of a prompt to an entry of an assistant's memory, and of which; None for a caller who may
     not read both.
 
@@ -23,20 +23,22 @@ def of(*, caller: Caller, assistant: Assistant, prompt: Prompt) -> Affinity | No
         and prompts.may_read_text(caller=caller, prompt=prompt)
     ):
         return None
-    remembered = memories.of(caller=caller, assistant=assistant)
+    remembered = memories.list_memories(caller=caller, assistant=assistant)
     newest = remembered.order_by("-created_at", "-id").annotate(
-        head=Substr("text", 1, MOST_CHARACTERS)
+        head=Substr("text", 1, MAX_CHARACTERS)
     )
-    entries = list(newest.values_list("key", "head")[:MOST_ENTRIES])
-    likeness = embeddings.likeness()
-    told = likeness.of(prompt.text[:MOST_CHARACTERS], [head for _, head in entries])
-    best = max(range(len(told)), key=told.__getitem__, default=None)
+    entries = list(newest.values_list("key", "head")[:MAX_ENTRIES])
+    backend = embeddings.get_similarity_backend()
+    similarities = backend.compute_similarities(
+        prompt.text[:MAX_CHARACTERS], [head for _, head in entries]
+    )
+    best = max(range(len(similarities)), key=similarities.__getitem__, default=None)
     return Affinity(
-        score=told[best] if best is not None else None,
+        score=similarities[best] if best is not None else None,
         entry=entries[best][0] if best is not None else None,
         compared=len(entries),
         entries=remembered.count(),
-        by=likeness.by,
-        model=likeness.model,
-        note=likeness.note,
+        by=backend.by,
+        model=backend.model,
+        note=backend.note,
     )

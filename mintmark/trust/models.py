@@ -1,66 +1,11 @@
-"""Projections of the log about pairs of assistant and prompt, and how far the log is folded."""
+"""`AssistantPromptTrustMap`, and how far the log is folded; the tables are defined where they are written."""
 
-from typing import ClassVar
+from mintmark.projection.pair_models import (
+    AssistantPromptTrustMap,
+    Cursor,
+)
 
-from django.db import models
-
-from mintmark.registry.models import Assistant, Prompt
-from mintmark.reputation.models import Policy
-
-
-class AssistantPromptTrustMap(models.Model):
-    """How one prompt stands with one assistant as of the last event of this pair.
-
-    `resonance_score` in [−1,1] is the lift of the pairing over what assistant and prompt predict alone.
-    `symbolic_compliance` in [0,1]: share of clause checks passed. `dreamframe_volatility` ≥ 0: spread over replays
-    beyond sampling noise. `mutation_bias`: drift by forks this assistant made. `memory_fidelity` in [0,1]. `trust` with
-    its 90% interval is the expected score. Where nothing was observed the `*_checks`/`*_runs` count beside a measure
-    is 0 and the measure is its prior.
-    """
-
-    assistant = models.ForeignKey(
-        Assistant, on_delete=models.PROTECT, related_name="trust_map", db_index=False
-    )
-    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="trust_map")
-    resonance_score = models.FloatField(default=0.0)
-    symbolic_compliance = models.FloatField(default=0.0)
-    dreamframe_volatility = models.FloatField(default=0.0)
-    mutation_bias = models.FloatField(default=0.0)
-    updated_at = models.DateTimeField(auto_now=True)
-    memory_fidelity = models.FloatField(default=0.0)
-    trust = models.FloatField(null=True)
-    trust_low = models.FloatField(null=True)
-    trust_high = models.FloatField(null=True)
-    runs = models.FloatField(default=0.0)
-    clause_checks = models.FloatField(default=0.0)
-    recall_checks = models.FloatField(default=0.0)
-    replay_runs = models.FloatField(default=0.0)
-    fork_runs = models.FloatField(default=0.0)
-    events = models.PositiveBigIntegerField(default=0)
-    event = models.BigIntegerField(default=0, help_text="the last event of this pair")
-
-    class Meta:
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["assistant", "prompt"], name="trust_map_once"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.assistant_id} × {self.prompt_id}"
-
-
-class Cursor(models.Model):
-    """How far the log is folded, and under which policy: one row."""
-
-    policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="+")
-    xid = models.BigIntegerField(default=-1)
-    event = models.BigIntegerField(default=0)
-    folded = models.PositiveBigIntegerField(default=0)
-    folded_at = models.DateTimeField(null=True)
-
-    class Meta:
-        constraints: ClassVar = [
-            models.CheckConstraint(condition=models.Q(id=1), name="cursor_is_one_row"),
-        ]
-
-    def __str__(self) -> str:
-        return f"folded up to event {self.event}"
+__all__ = [
+    "AssistantPromptTrustMap",
+    "Cursor",
+]

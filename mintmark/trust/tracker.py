@@ -7,27 +7,27 @@ from django.db.models import Q, QuerySet
 
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Team
+from mintmark.projection.pair_models import AssistantPromptTrustMap
+from mintmark.projection.prompt_models import Policy
 from mintmark.registry.models import Assistant, Prompt, Ritual
-from mintmark.reputation.answers import Estimate
 from mintmark.reputation.ledger import PromptReputationLedger
-from mintmark.reputation.models import Policy
+from mintmark.scoring.estimate import Estimate
 
-from . import affinity, foresight
-from .answers import (
+from . import affinity, edit_prediction
+from .results import (
     Affinity,
     AssistantTrust,
+    AssistantWordingEffect,
     Foresight,
     HeatMap,
-    Matrix,
-    MatrixRow,
     PairExplanation,
     Ranking,
     Suggestion,
     TrackRecord,
-    WordingEffect,
+    TrustMatrix,
+    TrustMatrixRow,
 )
-from .models import AssistantPromptTrustMap
-from .view import View
+from .scoring_view import ScoringView
 
 ORDERS = (
     "trust_low", "trust", "resonance", "compliance", "volatility", "mutation", "memory", "runs", "name",
@@ -43,9 +43,9 @@ class AssistantTrustTracker:
     """Reads trust maps under a policy: the one in force, unless another is given."""
 
     def __init__(self, policy: Policy | None = None) -> None:
-        self._given = policy
+        self._policy = policy
 
-    def matrix(
+    def get_matrix(
         self,
         *,
         assistant: Assistant,
@@ -58,20 +58,22 @@ class AssistantTrustTracker:
         offset: int = 0,
         limit: int | None = None,
         swarm: bool = True,
-    ) -> Matrix:
+    ) -> TrustMatrix:
         """The prompts that an assistant has evidence on, ordered by one of `ORDERS`, a page of them."""
-        tried = _tried(assistant=assistant, ritual=ritual, tag=tag, search=search)
+        tried = _list_tried(assistant=assistant, ritual=ritual, tag=tag, search=search)
         maps = list(tried)
-        view = self._view()
-        rows = view.rows(assistant=assistant, prompts=[m.prompt for m in maps], maps=maps, now=now)
+        view = self._load_view()
+        rows = view.build_rows(
+            assistant=assistant, prompts=[m.prompt for m in maps], maps=maps, now=now
+        )
         rows.sort(key=lambda row: (row.prompt.reference, row.prompt.pk))
-        rows.sort(key=lambda row: _sort_key(row, order), reverse=descending)
+        rows.sort(key=lambda row: _get_sort_key(row, order), reverse=descending)
         # What was never observed comes last either way.
-        rows.sort(key=lambda row: _sort_key(row, order) == _UNKNOWN)
+        rows.sort(key=lambda row: _get_sort_key(row, order) == _UNKNOWN)
         page = rows[offset : offset + limit if limit is not None else None]
         if swarm:
-            page = view.with_swarm(page, now=now)
-        return Matrix(
+            page = view.add_swarm(page, now=now)
+        return TrustMatrix(
             assistant=assistant,
             rows=tuple(page),
             total=len(rows),
@@ -81,34 +83,36 @@ class AssistantTrustTracker:
 
     def explain(self, *, assistant: Assistant, prompt: Prompt, now: datetime) -> PairExplanation:
         """One pairing, tried or not, with its newest events and the checks that it failed."""
-        view = self._view()
+        view = self._load_view()
         maps = AssistantPromptTrustMap.objects.filter(assistant=assistant, prompt=prompt)
-        row = view.rows(assistant=assistant, prompts=[prompt], maps=list(maps), now=now)[0]
-        row = view.with_swarm([row], now=now)[0]
-        events = PromptReputationLedger().evidence(
+        row = view.build_rows(assistant=assistant, prompts=[prompt], maps=list(maps), now=now)[0]
+        row = view.add_swarm([row], now=now)[0]
+        events = PromptReputationLedger().list_evidence(
             prompt=prompt, assistant_id=assistant.pk, limit=200
         )
         return PairExplanation(
             row=row,
-            baseline=view.baseline(assistant=assistant, prompt=prompt, now=now),
+            baseline=view.predict_baseline(assistant=assistant, prompt=prompt, now=now),
             events=tuple(events[:20]),
             failed_checks=tuple(e for e in events if e.kind == "clause" and e.score < 1.0)[:20],
             as_of=view.as_of,
             policy=view.policy,
         )
 
-    def affinity(self, *, caller: Caller, assistant: Assistant, prompt: Prompt) -> Affinity | None:
+    def measure_affinity(
+        self, *, caller: Caller, assistant: Assistant, prompt: Prompt
+    ) -> Affinity | None:
         """How like a prompt is to what an assistant remembers; None for a caller who may not read both."""
-        return affinity.of(caller=caller, assistant=assistant, prompt=prompt)
+        return affinity.measure_affinity(caller=caller, assistant=assistant, prompt=prompt)
 
-    def assistants_of(
+    def list_assistants(
         self, *, prompt: Prompt, now: datetime, caller: Caller
     ) -> list[AssistantTrust]:
         """How every assistant stands with a prompt, those that tried it and those that did not; best first."""
-        view = self._view()
-        assistants = view.measured_assistants()
-        trust, runs = view.grid(assistants=assistants, prompts=[prompt], now=now)
-        found = [
+        view = self._load_view()
+        assistants = view.list_measured_assistants()
+        trust, runs = view.predict_grid(assistants=assistants, prompts=[prompt], now=now)
+        assistant_trusts = [
             AssistantTrust(
                 assistant=assistant,
                 trust=Estimate(
@@ -117,19 +121,27 @@ class AssistantTrustTracker:
                     high=float(trust.high[i]),
                     runs=float(runs[i, 0]),
                 ),
-                mine=assistant.team_id in caller.team_ids,
+                is_own=assistant.team_id in caller.team_ids,
             )
             for i, assistant in enumerate(assistants)
         ]
-        return sorted(found, key=lambda one: (-one.trust.value, one.assistant.name))
+        return sorted(
+            assistant_trusts,
+            key=lambda assistant_trust: (
+                -assistant_trust.trust.value,
+                assistant_trust.assistant.name,
+            ),
+        )
 
-    def estimates(
+    def get_estimates(
         self, *, assistant: Assistant, prompts: Sequence[Prompt], now: datetime
     ) -> dict[int, Estimate]:
         """How far an assistant can trust each of many prompts, tried or not, by prompt id."""
         if not prompts:
             return {}
-        trust, runs = self._view().grid(assistants=[assistant], prompts=prompts, now=now)
+        trust, runs = self._load_view().predict_grid(
+            assistants=[assistant], prompts=prompts, now=now
+        )
         return {
             prompt.pk: Estimate(
                 value=float(trust.trust[j]),
@@ -140,21 +152,21 @@ class AssistantTrustTracker:
             for j, prompt in enumerate(prompts)
         }
 
-    def wording(
+    def list_wording_effects(
         self, *, assistant: Assistant, now: datetime, ritual: Ritual | None = None
-    ) -> list[WordingEffect]:
+    ) -> list[AssistantWordingEffect]:
         """What wording works for an assistant, the surest effects first."""
-        view = self._view()
-        tried = [m.prompt for m in _tried(assistant=assistant, ritual=ritual)]
-        return view.wording(assistant=assistant, ritual=ritual, tried=tried, now=now)
+        view = self._load_view()
+        tried = [m.prompt for m in _list_tried(assistant=assistant, ritual=ritual)]
+        return view.list_wording_effects(assistant=assistant, ritual=ritual, tried=tried, now=now)
 
-    def suggestions(
+    def suggest_prompts(
         self, *, assistant: Assistant, now: datetime, limit: int = 3
     ) -> list[Suggestion]:
         """Prompts that this assistant never tried, those most likely to beat its best first."""
-        return self._view().suggestions(assistant=assistant, now=now, limit=limit)
+        return self._load_view().suggest_prompts(assistant=assistant, now=now, limit=limit)
 
-    def ranking(
+    def rank_prompts(
         self,
         *,
         assistant: Assistant,
@@ -165,7 +177,7 @@ class AssistantTrustTracker:
         limit: int = 20,
     ) -> Ranking:
         """The `usable` prompts of these tasks, tried or not, by one of `RANKING_ORDERS`."""
-        return self._view().ranking(
+        return self._load_view().rank_prompts(
             assistant=assistant,
             tasks=tasks,
             usable=usable,
@@ -189,8 +201,8 @@ class AssistantTrustTracker:
         text is empty or too long. Whether the caller may read the parent's text is for the caller to ask: the answer
         tells features of it.
         """
-        return foresight.foresee(
-            view=self._view(),
+        return edit_prediction.foresee(
+            view=self._load_view(),
             text=text,
             parent=parent,
             assistants=assistants,
@@ -198,18 +210,22 @@ class AssistantTrustTracker:
             now=now,
         )
 
-    def track_record(self) -> TrackRecord | None:
+    def get_track_record(self) -> TrackRecord | None:
         """How well such predictions have held here: the newest prompts by their first scores; None if too few."""
-        return foresight.track_record()
+        return edit_prediction.measure_track_record()
 
-    def heat_map(
+    def get_heat_map(
         self, *, team: Team | None, ritual: Ritual, now: datetime, prompts: int = 40
     ) -> HeatMap:
         """A team's assistants (all measured ones without a team) by a task's best-standing prompts."""
-        view = self._view()
-        assistants = [a for a in view.measured_assistants() if team is None or a.team_id == team.pk]
-        best = [s.prompt for s in PromptReputationLedger().standings(ritual=ritual, limit=prompts)]
-        trust, runs = view.grid(assistants=assistants, prompts=best, now=now)
+        view = self._load_view()
+        assistants = [
+            a for a in view.list_measured_assistants() if team is None or a.team_id == team.pk
+        ]
+        best = [
+            s.prompt for s in PromptReputationLedger().list_scores(ritual=ritual, limit=prompts)
+        ]
+        trust, runs = view.predict_grid(assistants=assistants, prompts=best, now=now)
         shape = (len(assistants), len(best))
         return HeatMap(
             assistants=tuple(assistants),
@@ -221,15 +237,15 @@ class AssistantTrustTracker:
             policy=view.policy,
         )
 
-    def _view(self) -> View:
-        return View(given=self._given)
+    def _load_view(self) -> ScoringView:
+        return ScoringView(requested_policy=self._policy)
 
 
 # Sorts below every measure; rows that have it are put last.
 _UNKNOWN = -1e9
 
 
-def _sort_key(row: MatrixRow, order: str) -> float | str:
+def _get_sort_key(row: TrustMatrixRow, order: str) -> float | str:
     keys: dict[str, float | str | None] = {
         "trust_low": row.trust.low,
         "trust": row.trust.value,
@@ -241,11 +257,11 @@ def _sort_key(row: MatrixRow, order: str) -> float | str:
         "runs": row.runs,
         "name": row.prompt.reference,
     }
-    found = keys[order]
-    return _UNKNOWN if found is None else found
+    value = keys[order]
+    return _UNKNOWN if value is None else value
 
 
-def _tried(
+def _list_tried(
     *, assistant: Assistant, ritual: Ritual | None = None, tag: str = "", search: str = ""
 ) -> QuerySet[AssistantPromptTrustMap]:
     tried = AssistantPromptTrustMap.objects.filter(assistant=assistant).select_related(

@@ -22,37 +22,38 @@ from django.db.models import Q, QuerySet
 
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Role, Team
-from mintmark.core import dsse, errors
-from mintmark.core.trust_roots import Root
-from mintmark.database import locks
+from mintmark.common import errors
 from mintmark.registry import entitlements
+from mintmark.signing import dsse
+from mintmark.signing.key_policy import TrustRoot
+from mintmark.storage import locks
 
 from .models import SigningKey, TrustedKey
 
 _NONCE_BYTES = 12
-_LABEL_LENGTH = 200
+_MAX_LABEL_LENGTH = 200
 _PSEUDONYM_DIGITS = 16
 
 
-class UnreadableKey(errors.Refusal):
+class UnreadableKey(errors.DomainError):
     """A private key can't be opened with the vault key in force, or its file can't be read."""
 
     code = "unreadable_key"
 
 
-class InvalidKeyTerms(errors.Refusal):
+class InvalidKeyTerms(errors.DomainError):
     """A key's name, note or expiry can't be kept."""
 
     code = "invalid_key_terms"
 
 
-class KeyKnown(errors.Refusal):
+class SigningKeyKnown(errors.DomainError):
     """This key is known here already."""
 
     code = "key_known"
 
 
-def generate(
+def generate_key(
     *,
     caller: Caller,
     team: Team | None,
@@ -63,13 +64,13 @@ def generate(
     """A new key that signs from now on for a team (its authors may) or for the installation (an admin)."""
     require_keeper(caller, team)
     _check_terms(note=note, expires_at=expires_at, now=now)
-    return _kept(
+    return _store_encrypted(
         Ed25519PrivateKey.generate(), team=team, note=note, expires_at=expires_at,
         made_by=caller.principal.pk, now=now,
     )  # fmt: skip
 
 
-def from_file(
+def register_key_file(
     *,
     caller: Caller,
     team: Team | None,
@@ -82,8 +83,8 @@ def from_file(
     if not caller.is_admin:
         raise errors.Forbidden("Naming a key's file on the server takes an admin.")
     _check_terms(note=note, expires_at=expires_at, now=now)
-    key_id = dsse.key_id(_read(path))
-    return _stored(
+    key_id = dsse.get_key_id(_read_key_file(path))
+    return _store(
         SigningKey(
             key_id=key_id,
             team=team,
@@ -96,16 +97,16 @@ def from_file(
     )
 
 
-def rotate(*, caller: Caller, key: SigningKey, now: datetime) -> SigningKey:
+def rotate_key(*, caller: Caller, key: SigningKey, now: datetime) -> SigningKey:
     """A new key in place of this one, which signs no more; what it signed stays good."""
     require_keeper(caller, key.team)
     with transaction.atomic():
-        made = generate(caller=caller, team=key.team, now=now, note=key.note)
+        new_key = generate_key(caller=caller, team=key.team, now=now, note=key.note)
         SigningKey.objects.filter(pk=key.pk, retired_at__isnull=True).update(retired_at=now)
-    return made
+    return new_key
 
 
-def revoke(*, caller: Caller, key: SigningKey, reason: str, now: datetime) -> SigningKey:
+def revoke_key(*, caller: Caller, key: SigningKey, reason: str, now: datetime) -> SigningKey:
     """Let nothing that this key signed count any more, from now on; the first reason stays."""
     require_keeper(caller, key.team)
     entitlements.check_reason(reason)
@@ -116,7 +117,7 @@ def revoke(*, caller: Caller, key: SigningKey, reason: str, now: datetime) -> Si
     return key
 
 
-def shown_to(*, caller: Caller) -> QuerySet[SigningKey]:
+def visible_to(*, caller: Caller) -> QuerySet[SigningKey]:
     """The keys that a caller may see: the installation's, and those of his teams."""
     rows = SigningKey.objects.select_related("team", "made_by").order_by("-id")
     if caller.is_admin or caller.has_role(Role.AUDITOR, team_id=None):
@@ -124,20 +125,22 @@ def shown_to(*, caller: Caller) -> QuerySet[SigningKey]:
     return rows.filter(Q(team__isnull=True) | Q(team__in=caller.team_ids))
 
 
-def signing(*, team: Team | None, now: datetime) -> list[Ed25519PrivateKey]:
+def get_signing_keys(*, team: Team | None, now: datetime) -> list[Ed25519PrivateKey]:
     """The keys that sign a bundle of a team now: the newest of the team, if it has one, and the newest of the
     installation, which gets one when it first needs it."""
-    own = _live(now).filter(team__isnull=True).order_by("-id").first()
-    if own is None:
-        own = _kept(
+    installation_key = _select_active(now).filter(team__isnull=True).order_by("-id").first()
+    if installation_key is None:
+        installation_key = _store_encrypted(
             Ed25519PrivateKey.generate(), team=None, note="made when first needed", expires_at=None,
             made_by=None, now=now,
         )  # fmt: skip
-    of_team = _live(now).filter(team=team).order_by("-id").first() if team is not None else None
-    return [_private(key) for key in (of_team, own) if key is not None]
+    team_key = (
+        _select_active(now).filter(team=team).order_by("-id").first() if team is not None else None
+    )
+    return [_load_private_key(key) for key in (team_key, installation_key) if key is not None]
 
 
-def trust(
+def trust_key(
     *,
     caller: Caller,
     key_id: str,
@@ -149,13 +152,13 @@ def trust(
     """Let a key of others count from now on: an admin's act, with a reason. `KeyKnown` if it was trusted before; what
     was revoked stays revoked."""
     _require_admin(caller)
-    dsse.public_key(key_id)
+    dsse.load_public_key(key_id)
     entitlements.check_reason(reason)
     if not name.strip():
         raise InvalidKeyTerms("Say in name whose key it is, such as 'Example Ltd, Mintmark'.")
     _check_terms(note=name, expires_at=expires_at, now=now)
     if SigningKey.objects.filter(key_id=key_id).exists():
-        raise KeyKnown(f"{key_id[:16]}… is a key of this installation, which trusts itself.")
+        raise SigningKeyKnown(f"{key_id[:16]}… is a key of this installation, which trusts itself.")
     row = TrustedKey(
         key_id=key_id, name=name, reason=reason, trusted_by=caller.principal, trusted_at=now,
         expires_at=expires_at,
@@ -164,13 +167,13 @@ def trust(
         with transaction.atomic():
             row.save(force_insert=True)
     except IntegrityError:
-        there = TrustedKey.objects.get(key_id=key_id)
-        state = "was revoked" if there.revoked_at else f"is trusted as {there.name!r}"
-        raise KeyKnown(f"{key_id[:16]}… {state}.") from None
+        existing = TrustedKey.objects.get(key_id=key_id)
+        state = "was revoked" if existing.revoked_at else f"is trusted as {existing.name!r}"
+        raise SigningKeyKnown(f"{key_id[:16]}… {state}.") from None
     return row
 
 
-def distrust(*, caller: Caller, key: TrustedKey, reason: str, now: datetime) -> TrustedKey:
+def distrust_key(*, caller: Caller, key: TrustedKey, reason: str, now: datetime) -> TrustedKey:
     """Let nothing that this key signs count any more; the first reason stays."""
     _require_admin(caller)
     entitlements.check_reason(reason)
@@ -191,41 +194,43 @@ def lock_to_sign(*, key_ids: Iterable[str], now: datetime) -> bool:
     """Let these keys of the installation not be retired or revoked until the transaction ends; False if one was."""
     own = SigningKey.objects.filter(key_id__in=set(key_ids))
     locks.share(SigningKey, own.values_list("pk", flat=True))
-    return own.count() == _live(now).filter(pk__in=own).count()
+    return own.count() == _select_active(now).filter(pk__in=own).count()
 
 
-def roots() -> list[Root]:
+def list_trust_roots() -> list[TrustRoot]:
     """Every key whose signatures are judged here: those of others that are trusted, and one's own."""
-    others = [
-        Root(key_id=k.key_id, name=k.name, expires_at=k.expires_at, revoked_at=k.revoked_at)
-        for k in TrustedKey.objects.order_by("id")
-    ]
-    own = [
-        Root(
-            key_id=k.key_id,
-            name=f"this installation ({k.team.name if k.team else 'itself'})",
-            expires_at=k.expires_at,
-            revoked_at=k.revoked_at,
+    trusted_roots = [
+        TrustRoot(
+            key_id=key.key_id, name=key.name, expires_at=key.expires_at, revoked_at=key.revoked_at
         )
-        for k in SigningKey.objects.select_related("team").order_by("id")
+        for key in TrustedKey.objects.order_by("id")
     ]
-    return [*others, *own]
+    own_roots = [
+        TrustRoot(
+            key_id=key.key_id,
+            name=f"this installation ({key.team.name if key.team else 'itself'})",
+            expires_at=key.expires_at,
+            revoked_at=key.revoked_at,
+        )
+        for key in SigningKey.objects.select_related("team").order_by("id")
+    ]
+    return [*trusted_roots, *own_roots]
 
 
-def pseudonyms(*, digests: Iterable[str]) -> Callable[[int], str]:
+def build_pseudonymiser(*, digests: Iterable[str]) -> Callable[[int], str]:
     """Names for principals in the bundle of these texts: 16 hex digits, HMAC-SHA256 under a key of the vault key.
 
     The same texts give the same names; those of another bundle have nothing in common with them.
     """
-    of_bundle = hmac.digest(
-        _derived(b"mintmark pseudonyms v1"), "\n".join(sorted(digests)).encode(), hashlib.sha256
+    bundle_secret = hmac.digest(
+        _derive_key(b"mintmark pseudonyms v1"), "\n".join(sorted(digests)).encode(), hashlib.sha256
     )
 
-    def named(principal: int) -> str:
-        told = hmac.digest(of_bundle, str(principal).encode(), hashlib.sha256)
-        return told.hex()[:_PSEUDONYM_DIGITS]
+    def name_principal(principal: int) -> str:
+        digest = hmac.digest(bundle_secret, str(principal).encode(), hashlib.sha256)
+        return digest.hex()[:_PSEUDONYM_DIGITS]
 
-    return named
+    return name_principal
 
 
 def require_keeper(caller: Caller, team: Team | None) -> None:
@@ -238,7 +243,7 @@ def require_keeper(caller: Caller, team: Team | None) -> None:
         )
 
 
-def _live(now: datetime) -> QuerySet[SigningKey]:
+def _select_active(now: datetime) -> QuerySet[SigningKey]:
     return SigningKey.objects.filter(
         Q(expires_at__isnull=True) | Q(expires_at__gt=now),
         retired_at__isnull=True,
@@ -246,7 +251,7 @@ def _live(now: datetime) -> QuerySet[SigningKey]:
     )
 
 
-def _kept(
+def _store_encrypted(
     private: Ed25519PrivateKey,
     *,
     team: Team | None,
@@ -255,12 +260,12 @@ def _kept(
     made_by: int | None,
     now: datetime,
 ) -> SigningKey:
-    key_id = dsse.key_id(private)
-    return _stored(
+    key_id = dsse.get_key_id(private)
+    return _store(
         SigningKey(
             key_id=key_id,
             team=team,
-            sealed=_sealed(private, key_id),
+            sealed=_encrypt(private, key_id),
             note=note,
             made_by_id=made_by,
             made_at=now,
@@ -269,23 +274,23 @@ def _kept(
     )
 
 
-def _stored(row: SigningKey) -> SigningKey:
+def _store(row: SigningKey) -> SigningKey:
     try:
         with transaction.atomic():
             row.save(force_insert=True)
     except IntegrityError:
-        raise KeyKnown(f"{row.key_id[:16]}… signs here already.") from None
+        raise SigningKeyKnown(f"{row.key_id[:16]}… signs here already.") from None
     return row
 
 
-def _private(key: SigningKey) -> Ed25519PrivateKey:
-    private = _read(key.file) if key.file else _unsealed(key)
-    if dsse.key_id(private) != key.key_id:
+def _load_private_key(key: SigningKey) -> Ed25519PrivateKey:
+    private = _read_key_file(key.file) if key.file else _decrypt(key)
+    if dsse.get_key_id(private) != key.key_id:
         raise UnreadableKey(f"{key.file} holds another key than {key.key_id[:16]}…: put it back.")
     return private
 
 
-def _read(path: str) -> Ed25519PrivateKey:
+def _read_key_file(path: str) -> Ed25519PrivateKey:
     try:
         key = serialization.load_pem_private_key(Path(path).read_bytes(), password=None)
     except OSError as failed:
@@ -297,16 +302,18 @@ def _read(path: str) -> Ed25519PrivateKey:
     return key
 
 
-def _sealed(private: Ed25519PrivateKey, key_id: str) -> bytes:
+def _encrypt(private: Ed25519PrivateKey, key_id: str) -> bytes:
     nonce = os.urandom(_NONCE_BYTES)
-    return nonce + AESGCM(_vault_key()).encrypt(nonce, private.private_bytes_raw(), key_id.encode())
+    return nonce + AESGCM(_derive_vault_key()).encrypt(
+        nonce, private.private_bytes_raw(), key_id.encode()
+    )
 
 
-def _unsealed(key: SigningKey) -> Ed25519PrivateKey:
-    sealed = bytes(key.sealed or b"")
+def _decrypt(key: SigningKey) -> Ed25519PrivateKey:
+    encrypted = bytes(key.sealed or b"")
     try:
-        raw = AESGCM(_vault_key()).decrypt(
-            sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], key.key_id.encode()
+        raw = AESGCM(_derive_vault_key()).decrypt(
+            encrypted[:_NONCE_BYTES], encrypted[_NONCE_BYTES:], key.key_id.encode()
         )
     except InvalidTag:
         raise UnreadableKey(
@@ -316,11 +323,11 @@ def _unsealed(key: SigningKey) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(raw)
 
 
-def _vault_key() -> bytes:
-    return _derived(b"mintmark vault v1")
+def _derive_vault_key() -> bytes:
+    return _derive_key(b"mintmark vault v1")
 
 
-def _derived(purpose: bytes) -> bytes:
+def _derive_key(purpose: bytes) -> bytes:
     """32 bytes for one purpose, of the vault key (HKDF-SHA256)."""
     secret = settings.VAULT_KEY or settings.SECRET_KEY
     derive = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=purpose)
@@ -334,9 +341,9 @@ def _require_admin(caller: Caller) -> None:
 
 
 def _check_terms(*, note: str, expires_at: datetime | None, now: datetime) -> None:
-    if len(note) > _LABEL_LENGTH or (note and not note.isprintable()):
+    if len(note) > _MAX_LABEL_LENGTH or (note and not note.isprintable()):
         raise InvalidKeyTerms(
-            f"{note[:60]!r} can't be kept: take up to {_LABEL_LENGTH} printable characters."
+            f"{note[:60]!r} can't be kept: take up to {_MAX_LABEL_LENGTH} printable characters."
         )
     if expires_at is not None and expires_at <= now:
         raise InvalidKeyTerms(f"It would have expired on {expires_at:%Y-%m-%d}: name a later day.")

@@ -6,8 +6,8 @@ from typing import ClassVar
 from django.db import models
 
 from mintmark.accounts.models import Principal, Team
-from mintmark.core import trust_roots
 from mintmark.registry.models import Assistant, Prompt
+from mintmark.signing import key_policy
 from mintmark.tokens.models import Transfer
 
 
@@ -63,10 +63,12 @@ class SigningKey(models.Model):
 
     def state(self, *, now: datetime) -> str:
         """What it is good for now: it `signs`, or is `retired`, `expired` or `revoked`."""
-        found = trust_roots.state(expires_at=self.expires_at, revoked_at=self.revoked_at, now=now)
-        if self.retired_at is not None and found != "revoked":
+        key_state = key_policy.get_key_state(
+            expires_at=self.expires_at, revoked_at=self.revoked_at, now=now
+        )
+        if self.retired_at is not None and key_state != "revoked":
             return "retired"
-        return "signs" if found == "trusted" else found
+        return "signs" if key_state == "trusted" else key_state
 
 
 class TrustedKey(models.Model):
@@ -84,9 +86,11 @@ class TrustedKey(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    def state(self, *, now: datetime) -> trust_roots.State:
+    def state(self, *, now: datetime) -> key_policy.KeyState:
         """What its signatures are worth now."""
-        return trust_roots.state(expires_at=self.expires_at, revoked_at=self.revoked_at, now=now)
+        return key_policy.get_key_state(
+            expires_at=self.expires_at, revoked_at=self.revoked_at, now=now
+        )
 
 
 class PromptMarketplaceVault(models.Model):

@@ -3,10 +3,10 @@
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 
-from . import doors, glossary
+from . import decorators, glossary
 
 
-@doors.page
-def scores(request: HttpRequest) -> HttpResponseBase:
+@decorators.get_view
+def explain_scores(request: HttpRequest) -> HttpResponseBase:
     """`/about/scores`."""
     return render(request, "web/about.html", {"terms": glossary.TERMS})

@@ -10,7 +10,7 @@ _YEAR_SECONDS = 365 * 24 * 3600
 
 
 @require_POST
-def switch(request: HttpRequest) -> HttpResponse:
+def switch_theme(request: HttpRequest) -> HttpResponse:
     """`/theme`: the other one from now on; back to the page where the button was pressed."""
     back = request.POST.get("next", "")
     if not url_has_allowed_host_and_scheme(

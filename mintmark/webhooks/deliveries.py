@@ -13,36 +13,44 @@ from urllib.parse import urlsplit
 import httpx
 from django.db.models import Q, QuerySet
 
-from . import addresses, signatures
+from mintmark.common import outbound_urls
+
+from . import signing
 from .models import Delivery, Webhook
 
-SECONDS_A_CALL = 15.0
-LEASE = timedelta(seconds=60)
-WAITS = tuple(
+CALL_TIMEOUT_SECONDS = 15.0
+LEASE_DURATION = timedelta(seconds=60)
+RETRY_DELAYS = tuple(
     timedelta(seconds=s) for s in (5, 60, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 )
 """Before each further attempt, give or take a fifth; after the last it is given up."""
 _JITTER = 0.2
-_LOOKED_AT = 20
-GONE = 410
+_ACQUIRE_CANDIDATES = 20
+HTTP_GONE = 410
 type Clock = Callable[[], datetime]
 
 
-def work(*, holder: str, clock: Clock, rng: random.Random) -> bool:
+def deliver_next(*, worker_id: str, clock: Clock, rng: random.Random) -> bool:
     """Send one delivery that is due; whether there was one."""
-    delivery = take(holder=holder, now=clock())
+    delivery = acquire(worker_id=worker_id, now=clock())
     if delivery is None:
         return False
     status, problem = send(delivery, now=clock())
-    ended(delivery, holder=holder, status=status, problem=problem, now=clock(), rng=rng)
+    record_attempt(
+        delivery, worker_id=worker_id, status=status, problem=problem, now=clock(), rng=rng
+    )
     return True
 
 
-def take(*, holder: str, now: datetime) -> Delivery | None:
+def acquire(*, worker_id: str, now: datetime) -> Delivery | None:
     """The oldest that is due and nobody's, now held by `holder`; None where there is none."""
-    due = _due(now)
-    for pk in list(due.order_by("due_at", "id").values_list("id", flat=True)[:_LOOKED_AT]):
-        if _due(now).filter(pk=pk).update(lease_holder=holder, lease_until=now + LEASE):
+    due = _list_due(now)
+    for pk in list(due.order_by("due_at", "id").values_list("id", flat=True)[:_ACQUIRE_CANDIDATES]):
+        if (
+            _list_due(now)
+            .filter(pk=pk)
+            .update(lease_holder=worker_id, lease_until=now + LEASE_DURATION)
+        ):
             return Delivery.objects.select_related("webhook").get(pk=pk)
     return None
 
@@ -53,44 +61,44 @@ def send(delivery: Delivery, *, now: datetime) -> tuple[int | None, str]:
     body = json.dumps(delivery.body, ensure_ascii=False, separators=(",", ":")).encode()
     timestamp = int(now.timestamp())
     try:
-        kept = [bytes(webhook.sealed)]
+        encrypted_secrets = [bytes(webhook.sealed)]
         if webhook.sealed_before and webhook.before_until and now < webhook.before_until:
-            kept.append(bytes(webhook.sealed_before))
-        signed = " ".join(
-            signatures.signature(
-                secret=signatures.unsealed(one),
+            encrypted_secrets.append(bytes(webhook.sealed_before))
+        signature_header = " ".join(
+            signing.sign(
+                secret=signing.decrypt(encrypted),
                 message=delivery.message,
                 timestamp=timestamp,
                 body=body,
             )
-            for one in kept
+            for encrypted in encrypted_secrets
         )
-    except signatures.UnreadableSecret:
+    except signing.UnreadableSecret:
         return None, "unreadable_secret"
     headers = {
         "content-type": "application/json",
         "user-agent": "mintmark",
         "webhook-id": delivery.message,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": signed,
+        "webhook-signature": signature_header,
     }
     try:
         status = asyncio.run(_post(webhook.url, headers=headers, body=body))
-    except _Refused:
+    except _BlockedUrl:
         return None, "private_address"
     except TimeoutError:
         return None, "too_slow"
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as failed:
-        return None, f"unreachable: {type(failed).__name__}"
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
+        return None, f"unreachable: {type(error).__name__}"
     if 200 <= status < 300:
         return status, ""
     return status, "redirected" if 300 <= status < 400 else "refused"
 
 
-def ended(
+def record_attempt(
     delivery: Delivery,
     *,
-    holder: str,
+    worker_id: str,
     status: int | None,
     problem: str,
     now: datetime,
@@ -98,16 +106,16 @@ def ended(
 ) -> None:
     """Keep what came of an attempt, while it is the holder's. An address that is gone (410) is told nothing more."""
     attempts = delivery.attempts + 1
-    wait = WAITS[attempts - 1] if attempts <= len(WAITS) else None
+    delay = RETRY_DELAYS[attempts - 1] if attempts <= len(RETRY_DELAYS) else None
     state = Delivery.State.WAITING
     if not problem:
         state = Delivery.State.DELIVERED
-    elif wait is None or status == GONE:
+    elif delay is None or status == HTTP_GONE:
         state = Delivery.State.FAILED
     due_at = now
-    if state == Delivery.State.WAITING and wait is not None:
-        due_at = now + wait * (1.0 + _JITTER * (2.0 * rng.random() - 1.0))
-    Delivery.objects.filter(pk=delivery.pk, lease_holder=holder).update(
+    if state == Delivery.State.WAITING and delay is not None:
+        due_at = now + delay * (1.0 + _JITTER * (2.0 * rng.random() - 1.0))
+    Delivery.objects.filter(pk=delivery.pk, lease_holder=worker_id).update(
         state=state,
         attempts=attempts,
         status=status,
@@ -117,43 +125,48 @@ def ended(
         lease_holder="",
         lease_until=None,
     )
-    if status == GONE:
+    if status == HTTP_GONE:
         Webhook.objects.filter(pk=delivery.webhook_id, disabled_at__isnull=True).update(
             disabled_at=now, disabled_because="the address answered 410 Gone"
         )
 
 
-class _Refused(Exception):
+class _BlockedUrl(Exception):
     """What a name stands for now may not be called."""
 
 
 async def _post(url: str, *, headers: dict[str, str], body: bytes) -> int:
     """The status of one POST, in `SECONDS_A_CALL` at most for all of it. Nothing is followed, no body is read."""
-    async with asyncio.timeout(SECONDS_A_CALL):
+    async with asyncio.timeout(CALL_TIMEOUT_SECONDS):
         parts = urlsplit(url)
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, proto=6)
-        at = [str(one[4][0]) for one in found]
-        if addresses.refused(url, at):
-            raise _Refused
+        address_infos = await loop.getaddrinfo(host, port, proto=6)
+        ip_addresses = [str(info[4][0]) for info in address_infos]
+        if outbound_urls.find_blocked_reason(url, ip_addresses):
+            raise _BlockedUrl
         # The address that was looked at is the one that is called: a name may stand for another a moment later.
-        called = f"[{at[0]}]" if ":" in at[0] else at[0]
-        target = httpx.URL(url).copy_with(host=called.strip("[]"))
-        own = f"[{host}]" if ":" in host else host
-        named = {"host": own if parts.port is None else f"{own}:{parts.port}"}
+        pinned_host = f"[{ip_addresses[0]}]" if ":" in ip_addresses[0] else ip_addresses[0]
+        target = httpx.URL(url).copy_with(host=pinned_host.strip("[]"))
+        bracketed_host = f"[{host}]" if ":" in host else host
+        host_header = {
+            "host": bracketed_host if parts.port is None else f"{bracketed_host}:{parts.port}"
+        }
         async with (
-            httpx.AsyncClient(follow_redirects=False, trust_env=False, timeout=SECONDS_A_CALL) as client,
+            httpx.AsyncClient(follow_redirects=False, trust_env=False, timeout=CALL_TIMEOUT_SECONDS) as client,
             client.stream(
-                "POST", target, content=body, headers=headers | named, extensions={"sni_hostname": host}
+                "POST", target, content=body, headers=headers | host_header, extensions={"sni_hostname": host}
             ) as response,
         ):  # fmt: skip
             return response.status_code
 
 
-def _due(now: datetime) -> "QuerySet[Delivery]":
-    free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
+def _list_due(now: datetime) -> "QuerySet[Delivery]":
+    is_unleased = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
     return Delivery.objects.filter(
-        free, state=Delivery.State.WAITING, due_at__lte=now, webhook__disabled_at__isnull=True
+        is_unleased,
+        state=Delivery.State.WAITING,
+        due_at__lte=now,
+        webhook__disabled_at__isnull=True,
     )

@@ -6,17 +6,17 @@ from django.conf import settings
 
 from .models import Delivery
 
-_AT_ONCE = 1_000
+_BATCH_SIZE = 1_000
 
 
-def forget(*, now: datetime) -> int:
+def purge(*, now: datetime) -> int:
     """Remove the deliveries that ended longer ago than the installation keeps them; how many there were."""
-    before = now - timedelta(days=settings.DELIVERY_DAYS)
-    ended = Delivery.objects.filter(ended_at__lte=before).exclude(state=Delivery.State.WAITING)
-    forgotten = 0
+    cutoff = now - timedelta(days=settings.DELIVERY_DAYS)
+    ended = Delivery.objects.filter(ended_at__lte=cutoff).exclude(state=Delivery.State.WAITING)
+    purged = 0
     while True:
-        ids = list(ended.order_by("id").values_list("id", flat=True)[:_AT_ONCE])
+        ids = list(ended.order_by("id").values_list("id", flat=True)[:_BATCH_SIZE])
         # Asked again: one of them may be sent anew by now.
-        forgotten += ended.filter(id__in=ids).delete()[0]
-        if len(ids) < _AT_ONCE:
-            return forgotten
+        purged += ended.filter(id__in=ids).delete()[0]
+        if len(ids) < _BATCH_SIZE:
+            return purged

@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from mintmark.accounts import addresses
+from mintmark.ratelimit import client_ip
 
 PROXIES = [ipaddress.ip_network(text) for text in ("127.0.0.1", "10.0.0.0/8", "fd00::/8")]
 
@@ -36,4 +36,4 @@ PROXIES = [ipaddress.ip_network(text) for text in ("127.0.0.1", "10.0.0.0/8", "f
     ],
 )
 def test_the_address_that_is_counted(peer: str, forwarded: str, found: str) -> None:
-    assert addresses.asking(peer=peer, forwarded=forwarded, proxies=PROXIES) == found
+    assert client_ip.get_client_ip(peer=peer, forwarded=forwarded, proxies=PROXIES) == found

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from mintmark.accounts import callers, keys, recognition
+from mintmark.accounts import authentication, callers, keys
 from mintmark.accounts.models import Key, Role
-from mintmark.core import errors
-from tests.cast import Cast
+from mintmark.common import errors
+from tests.factories.cast import Cast
 
 pytestmark = pytest.mark.django_db
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 def test_a_key_is_recognised_and_its_secret_is_nowhere_in_the_database() -> None:
     cast = Cast()
     issued = keys.issue(principal=cast.scout.principal, scopes=["read", "evidence"], note="ci")
-    found = recognition.caller(secret=issued.secret, now=cast.now)
+    found = authentication.authenticate(secret=issued.secret, now=cast.now)
     assert found is not None and found.principal == cast.scout.principal
     assert found.scopes == {"read", "evidence"}
     stored = " ".join(str(value) for value in Key.objects.values().get().values())
@@ -28,12 +28,14 @@ def test_a_wrong_revoked_or_expired_key_is_not_recognised() -> None:
     issued = keys.issue(
         principal=cast.scout.principal, scopes=["read"], expires_at=cast.now + timedelta(days=1)
     )
-    assert recognition.caller(secret=issued.secret[:-1], now=cast.now) is None
-    assert recognition.caller(secret="", now=cast.now) is None
-    assert recognition.caller(secret=issued.secret, now=cast.now + timedelta(days=1)) is None
+    assert authentication.authenticate(secret=issued.secret[:-1], now=cast.now) is None
+    assert authentication.authenticate(secret="", now=cast.now) is None
+    assert (
+        authentication.authenticate(secret=issued.secret, now=cast.now + timedelta(days=1)) is None
+    )
     keys.revoke(key=issued.key, now=cast.now)
     first = issued.key.revoked_at
-    assert recognition.caller(secret=issued.secret, now=cast.now) is None
+    assert authentication.authenticate(secret=issued.secret, now=cast.now) is None
     assert keys.revoke(key=issued.key, now=cast.now + timedelta(hours=1)).revoked_at == first
 
 

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
+from tests.factories import api_world as worlds
 from tests.standing import standing
-
-from . import world as worlds
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,17 +15,19 @@ import schemathesis
 from hypothesis import strategies as st
 from schemathesis import APIOperation, Case, GenerationMode
 
-from mintmark.api import openapi, replays
+from mintmark.api import idempotency, openapi
+from tests.factories.api_world import World
 
 from .test_authorisation import ENDPOINTS, TABLE
-from .world import World
 
 # Known to schemathesis are the commonest types alone.
 schemathesis.serializer.alias("application/x-protobuf", "application/octet-stream")
 
 OPERATIONS: dict[str, APIOperation[Any, Any, Any, Any]] = {
     found.ok().definition.raw["operationId"]: found.ok()
-    for found in schemathesis.openapi.from_dict(json.loads(openapi.rendered())).get_all_operations()
+    for found in schemathesis.openapi.from_dict(
+        json.loads(openapi.render_schema())
+    ).get_all_operations()
 }
 
 # Numbers about the bounds of 32 and 64 bits and of floats; dates that their offset moves out of the calendar; numerals
@@ -59,7 +61,7 @@ ODD_HEADERS = {
     "Content-Encoding": ("gzip",),
     "traceparent": ("00-0-0-1", f"00-{'0' * 32}-{'0' * 16}-01"),
     "X-Request-Id": ("x" * 5_000, "é"),
-    replays.HEADER: ("", "k", "k" * 201, "a b", "é", "\x7f"),
+    idempotency.HEADER: ("", "k", "k" * 201, "a b", "é", "\x7f"),
 }
 
 
@@ -79,7 +81,7 @@ class Good:
         made: Case = OPERATIONS[name].Case(
             path_parameters=self.path,
             query=self.query,
-            headers={replays.HEADER: "good"} if ENDPOINTS[name].keyed else {},
+            headers={idempotency.HEADER: "good"} if ENDPOINTS[name].requires_key else {},
             **({} if kind is None else {"body": self.body, "media_type": kind}),
         )
         return made

@@ -8,12 +8,13 @@ import pytest
 from django.http import HttpResponse
 from django.test import Client
 
-from mintmark.accounts import keys, quotas
+from mintmark.accounts import keys
 from mintmark.accounts.models import Key
-from mintmark.accounts.quotas import Quotas
+from mintmark.ratelimit import counters
+from mintmark.ratelimit.counters import Quotas
+from tests.factories.api_world import PREFIX, World
 
 from .test_bad_input import problem
-from .world import PREFIX, World
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +31,7 @@ def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Clo
     """Four requests a minute by key, two by address; time stands still until a test moves it."""
     clock = Clock()
     mine = Quotas(tmp_path / "quotas", clock=clock)
-    monkeypatch.setattr(quotas, "shared", lambda: mine)
+    monkeypatch.setattr(counters, "get_shared_quotas", lambda: mine)
     settings.API_PER_MINUTE, settings.API_ANONYMOUS_PER_MINUTE = 4, 2
     return clock
 

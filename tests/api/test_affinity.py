@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from mintmark.registry import assistants
-
-from .world import World
+from tests.factories.api_world import World
 
 
 @pytest.mark.parametrize(
@@ -21,7 +20,7 @@ def test_affinity_is_told_to_who_may_read_both_texts(
 ) -> None:
     world = folded_world
     settings.EMBEDDINGS = "none"
-    assistants.remember(assistant=world.scout, key="style", text="Sum up texts in one line.")
+    assistants.store_memory(assistant=world.scout, key="style", text="Sum up texts in one line.")
     answer = world.as_(who).get(f"/assistants/{world.scout.pk}/trust/{world.prompt.pk}")
     told = answer.json()["affinity"]
     if not is_told:

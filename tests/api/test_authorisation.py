@@ -17,21 +17,28 @@ from django.utils import timezone
 
 from mintmark.accounts import keys
 from mintmark.accounts.models import User
-from mintmark.api import door, routes
-from mintmark.core import dsse
+from mintmark.api import app, endpoints
 from mintmark.market.models import Purchase
 from mintmark.registry import prompts
-from tests.bundles import bodies
-
-from .world import CLAUSE, PREFIX, RITUAL, Caller, World, from_elsewhere, withdrawals
+from mintmark.signing import dsse
+from tests.bundles import payloads
+from tests.factories.api_world import (
+    CLAUSE,
+    PREFIX,
+    RITUAL,
+    Caller,
+    World,
+    from_elsewhere,
+    withdrawals,
+)
 
 pytestmark = pytest.mark.both("smoke set: every endpoint")
 
-assert door.api  # the endpoints are declared when the door is built
+assert app.api  # the endpoints are declared when the door is built
 
 # operator and author belong to the team `mint`, as does scout; stranger (operator and author there) and outsider to the
 # team `rival`; auditor, admin and treasurer to no team. scout and outsider are assistants with keys of their own.
-KEY_OF_OTHERS = dsse.key_id(bodies.TEAM)
+KEY_OF_OTHERS = dsse.get_key_id(payloads.TEAM)
 CAST = ("operator", "author", "auditor", "admin", "stranger", "scout", "outsider", "treasurer")
 
 
@@ -52,203 +59,203 @@ def read(name: str, path: Callable[[World], str]) -> Row:
 
 TABLE = [
     Row(
-        "evidence.recorded",
+        "record_evidence",
         lambda w: "/evidence",
         (200, 403, 403, 200, 403, 200, 403, 403),
         lambda w: w.event_body(),
     ),
     Row(  # a rating in one's own name is everybody's to give; an assistant speaks of itself alone
-        "evidence.recorded",
+        "record_evidence",
         lambda w: "/evidence",
         (200, 200, 200, 200, 200, 403, 403, 200),
         lambda w: w.event_body(kind="rating", assistant=None, ritual=None, runs=1),
     ),
-    read("exports.evidence_as_csv", lambda w: "/exports/evidence.csv"),
-    read("exports.evidence_as_parquet", lambda w: "/exports/evidence.parquet"),
-    read("exports.scores_as_csv", lambda w: "/exports/scores.csv"),
-    read("exports.scores_as_parquet", lambda w: "/exports/scores.parquet"),
-    read("evidence.shown", lambda w: f"/evidence/{w.event}"),
-    read("prompts.listed", lambda w: "/prompts"),
-    read("prompts.named", lambda w: "/prompts/named?ref=mint/summary"),
-    read("prompts.shown", lambda w: f"/prompts/{w.prompt.pk}"),
+    read("export_evidence_csv", lambda w: "/exports/evidence.csv"),
+    read("export_evidence_parquet", lambda w: "/exports/evidence.parquet"),
+    read("export_scores_csv", lambda w: "/exports/scores.csv"),
+    read("export_scores_parquet", lambda w: "/exports/scores.parquet"),
+    read("get_event", lambda w: f"/evidence/{w.event}"),
+    read("list_prompts", lambda w: "/prompts"),
+    read("find_prompt", lambda w: "/prompts/named?ref=mint/summary"),
+    read("get_prompt", lambda w: f"/prompts/{w.prompt.pk}"),
     Row(
-        "prompts.text",
+        "get_prompt_text",
         lambda w: f"/prompts/{w.prompt.pk}/text",
         (200, 200, 403, 200, 403, 200, 403, 403),
     ),
-    read("prompts.text", lambda w: f"/prompts/{w.open_prompt.pk}/text"),
+    read("get_prompt_text", lambda w: f"/prompts/{w.open_prompt.pk}/text"),
     Row(
-        "prompts.registered",
+        "register_prompt",
         lambda w: "/prompts",
         (403, 201, 403, 201, 403, 403, 403, 403),
         lambda w: {"namespace": "mint", "name": "new", "text": "A new text.", "team": "mint"},
     ),
     Row(  # in the caller's own team, as a child of a text that only its team may read
-        "prompts.registered",
+        "register_prompt",
         lambda w: "/prompts",
         (403, 201, 403, 403, 403, 403, 403, 403),
         lambda w: {"namespace": "other", "name": "fork", "text": "Changed.", "parent": w.prompt.pk},
     ),
-    read("reputation.shown", lambda w: f"/prompts/{w.prompt.pk}/reputation"),
-    read("reputation.history", lambda w: f"/prompts/{w.prompt.pk}/history"),
-    read("reputation.events", lambda w: f"/prompts/{w.prompt.pk}/evidence"),
-    read("reputation.lineage", lambda w: f"/prompts/{w.prompt.pk}/lineage"),
-    read("reputation.gains", lambda w: f"/prompts/{w.fork.pk}/gains"),
-    read("reputation.standings", lambda w: "/standings"),
-    read("assistants.listed", lambda w: "/assistants"),
-    read("assistants.named", lambda w: "/assistants/named?ref=scout"),
-    read("assistants.shown", lambda w: f"/assistants/{w.scout.pk}"),
+    read("get_reputation", lambda w: f"/prompts/{w.prompt.pk}/reputation"),
+    read("get_score_history", lambda w: f"/prompts/{w.prompt.pk}/history"),
+    read("list_prompt_evidence", lambda w: f"/prompts/{w.prompt.pk}/evidence"),
+    read("get_lineage", lambda w: f"/prompts/{w.prompt.pk}/lineage"),
+    read("get_gains", lambda w: f"/prompts/{w.fork.pk}/gains"),
+    read("list_prompt_scores", lambda w: "/standings"),
+    read("list_assistants", lambda w: "/assistants"),
+    read("find_assistant", lambda w: "/assistants/named?ref=scout"),
+    read("get_assistant", lambda w: f"/assistants/{w.scout.pk}"),
     Row(
-        "assistants.registered",
+        "register_assistant",
         lambda w: "/assistants",
         (201, 403, 403, 201, 403, 403, 403, 403),
         lambda w: {"name": "new", "team": "mint"},
     ),
-    read("trust.matrix", lambda w: f"/assistants/{w.scout.pk}/trust"),
-    read("trust.explained", lambda w: f"/assistants/{w.scout.pk}/trust/{w.prompt.pk}"),
-    read("trust.wording", lambda w: f"/assistants/{w.scout.pk}/wording"),
-    read("trust.suggestions", lambda w: f"/assistants/{w.scout.pk}/suggestions"),
-    read("ranking.shown", lambda w: "/ranking?assistant=scout&task=summaries"),
-    read("trust.holders", lambda w: f"/prompts/{w.prompt.pk}/assistants"),
-    read("trust.heat_map", lambda w: f"/rituals/{w.ritual.pk}/heat-map"),
-    read("rituals.listed", lambda w: "/rituals"),
-    read("rituals.named", lambda w: "/rituals/named?ref=summaries"),
-    read("rituals.shown", lambda w: f"/rituals/{w.ritual.pk}"),
+    read("get_trust_matrix", lambda w: f"/assistants/{w.scout.pk}/trust"),
+    read("explain_trust", lambda w: f"/assistants/{w.scout.pk}/trust/{w.prompt.pk}"),
+    read("get_wording_effects", lambda w: f"/assistants/{w.scout.pk}/wording"),
+    read("suggest_prompts", lambda w: f"/assistants/{w.scout.pk}/suggestions"),
+    read("rank_prompts", lambda w: "/ranking?assistant=scout&task=summaries"),
+    read("list_prompt_assistants", lambda w: f"/prompts/{w.prompt.pk}/assistants"),
+    read("get_heat_map", lambda w: f"/rituals/{w.ritual.pk}/heat-map"),
+    read("list_rituals", lambda w: "/rituals"),
+    read("find_ritual", lambda w: "/rituals/named?ref=summaries"),
+    read("get_ritual", lambda w: f"/rituals/{w.ritual.pk}"),
     Row(
-        "rituals.registered",
+        "register_ritual",
         lambda w: "/rituals",
         (201, 403, 403, 201, 201, 403, 403, 403),
         lambda w: {"name": "new", "tag": "task:new"},
     ),
-    read("codices.listed", lambda w: "/codices"),
-    read("codices.named", lambda w: "/codices/named?ref=house"),
-    read("codices.shown", lambda w: f"/codices/{w.codex.pk}"),
+    read("list_codices", lambda w: "/codices"),
+    read("find_codex", lambda w: "/codices/named?ref=house"),
+    read("get_codex", lambda w: f"/codices/{w.codex.pk}"),
     Row(
-        "codices.registered",
+        "register_codex",
         lambda w: "/codices",
         (201, 403, 403, 201, 201, 403, 403, 403),
         lambda w: {"name": "new", "clauses": [CLAUSE]},
     ),
-    read("codices.default_shown", lambda w: "/codices/default"),
+    read("get_default_codex", lambda w: "/codices/default"),
     Row(
-        "codices.default_changed",
+        "change_default_codex",
         lambda w: "/codices/default",
         (403, 403, 403, 200, 403, 403, 403, 403),
         lambda w: {"clauses": [CLAUSE]},
     ),
     Row(
-        "codices.checked",
+        "check_text",
         lambda w: "/codices/check",
         (200,) * len(CAST),
         lambda w: {"codex": "default", "text": "Say hello."},
     ),
     Row(
-        "rituals.checked",
+        "check_ritual",
         lambda w: "/rituals/check",
         (200,) * len(CAST),
         lambda w: {"text": RITUAL},
     ),
     Row(
-        "rituals.loaded",
+        "load_ritual",
         lambda w: "/rituals/load",
         (201, 403, 403, 201, 201, 403, 403, 403),
         lambda w: {"text": RITUAL},
     ),
-    read("contracts.of_prompt", lambda w: f"/prompts/{w.prompt.pk}/codices"),
+    read("list_prompt_codices", lambda w: f"/prompts/{w.prompt.pk}/codices"),
     Row(
-        "contracts.bound",
+        "bind_prompt_codex",
         lambda w: f"/prompts/{w.prompt.pk}/codices",
         (403, 200, 403, 200, 403, 403, 403, 403),
         lambda w: {"codex": "house"},
     ),
     Row(
-        "contracts.released",
+        "unbind_prompt_codex",
         lambda w: f"/prompts/{w.prompt.pk}/codices/{w.codex.pk}",
         (403, 204, 403, 204, 403, 403, 403, 403),
     ),
-    read("contracts.prompts_bound", lambda w: f"/codices/{w.codex.pk}/prompts"),
-    read("contracts.assistants_bound", lambda w: f"/codices/{w.codex.pk}/assistants"),
-    read("contracts.of_assistant", lambda w: f"/assistants/{w.scout.pk}/codices"),
+    read("list_codex_prompts", lambda w: f"/codices/{w.codex.pk}/prompts"),
+    read("list_codex_assistants", lambda w: f"/codices/{w.codex.pk}/assistants"),
+    read("list_assistant_codices", lambda w: f"/assistants/{w.scout.pk}/codices"),
     Row(  # not even by the assistant itself
-        "contracts.assistant_bound",
+        "bind_assistant_codex",
         lambda w: f"/assistants/{w.scout.pk}/codices",
         (200, 403, 403, 200, 403, 403, 403, 403),
         lambda w: {"codex": w.codex.pk},
     ),
     Row(
-        "contracts.assistant_released",
+        "unbind_assistant_codex",
         lambda w: f"/assistants/{w.scout.pk}/codices/{w.codex.pk}",
         (204, 403, 403, 204, 403, 403, 403, 403),
     ),
     Row(
-        "memories.listed",
+        "list_memories",
         lambda w: f"/assistants/{w.scout.pk}/memory",
         (200, 200, 403, 200, 403, 200, 403, 403),
     ),
     Row(
-        "memories.kept",
+        "store_memory",
         lambda w: f"/assistants/{w.scout.pk}/memory/style",
         (200, 403, 403, 200, 403, 200, 403, 403),
         lambda w: {"text": "Answer briefly."},
     ),
     Row(
-        "memories.forgotten",
+        "forget_memory",
         lambda w: f"/assistants/{w.scout.pk}/memory/style",
         (204, 403, 403, 204, 403, 204, 403, 403),
     ),
     Row(
-        "runners.shown",
+        "get_runner",
         lambda w: f"/assistants/{w.reached()}/runner",
         (200, 200, 404, 200, 404, 200, 404, 404),
     ),
     Row(  # nobody answers there
-        "runners.tried",
+        "check_runner",
         lambda w: f"/assistants/{w.out_of_reach()}/runner/try",
         (200, 403, 403, 200, 403, 403, 403, 403),
         lambda w: {"seconds": 5},
     ),
     Row(
-        "runners.configured",
+        "configure_runner",
         lambda w: f"/assistants/{w.scout.pk}/runner",
         (200, 403, 403, 200, 403, 403, 403, 403),
         lambda w: {"kind": "rehearsal"},
     ),
-    read("runs.listed", lambda w: "/runs"),
+    read("list_runs", lambda w: "/runs"),
     Row(  # another team's run does not exist
-        "runs.shown",
+        "get_run",
         lambda w: f"/runs/{w.run()}",
         (200, 200, 404, 200, 404, 200, 404, 404),
     ),
     Row(
-        "runs.cases",
+        "list_run_cases",
         lambda w: f"/runs/{w.run()}/cases",
         (200, 200, 404, 200, 404, 200, 404, 404),
     ),
     Row(  # what is measured is recorded in a person's name
-        "runs.started",
+        "start_run",
         lambda w: "/runs",
         (201, 403, 403, 201, 403, 403, 403, 403),
         lambda w: {"ritual": w.runnable().pk, "prompt": w.prompt.pk, "assistant": "scout"},
     ),
     Row(
-        "runs.cancelled",
+        "cancel_run",
         lambda w: f"/runs/{w.run()}/cancel",
         (200, 403, 404, 200, 404, 403, 404, 404),
     ),
     Row(
-        "runs.resumed",
+        "resume_run",
         lambda w: f"/runs/{w.run()}/resume",
         (200, 403, 404, 200, 404, 403, 404, 404),
         lambda w: {"cost_cap": "1.5"},
     ),
-    read("comparisons.listed", lambda w: "/comparisons"),
+    read("list_comparisons", lambda w: "/comparisons"),
     Row(  # another team's comparison does not exist
-        "comparisons.shown",
+        "get_comparison",
         lambda w: f"/comparisons/{w.comparison()}",
         (200, 200, 404, 200, 404, 200, 404, 404),
     ),
     Row(
-        "comparisons.started",
+        "start_comparison",
         lambda w: "/comparisons",
         (201, 403, 403, 201, 403, 403, 403, 403),
         lambda w: {
@@ -259,198 +266,198 @@ TABLE = [
         },
     ),
     Row(
-        "comparisons.stopped",
+        "stop_comparison",
         lambda w: f"/comparisons/{w.comparison()}/stop",
         (200, 403, 404, 200, 404, 403, 404, 404),
     ),
     Row(
-        "comparisons.resumed",
+        "resume_comparison",
         lambda w: f"/comparisons/{w.comparison()}/resume",
         (200, 403, 404, 200, 404, 403, 404, 404),
         lambda w: {"most_pairs": 20, "cost_cap": None},
     ),
-    read("labels.standing", lambda w: "/labels?line=mint/summary"),
-    read("labels.moves", lambda w: "/labels/moves?line=mint/summary"),
+    read("list_labels", lambda w: "/labels?line=mint/summary"),
+    read("list_label_moves", lambda w: "/labels/moves?line=mint/summary"),
     Row(
-        "labels.put",
+        "move_label",
         lambda w: "/labels/mint/summary/staging",
         (200, 200, 403, 200, 403, 403, 403, 403),
         lambda w: {"prompt": w.prompt.pk, "reason": "try it"},
     ),
     Row(
-        "labels.removed",
+        "remove_label",
         lambda w: "/labels/mint/summary/production",
         (204, 204, 403, 204, 403, 403, 403, 403),
     ),
-    read("listings.listed", lambda w: f"/market/listings?assistant={w.scout.pk}"),
-    read("listings.shown", lambda w: f"/market/listings/{w.listing.pk}"),
+    read("search_listings", lambda w: f"/market/listings?assistant={w.scout.pk}"),
+    read("get_listing", lambda w: f"/market/listings/{w.listing.pk}"),
     Row(
-        "listings.offered",
+        "create_listing",
         lambda w: "/market/listings",
         (403, 201, 403, 201, 403, 403, 403, 403),
         lambda w: {"prompt": _unlisted(w), "price": "3.25", "licence": "MIT", "royalty_bp": 500},
     ),
     Row(
-        "listings.repriced",
+        "reprice_listing",
         lambda w: f"/market/listings/{w.listing.pk}/price",
         (403, 200, 403, 200, 403, 403, 403, 403),
         lambda w: {"price": "13"},
     ),
     Row(
-        "listings.withdrawn",
+        "withdraw_listing",
         lambda w: f"/market/listings/{w.listing.pk}?reason=outdated",
         (403, 204, 403, 204, 403, 403, 403, 403),
     ),
-    read("sales.listed", lambda w: "/market/sales"),
-    read("prompt_sets.listed", lambda w: "/market/sets"),
-    read("prompt_sets.shown", lambda w: "/market/sets/starter"),
+    read("list_sales", lambda w: "/market/sales"),
+    read("list_prompt_sets", lambda w: "/market/sets"),
+    read("get_prompt_set", lambda w: "/market/sets/starter"),
     Row(
-        "prompt_sets.curated",
+        "create_prompt_set",
         lambda w: "/market/sets",
         (403, 201, 403, 201, 403, 403, 403, 403),
         lambda w: {"name": "fresh", "title": "Fresh", "prompts": [w.prompt.pk], "team": "mint"},
     ),
     Row(
-        "prompt_sets.withdrawn",
+        "withdraw_prompt_set",
         lambda w: "/market/sets/starter",
         (403, 204, 403, 204, 403, 403, 403, 403),
     ),
-    read("purchases.listed", lambda w: "/purchases"),
+    read("list_purchases", lambda w: "/purchases"),
     Row(  # another team's receipt does not exist
-        "purchases.shown",
+        "get_purchase",
         lambda w: f"/purchases/{w.bought()}",
         (404, 404, 200, 200, 200, 404, 200, 404),
     ),
     Row(  # for the caller's own team: `mint` owns it already; outsider gets a request that waits
-        "purchases.bought",
+        "create_purchase",
         lambda w: "/purchases",
         (409, 409, 403, 403, 201, 409, 201, 403),
         lambda w: {"listing": w.listing.pk, "price": "12.5"},
     ),
     Row(
-        "purchases.bought",
+        "create_purchase",
         lambda w: "/purchases",
         (403, 403, 403, 201, 201, 403, 201, 403),
         lambda w: {"prompt_set": "starter", "price": "14.85", "team": "rival"},
     ),
-    read("purchase_requests.listed", lambda w: "/purchase-requests"),
+    read("list_purchase_requests", lambda w: "/purchase-requests"),
     Row(
-        "purchase_requests.shown",
+        "get_purchase_request",
         lambda w: f"/purchase-requests/{w.request.pk}",
         (404, 404, 404, 200, 200, 404, 200, 404),
     ),
     Row(
-        "purchase_requests.confirmed",
+        "confirm_purchase_request",
         lambda w: f"/purchase-requests/{_payable(w)}/confirm",
         (404, 404, 404, 201, 201, 404, 403, 404),
     ),
     Row(
-        "purchase_requests.declined",
+        "decline_purchase_request",
         lambda w: f"/purchase-requests/{w.request.pk}/decline",
         (404, 404, 404, 200, 200, 404, 403, 404),
     ),
-    read("wallets.mine", lambda w: "/wallets/me"),
-    read("wallets.entries", lambda w: "/wallets/me/entries"),
-    read("wallets.statement", lambda w: "/wallets/me/entries.csv"),
+    read("get_wallet", lambda w: "/wallets/me"),
+    read("list_wallet_entries", lambda w: "/wallets/me/entries"),
+    read("export_wallet_statement", lambda w: "/wallets/me/entries.csv"),
     Row(
-        "wallets.of_assistant",
+        "get_assistant_wallet",
         lambda w: f"/assistants/{w.scout.pk}/wallet",
         (200, 200, 200, 200, 403, 200, 403, 403),
     ),
     Row(
-        "wallets.entries_of_assistant",
+        "list_assistant_wallet_entries",
         lambda w: f"/assistants/{w.scout.pk}/wallet/entries",
         (200, 200, 200, 200, 403, 200, 403, 403),
     ),
     Row(
-        "wallets.given",
+        "give_tokens",
         lambda w: "/wallets/me/gifts",
         (201, 201, 201, 201, 201, 403, 403, 201),
         lambda w: {"to": "outsider", "amount": "1.5", "memo": "thanks"},
     ),
     Row(  # out of the wallet of an assistant: its operator's to do
-        "wallets.given",
+        "give_tokens",
         lambda w: "/wallets/me/gifts",
         (403, 403, 403, 201, 201, 403, 403, 403),
         lambda w: {"to": "person:author", "amount": "1", "source": _funded(w)},
     ),
     Row(
-        "wallets.minted",
+        "mint_tokens",
         lambda w: "/wallets/mint",
         (403, 403, 403, 201, 403, 403, 403, 201),
         lambda w: {"to": "scout", "amount": "100", "reason": "the quarter's budget"},
     ),
     Row(
-        "injections.context",
+        "get_assistant_context",
         lambda w: f"/assistants/{w.scout.pk}/context",
         (200, 200, 403, 200, 403, 200, 403, 403),
     ),
     Row(
-        "injections.listed",
+        "list_injections",
         lambda w: f"/assistants/{w.scout.pk}/injections",
         (200, 200, 200, 200, 403, 200, 403, 403),
     ),
     Row(  # an injection of another team does not exist
-        "injections.shown",
+        "get_injection",
         lambda w: f"/injections/{w.injection.pk}",
         (200, 200, 200, 200, 404, 200, 404, 404),
     ),
     Row(
-        "injections.injected",
+        "inject_prompt",
         lambda w: f"/assistants/{w.scout.pk}/injections",
         (201, 403, 403, 201, 403, 201, 403, 403),
         lambda w: {"prompt": w.fork.pk, "slot": "brief", "variables": {"text": "the news"}},
     ),
     Row(
-        "injections.withdrawn",
+        "withdraw_injection",
         lambda w: f"/injections/{w.injection.pk}?reason=outdated",
         (204, 403, 403, 204, 404, 204, 404, 404),
     ),
     Row(
-        "injections.gates",
+        "list_gates",
         lambda w: f"/prompts/{w.prompt.pk}/gates?assistant=scout",
         (200, 200, 403, 200, 403, 200, 403, 403),
     ),
     Row(  # what stands in the way of one's own assistant
-        "injections.gates",
+        "list_gates",
         lambda w: f"/prompts/{w.prompt.pk}/gates?assistant=outsider",
         (403, 403, 403, 200, 200, 403, 200, 403),
     ),
     Row(
-        "mandates.shown",
+        "get_mandate",
         lambda w: f"/assistants/{w.scout.pk}/mandate",
         (200, 200, 200, 200, 403, 200, 403, 403),
     ),
     Row(
-        "mandates.put",
+        "set_mandate",
         lambda w: f"/assistants/{w.scout.pk}/mandate",
         (200, 403, 403, 200, 403, 403, 403, 403),
         lambda w: {"per_purchase": "10", "per_day": "20.5", "trust_floor": 0.25},
     ),
     Row(  # in the caller's own team
-        "forks.forked",
+        "fork_prompt",
         lambda w: f"/prompts/{w.open_prompt.pk}/forks",
         (403, 201, 403, 403, 201, 403, 403, 403),
         lambda w: _fork("Say hello twice."),
     ),
     Row(  # of a text that one may not read
-        "forks.forked",
+        "fork_prompt",
         lambda w: f"/prompts/{w.prompt.pk}/forks",
         (403, 201, 403, 201, 403, 403, 403, 403),
         lambda w: _fork("Sum up {text} twice.", team="mint"),
     ),
     Row(
-        "forks.diff",
+        "get_prompt_diff",
         lambda w: f"/prompts/{w.fork.pk}/diff",
         (200, 200, 403, 200, 403, 200, 403, 403),
     ),
     Row(  # only one of the two is the caller's to read
-        "forks.diff",
+        "get_prompt_diff",
         lambda w: f"/prompts/{w.open_prompt.pk}/diff?against={w.prompt.pk}",
         (200, 200, 403, 200, 403, 200, 403, 403),
     ),
     Row(
-        "foresight.foreseen",
+        "predict_edit_trust",
         lambda w: f"/prompts/{w.prompt.pk}/foresight",
         (200, 200, 403, 200, 403, 200, 403, 403),
         lambda w: {
@@ -459,264 +466,264 @@ TABLE = [
             "ritual": "summaries",
         },
     ),
-    read("foresight.track_record", lambda w: "/foresight"),
+    read("get_foresight_record", lambda w: "/foresight"),
     Row(  # those of `rival` alone have used it and did not write it
-        "ratings.rated",
+        "rate_prompt",
         lambda w: f"/prompts/{w.open_prompt.pk}/ratings",
         (403, 403, 403, 403, 201, 403, 201, 403),
         lambda w: _rating(w),
     ),
     Row(
-        "entitlements.listed",
+        "list_prompt_entitlements",
         lambda w: f"/prompts/{w.open_prompt.pk}/entitlements",
         (200, 200, 200, 200, 403, 200, 403, 403),
     ),
-    read("entitlements.held", lambda w: "/entitlements"),
+    read("list_entitlements", lambda w: "/entitlements"),
     Row(
-        "entitlements.granted",
+        "grant_entitlement",
         lambda w: f"/prompts/{w.fork.pk}/entitlements",
         (403, 201, 403, 201, 403, 403, 403, 403),
         lambda w: {"team": "rival", "reason": "a trial"},
     ),
     Row(  # to those who are neither the prompt's team nor hold it, it does not exist
-        "entitlements.revoked",
+        "revoke_entitlement",
         lambda w: f"/entitlements/{w.entitlement.pk}?reason=over",
         (403, 204, 403, 204, 403, 403, 403, 404),
     ),
     Row(  # what was bought
-        "entitlements.revoked",
+        "revoke_entitlement",
         lambda w: f"/entitlements/{_entitlement_of(w.bought())}?reason=over",
         (403, 403, 403, 204, 403, 403, 403, 404),
     ),
     Row(
-        "entitlements.entombed",
+        "withdraw_prompt_permanently",
         lambda w: f"/prompts/{w.fork.pk}/tombstone",
         (403, 200, 403, 200, 403, 403, 403, 403),
         lambda w: {"reason": "it leaks"},
     ),
-    read("vaults.listed", lambda w: "/vaults"),
+    read("list_vaults", lambda w: "/vaults"),
     Row(  # another team's bundle does not exist, for auditors neither
-        "vaults.shown",
+        "get_vault",
         lambda w: f"/vaults/{w.vault.pk}",
         (200, 200, 404, 200, 404, 200, 404, 404),
     ),
     Row(
-        "vaults.file",
+        "download_vault_file",
         lambda w: f"/vaults/{w.vault.pk}/file",
         (200, 200, 404, 200, 404, 200, 404, 404),
     ),
     Row(
-        "vaults.folder",
+        "download_vault_folder",
         lambda w: f"/vaults/{w.vault.pk}/folder?kind=dotprompt",
         (200, 200, 404, 200, 404, 200, 404, 404),
     ),
     Row(
-        "vaults.countersigned",
+        "countersign_vault",
         lambda w: f"/vaults/{w.vault.pk}/countersign",
         (403, 200, 404, 200, 404, 403, 404, 404),
         lambda w: {"team": "mint"},
     ),
     Row(  # for the installation
-        "vaults.countersigned",
+        "countersign_vault",
         lambda w: f"/vaults/{w.vault.pk}/countersign",
         (403, 403, 404, 200, 404, 403, 404, 404),
         lambda w: {"team": None},
     ),
     Row(
-        "vaults.exported",
+        "create_vault",
         lambda w: "/vaults",
         (201, 201, 403, 201, 403, 403, 403, 403),
         lambda w: {"prompts": [w.fork.pk], "prompt_set": "starter", "team": "mint", "name": "all"},
     ),
     Row(  # a text that is another team's
-        "vaults.exported",
+        "create_vault",
         lambda w: "/vaults",
         (403, 403, 403, 403, 403, 403, 403, 403),
         lambda w: {"prompts": [w.prompt.pk], "team": "rival"},
     ),
     Row(
-        "vaults.receipt",
+        "download_purchase_bundle",
         lambda w: f"/purchases/{w.bought()}/bundle",
         (404, 404, 404, 200, 200, 404, 200, 404),
     ),
     Row(
-        "bundle_imports.brought",
+        "upload_bundle",
         lambda w: "/bundle-imports?team=mint",
         (403, 201, 403, 201, 403, 403, 403, 403),
         lambda w: from_elsewhere("acme/other@1"),
     ),
-    read("bundle_imports.listed", lambda w: "/bundle-imports"),
+    read("list_bundle_imports", lambda w: "/bundle-imports"),
     Row(
-        "bundle_imports.shown",
+        "get_bundle_import",
         lambda w: f"/bundle-imports/{w.waiting.pk}",
         (200, 200, 200, 200, 404, 200, 404, 404),
     ),
     Row(
-        "bundle_imports.accepted",
+        "accept_bundle_import",
         lambda w: f"/bundle-imports/{w.waiting.pk}/accept",
         (403, 200, 403, 200, 404, 403, 404, 404),
         lambda w: {"reason": "we know them", "runs": 5, "namespace": "acme"},
     ),
     Row(  # to let its reputation weigh more than this installation is set to
-        "bundle_imports.accepted",
+        "accept_bundle_import",
         lambda w: f"/bundle-imports/{w.waiting.pk}/accept",
         (403, 403, 403, 200, 404, 403, 404, 404),
         lambda w: {"reason": "we know them", "runs": 500},
     ),
     Row(
-        "bundle_imports.refused",
+        "refuse_bundle_import",
         lambda w: f"/bundle-imports/{w.waiting.pk}/refuse",
         (403, 200, 403, 200, 404, 403, 404, 404),
         lambda w: {"reason": "nobody asked for it"},
     ),
-    read("vault_keys.listed", lambda w: "/vault/keys"),
+    read("list_signing_keys", lambda w: "/vault/keys"),
     Row(
-        "vault_keys.made",
+        "create_signing_key",
         lambda w: "/vault/keys",
         (403, 201, 403, 201, 403, 403, 403, 403),
         lambda w: {"team": "mint", "note": "for exports"},
     ),
     Row(  # for the installation
-        "vault_keys.made",
+        "create_signing_key",
         lambda w: "/vault/keys",
         (403, 403, 403, 201, 403, 403, 403, 403),
         lambda w: {"team": None},
     ),
     Row(
-        "vault_keys.rotated",
+        "rotate_signing_key",
         lambda w: f"/vault/keys/{w.signing_key.key_id}/rotate",
         (403, 201, 403, 201, 404, 403, 404, 404),
     ),
     Row(
-        "vault_keys.revoked",
+        "revoke_signing_key",
         lambda w: f"/vault/keys/{w.signing_key.key_id}/revoke",
         (403, 200, 403, 200, 404, 403, 404, 404),
         lambda w: {"reason": "it was in a backup"},
     ),
-    read("vault_keys.trusted", lambda w: "/vault/trusted-keys"),
+    read("list_trusted_keys", lambda w: "/vault/trusted-keys"),
     Row(
-        "vault_keys.trust",
+        "trust_key",
         lambda w: "/vault/trusted-keys",
         (403, 403, 403, 201, 403, 403, 403, 403),
         lambda w: {"key": KEY_OF_OTHERS, "name": "Acme, team", "reason": "compared by telephone"},
     ),
     Row(
-        "vault_keys.distrusted",
+        "revoke_trusted_key",
         lambda w: f"/vault/trusted-keys/{w.trusted_key.key_id}/revoke",
         (403, 403, 403, 200, 403, 403, 403, 403),
         lambda w: {"reason": "they lost it"},
     ),
     Row(
-        "vault_debts.listed",
+        "list_foreign_royalties",
         lambda w: "/vault/debts",
         (403, 403, 200, 200, 403, 403, 403, 200),
     ),
     Row(
-        "vault_debts.paid",
+        "record_foreign_payment",
         lambda w: f"/vault/debts/{w.owed()}/payments",
         (403, 403, 403, 201, 403, 403, 403, 201),
         lambda w: {"amount": "2", "reason": "bank transfer 17"},
     ),
-    read("withdrawals.listed", lambda w: "/vault/withdrawals/taken"),
-    read("withdrawals.issued", lambda w: "/vault/withdrawals"),
+    read("list_revocation_lists", lambda w: "/vault/withdrawals/taken"),
+    read("get_revocation_list", lambda w: "/vault/withdrawals"),
     Row(
-        "withdrawals.taken",
+        "apply_revocation_list",
         lambda w: "/vault/withdrawals",
         (403, 403, 403, 201, 403, 403, 403, 403),
         lambda w: withdrawals(),
     ),
     Row(
-        "otlp.received",
+        "ingest_otlp_logs",
         lambda w: "/otlp/v1/logs?team=mint",
         (200, 403, 403, 200, 403, 200, 403, 403),
         lambda w: {"resourceLogs": []},
     ),
     Row(
-        "otlp.mapping",
+        "get_otlp_mapping",
         lambda w: "/otlp/mapping?team=mint",
         (200, 200, 200, 200, 403, 200, 403, 403),
     ),
     Row(
-        "otlp.mapping_put",
+        "set_otlp_mapping",
         lambda w: "/otlp/mapping?team=mint",
         (200, 403, 403, 200, 403, 403, 403, 403),
         lambda w: {"evaluations": {"Relevance": {"ritual": "summaries", "best": 5.0}}},
     ),
     Row(
-        "otlp.counted",
+        "list_otlp_counts",
         lambda w: "/otlp/arrivals?team=mint",
         (200, 200, 200, 200, 403, 200, 403, 403),
     ),
     Row(
-        "otlp.forgotten",
+        "reset_otlp_counts",
         lambda w: "/otlp/arrivals?team=mint",
         (204, 403, 403, 204, 403, 403, 403, 403),
     ),
-    read("webhooks.listed", lambda w: "/webhooks"),
+    read("list_webhooks", lambda w: "/webhooks"),
     Row(
-        "webhooks.made",
+        "create_webhook",
         lambda w: "/webhooks",
         (201, 403, 403, 201, 403, 403, 403, 403),
         lambda w: {"url": "https://example.com/hooks", "kinds": ["sale"], "team": "mint"},
     ),
     Row(  # another team's webhook does not exist; an assistant sees none
-        "webhooks.rotated",
+        "rotate_webhook_secret",
         lambda w: f"/webhooks/{w.webhook()}/rotate",
         (201, 404, 403, 201, 404, 404, 404, 404),
     ),
     Row(
-        "webhooks.disabled",
+        "disable_webhook",
         lambda w: f"/webhooks/{w.webhook()}/disable",
         (200, 404, 403, 200, 404, 404, 404, 404),
         lambda w: {"reason": "the receiver moved"},
     ),
     Row(
-        "webhooks.enabled",
+        "enable_webhook",
         lambda w: f"/webhooks/{w.webhook(disabled=True)}/enable",
         (200, 404, 403, 200, 404, 404, 404, 404),
     ),
     Row(
-        "webhooks.removed",
+        "remove_webhook",
         lambda w: f"/webhooks/{w.webhook()}",
         (204, 404, 403, 204, 404, 404, 404, 404),
     ),
     Row(
-        "webhooks.shown",
+        "get_webhook",
         lambda w: f"/webhooks/{w.webhook()}",
         (200, 404, 200, 200, 404, 404, 404, 404),
     ),
     Row(
-        "webhooks.deliveries",
+        "list_webhook_deliveries",
         lambda w: f"/webhooks/{w.webhook()}/deliveries",
         (200, 404, 200, 200, 404, 404, 404, 404),
     ),
     Row(
-        "webhooks.replayed",
+        "redeliver_webhook",
         lambda w: f"{w.told()}/replay",
         (200, 404, 403, 200, 404, 404, 404, 404),
     ),
-    read("keys.listed", lambda w: "/keys"),
-    Row("keys.issued", lambda w: "/keys", (201,) * len(CAST), lambda w: {"scopes": ["read"]}),
+    read("list_keys", lambda w: "/keys"),
+    Row("issue_key", lambda w: "/keys", (201,) * len(CAST), lambda w: {"scopes": ["read"]}),
     Row(  # a key for an assistant
-        "keys.issued",
+        "issue_key",
         lambda w: "/keys",
         (201, 403, 403, 201, 403, 201, 403, 403),
         lambda w: {"scopes": ["read"], "assistant": "scout"},
     ),
     Row(  # ending a key of an assistant; to others it does not exist
-        "keys.revoked",
+        "revoke_key",
         lambda w: f"/keys/{_key_of_scout(w)}",
         (204, 404, 404, 204, 404, 204, 404, 404),
     ),
-    read("house.me", lambda w: "/me"),
-    read("house.status", lambda w: "/status"),
-    read("house.policies", lambda w: "/policies"),
-    read("house.error", lambda w: "/errors/forbidden"),
+    read("get_me", lambda w: "/me"),
+    read("get_status", lambda w: "/status"),
+    read("list_policies", lambda w: "/policies"),
+    read("get_error", lambda w: "/errors/forbidden"),
 ]
 # What is open to everybody, without a key.
 OPEN = ("/openapi.json", "/docs", "/vault/withdrawals")
 
-ENDPOINTS = {endpoint.name: endpoint for endpoint in routes.ENDPOINTS}
+ENDPOINTS = {endpoint.operation_id: endpoint for endpoint in endpoints.ENDPOINTS}
 WRITES = [row for row in TABLE if ENDPOINTS[row.name].method != "GET"]
 GUARDED = [row for row in TABLE if ENDPOINTS[row.name].scope]
 
@@ -724,7 +731,9 @@ GUARDED = [row for row in TABLE if ENDPOINTS[row.name].scope]
 def _unlisted(world: World) -> int:
     """A prompt of `mint` that is not on the market."""
     return prompts.register(
-        draft=prompts.Draft(namespace="mint", name="unlisted", text="Sort {list}.", revision=1),
+        draft=prompts.PromptDraft(
+            namespace="mint", name="unlisted", text="Sort {list}.", revision=1
+        ),
         author=world.people["author"],
         team=world.mint,
     ).pk
@@ -767,7 +776,7 @@ def sent(world: World, row: Row, caller: Caller, **headers: str) -> HttpResponse
     """The answer to a row's request, under a new key where the endpoint needs one."""
     endpoint = ENDPOINTS[row.name]
     path, body = row.path(world), row.body(world)
-    if endpoint.keyed:
+    if endpoint.requires_key:
         headers["Idempotency_Key"] = uuid.uuid4().hex
     return caller.send(endpoint.method, path, body, **headers)
 
@@ -785,8 +794,8 @@ def test_every_endpoint_has_a_row() -> None:
 
 
 def test_no_two_endpoints_share_a_name_or_an_address() -> None:
-    assert len(ENDPOINTS) == len(routes.ENDPOINTS)
-    assert len({(e.method, e.path) for e in routes.ENDPOINTS}) == len(routes.ENDPOINTS)
+    assert len(ENDPOINTS) == len(endpoints.ENDPOINTS)
+    assert len({(e.method, e.path) for e in endpoints.ENDPOINTS}) == len(endpoints.ENDPOINTS)
 
 
 @pytest.mark.parametrize("row", TABLE, ids=_id)
@@ -850,4 +859,4 @@ def test_what_describes_the_door_and_what_was_withdrawn_is_open(db: None, path: 
 
 
 def test_nothing_else_is_open() -> None:
-    assert {e.path for e in routes.ENDPOINTS if not e.scope} == {"/vault/withdrawals"}
+    assert {e.path for e in endpoints.ENDPOINTS if not e.scope} == {"/vault/withdrawals"}

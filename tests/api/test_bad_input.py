@@ -13,10 +13,10 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mintmark.api import paging, problems, routes
+from mintmark.api import endpoints, pagination, problems
+from tests.factories.api_world import PREFIX, Caller, World
 
 from .test_authorisation import ENDPOINTS, TABLE, WRITES
-from .world import PREFIX, Caller, World
 
 # Whoever the table lets do it: a refusal is then the input's fault.
 WITH_BODY = {row.name: row for row in WRITES if ENDPOINTS[row.name].takes_body}
@@ -76,7 +76,7 @@ def test_broken_json_is_refused_by_name(world: World, name: str) -> None:
     for what, body in BROKEN.items():
         response = caller.send(ENDPOINTS[name].method, path, body)
         # A score that is no number is a matter of its row, for those who read rows.
-        no_number = name == "evidence.recorded" and what in ("not a number", "an infinity")
+        no_number = name == "record_evidence" and what in ("not a number", "an infinity")
         code = "invalid_evidence" if no_number else "invalid_json"
         problem(response, problems.CATALOGUE[code].status, code)
     assert stored() == before
@@ -160,7 +160,8 @@ def test_a_cursor_that_no_list_gave_is_refused(world: World, path: str) -> None:
     caller = world.as_("admin")
     for cursor in (
         "x", "e30", "WzEuNV0", "WyIxIl0", "WzEsMl0", "W3RydWVd", "WzFlOTldXQ", "ж", "W" * 400,
-        paging.write((2**63,)), paging.write((float("inf"), 1)), paging.write((-(2**70), 1)),
+        pagination.encode_cursor((2**63,)), pagination.encode_cursor((float("inf"), 1)),
+        pagination.encode_cursor((-(2**70), 1)),
     ):  # fmt: skip
         joined = path + ("&" if "?" in path else "?")
         problem(caller.get(f"{joined}cursor={cursor}"), 400, "invalid_cursor")
@@ -433,7 +434,7 @@ def test_no_query_makes_the_server_fail(world: World, data: st.DataObject) -> No
 def test_a_mistake_of_the_server_is_a_problem_too(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(routes.answers, "write", lambda *args, **kwargs: 1 / 0)
+    monkeypatch.setattr(endpoints.responses, "dump_json", lambda *args, **kwargs: 1 / 0)
     caller = world.as_("admin")
     caller.client.raise_request_exception = False
     problem(caller.get("/me"), 500, "internal_error")

@@ -10,10 +10,10 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.test import Client
 
 from mintmark.accounts.models import Key, User
-from mintmark.database import unavailable
+from mintmark.storage import transient_errors
+from tests.factories.api_world import World
 
 from .test_bad_input import problem
-from .world import World
 
 pytestmark = pytest.mark.both("a database that is held or away says so in its own words")
 
@@ -73,8 +73,8 @@ def test_a_page_says_so_without_asking_the_database(committed_world: World) -> N
 def test_a_mistake_of_ours_is_no_busy_database(db: None) -> None:
     with pytest.raises(DatabaseError) as missing, connection.cursor() as cursor:
         cursor.execute("SELECT * FROM no_such_table")
-    assert not unavailable.is_unavailable(missing.value)
-    assert not unavailable.is_unavailable(ValueError("locked"))
+    assert not transient_errors.is_transient(missing.value)
+    assert not transient_errors.is_transient(ValueError("locked"))
 
 
 @pytest.mark.postgres
@@ -84,4 +84,4 @@ def test_a_line_that_was_cut_is_a_database_away(transactional_db: None) -> None:
     with pytest.raises((DatabaseError, InterfaceError)) as cut, connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     connection.close()
-    assert unavailable.is_unavailable(cut.value)
+    assert transient_errors.is_transient(cut.value)

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from mintmark.api import door, openapi, problems, routes
+from mintmark.api import app, endpoints, openapi, problems
+from tests.factories.api_world import PREFIX, World
 
 from .test_authorisation import ENDPOINTS, TABLE
 from .test_bad_input import problem
-from .world import PREFIX, World
 
-SCHEMA: dict[str, Any] = json.loads(openapi.rendered())
+SCHEMA: dict[str, Any] = json.loads(openapi.render_schema())
 OPERATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     operation["operationId"]: (method, operation)
     for methods in SCHEMA["paths"].values()
@@ -25,35 +25,35 @@ OPERATIONS: dict[str, tuple[str, dict[str, Any]]] = {
 
 # Answers that hold a list of things and are not paged.
 WHOLE = {
-    "reputation.shown": "the contributions add up to the score",
-    "reputation.history": "a curve of as many points as are asked for",
-    "reputation.lineage": "a graph of as many relatives as are asked for",
-    "trust.explained": "the newest events alone; all are in the prompt's evidence",
-    "trust.wording": "as many as there are features of wording",
-    "trust.suggestions": "as many as are asked for",
-    "trust.heat_map": "a map, of as many prompts as are asked for by one team's assistants",
-    "ranking.shown": "as many as are asked for",
-    "contracts.of_prompt": "all that binds at once; what is left out would be broken unawares",
-    "contracts.of_assistant": "all that binds at once; what is left out would be broken unawares",
-    "runs.shown": "one score for each frame of the run",
-    "comparisons.shown": "at most 200 looks, and as many cases as the ritual has",
-    "listings.shown": "shares of one price, and at most 50 disputes",
-    "prompt_sets.shown": "the price of a set, line by line, adds up",
-    "purchases.shown": "the lines of a receipt add up",
-    "injections.context": "what is at work now, all of it: what is left out would not be served",
-    "injections.gates": "one for each gate that there is",
-    "forks.diff": "the lines of one text",
-    "vaults.shown": "signers and prompts of one bundle, as it was signed",
-    "otlp.counted": "at most 500 kinds are told apart",
-    "house.me": "roles of one person",
+    "get_reputation": "the contributions add up to the score",
+    "get_score_history": "a curve of as many points as are asked for",
+    "get_lineage": "a graph of as many relatives as are asked for",
+    "explain_trust": "the newest events alone; all are in the prompt's evidence",
+    "get_wording_effects": "as many as there are features of wording",
+    "suggest_prompts": "as many as are asked for",
+    "get_heat_map": "a map, of as many prompts as are asked for by one team's assistants",
+    "rank_prompts": "as many as are asked for",
+    "list_prompt_codices": "all that binds at once; what is left out would be broken unawares",
+    "list_assistant_codices": "all that binds at once; what is left out would be broken unawares",
+    "get_run": "one score for each frame of the run",
+    "get_comparison": "at most 200 looks, and as many cases as the ritual has",
+    "get_listing": "shares of one price, and at most 50 disputes",
+    "get_prompt_set": "the price of a set, line by line, adds up",
+    "get_purchase": "the lines of a receipt add up",
+    "get_assistant_context": "what is at work now, all of it: what is left out would not be served",
+    "list_gates": "one for each gate that there is",
+    "get_prompt_diff": "the lines of one text",
+    "get_vault": "signers and prompts of one bundle, as it was signed",
+    "list_otlp_counts": "at most 500 kinds are told apart",
+    "get_me": "roles of one person",
 }
 
 # Writes that take no `Idempotency-Key`, beside PUT and DELETE, which change nothing the second time.
 BY_ITSELF = {
-    "evidence.recorded": "each event has a key of its own",
-    "otlp.received": "an event is known by its trace, or its time",
-    "bundle_imports.brought": "a file is known by its bytes",
-    "withdrawals.taken": "a list is known by its bytes",
+    "record_evidence": "each event has a key of its own",
+    "ingest_otlp_logs": "an event is known by its trace, or its time",
+    "upload_bundle": "a file is known by its bytes",
+    "apply_revocation_list": "a list is known by its bytes",
 }
 
 
@@ -120,7 +120,11 @@ def test_every_post_takes_a_key_or_changes_nothing_the_second_time() -> None:
         if method == "post"
         and "Idempotency-Key" not in {one["name"] for one in operation["parameters"]}
     }
-    harmless = {one.name for one in routes.ENDPOINTS if one.repeats and one.method == "POST"}
+    harmless = {
+        one.operation_id
+        for one in endpoints.ENDPOINTS
+        if one.is_idempotent and one.method == "POST"
+    }
     assert keyless == harmless | BY_ITSELF.keys()
     assert not harmless & BY_ITSELF.keys()
 
@@ -130,7 +134,7 @@ def test_every_post_takes_a_key_or_changes_nothing_the_second_time() -> None:
     [
         row
         for row in TABLE
-        if ENDPOINTS[row.name].repeats or ENDPOINTS[row.name].method in ("PUT", "DELETE")
+        if ENDPOINTS[row.name].is_idempotent or ENDPOINTS[row.name].method in ("PUT", "DELETE")
     ],
     ids=lambda row: row.name,
 )
@@ -157,7 +161,7 @@ def test_a_mistake_before_an_endpoint_is_reached_is_a_problem_too(
     def broken(*args: object, **kwargs: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(door, "_malformed", broken)
+    monkeypatch.setattr(app, "_find_malformation", broken)
     client = Client(raise_request_exception=False)
     problem(client.get(f"{PREFIX}/me"), 500, "internal_error")
 

@@ -15,25 +15,32 @@ from pydantic import BaseModel
 
 import mintmark
 from mintmark import api
-from mintmark.api import answers, declared, door, openapi, problems, reference_pages, routes
-from mintmark.core import errors
+from mintmark.api import (
+    app,
+    endpoints,
+    openapi,
+    openapi_operation,
+    problems,
+    reference_pages,
+    responses,
+)
+from mintmark.common import errors
 from mintmark.registry import prompts
-from tests.bundles import bodies
-
-from . import world as worlds
-from .world import PREFIX, World
+from tests.bundles import payloads
+from tests.factories import api_world as worlds
+from tests.factories.api_world import PREFIX, World
 
 ROOT = Path(__file__).resolve().parents[2]
 ERRORS = (ROOT / "docs/errors.md").read_text()
 GUIDE = (ROOT / "docs/api.md").read_text()
 
 
-def _refusals() -> set[type[errors.Refusal]]:
+def _refusals() -> set[type[errors.DomainError]]:
     """Every refusal of the package, from every module there is."""
     for module in pkgutil.walk_packages(mintmark.__path__, "mintmark."):
         if "migrations" not in module.name and not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    found, pending = set(), [errors.Refusal]
+    found, pending = set(), [errors.DomainError]
     while pending:
         here = pending.pop()
         found.add(here)
@@ -42,12 +49,16 @@ def _refusals() -> set[type[errors.Refusal]]:
 
 
 def test_the_schema_that_is_checked_in_is_that_of_the_code() -> None:
-    assert openapi.FILE.read_text() == openapi.rendered(), "run `python -m mintmark.api.openapi`"
+    assert openapi.SCHEMA_FILE.read_text() == openapi.render_schema(), (
+        "run `python -m mintmark.api.openapi`"
+    )
 
 
 def test_every_reference_in_the_schema_leads_somewhere() -> None:
-    schema = json.loads(openapi.rendered())
-    references = set(re.findall(r'"\$ref": "#/components/schemas/([^"]+)"', openapi.rendered()))
+    schema = json.loads(openapi.render_schema())
+    references = set(
+        re.findall(r'"\$ref": "#/components/schemas/([^"]+)"', openapi.render_schema())
+    )
     assert references <= schema["components"]["schemas"].keys()
     assert "Problem" in references
 
@@ -62,37 +73,39 @@ def test_no_two_shapes_share_a_name() -> None:
             ):
                 shapes.setdefault(value.__name__, set()).add(value.__module__)
     assert {name: places for name, places in shapes.items() if len(places) > 1} == {}
-    assert "RatedShape" in shapes
+    assert "RatingOut" in shapes
 
 
 def test_a_signed_file_is_declared_as_what_it_is() -> None:
-    operation = door.api.get_openapi_schema()["paths"][f"{PREFIX}/vault/withdrawals"]["get"]
+    operation = app.api.get_openapi_schema()["paths"][f"{PREFIX}/vault/withdrawals"]["get"]
     content = operation["responses"][200]["content"]
     assert content == {
-        answers.ENVELOPE: {"schema": {"$ref": declared.REF.format(model="EnvelopeShape")}}
+        responses.ENVELOPE: {
+            "schema": {"$ref": openapi_operation.SCHEMA_REF.format(model="EnvelopeOut")}
+        }
     }
 
 
 def test_the_pages_of_the_reference_are_those_of_the_schema() -> None:
-    pages = reference_pages.rendered(json.loads(openapi.rendered()))
+    pages = reference_pages.render_pages(json.loads(openapi.render_schema()))
     written = {path.name: path.read_text() for path in reference_pages.FOLDER.iterdir()}
     assert written == pages, "run `python -m mintmark.api.openapi`"
 
 
 def test_the_reference_has_every_operation_with_its_scope_and_its_members() -> None:
-    pages = reference_pages.rendered(json.loads(openapi.rendered()))
-    for endpoint in routes.ENDPOINTS:
+    pages = reference_pages.render_pages(json.loads(openapi.render_schema()))
+    for endpoint in endpoints.ENDPOINTS:
         path = re.sub(r"\{\w+:(\w+)\}", r"{\1}", endpoint.path)
-        page = pages[endpoint.name.partition(".")[0] + ".md"]
+        page = pages[endpoint.tag + ".md"]
         _, _, section = page.partition(f"## {endpoint.method} {path}\n")
         section = section.partition("\n## ")[0]
         assert (f"the scope `{endpoint.scope}`" if endpoint.scope else "**Open**") in section
-        for name in getattr(endpoint.answer, "__annotations__", {}):
-            assert f"| `{name}` |" in section, (endpoint.name, name)
+        for name in getattr(endpoint.response_schema, "__annotations__", {}):
+            assert f"| `{name}` |" in section, (endpoint.operation_id, name)
 
 
 def test_every_operation_declares_the_problems_it_may_answer() -> None:
-    for path, methods in door.api.get_openapi_schema()["paths"].items():
+    for path, methods in app.api.get_openapi_schema()["paths"].items():
         for method, operation in methods.items():
             declared = {str(status) for status in operation["responses"]}
             wanted = {"401", "403", "415", "422", "429", "500"}
@@ -112,7 +125,7 @@ def test_every_operation_declares_the_problems_it_may_answer() -> None:
 
 
 def test_a_refusal_for_asking_too_often_says_when_to_ask_again() -> None:
-    for methods in door.api.get_openapi_schema()["paths"].values():
+    for methods in app.api.get_openapi_schema()["paths"].values():
         for operation in methods.values():
             assert "Retry-After" in operation["responses"]["429"]["headers"]
 
@@ -120,41 +133,49 @@ def test_a_refusal_for_asking_too_often_says_when_to_ask_again() -> None:
 def test_what_is_made_without_an_address_of_its_own_does_not_promise_one() -> None:
     unlocated = {
         operation["operationId"]
-        for methods in door.api.get_openapi_schema()["paths"].values()
+        for methods in app.api.get_openapi_schema()["paths"].values()
         for operation in methods.values()
         if 201 in operation["responses"]
         and "Location" not in operation["responses"][201].get("headers", {})
     }
-    assert unlocated == {"wallets.given", "wallets.minted", "vault_debts.paid", "withdrawals.taken"}
+    assert unlocated == {
+        "give_tokens",
+        "mint_tokens",
+        "record_foreign_payment",
+        "apply_revocation_list",
+    }
 
 
 def test_a_write_that_needs_a_key_says_so() -> None:
     needed = {
         operation["operationId"]
-        for methods in door.api.get_openapi_schema()["paths"].values()
+        for methods in app.api.get_openapi_schema()["paths"].values()
         for operation in methods.values()
         for parameter in operation["parameters"]
         if parameter["name"] == "Idempotency-Key" and parameter["required"]
     }
-    assert needed == {endpoint.name for endpoint in routes.ENDPOINTS if endpoint.keyed}
-    assert "purchases.bought" in needed
+    assert needed == {
+        endpoint.operation_id for endpoint in endpoints.ENDPOINTS if endpoint.requires_key
+    }
+    assert "create_purchase" in needed
 
 
-def _codes(refusals: Iterable[type[errors.Refusal]]) -> set[str]:
+def _codes(refusals: Iterable[type[errors.DomainError]]) -> set[str]:
     """The codes of these, all of them where one has many."""
     return {
         code
         for refusal in refusals
-        if refusal is not errors.OneOf
-        for code in (refusal.codes if issubclass(refusal, errors.OneOf) else (refusal.code,))
+        if refusal is not errors.CodedError
+        for code in (refusal.codes if issubclass(refusal, errors.CodedError) else (refusal.code,))
     }
 
 
-def _passes_this_door(refusal: type[errors.Refusal]) -> bool:
+def _passes_this_door(refusal: type[errors.DomainError]) -> bool:
     """Whether a refusal comes from this floor or one below: those of other doors never get here."""
     return refusal.__module__.split(".")[1] in (
-        "api", "market", "vault", "rituals", "trust", "reputation", "evidence", "registry", "tokens", "accounts",
-        "database", "core", "telemetry", "webhooks",
+        "accounts", "api", "common", "deployments", "evidence", "experiments", "market", "otlp", "projection",
+        "ratelimit", "registry", "reputation", "rituals", "scoring", "signing", "storage", "textchecks", "tokens",
+        "trust", "vault", "webhooks",
     )  # fmt: skip
 
 
@@ -181,7 +202,7 @@ def test_no_two_refusals_share_a_code() -> None:
     refusals = {
         refusal
         for refusal in _refusals()
-        if _passes_this_door(refusal) and not issubclass(refusal, errors.OneOf)
+        if _passes_this_door(refusal) and not issubclass(refusal, errors.CodedError)
     }
     assert len({refusal.code for refusal in refusals}) == len(refusals)
 
@@ -189,7 +210,7 @@ def test_no_two_refusals_share_a_code() -> None:
 def test_every_endpoint_is_in_the_guide() -> None:
     missing = [
         f"{method.upper()} {path}"
-        for path, methods in door.api.get_openapi_schema()["paths"].items()
+        for path, methods in app.api.get_openapi_schema()["paths"].items()
         for method in methods
         if f"`{method.upper()} {path.removeprefix(PREFIX)}`" not in GUIDE
     ]
@@ -197,7 +218,7 @@ def test_every_endpoint_is_in_the_guide() -> None:
 
 
 # The signature is over other bytes.
-CHANGED = bodies.enveloped(b"{}", signed=b"[]")
+CHANGED = payloads.enveloped(b"{}", signed=b"[]")
 # A command as one would type it, and the answer below it, in which "…" stands for anything.
 EXAMPLES = re.findall(r"```sh\n(curl .*?)\n```\n\n```json\n(.*?)\n```", GUIDE, flags=re.DOTALL)
 
@@ -221,7 +242,7 @@ def _matches(expected: Any, found: Any) -> bool:
 def test_every_example_of_the_guide_answers_as_it_says(folded_world: World) -> None:
     world = folded_world
     prompts.register(  # what the guide's reader registered before
-        draft=prompts.Draft(namespace="mint", name="summary", text="Sum up {text} now."),
+        draft=prompts.PromptDraft(namespace="mint", name="summary", text="Sum up {text} now."),
         author=world.people["author"],
         team=world.mint,
     )

@@ -5,7 +5,7 @@ import io
 from django.http import StreamingHttpResponse
 from pyarrow import parquet
 
-from .world import World
+from tests.factories.api_world import World
 
 
 def test_evidence_and_scores_come_as_csv_and_as_parquet(folded_world: World) -> None:

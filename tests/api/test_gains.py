@@ -2,7 +2,7 @@
 
 import pytest
 
-from .world import World
+from tests.factories.api_world import World
 
 
 def test_an_edit_is_compared_with_its_parent_assistant_by_assistant(folded_world: World) -> None:

@@ -7,10 +7,10 @@ from django.db import transaction
 from django.http.response import HttpResponseBase
 
 from mintmark.registry import prompts
+from tests.factories.api_world import Caller, World
 
 from .test_authorisation import ENDPOINTS, TABLE, Row, sent
 from .test_bad_input import MISSHAPEN
-from .world import Caller, World
 
 # What stands in the texts of `prompt` and `fork` alone, and what scout's injection fills in.
 SECRETS = (b"Sum up", b"in a line", b"a secret memo")
@@ -81,7 +81,7 @@ def test_what_may_be_read_of_a_pair_is_shown_with_neither_text(world: World) -> 
 
 def test_a_search_for_words_of_a_text_finds_nothing_by_them(world: World) -> None:
     prompts.register(
-        draft=prompts.Draft(namespace="mint", name="vault", text="Zanzibar {x}."),
+        draft=prompts.PromptDraft(namespace="mint", name="vault", text="Zanzibar {x}."),
         author=world.people["author"],
         team=world.mint,
     )

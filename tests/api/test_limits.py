@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from mintmark.core import clauses, schema_budget
-from tests import bombs
+from mintmark.textchecks import clauses
+from mintmark.textchecks.json_schema import work_budget
+from tests import oversize_inputs
+from tests.factories.api_world import World
 
 from .test_bad_input import problem, stored
-from .world import World
 
 pytestmark = pytest.mark.django_db
 
@@ -18,7 +19,7 @@ def test_a_codex_of_a_hundred_thousand_clauses_is_refused_before_one_is_read(
     world: World, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[object] = []
-    monkeypatch.setattr(clauses, "problems", lambda **asked: read.append(asked) or [])
+    monkeypatch.setattr(clauses, "find_problems", lambda **asked: read.append(asked) or [])
     body: dict[str, Any] = {"clauses": [{}] * 100_000}
     body |= {"name": "huge"} if path == "/codices" else {"text": "x"}
     before = stored()
@@ -28,13 +29,13 @@ def test_a_codex_of_a_hundred_thousand_clauses_is_refused_before_one_is_read(
     assert stored() == before
 
 
-@pytest.mark.parametrize("bomb", bombs.YAML)
+@pytest.mark.parametrize("bomb", oversize_inputs.YAML)
 def test_a_ritual_that_is_huge_once_it_is_written_out_is_refused_with_its_line(
     world: World, bomb: str
 ) -> None:
     operator, before = world.as_("operator"), stored()
     for path in ("/rituals/check", "/rituals/load"):
-        sent = operator.send("POST", path, {"text": bombs.YAML[bomb]})
+        sent = operator.send("POST", path, {"text": oversize_inputs.YAML[bomb]})
         told = problem(sent, 422, "invalid_document")
         assert told["detail"].startswith("line "), told
         assert "aliases written out" in told["detail"]
@@ -43,7 +44,8 @@ def test_a_ritual_that_is_huge_once_it_is_written_out_is_refused_with_its_line(
 
 def test_a_catastrophic_pattern_is_decided_over_http(world: World) -> None:
     asked = {
-        "clauses": [bombs.clause("regex", bombs.CATASTROPHIC)], "text": bombs.AS, "applies_to": "output",
+        "clauses": [oversize_inputs.clause("regex", oversize_inputs.CATASTROPHIC)], "text": oversize_inputs.AS,
+        "applies_to": "output",
     }  # fmt: skip
     told = world.as_("outsider").send("POST", "/codices/check", asked).json()
     assert [one["holds"] for one in told["verdicts"]] == [False]
@@ -55,7 +57,7 @@ def test_a_codex_whose_schema_is_elsewhere_is_refused_with_its_clause(
 ) -> None:
     before = stored()
     rules = [
-        bombs.clause("contains", "x", id_="fine"), bombs.clause("json-schema", {"$ref": elsewhere})
+        oversize_inputs.clause("contains", "x", id_="fine"), oversize_inputs.clause("json-schema", {"$ref": elsewhere})
     ]  # fmt: skip
     body = {"name": "elsewhere", "clauses": rules}
     told = problem(world.as_("operator").send("POST", "/codices", body), 422, "invalid_codex")
@@ -67,9 +69,10 @@ def test_a_codex_whose_schema_is_elsewhere_is_refused_with_its_clause(
 def test_a_schema_that_doubles_is_undecided_over_http(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schema_budget, "MOST_WORK", schema_budget.MOST_WORK // 100)
+    monkeypatch.setattr(work_budget, "MAX_WORK", work_budget.MAX_WORK // 100)
     asked = {
-        "clauses": [bombs.clause("json-schema", bombs.doubling())], "text": "1", "applies_to": "output",
+        "clauses": [oversize_inputs.clause("json-schema", oversize_inputs.doubling())], "text": "1",
+        "applies_to": "output",
     }  # fmt: skip
     (verdict,) = world.as_("outsider").send("POST", "/codices/check", asked).json()["verdicts"]
     assert verdict["holds"] is None

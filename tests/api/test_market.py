@@ -6,13 +6,14 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from mintmark.market.models import Injection, Warranty
+from mintmark.deployments.models import Injection
+from mintmark.market.models import Warranty
 from mintmark.registry import codices, prompts
 from mintmark.registry.models import Entitlement, Prompt
+from tests.factories.api_world import Caller, World
 
 from .test_bad_input import problem, stored
 from .test_purchases import balance, buy
-from .world import Caller, World
 
 
 def found(caller: Caller, query: str) -> list[str]:
@@ -24,7 +25,7 @@ def found(caller: Caller, query: str) -> list[str]:
 def offered(world: World, name: str, price: str, **changes: Any) -> Any:
     """The answer to offering a new private prompt of `mint`."""
     row = prompts.register(
-        draft=prompts.Draft(
+        draft=prompts.PromptDraft(
             namespace="mint", name=name, text=f"Text of {name}.", tags=[f"@{name}"]
         ),
         author=world.people["author"],
@@ -137,7 +138,7 @@ BAD_OFFERS: list[tuple[dict[str, Any], int, str]] = [
 
 def test_what_can_not_be_offered_is_refused(world: World) -> None:
     row = prompts.register(
-        draft=prompts.Draft(namespace="mint", name="new", text="New."),
+        draft=prompts.PromptDraft(namespace="mint", name="new", text="New."),
         author=world.people["author"],
         team=world.mint,
     )
@@ -188,7 +189,9 @@ def test_what_is_put_to_work_is_in_the_context_until_it_is_withdrawn(world: Worl
 
 def test_what_would_be_huge_once_it_is_filled_in_is_not_put_to_work(world: World) -> None:
     often = prompts.register(
-        draft=prompts.Draft(namespace="mint", name="often", text="{word} " * 1_000, is_open=True),
+        draft=prompts.PromptDraft(
+            namespace="mint", name="often", text="{word} " * 1_000, is_open=True
+        ),
         author=world.people["author"],
         team=world.mint,
     )

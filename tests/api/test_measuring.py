@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 import pytest
 
 from mintmark.api import problems
-from mintmark.rituals import execution, matching
-from mintmark.trust import projector
+from mintmark.projection import projector
+from mintmark.rituals import comparison_worker, run_worker
+from tests.factories.api_world import World
+from tests.factories.ritual_scene import KEY, KEY_NAME, RITUAL
 from tests.rituals import model_server
-from tests.rituals.scene import KEY, KEY_NAME, RITUAL
 
 from .test_bad_input import problem
-from .world import World
 
 pytestmark = pytest.mark.django_db
 
@@ -32,13 +32,13 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def worked() -> None:
     """What a worker does when it looks for a run once."""
-    execution.work(
-        holder="worker",
+    run_worker.process_next_run(
+        worker_id="worker",
         clock=lambda: datetime.now(UTC),
         rng=random.Random(1),
         stop=threading.Event(),
     )
-    projector.advance(now=datetime.now(UTC))
+    projector.project_pending(now=datetime.now(UTC))
 
 
 def test_a_prompt_is_measured_over_http_from_its_ritual_to_its_trust(
@@ -221,8 +221,8 @@ def test_two_prompts_are_compared_over_http(world: World, endpoint: str) -> None
     other = operator.send("POST", "/comparisons", asked | {"seed": 2}, Idempotency_Key="one")
     problem(other, 409, "key_reused")
     path = started["Location"].removeprefix("/api/v1")
-    matching.work(
-        holder="worker",
+    comparison_worker.process_next_comparison(
+        worker_id="worker",
         clock=lambda: datetime.now(UTC),
         rng=random.Random(1),
         stop=threading.Event(),

@@ -7,9 +7,9 @@ import pytest
 from mintmark.api.models import KeptAnswer
 from mintmark.market.models import Purchase
 from mintmark.tokens.models import Entry, Transfer
+from tests.factories.api_world import Caller, World
 
 from .test_bad_input import problem, stored
-from .world import Caller, World
 
 
 def buy(caller: Caller, world: World, *, key: str = "k1", **changes: Any) -> Any:

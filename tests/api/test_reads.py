@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from mintmark.api import routes
-from mintmark.core import dsse
+from mintmark.api import endpoints
+from mintmark.projection import projector
 from mintmark.registry import prompts
-from mintmark.trust import projector
-from tests.bundles import bodies
+from mintmark.signing import dsse
+from tests.bundles import payloads
+from tests.factories.api_world import PREFIX, World, from_elsewhere
 
 from .test_authorisation import ENDPOINTS, TABLE
-from .world import PREFIX, World, from_elsewhere
 
 pytestmark = pytest.mark.both("smoke set: every endpoint")
 
@@ -88,7 +88,7 @@ def test_pages_show_every_entry_once(folded_world: World, path: str) -> None:
         )
         operator.send("POST", "/vaults", {"prompts": [made["id"]], "team": "mint"})
         operator.send("POST", "/vault/keys", {"team": "mint"})
-        key = {"key": dsse.key_id(bodies.key(f"k{n}")), "name": f"k{n}", "reason": "known"}
+        key = {"key": dsse.get_key_id(payloads.key(f"k{n}")), "name": f"k{n}", "reason": "known"}
         operator.send("POST", "/vault/trusted-keys", key)
         operator.send("POST", "/bundle-imports?team=mint", from_elsewhere(f"acme/m{n}@1"))
     path = path.format(prompt=world.prompt.pk, scout=world.scout.pk)
@@ -153,7 +153,7 @@ def test_every_score_says_as_of_which_event_and_under_which_policy(
     row = next(row for row in TABLE if row.name == name)
     answer = folded_world.as_("admin").get(row.path(folded_world)).json()
     assert answer["as_of"] == folded_world.event
-    assert answer["policy"] == projector.cursor().policy_id
+    assert answer["policy"] == projector.get_checkpoint().policy_id
 
 
 def test_an_outcome_shows_in_the_reputation_and_its_contributions_add_up(
@@ -189,7 +189,7 @@ def test_a_name_of_digits_alone_is_refused_since_it_would_look_like_an_id(world:
 
 def test_a_label_reaches_a_prompt_whose_name_holds_a_slash(world: World) -> None:
     prompts.register(
-        draft=prompts.Draft(namespace="mint", name="a/b", text="Text."),
+        draft=prompts.PromptDraft(namespace="mint", name="a/b", text="Text."),
         author=world.people["author"],
         team=world.mint,
     )
@@ -207,9 +207,9 @@ def test_the_type_of_every_problem_leads_to_its_meaning(world: World) -> None:
 
 
 def test_an_endpoint_declares_a_scope_and_a_description() -> None:
-    from mintmark.api import door
+    from mintmark.api import app
 
-    for path, methods in door.api.get_openapi_schema()["paths"].items():
+    for path, methods in app.api.get_openapi_schema()["paths"].items():
         for method, operation in methods.items():
             assert operation["x-scope"], (method, path)
             assert operation["summary"], (method, path)
@@ -217,7 +217,7 @@ def test_an_endpoint_declares_a_scope_and_a_description() -> None:
                 assert "security" not in operation, (method, path)
             else:
                 assert operation["security"] == [{"BearerKey": []}, {"Session": []}]
-    assert routes.ENDPOINTS
+    assert endpoints.ENDPOINTS
 
 
 def test_the_schema_is_served(db: None) -> None:

@@ -4,10 +4,9 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from mintmark.accounts import callers, keys, recognition
+from mintmark.accounts import authentication, callers, keys
 from mintmark.accounts.models import Membership, Role, User
-
-from .world import World
+from tests.factories.api_world import World
 
 
 def test_one_look_says_what_two_steps_say(world: World) -> None:
@@ -19,22 +18,22 @@ def test_one_look_says_what_two_steps_say(world: World) -> None:
     for principal in (*world.people.values(), world.scout.principal):
         issued = keys.issue(principal=principal, scopes=["read", "evidence"])
         held = callers.from_key(key=issued.key)
-        assert recognition.caller(secret=issued.secret, now=now) == held
+        assert authentication.authenticate(secret=issued.secret, now=now) == held
 
 
 def test_a_dead_key_has_no_caller(world: World) -> None:
     now, operator = timezone.now(), world.people["operator"]
     live = keys.issue(principal=operator, scopes=["read"], expires_at=now + timedelta(seconds=1))
-    assert recognition.caller(secret=live.secret, now=now) is not None
-    assert recognition.caller(secret=live.secret, now=now + timedelta(seconds=1)) is None
-    assert recognition.caller(secret=live.secret + "x", now=now) is None
-    assert recognition.caller(secret=live.secret[:-1], now=now) is None
-    assert recognition.caller(secret=live.secret[:11], now=now) is None
+    assert authentication.authenticate(secret=live.secret, now=now) is not None
+    assert authentication.authenticate(secret=live.secret, now=now + timedelta(seconds=1)) is None
+    assert authentication.authenticate(secret=live.secret + "x", now=now) is None
+    assert authentication.authenticate(secret=live.secret[:-1], now=now) is None
+    assert authentication.authenticate(secret=live.secret[:11], now=now) is None
     keys.revoke(key=live.key, now=now)
-    assert recognition.caller(secret=live.secret, now=now) is None
+    assert authentication.authenticate(secret=live.secret, now=now) is None
 
 
 def test_a_key_dies_with_the_account_of_its_holder(world: World) -> None:
     key = keys.issue(principal=world.people["operator"], scopes=["read"])
     User.objects.filter(username="operator").update(is_active=False)
-    assert recognition.caller(secret=key.secret, now=timezone.now()) is None
+    assert authentication.authenticate(secret=key.secret, now=timezone.now()) is None

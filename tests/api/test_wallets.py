@@ -12,9 +12,9 @@ from django.http import HttpResponse
 
 from mintmark.accounts.models import User
 from mintmark.registry import assistants
+from tests.factories.api_world import Caller, World
 
 from .test_bad_input import problem, stored
-from .world import Caller, World
 
 
 def give(caller: Caller, *, key: str = "g1", **changes: Any) -> HttpResponse:

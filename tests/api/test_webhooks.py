@@ -3,11 +3,11 @@
 import pytest
 from django.utils import timezone
 
-from mintmark.webhooks import hooks, outbox
+from mintmark.webhooks import endpoints, outbox
 from mintmark.webhooks.models import Webhook
+from tests.factories.api_world import World
 
 from .test_bad_input import problem
-from .world import World
 
 
 def test_a_webhook_is_enabled_again_once_under_one_key(world: World) -> None:
@@ -40,7 +40,7 @@ def test_a_team_with_its_fill_can_t_enable_one_more(
 ) -> None:
     webhook = world.webhook(disabled=True)
     world.webhook()
-    monkeypatch.setattr(hooks, "MOST_OF_A_TEAM", 1)
+    monkeypatch.setattr(endpoints, "MAX_WEBHOOKS_PER_TEAM", 1)
     refused = world.as_("operator").send("POST", f"/webhooks/{webhook}/enable")
     assert "at most 1" in problem(refused, 422, "invalid_webhook")["detail"]
 
@@ -55,6 +55,6 @@ def test_what_was_removed_is_not_found(world: World) -> None:
 
 def test_a_delivery_shows_what_was_told(world: World) -> None:
     webhook, now = world.webhook(), timezone.now()
-    outbox.tell(kind="sale", team_ids=[world.mint.pk], data={"transfer": 7}, now=now)
+    outbox.enqueue(kind="sale", team_ids=[world.mint.pk], data={"transfer": 7}, now=now)
     (row,) = world.as_("operator").get(f"/webhooks/{webhook}/deliveries").json()["items"]
     assert row["body"] == {"type": "sale", "timestamp": now.isoformat(), "data": {"transfer": 7}}

@@ -4,9 +4,9 @@ import pytest
 
 from mintmark.registry import codices, contracts, entitlements
 from mintmark.vault.models import RevocationList
+from tests.factories.api_world import CLAUSE, World, withdrawals
 
 from .test_bad_input import problem
-from .world import CLAUSE, World, withdrawals
 
 
 def test_the_default_codex_is_changed_once_however_often_it_is_sent(world: World) -> None:
@@ -15,17 +15,17 @@ def test_the_default_codex_is_changed_once_however_often_it_is_sent(world: World
     first, again = (admin.send("PUT", "/codices/default", body).json() for _ in range(2))
     assert first == again == admin.get("/codices/default").json()
     assert (first["version"], first["name"]) == (before["version"] + 1, "default")
-    assert codices.default().pk == first["id"]
+    assert codices.get_default().pk == first["id"]
 
 
 @pytest.mark.parametrize("clauses", [[], [{"id": "x"}], [CLAUSE | {"severity": "shout"}]])
 def test_a_default_codex_that_is_none_is_refused_and_the_old_one_binds_on(
     world: World, clauses: list[object]
 ) -> None:
-    before = codices.default()
+    before = codices.get_default()
     answer = world.as_("admin").send("PUT", "/codices/default", {"clauses": clauses})
     problem(answer, 422, "invalid_codex")
-    assert codices.default() == before
+    assert codices.get_default() == before
 
 
 def test_a_codex_names_what_it_binds_page_by_page(world: World) -> None:
@@ -48,7 +48,9 @@ def test_one_s_teams_see_what_they_may_use_and_nobody_else_s(world: World) -> No
     (held,) = stranger.get("/entitlements").json()["items"]
     assert (held["prompt"]["id"], held["team"]) == (world.open_prompt.pk, "rival")
     assert world.as_("operator").get("/entitlements").json()["items"] == []
-    entitlements.end(entitlement=world.entitlement, reason="over", now=world.entitlement.granted_at)
+    entitlements.end_grant(
+        entitlement=world.entitlement, reason="over", now=world.entitlement.granted_at
+    )
     assert stranger.get("/entitlements").json()["items"] == []
 
 

@@ -10,9 +10,9 @@ from mintmark.accounts.models import Key
 from mintmark.api.models import KeptAnswer
 from mintmark.evidence.models import Event
 from mintmark.registry.models import Prompt
+from tests.factories.api_world import Caller, World
 
 from .test_bad_input import problem
-from .world import Caller, World
 
 TEXT = {"namespace": "mint", "name": "note", "text": "Take a note of {fact}."}
 

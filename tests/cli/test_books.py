@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from mintmark.cli import exits, worker
-from mintmark.evidence import seals
+from mintmark.cli import exit_codes, worker
+from mintmark.evidence import checkpoints
 from mintmark.evidence.models import Event
+from mintmark.projection import projector
 from mintmark.registry.models import Prompt
-from mintmark.trust import projector
-from tests.cast import NOW, Cast
 from tests.cli.conftest import Call
+from tests.factories.cast import NOW, Cast
 from tests.importers import corpus
 from tests.installations import installation
 
@@ -33,7 +33,7 @@ def test_an_import_says_what_it_did_and_a_second_that_nothing_changed(
     call: Call, folder: Path
 ) -> None:
     first = call("import", "multiprompt", str(folder))
-    assert first.exit_code == exits.DONE
+    assert first.exit_code == exit_codes.DONE
     assert "3 registered" in first.stdout
     second = call("import", "multiprompt", str(folder))
     assert "Nothing changed." in second.stdout
@@ -58,7 +58,7 @@ def test_refused_rows_are_listed_and_the_exit_code_says_so(call: Call, tmp_path:
     file = tmp_path / "prompts.csv"
     file.write_text("act,prompt\nGood,text\nBad,hid\u200bden\n")
     result = call("import", "prompts-csv", str(file))
-    assert result.exit_code == exits.PROBLEM
+    assert result.exit_code == exit_codes.PROBLEM
     assert "prompts.csv, line 3: prompt" in result.stderr
     assert "1 registered" in result.stdout
     as_json = json.loads(call("import", "prompts-csv", str(file), "--json").stdout)
@@ -68,7 +68,7 @@ def test_refused_rows_are_listed_and_the_exit_code_says_so(call: Call, tmp_path:
 def test_strict_is_bad_input_and_stores_nothing(call: Call, tmp_path: Path) -> None:
     file = tmp_path / "prompts.csv"
     file.write_text("act,prompt\nGood,text\nBad,hid\u200bden\n")
-    assert call("import", "prompts-csv", "--strict", str(file)).exit_code == exits.BAD_INPUT
+    assert call("import", "prompts-csv", "--strict", str(file)).exit_code == exit_codes.BAD_INPUT
     assert not Prompt.objects.exists()
 
 
@@ -85,12 +85,12 @@ def test_prompts_kept_as_files_come_in_and_a_bad_one_is_named(
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / path.name).write_text("---\nname: [\n---\n")
     result = call("import", kind, str(tmp_path), "--team", "writers", "--open")
-    assert result.exit_code == exits.PROBLEM
+    assert result.exit_code == exit_codes.PROBLEM
     assert f"bad/{path.name}, line 3" in result.stderr
     assert "1 registered" in result.stdout
     prompt = Prompt.objects.get()
     assert (prompt.reference, prompt.team.name, prompt.is_open) == (f"{kind}/a@1", "writers", True)
-    assert call("import", kind, str(tmp_path), "--strict").exit_code == exits.BAD_INPUT
+    assert call("import", kind, str(tmp_path), "--strict").exit_code == exit_codes.BAD_INPUT
 
 
 def _some_evidence() -> None:
@@ -99,7 +99,7 @@ def _some_evidence() -> None:
         cast.record(
             cast.outcome(score=(n % 5) / 4, runs=4, occurred_at=NOW - timedelta(days=30 - n))
         )
-    projector.advance(now=NOW)
+    projector.project_pending(now=NOW)
 
 
 def test_calibrate_puts_a_learned_policy_in_force(answer: Answer) -> None:
@@ -111,13 +111,13 @@ def test_calibrate_puts_a_learned_policy_in_force(answer: Answer) -> None:
 
 def test_calibrate_refuses_what_is_too_little(call: Call) -> None:
     result = call("calibrate")
-    assert result.exit_code == exits.BAD_INPUT
+    assert result.exit_code == exit_codes.BAD_INPUT
     assert "too_little_evidence" in result.stderr
 
 
 @pytest.mark.both("smoke set: the commands on the books")
 def test_replay_and_audit_find_what_was_changed_behind_their_back(folder: Path) -> None:
-    tamper = "from mintmark.reputation.models import Standing as S; S.objects.update(runs=7)"
+    tamper = "from mintmark.projection.prompt_models import Standing as S; S.objects.update(runs=7)"
     with installation() as made:
         made.run("mintmark.cli", "import", "multiprompt", str(folder))
         made.run("mintmark.cli", "worker", "--once")  # on PostgreSQL nobody else folds here
@@ -168,16 +168,16 @@ def test_heads_that_were_written_down_hold_until_history_is_rewritten(folder: Pa
 @pytest.mark.parametrize("head", ["evidence:1", "evidence:1:xyz", f"ledger:1:{'0' * 64}"])
 def test_what_is_no_head_is_bad_input(call: Call, head: str) -> None:
     result = call("audit", "--head", head)
-    assert result.exit_code == exits.BAD_INPUT
+    assert result.exit_code == exit_codes.BAD_INPUT
     assert "--head" in result.stderr
 
 
 def test_a_worker_seals_both_books() -> None:
     _some_evidence()
-    assert worker._seal_part() is False
-    assert (seals.head().number, seals.verify().holds) == (1, True)
-    assert worker._seal_part() is False
-    assert seals.head().number == 1
+    assert worker._write_checkpoints() is False
+    assert (checkpoints.get_head().number, checkpoints.verify().holds) == (1, True)
+    assert worker._write_checkpoints() is False
+    assert checkpoints.get_head().number == 1
 
 
 def test_a_worker_folds_what_is_there_once(answer: Answer) -> None:

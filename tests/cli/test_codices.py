@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from mintmark.accounts.models import Role
-from mintmark.cli import exits
+from mintmark.cli import exit_codes
 from mintmark.registry import codices
 from mintmark.registry.models import Codex
-from tests.cast import Cast, person
 from tests.cli.conftest import Call
+from tests.factories.cast import Cast, person
 
 pytestmark = pytest.mark.django_db
 
@@ -59,15 +59,15 @@ def test_a_text_is_checked_and_what_stands_in_the_way_is_an_exit_code(
     text = tmp_path / "text.txt"
     text.write_text("Buy now, buy\u200b here.")
     broken = call("codex", "check", str(text), "--codex", "kind", "--output", "--json")
-    assert broken.exit_code == exits.PROBLEM
+    assert broken.exit_code == exit_codes.PROBLEM
     found = json.loads(broken.stdout)
     assert (found["blocks"], [one["holds"] for one in found["verdicts"]]) == (True, [False])
     warned = call("codex", "check", str(text), "--codex", "kind")
-    assert warned.exit_code == exits.DONE
+    assert warned.exit_code == exit_codes.DONE
     assert "broken" in warned.stdout
     hidden = call("codex", "check", str(text))
-    assert hidden.exit_code == exits.PROBLEM and "\u200b" not in hidden.stdout
-    assert call("codex", "check", "-", input="Sort {ticket}.").exit_code == exits.DONE
+    assert hidden.exit_code == exit_codes.PROBLEM and "\u200b" not in hidden.stdout
+    assert call("codex", "check", "-", input="Sort {ticket}.").exit_code == exit_codes.DONE
     assert Codex.objects.filter(name="kind").count() == 1
 
 
@@ -82,7 +82,7 @@ def test_a_prompt_and_an_assistant_are_bound_and_let_go(
             assert told == {"bound": who, "codices": ["default@1", "kind@1"]}
     shown = answer("codex", "show", "kind")
     assert (shown["prompts"], shown["assistants"]) == (["acme/triage@1"], ["scout"])
-    assert codices.named(reference="kind") in codices.binding(prompt=cast.prompt)
+    assert codices.resolve(reference="kind") in codices.list_binding(prompt=cast.prompt)
     for option, who in (("--prompt", "acme/triage@1"), ("--assistant", "scout")):
         assert answer("codex", "release", "kind", option, who)["codices"] == ["default@1"]
 
@@ -99,7 +99,7 @@ def test_a_prompt_and_an_assistant_are_bound_and_let_go(
 def test_what_is_no_codex_is_refused(call: Call, text: str, says: str) -> None:
     Cast()
     refused = call("codex", "import", "-", input=text)
-    assert (refused.exit_code, says in refused.stderr) == (exits.BAD_INPUT, True)
+    assert (refused.exit_code, says in refused.stderr) == (exit_codes.BAD_INPUT, True)
     assert not Codex.objects.filter(name="kind").exists()
 
 
@@ -109,7 +109,7 @@ def test_what_one_may_not_do_or_does_not_exist_is_refused(
     Cast()
     person("reader", Role.AUDITOR)
     asked = ("codex", "import", str(file), "--by", "reader")
-    assert call(*asked).exit_code == exits.BAD_INPUT
+    assert call(*asked).exit_code == exit_codes.BAD_INPUT
     answer("codex", "import", str(file))
     (tmp_path / "latin").write_bytes(b"\xe9")
     for arguments in (
@@ -123,13 +123,13 @@ def test_what_one_may_not_do_or_does_not_exist_is_refused(
         ("check", str(tmp_path / "latin")),
         ("check", str(file), "--codex", "gone"),
     ):
-        assert call("codex", *arguments).exit_code == exits.BAD_INPUT, arguments
+        assert call("codex", *arguments).exit_code == exit_codes.BAD_INPUT, arguments
 
 
 def test_the_codex_of_everybody_is_an_admin_s(call: Call, answer: Callable[..., Any]) -> None:
     Cast()
     text = KIND.replace("name: kind", "name: default")
     refused = call("codex", "import", "-", "--by", "seller", input=text)
-    assert (refused.exit_code, "binds everybody" in refused.stderr) == (exits.BAD_INPUT, True)
+    assert (refused.exit_code, "binds everybody" in refused.stderr) == (exit_codes.BAD_INPUT, True)
     assert answer("codex", "import", "-", input=text)["created"] is True
-    assert codices.default().clauses[0]["id"] == "thanks"
+    assert codices.get_default().clauses[0]["id"] == "thanks"

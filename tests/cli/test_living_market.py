@@ -11,18 +11,16 @@ from django.test import TestCase
 
 from mintmark.accounts import callers
 from mintmark.accounts.models import Role, Team, User
-from mintmark.cli import console
-from mintmark.cli.living_example import acts, bundles, fleet, loading, simulation, trading
-from mintmark.core import bundles as core_bundles
-from mintmark.core import money
-from mintmark.database import settled
+from mintmark.cli import actor
+from mintmark.common import amounts
+from mintmark.demo import bundles, evidence, fleet, loading, market, market_script
+from mintmark.deployments.models import Injection
 from mintmark.evidence.models import Event
 from mintmark.market import audit as market_audit
-from mintmark.market import prompt_sets, ratings, requests, shares, warranties
+from mintmark.market import price_breakdown, prompt_sets, purchase_requests, ratings, warranties
 from mintmark.market.forks import ForkDraft
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.market.models import (
-    Injection,
     PromptSet,
     PromptTokenListing,
     Purchase,
@@ -31,31 +29,33 @@ from mintmark.market.models import (
     Warranty,
 )
 from mintmark.market.policy import MarketPolicy
-from mintmark.market.receipts import Receipt
+from mintmark.market.receipts import PurchaseResult
+from mintmark.projection import projector
 from mintmark.registry import assistants, prompts
 from mintmark.registry.models import Entitlement, Prompt
+from mintmark.signing import bundles as core_bundles
+from mintmark.storage import watermark
 from mintmark.tokens import audit as tokens_audit
 from mintmark.tokens import book
 from mintmark.tokens.models import Account, Entry, Transfer
-from mintmark.trust import projector
-from mintmark.vault import vaults
+from mintmark.vault import bundle_store
 from mintmark.vault.models import PromptMarketplaceVault
-from tests.cast import person
+from tests.factories.cast import person
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
 
 def loaded() -> datetime:
     """The fleet, and the visitor `demo` of its team support; when its ninety days began."""
-    start = loading.load(fleet=fleet.read(), console=console.caller(), now=NOW).start
+    start = loading.load_fleet(fleet=fleet.read_fleet(), console=actor.get_caller(), now=NOW).start
     person("demo", Role.OPERATOR, Role.AUTHOR, team=Team.objects.get(name="support"))
     return start
 
 
-def play(now: datetime, *, start: datetime) -> trading.Traded:
-    return trading.load(
-        described=fleet.read(),
-        console=console.caller(),
+def play(now: datetime, *, start: datetime) -> market.PlayedMarket:
+    return market.play_market(
+        described=fleet.read_fleet(),
+        console=actor.get_caller(),
         visitor=User.objects.get(username="demo"),
         start=start,
         now=now,
@@ -63,34 +63,34 @@ def play(now: datetime, *, start: datetime) -> trading.Traded:
 
 
 def test_the_story_of_the_market_is_told_in_the_order_of_time_and_within_the_ninety_days() -> None:
-    told = acts.read()
+    told = market_script.read_actions()
     days = [act.day for act in told]
     assert days == sorted(days)
     assert len(set(days)) == len(days)
-    assert 60 <= days[0] < days[-1] < simulation.DAYS
-    described = {prompt.reference: prompt for prompt in fleet.read().prompts}
+    assert 60 <= days[0] < days[-1] < evidence.DAYS
+    described = {prompt.reference: prompt for prompt in fleet.read_fleet().prompts}
     for act in told:
-        if isinstance(act, acts.Listing) and act.prompt in described:
+        if isinstance(act, market_script.ListingAction) and act.prompt in described:
             assert not described[act.prompt].open, f"{act.prompt} is open: nobody would buy it"
 
 
 class TestPlayed(TestCase):
     """Played once for all of these: ninety days of a fleet take their time."""
 
-    first: trading.Traded
+    first: market.PlayedMarket
     start: datetime
 
     @classmethod
     def setUpTestData(cls) -> None:
         # On PostgreSQL a test's own transaction never ends, and is folded all the same.
-        own = mock.patch.object(settled, "clause", return_value="TRUE")
+        own = mock.patch.object(watermark, "get_visible_sql", return_value="TRUE")
         if connection.vendor == "postgresql":
             own.start()
             cls.addClassCleanup(own.stop)
         cls.start = loaded()
-        projector.advance(now=NOW)
+        projector.project_pending(now=NOW)
         cls.first = play(NOW, start=cls.start)
-        projector.advance(now=NOW)
+        projector.project_pending(now=NOW)
 
     def test_the_market_is_played_once_through_its_own_verbs_and_every_audit_holds(self) -> None:
         first = self.first
@@ -99,7 +99,7 @@ class TestPlayed(TestCase):
         assert PromptSet.objects.count() == 2
         assert first.events == Event.objects.filter(key__startswith="demo:market:").count()
         counts = [rows.objects.count() for rows in (Transfer, Entry, Event, Injection, Prompt)]
-        assert play(NOW + timedelta(days=30), start=self.start) == trading.Traded(
+        assert play(NOW + timedelta(days=30), start=self.start) == market.PlayedMarket(
             listings=0, purchases=0, events=0
         )
         assert counts == [
@@ -112,16 +112,16 @@ class TestPlayed(TestCase):
             assert NOW - timedelta(days=30) < bought.listing.listed_at < bought.bought_at < NOW
 
     def test_each_set_that_was_bought_has_its_receipt_and_one_is_made_to_be_carried(self) -> None:
-        assert bundles.keep(now=NOW) == 3
-        assert bundles.keep(now=NOW + timedelta(days=1)) == 0
+        assert bundles.create_bundles(now=NOW) == 3
+        assert bundles.create_bundles(now=NOW + timedelta(days=1)) == 0
         kept = list(PromptMarketplaceVault.objects.order_by("purpose", "id"))
         assert [(one.purpose, one.team.name) for one in kept] == [
             ("export", "support"),
             ("receipt", "platform"),
             ("receipt", "studio"),
         ]
-        assert all(vaults.verify(one) for one in kept)
-        told = core_bundles.opened(vaults.file_of(kept[0])).bundle
+        assert all(bundle_store.verify_vault(one) for one in kept)
+        told = core_bundles.verify(bundle_store.get_raw_file(kept[0])).bundle
         assert told.prompt_set.name == bundles.EXPORTED
         assert all(prompt.events for prompt in told.prompts)
         assert "Simulated" in told.prompt_set.description
@@ -130,7 +130,7 @@ class TestPlayed(TestCase):
         self,
     ) -> None:
         shared = Entitlement.objects.filter(reason="shared by its team", ended_at=None)
-        assert shared.count() == len(fleet.read().shared)
+        assert shared.count() == len(fleet.read_fleet().shared)
         assert all("(simulated)" in prompt.title for prompt in Prompt.objects.all())
         assert all("Simulated" in prompt_set.description for prompt_set in PromptSet.objects.all())
         memos = Transfer.objects.filter(cause__in=["mint", "gift"]).values_list("memo", flat=True)
@@ -139,9 +139,15 @@ class TestPlayed(TestCase):
     def test_a_fork_of_a_fork_pays_both_generations(self) -> None:
         assert RoyaltyTerm.objects.count() == 2
         listing = PromptTokenListing.objects.get(prompt__name="declined-request")
-        told = shares.of(policy=MarketPolicy(fee_bp=500), listing=listing)
+        told = price_breakdown.build_price_breakdown(
+            policy=MarketPolicy(fee_bp=500), listing=listing
+        )
         assert [
-            (share.role, share.holder and share.holder.name, money.shown(share.amount_micro))
+            (
+                share.role,
+                share.holder and share.holder.name,
+                amounts.format_tokens(share.amount_micro),
+            )
             for share in told
         ] == [
             ("fee", None, "0.4"),
@@ -156,7 +162,7 @@ class TestPlayed(TestCase):
     def test_one_warranty_is_kept_one_fails_and_is_a_dispute_and_some_wait(self) -> None:
         states = Counter(Warranty.objects.values_list("state", flat=True))
         assert states == {"kept": 1, "failed": 1, "open": 2}
-        (dispute,) = warranties.disputes(prompt=prompts.named(reference="relay/handover@1"))
+        (dispute,) = warranties.list_disputes(prompt=prompts.resolve(reference="relay/handover@1"))
         assert dispute.score is not None
         assert dispute.score < 0.65
         assert Transfer.objects.get(cause="refund").entries.count() == 2
@@ -179,22 +185,32 @@ class TestPlayed(TestCase):
     def test_the_visitor_can_confirm_buy_inject_fork_and_rate_at_once(self) -> None:
         demo = callers.from_user(user=User.objects.get(username="demo"))
         market = SymbolicPromptTokenMarketplace()
-        assert book.balances([demo.principal.pk]) == {demo.principal.pk: 200 * money.MICRO}
-        (waiting,) = requests.visible_to(caller=demo).filter(state=PurchaseRequest.State.WAITING)
-        assert waiting.buyer.name == "scout-7"
-        assert isinstance(market.confirm(caller=demo, request=waiting, now=NOW), Receipt)
-        starter = PromptSet.objects.get(name="on-call-starter")
-        quote = prompt_sets.quote(prompt_set=starter, team_id=demo.principal.team_id)
-        assert [line.is_held for line in quote.lines].count(False) == 3
-        receipt = market.buy(
-            caller=demo, prompt_set=starter, price_micro=quote.total_micro, key="visit", now=NOW
+        assert book.get_balances([demo.principal.pk]) == {
+            demo.principal.pk: 200 * amounts.MICRO_PER_TOKEN
+        }
+        (waiting,) = purchase_requests.visible_to(caller=demo).filter(
+            state=PurchaseRequest.State.WAITING
         )
-        assert isinstance(receipt, Receipt)
-        bought = Prompt.objects.get(pk=receipt.lines[0].prompt)
+        assert waiting.buyer.name == "scout-7"
+        assert isinstance(
+            market.confirm_request(caller=demo, request=waiting, now=NOW), PurchaseResult
+        )
+        starter = PromptSet.objects.get(name="on-call-starter")
+        quote = prompt_sets.build_quote(prompt_set=starter, team_id=demo.principal.team_id)
+        assert [line.is_entitled for line in quote.items].count(False) == 3
+        receipt = market.buy(
+            caller=demo,
+            prompt_set=starter,
+            price_micro=quote.total_micro,
+            idempotency_key="visit",
+            now=NOW,
+        )
+        assert isinstance(receipt, PurchaseResult)
+        bought = Prompt.objects.get(pk=receipt.items[0].prompt)
         market.inject(
             caller=demo,
             prompt=bought,
-            assistant=assistants.named(reference="scout-7"),
+            assistant=assistants.resolve(reference="scout-7"),
             slot="main",
             now=NOW,
         )
@@ -207,10 +223,10 @@ class TestPlayed(TestCase):
         team = Team.objects.get(name="support")
         fork = market.fork(caller=demo, parent=bought, draft=draft, team=team, now=NOW)
         assert RoyaltyTerm.objects.get(prompt=fork).rate_bp == 500
-        used = prompts.named(reference="research/evidence-brief@1")
-        assert ratings.why_not(caller=demo, prompt=used) is None
+        used = prompts.resolve(reference="research/evidence-brief@1")
+        assert ratings.find_rating_obstacle(caller=demo, prompt=used) is None
         # What his team has not bought he sees no text of.
-        unbought = prompts.named(reference="research/claim-check@2")
+        unbought = prompts.resolve(reference="research/claim-check@2")
         assert not prompts.may_read_text(caller=demo, prompt=unbought)
 
 
@@ -220,9 +236,13 @@ def test_the_market_can_be_played_whatever_the_opening_grant_and_the_fee_are(
 ) -> None:
     settings.OPENING_GRANT_MICRO = 0
     settings.MARKET_FEE_BP = 2_000
-    first_day = simulation.simulate(fleet=fleet.read(), days=40)[:1]
-    monkeypatch.setattr(simulation, "simulate", lambda **_: first_day)
-    told = [act for act in acts.read() if not isinstance(act, acts.Injection)]
-    monkeypatch.setattr(acts, "read", lambda: told)
+    first_day = evidence.simulate(fleet=fleet.read_fleet(), days=40)[:1]
+    monkeypatch.setattr(evidence, "simulate", lambda **_: first_day)
+    told = [
+        act
+        for act in market_script.read_actions()
+        if not isinstance(act, market_script.InjectionAction)
+    ]
+    monkeypatch.setattr(market_script, "read_actions", lambda: told)
     assert play(NOW, start=loaded()).purchases == 29
     assert not Transfer.objects.filter(cause="grant").exists()

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from mintmark.cli import exits
+from mintmark.cli import exit_codes
 from mintmark.cli.main import COMMANDS, main
 from tests.cli.conftest import Call
 from tests.importers import corpus
@@ -82,7 +82,7 @@ def test_every_documented_command_is_there() -> None:
 
 def test_every_exit_code_is_documented() -> None:
     documented = (ROOT / "docs/cli.md").read_text()
-    for name, code in vars(exits).items():
+    for name, code in vars(exit_codes).items():
         if name.isupper():
             assert f"| {code} |" in documented, f"docs/cli.md lacks the exit code {code}"
 
@@ -123,7 +123,7 @@ def test_what_needs_no_database_needs_no_django(tmp_path: Path, name: str) -> No
 
 def test_an_unknown_command_is_bad_usage(call: Call) -> None:
     result = call("prophesy")
-    assert result.exit_code == exits.BAD_INPUT
+    assert result.exit_code == exit_codes.BAD_INPUT
     assert "prophesy" in result.stderr
 
 
@@ -131,7 +131,7 @@ def test_an_unknown_command_is_bad_usage(call: Call) -> None:
 def test_a_refusal_is_a_message_and_its_rows_not_a_traceback(call: Call, tmp_path: Path) -> None:
     corpus.write(tmp_path, "broken.json", '{"paraphrases": {"1": {"accs": {"m": 1.7}}}}')
     result = call("import", "multiprompt", str(tmp_path))
-    assert result.exit_code == exits.BAD_INPUT
+    assert result.exit_code == exit_codes.BAD_INPUT
     assert "unreadable_source" in result.stderr
     assert "paraphrases.1.accs.m = 1.7: A share is a number from 0 to 1" in result.stderr
     assert "Traceback" not in result.output
@@ -141,40 +141,40 @@ def test_a_refusal_is_a_message_and_its_rows_not_a_traceback(call: Call, tmp_pat
 @pytest.mark.django_db
 def test_with_json_a_refusal_is_json(call: Call, tmp_path: Path) -> None:
     result = call("import", "multiprompt", str(tmp_path / "nowhere"), "--json")
-    assert result.exit_code == exits.BAD_INPUT
+    assert result.exit_code == exit_codes.BAD_INPUT
     assert json.loads(result.stdout)["error"]["code"] == "unreadable_source"
 
 
 def test_before_migrate_a_command_says_to_run_it(tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path / 'empty.sqlite3'}"
     done = _process("-m", "mintmark.cli", "audit", home=tmp_path, MINTMARK_DATABASE_URL=database)
-    assert done.returncode == exits.NOT_READY
+    assert done.returncode == exit_codes.NOT_READY
     assert "mintmark migrate" in done.stderr
 
 
 def test_a_database_that_does_not_answer_is_named_at_once(tmp_path: Path) -> None:
     nobody = "postgresql://a:b@127.0.0.1:1/x"
     done = _process("-m", "mintmark.cli", "audit", home=tmp_path, MINTMARK_DATABASE_URL=nobody)
-    assert done.returncode == exits.NOT_READY
+    assert done.returncode == exit_codes.NOT_READY
     assert "MINTMARK_DATABASE_URL" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
     done = _process("-m", "mintmark.cli", "audit", home=tmp_path, MINTMARK_FOLD="perhaps")
-    assert done.returncode == exits.NOT_READY
+    assert done.returncode == exit_codes.NOT_READY
     assert "MINTMARK_FOLD" in done.stderr
 
 
 def test_ctrl_c_ends_a_command_in_order(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mintmark.cli import installation
+    from mintmark.cli import bootstrap
 
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(installation, "open_database", interrupted)
+    monkeypatch.setattr(bootstrap, "open_database", interrupted)
     result = call("audit")
-    assert result.exit_code == exits.INTERRUPTED
+    assert result.exit_code == exit_codes.INTERRUPTED
     assert "Interrupted" in result.stderr
 
 
@@ -198,7 +198,7 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
         text=True,
         timeout=60,
     )
-    assert done.stdout.strip() == str(exits.READER_GONE)
+    assert done.stdout.strip() == str(exit_codes.READER_GONE)
     assert done.stderr == ""
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from mintmark.cli import exits
-from tests.cast import Cast
+from mintmark.cli import exit_codes
 from tests.cli.conftest import Call
+from tests.factories.cast import Cast
 from tests.telemetry.exports import MAPPING, Exporter
 
 pytestmark = pytest.mark.django_db
@@ -33,9 +33,9 @@ def test_a_wrong_mapping_names_its_places(call: Call, tmp_path: Path) -> None:
     file = tmp_path / "mapping.yaml"
     file.write_text("evaluations: {A: {ritual: gone}}")
     refused = call("otel", "set", "buyers", str(file))
-    assert refused.exit_code == exits.BAD_INPUT
+    assert refused.exit_code == exit_codes.BAD_INPUT
     assert "evaluations.A.ritual" in refused.stderr
-    assert call("otel", "set", "buyers", str(tmp_path / "none")).exit_code == exits.BAD_INPUT
+    assert call("otel", "set", "buyers", str(tmp_path / "none")).exit_code == exit_codes.BAD_INPUT
 
 
 def test_arrivals_are_counted_and_forgotten(call: Call, answer: Answer) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from mintmark.accounts import callers, recognition
+from mintmark.accounts import authentication, callers
 from mintmark.accounts.models import Role, User
-from mintmark.cli import console, exits
+from mintmark.cli import actor, exit_codes
 from mintmark.registry import assistants
 from tests.cli.conftest import Call
 
@@ -49,20 +49,20 @@ def test_a_password_can_come_from_standard_input_and_is_not_printed(call: Call) 
 def test_what_cannot_be_made_is_refused_and_said(
     call: Call, arguments: tuple[str, ...], said: str
 ) -> None:
-    console.caller()
+    actor.get_caller()
     result = call(*arguments)
-    assert result.exit_code == exits.BAD_INPUT
+    assert result.exit_code == exit_codes.BAD_INPUT
     assert said in result.stderr
 
 
 def test_a_name_is_given_once(call: Call) -> None:
-    assert call("user", "create", "ana").exit_code == exits.DONE
-    assert call("user", "create", "ana").exit_code == exits.BAD_INPUT
+    assert call("user", "create", "ana").exit_code == exit_codes.DONE
+    assert call("user", "create", "ana").exit_code == exit_codes.BAD_INPUT
 
 
 def test_a_guessable_password_is_refused(call: Call) -> None:
     result = call("user", "create", "ana", "--password-stdin", input="12345\n")
-    assert result.exit_code == exits.BAD_INPUT
+    assert result.exit_code == exit_codes.BAD_INPUT
     assert not User.objects.filter(username="ana").exists()
 
 
@@ -76,18 +76,20 @@ def test_a_key_works_until_it_is_revoked_and_its_secret_is_shown_once(answer: An
     answer("user", "create", "ana", "--role", "operator")
     issued = answer("key", "issue", "ana", "--scope", "read", "--scope", "evidence")
     now = datetime.now(UTC)
-    assert recognition.caller(secret=issued["secret"], now=now) is not None
+    assert authentication.authenticate(secret=issued["secret"], now=now) is not None
     (listed,) = answer("key", "list", "ana")
     assert issued["secret"] not in str(listed)
     assert listed["scopes"] == ["evidence", "read"]
     answer("key", "revoke", listed["prefix"])
-    assert recognition.caller(secret=issued["secret"], now=datetime.now(UTC)) is None
+    assert authentication.authenticate(secret=issued["secret"], now=datetime.now(UTC)) is None
 
 
 def test_only_the_key_is_on_standard_output(call: Call) -> None:
-    console.caller()
+    actor.get_caller()
     result = call("key", "issue", "console")
-    assert recognition.caller(secret=result.stdout.strip(), now=datetime.now(UTC)) is not None
+    assert (
+        authentication.authenticate(secret=result.stdout.strip(), now=datetime.now(UTC)) is not None
+    )
 
 
 def test_a_name_of_a_person_and_an_assistant_must_be_told_apart(call: Call, answer: Answer) -> None:
@@ -96,9 +98,9 @@ def test_a_name_of_a_person_and_an_assistant_must_be_told_apart(call: Call, answ
     answer("user", "create", "scout")
     answer("team", "create", "support")
     assistants.register(
-        name="scout", owner=console.caller().principal, team=Team.objects.get(name="support")
+        name="scout", owner=actor.get_caller().principal, team=Team.objects.get(name="support")
     )
-    assert call("key", "issue", "scout").exit_code == exits.BAD_INPUT
+    assert call("key", "issue", "scout").exit_code == exit_codes.BAD_INPUT
     assert answer("key", "issue", "assistant:scout")["kind"] == "assistant"
     assert answer("key", "issue", "person:scout")["kind"] == "person"
 
@@ -111,7 +113,7 @@ def test_lists_name_who_and_say_what_to_do_when_empty(call: Call) -> None:
 
 
 def test_nobody_signs_in_as_the_console() -> None:
-    user = console.caller().principal.user
+    user = actor.get_caller().principal.user
     assert user is not None
     assert not user.has_usable_password()
-    assert console.caller().principal == console.caller().principal
+    assert actor.get_caller().principal == actor.get_caller().principal

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from mintmark.cli import exits
+from mintmark.cli import exit_codes
 from tests.installations import Installation, free_port, installation
 
 PATIENCE_SECONDS = 90
@@ -60,11 +60,11 @@ def test_the_server_says_where_it_is_answers_and_ends_in_order() -> None:
             capture_output=True,
             text=True,
         )
-        assert second.returncode == exits.NOT_READY
+        assert second.returncode == exit_codes.NOT_READY
         assert str(port) in second.stderr
         server.send_signal(signal.SIGTERM)
         assert "Stopped." in _read_until(server, "Stopped.")
-        assert server.wait(PATIENCE_SECONDS) == exits.DONE
+        assert server.wait(PATIENCE_SECONDS) == exit_codes.DONE
         with pytest.raises(OSError, match="refused"):
             socket.create_connection(("127.0.0.1", port), timeout=5)
 
@@ -83,7 +83,7 @@ def test_a_worker_folds_what_others_record_and_ends_on_sigterm(
         while not json.loads(made.run("mintmark.cli", "replay", "--check", "--json"))["events"]:
             assert time.monotonic() < deadline
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(PATIENCE_SECONDS) == exits.DONE
+        assert worker.wait(PATIENCE_SECONDS) == exit_codes.DONE
 
 
 @pytest.mark.both("evidence is folded by a process of its own there")
@@ -116,13 +116,13 @@ _A_WARRANTY_THAT_FAILED = """
 from datetime import UTC, datetime
 from mintmark.market.listings import WarrantyTerms
 from mintmark.trust import intake
-from tests.market.stall import Stall
+from tests.factories.market_fixture import Stall
 
 stall = Stall()
 stall.now = stall.cast.now = datetime.now(UTC)
 terms = WarrantyTerms(ritual=stall.cast.triage, floor=0.6, runs=4, days=14)
 stall.bought(stall.listed(cost="10", warranty=terms))
-claim = intake.Claim(
+claim = intake.EvidenceClaim(
     kind="outcome", prompt=stall.prompt.pk, assistant="scout", ritual="triage-cases", score=0.25, runs=4, key="one"
 )
 intake.record(

@@ -6,15 +6,17 @@ from typing import Any
 
 import pytest
 
-from mintmark.cli import exits, upkeep
+from mintmark.cli import exit_codes
+from mintmark.deployments.models import Injection
 from mintmark.market.listings import WarrantyTerms
-from mintmark.market.models import Injection, PromptTokenListing, Warranty
+from mintmark.market.models import PromptTokenListing, Warranty
 from mintmark.registry.models import Entitlement
-from mintmark.tokens import house
+from mintmark.tokens import system_accounts
 from mintmark.tokens.models import Account, Transfer
 from mintmark.trust import intake
+from mintmark.worker import maintenance
 from tests.cli.conftest import Call
-from tests.market.stall import Stall
+from tests.factories.market_fixture import Stall
 
 pytestmark = pytest.mark.django_db
 
@@ -50,9 +52,9 @@ def test_a_command_run_twice_issues_twice_and_once_with_a_key(stall: Stall, answ
 
 
 def test_a_key_that_stood_for_another_issue_is_refused(stall: Stall, call: Call) -> None:
-    assert call("mint", "buyer", "1", "--reason", "x", "--key", "k").exit_code == exits.DONE
+    assert call("mint", "buyer", "1", "--reason", "x", "--key", "k").exit_code == exit_codes.DONE
     result = call("mint", "buyer", "2", "--reason", "x", "--key", "k")
-    assert result.exit_code == exits.BAD_INPUT
+    assert result.exit_code == exit_codes.BAD_INPUT
     assert "key_reused" in result.stderr
 
 
@@ -61,7 +63,7 @@ def test_what_is_no_amount_is_refused_and_moves_nothing(
     stall: Stall, call: Call, amount: str
 ) -> None:
     result = call("mint", "--reason", "x", "--", "buyer", amount)
-    assert result.exit_code == exits.BAD_INPUT
+    assert result.exit_code == exit_codes.BAD_INPUT
     assert "invalid_amount" in result.stderr
     assert not Transfer.objects.filter(cause="mint").exists()
 
@@ -73,7 +75,7 @@ def test_a_treasurer_issues_in_his_own_name_and_others_may_not(
     made = answer(*issue, "treasurer")
     assert Transfer.objects.get(pk=made["transfer"]).actor.name == "treasurer"
     refused = call(*issue, "seller")
-    assert refused.exit_code == exits.BAD_INPUT
+    assert refused.exit_code == exit_codes.BAD_INPUT
     assert "treasurer" in refused.stderr
     assert "No person" in call(*issue, "nobody").stderr
 
@@ -165,9 +167,9 @@ def test_the_upkeep_settles_and_scores_by_itself(stall: Stall) -> None:
     at_work(stall)
     _measured(stall, score=1.0)
     PromptTokenListing.objects.update(swarm_adoption_score=0.0)
-    assert (upkeep.settle(), upkeep.score()) == (1, 1)
+    assert (maintenance.settle_warranties(), maintenance.refresh_listings()) == (1, 1)
     assert Warranty.objects.get().state == Warranty.State.KEPT
-    assert house.held(Account.Kind.ESCROW) == 0
+    assert system_accounts.get_total_balance(Account.Kind.ESCROW) == 0
     assert PromptTokenListing.objects.get().swarm_adoption_score > 0
 
 
@@ -192,7 +194,7 @@ def test_a_revoked_right_ends_with_what_it_ran(stall: Stall, call: Call, answer:
     )
     assert not Injection.objects.filter(ended_at=None).exists()
     again = call("market", "revoke", "acme/mint@1", "buyers", "--reason", "leaked a secret")
-    assert again.exit_code == exits.BAD_INPUT
+    assert again.exit_code == exit_codes.BAD_INPUT
     assert "no right" in again.stderr
     assert "No team" in call("market", "revoke", "acme/mint@1", "x", "--reason", "y").stderr
 
@@ -203,7 +205,7 @@ def test_entombing_takes_a_yes_and_then_ends_everything(
     stall.bought(listed(stall))
     entomb = ("market", "entomb", "acme/mint@1", "--reason", "it was not ours")
     asked = call(*entomb)
-    assert asked.exit_code == exits.BAD_INPUT
+    assert asked.exit_code == exit_codes.BAD_INPUT
     assert "not_confirmed" in asked.stderr
     assert "its listing, the use of it by teams: 1, injections: 0, refunds: 1" in asked.stderr
     assert Entitlement.objects.get().ended_at is None
@@ -231,7 +233,7 @@ def at_work(stall: Stall) -> None:
 
 def _measured(stall: Stall, *, score: float) -> None:
     at = datetime.now(UTC) + timedelta(milliseconds=1)
-    claim = intake.Claim(
+    claim = intake.EvidenceClaim(
         kind="outcome",
         prompt=stall.prompt.pk,
         assistant="scout",

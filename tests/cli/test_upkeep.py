@@ -5,7 +5,7 @@ import threading
 import pytest
 from django.db import OperationalError
 
-from mintmark.cli import upkeep
+from mintmark.worker import maintenance
 
 pytestmark = pytest.mark.both("evidence is folded by a process of its own there")
 
@@ -31,13 +31,13 @@ def test_a_database_that_restarts_ends_neither_the_upkeep_nor_its_other_steps(
         issued.append("done")
         return 0
 
-    monkeypatch.setattr(upkeep, "settle", settle)
-    monkeypatch.setattr(upkeep, "score", score)
-    monkeypatch.setattr(upkeep, "issue", issue)
+    monkeypatch.setattr(maintenance, "settle_warranties", settle)
+    monkeypatch.setattr(maintenance, "refresh_listings", score)
+    monkeypatch.setattr(maintenance, "issue_receipts", issue)
     for name in ("FIRST_SECONDS", "RETRY_SECONDS", "SECONDS"):
-        monkeypatch.setattr(upkeep, name, 0.01)
+        monkeypatch.setattr(maintenance, name, 0.01)
     stop = threading.Event()
-    thread = upkeep.start(stop=stop)
+    thread = maintenance.start_thread(stop=stop)
     while len(settled) < 3:
         assert thread.is_alive()
         stop.wait(0.01)

@@ -9,16 +9,16 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from mintmark.cli import exits
+from mintmark.cli import exit_codes
 from mintmark.cli.main import main
 from mintmark.cli.vault import COMMANDS, vault
-from mintmark.core import bundles, dsse, folders
 from mintmark.registry.models import Prompt
+from mintmark.signing import bundles, dsse, folder_manifest
 from mintmark.vault import keys
 from mintmark.vault.models import BundleImport, PromptMarketplaceVault
-from tests.bundles import bodies
+from tests.bundles import payloads
 from tests.cli.conftest import Call
-from tests.market.stall import SECRET, Stall
+from tests.factories.market_fixture import SECRET, Stall
 
 pytestmark = pytest.mark.django_db
 
@@ -38,13 +38,14 @@ def stall(built_stall: Stall) -> Stall:
 def file(tmp_path: Path) -> Path:
     """A bundle of another installation, signed by its house key."""
     at = tmp_path / "acme.json"
-    at.write_bytes(bodies.sealed([bodies.prompt(text=TEXT)]))
+    at.write_bytes(payloads.sealed([payloads.prompt(text=TEXT)]))
     return at
 
 
 def trusted(stall: Stall) -> None:
-    keys.trust(
-        caller=stall.as_(stall.admin), key_id=dsse.key_id(bodies.HOUSE), name="Acme", reason="known", now=stall.now
+    keys.trust_key(
+        caller=stall.as_(stall.admin), key_id=dsse.get_key_id(payloads.HOUSE), name="Acme", reason="known",
+        now=stall.now,
     )  # fmt: skip
 
 
@@ -64,7 +65,7 @@ def test_an_export_is_a_file_that_verifies_and_the_same_again_is_the_same_bytes(
     raw = out.read_bytes()
     assert made["prompts"] == ["acme/mint@1"]
     assert (made["purpose"], made["made_by"], made["bytes"]) == ("export", "console", len(raw))
-    opened = bundles.opened(raw)
+    opened = bundles.verify(raw)
     assert opened.bundle.prompt_set.title == "The mint"
     assert {signer["key_id"] for signer in made["signed_by"]} == opened.key_ids
     assert {signer["state"] for signer in made["signed_by"]} == {"trusted"}
@@ -76,7 +77,7 @@ def test_an_export_is_a_file_that_verifies_and_the_same_again_is_the_same_bytes(
 
 def test_a_set_is_exported_by_its_name(stall: Stall, answer: Answer, tmp_path: Path) -> None:
     stall.listed()
-    stall.market.curate(
+    stall.market.create_prompt_set(
         caller=stall.as_(stall.cast.seller), team=stall.cast.sellers, name="coins", title="Coins",
         prompts=[stall.prompt], now=stall.now,
     )  # fmt: skip
@@ -84,16 +85,16 @@ def test_a_set_is_exported_by_its_name(stall: Stall, answer: Answer, tmp_path: P
     assert (made["name"], made["file"]) == ("coins", None)
     out = tmp_path / "later.json"
     assert answer("vault", "show", str(made["id"]), "-o", str(out))["digest"] == made["digest"]
-    assert bundles.opened(out.read_bytes()).bundle.prompt_set.title == "Coins"
+    assert bundles.verify(out.read_bytes()).bundle.prompt_set.title == "Coins"
 
 
 def test_an_export_to_standard_output_is_the_file_and_nothing_else(stall: Stall) -> None:
     export = ["vault", "export", "acme/mint", "--team", "sellers", "-o", "-"]
     result = CliRunner().invoke(main, export)
-    assert result.exit_code == exits.DONE
-    assert bundles.opened(result.stdout_bytes).bundle.prompts[0].text == SECRET
+    assert result.exit_code == exit_codes.DONE
+    assert bundles.verify(result.stdout_bytes).bundle.prompts[0].text == SECRET
     assert "Bundle" in result.stderr
-    assert CliRunner().invoke(main, [*export, "--json"]).exit_code == exits.BAD_INPUT
+    assert CliRunner().invoke(main, [*export, "--json"]).exit_code == exit_codes.BAD_INPUT
 
 
 @pytest.mark.parametrize("kind", ["skill", "dotprompt"])
@@ -109,17 +110,17 @@ def test_a_folder_verifies_as_a_whole(
         for path in out.rglob("*")
         if path.is_file()
     }
-    assert folders.check(files) == {signer["key_id"] for signer in made["signed_by"]}
+    assert folder_manifest.verify(files) == {signer["key_id"] for signer in made["signed_by"]}
     key = made["signed_by"][0]["key_id"]
     assert answer("vault", "verify", str(out), "--key", key)["kind"] == "folder"
     again = call("vault", "show", str(made["id"]), "-o", str(out), "--folder", kind)
-    assert again.exit_code == exits.BAD_INPUT
+    assert again.exit_code == exit_codes.BAD_INPUT
     assert "unwritable" in again.stderr
 
 
 def test_what_can_not_be_told_is_refused_and_named(stall: Stall, call: Call) -> None:
     result = call("vault", "export", "acme/mint", "acme/triage", "--team", "buyers")
-    assert result.exit_code == exits.BAD_INPUT
+    assert result.exit_code == exit_codes.BAD_INPUT
     assert "acme/mint@1" in result.stderr
     assert not PromptMarketplaceVault.objects.exists()
     for wrong in (
@@ -129,7 +130,7 @@ def test_what_can_not_be_told_is_refused_and_named(stall: Stall, call: Call) -> 
         ("acme/mint", "--team", "sellers", "--folder", "skill"),
         ("acme/mint", "--team", "sellers", "-o", "/nowhere/at/all.json"),
     ):
-        assert call("vault", "export", *wrong).exit_code == exits.BAD_INPUT, wrong
+        assert call("vault", "export", *wrong).exit_code == exit_codes.BAD_INPUT, wrong
 
 
 def test_a_buyer_s_receipt_is_a_bundle(stall: Stall, call: Call, answer: Answer) -> None:
@@ -143,7 +144,7 @@ def test_a_buyer_s_receipt_is_a_bundle(stall: Stall, call: Call, answer: Answer)
     assert answer("vault", "list", "--purpose", "receipt")["bundles"][0]["id"] == made["id"]
     assert answer("vault", "list", "--purpose", "export")["bundles"] == []
     assert "acme/mint@1" in call("vault", "show", str(made["id"])).stdout
-    assert call("vault", "receipt", "999999").exit_code == exits.BAD_INPUT
+    assert call("vault", "receipt", "999999").exit_code == exit_codes.BAD_INPUT
 
 
 def test_a_file_of_a_known_issuer_is_taken_in_in_one_step(
@@ -164,7 +165,7 @@ def test_what_somebody_should_look_at_waits_though_it_was_to_be_accepted(
 ) -> None:
     bring = ("vault", "import", str(file), "--team", "buyers", "--accept", "--reason", "quick")
     result = call(*bring)
-    assert result.exit_code == exits.PROBLEM
+    assert result.exit_code == exit_codes.PROBLEM
     assert "unknown_key" in result.stdout
     (waiting,) = answer("vault", "list")["waiting"]
     assert "findings" in call("vault", "list").stdout
@@ -175,7 +176,10 @@ def test_what_somebody_should_look_at_waits_though_it_was_to_be_accepted(
     text = call("vault", "show", "--import", str(waiting["id"]), "--texts").stdout
     assert "| Answer:" in text
     no_reason = call("vault", "accept", str(waiting["id"]))
-    assert (no_reason.exit_code, "invalid_reason" in no_reason.stderr) == (exits.BAD_INPUT, True)
+    assert (no_reason.exit_code, "invalid_reason" in no_reason.stderr) == (
+        exit_codes.BAD_INPUT,
+        True,
+    )
     made = answer(
         "vault", "accept", str(waiting["id"]), "--reason", "telephoned", "--namespace", "abroad"
     )
@@ -188,7 +192,7 @@ def test_what_a_text_hides_is_made_visible_and_no_terminal_obeys_it(
     trusted(stall)
     text = "Sort\u200b {ticket}.\r\x1b[2JAll is well."
     at = tmp_path / "odd.json"
-    at.write_bytes(bodies.sealed([bodies.prompt(text=text)]))
+    at.write_bytes(payloads.sealed([payloads.prompt(text=text)]))
     shown = call("vault", "import", str(at), "--team", "buyers").stdout
     assert "hidden_unicode" in shown
     number = str(BundleImport.objects.get().pk)
@@ -203,7 +207,7 @@ def test_a_changed_file_is_refused_and_leaves_its_refusal(
     trusted(stall)
     file.write_bytes(file.read_bytes().replace(b'"sig":"', b'"sig":"A', 1))
     result = call("vault", "import", str(file), "--team", "buyers", "--json")
-    assert result.exit_code == exits.PROBLEM
+    assert result.exit_code == exit_codes.PROBLEM
     row = BundleImport.objects.get()
     assert (row.state, row.envelope, row.vault) == ("refused", "", None)
     shown = answer("vault", "show", "--import", str(row.pk))
@@ -221,7 +225,7 @@ def test_a_file_comes_from_standard_input_too_and_is_refused_with_a_reason(
         "-",
         "--team",
         "buyers",
-        input=bodies.sealed([bodies.prompt(text=TEXT)]).decode(),
+        input=payloads.sealed([payloads.prompt(text=TEXT)]).decode(),
     )
     assert made["state"] == "waiting"
     refused = answer("vault", "refuse", str(made["id"]), "--reason", "not asked for")
@@ -232,12 +236,15 @@ def test_a_file_that_is_not_there_or_too_large_is_not_read(
     stall: Stall, call: Call, settings: Any, file: Path
 ) -> None:
     nowhere = call("vault", "import", "/nowhere.json", "--team", "buyers")
-    assert (nowhere.exit_code, "unreadable_bundle" in nowhere.stderr) == (exits.BAD_INPUT, True)
+    assert (nowhere.exit_code, "unreadable_bundle" in nowhere.stderr) == (
+        exit_codes.BAD_INPUT,
+        True,
+    )
     settings.VAULT_MAX_BYTES = 100
     large = call("vault", "import", str(file), "--team", "buyers")
-    assert (large.exit_code, "too_large" in large.stderr) == (exits.BAD_INPUT, True)
+    assert (large.exit_code, "too_large" in large.stderr) == (exit_codes.BAD_INPUT, True)
     lone = call("vault", "import", str(file), "--team", "buyers", "--runs", "3")
-    assert lone.exit_code == exits.BAD_INPUT
+    assert lone.exit_code == exit_codes.BAD_INPUT
     assert not BundleImport.objects.exists()
 
 
@@ -247,13 +254,13 @@ def test_a_bundle_is_countersigned_by_whoever_vouches(
     out = tmp_path / "vouched.json"
     vouch = ("vault", "countersign", str(file), "--team", "buyers", "-o", str(out))
     refused = call(*vouch)
-    assert (refused.exit_code, "unknown_signer" in refused.stderr) == (exits.BAD_INPUT, True)
+    assert (refused.exit_code, "unknown_signer" in refused.stderr) == (exit_codes.BAD_INPUT, True)
     assert not out.exists()
     trusted(stall)
     answer("vault", "keys", "generate", "--team", "buyers")
     made = answer(*vouch)
     assert len(made["signed_by"]) == 3
-    assert bundles.opened(out.read_bytes()).bundle == bundles.opened(file.read_bytes()).bundle
+    assert bundles.verify(out.read_bytes()).bundle == bundles.verify(file.read_bytes()).bundle
     export = answer("vault", "export", "acme/mint", "--team", "sellers")
     again = answer("vault", "countersign", str(export["id"]), "--team", "buyers", "-o", str(out))
     assert {signer["name"] for signer in again["signed_by"]} == {

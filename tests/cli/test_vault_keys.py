@@ -9,22 +9,22 @@ import pytest
 from click.testing import CliRunner
 from cryptography.hazmat.primitives import serialization
 
-from mintmark.cli import exits
+from mintmark.cli import exit_codes
 from mintmark.cli.main import main
-from mintmark.core import dsse, revocations
 from mintmark.market import audit
 from mintmark.registry.models import Prompt
+from mintmark.signing import dsse, revocation_list
 from mintmark.tokens.models import Transfer
 from mintmark.vault.models import SigningKey, TrustedKey
-from tests.bundles import bodies
+from tests.bundles import payloads
 from tests.cli.conftest import Call
-from tests.market.stall import Stall
+from tests.factories.market_fixture import Stall
 
 pytestmark = pytest.mark.django_db
 
 Answer = Callable[..., Any]
 TEXT = "Rank {ticket} by urgency.\nAnswer:"
-HOUSE = dsse.key_id(bodies.HOUSE)
+HOUSE = dsse.get_key_id(payloads.HOUSE)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_a_key_is_made_turned_and_revoked(stall: Stall, call: Call, answer: Answ
     )
     assert (made["team"], made["note"], made["state"]) == ("sellers", "exports", "signs")
     assert made["made_by"] == "console"
-    assert dsse.key_id(dsse.read_public_key(made["pem"].encode())) == made["key_id"]
+    assert dsse.get_key_id(dsse.read_public_key(made["pem"].encode())) == made["key_id"]
     turned = answer("vault", "keys", "rotate", made["key_id"][:12])
     assert turned["key_id"] != made["key_id"]
     ended = answer("vault", "keys", "revoke", turned["key_id"], "--reason", "it was in a backup")
@@ -57,7 +57,7 @@ def test_a_key_is_made_turned_and_revoked(stall: Stall, call: Call, answer: Answ
 def test_a_key_in_a_file_signs_by_its_path(
     stall: Stall, call: Call, answer: Answer, tmp_path: Path
 ) -> None:
-    pem = bodies.TEAM.private_bytes(
+    pem = payloads.TEAM.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
@@ -65,12 +65,12 @@ def test_a_key_in_a_file_signs_by_its_path(
     at = tmp_path / "team.pem"
     at.write_bytes(pem)
     made = answer("vault", "keys", "add-file", str(at), "--team", "sellers")
-    assert (made["file"], made["key_id"]) == (str(at), dsse.key_id(bodies.TEAM))
+    assert (made["file"], made["key_id"]) == (str(at), dsse.get_key_id(payloads.TEAM))
     exported = answer("vault", "export", "acme/mint", "--team", "sellers")
     assert made["key_id"] in {signer["key_id"] for signer in exported["signed_by"]}
     at.unlink()
     gone = call("vault", "export", "acme/mint", "--team", "sellers", "--name", "again")
-    assert (gone.exit_code, "unreadable_key" in gone.stderr) == (exits.BAD_INPUT, True)
+    assert (gone.exit_code, "unreadable_key" in gone.stderr) == (exit_codes.BAD_INPUT, True)
 
 
 def test_a_key_of_others_is_trusted_by_its_digits_or_its_file(
@@ -81,10 +81,10 @@ def test_a_key_of_others_is_trusted_by_its_digits_or_its_file(
     made = answer("vault", "keys", "trust", HOUSE.upper(), "--name", "Acme", *reason)
     assert (made["key_id"], made["state"], made["trusted_by"]) == (HOUSE, "trusted", "console")
     at = tmp_path / "team.pub"
-    at.write_text(dsse.public_pem(dsse.key_id(bodies.TEAM)))
+    at.write_text(dsse.export_pem(dsse.get_key_id(payloads.TEAM)))
     assert answer("vault", "keys", "trust", str(at), "--name", "Acme, team", *reason)
     again = call("vault", "keys", "trust", HOUSE, "--name", "Acme", *reason)
-    assert (again.exit_code, "key_known" in again.stderr) == (exits.BAD_INPUT, True)
+    assert (again.exit_code, "key_known" in again.stderr) == (exit_codes.BAD_INPUT, True)
     ended = answer("vault", "keys", "distrust", HOUSE[:10], "--reason", "they lost it")
     assert (ended["state"], ended["revocation_reason"]) == ("revoked", "they lost it")
     assert [row["state"] for row in answer("vault", "keys", "trusted")] == ["trusted", "revoked"]
@@ -100,7 +100,7 @@ def test_no_key_begins_so(stall: Stall, call: Call, key: str) -> None:
         ("distrust", key, "--reason", "x"),
     ):
         result = call("vault", "keys", *command)
-        assert (result.exit_code, "not_found" in result.stderr) == (exits.BAD_INPUT, True)
+        assert (result.exit_code, "not_found" in result.stderr) == (exit_codes.BAD_INPUT, True)
 
 
 def test_what_was_told_and_withdrawn_is_on_the_list_and_the_same_list_is_the_same_bytes(
@@ -113,7 +113,7 @@ def test_what_was_told_and_withdrawn_is_on_the_list_and_the_same_list_is_the_sam
     assert (made["sequence"], made["revoked"][0]["reason"]) == (1, "it leaks")
     printed = CliRunner().invoke(main, ["vault", "revoke", "issue"])
     assert printed.stdout_bytes == at.read_bytes()
-    assert revocations.opened(at.read_bytes()).revocations.revoked[0].name == "acme/mint@1"
+    assert revocation_list.verify(at.read_bytes()).revocations.revoked[0].name == "acme/mint@1"
 
 
 def test_what_others_withdrew_acts_at_once(
@@ -121,23 +121,23 @@ def test_what_others_withdrew_acts_at_once(
 ) -> None:
     taken_in(answer, tmp_path)
     at = tmp_path / "withdrawn.json"
-    told = bodies.prompt(text=TEXT)
-    listed = revocations.listed(
-        issuer=revocations.Issuer(installation=bodies.INSTALLATION, name="Acme"),
+    told = payloads.prompt(text=TEXT)
+    listed = revocation_list.build_list(
+        issuer=revocation_list.RevocationIssuer(installation=payloads.INSTALLATION, name="Acme"),
         revoked=[
-            revocations.Revoked(
-                digest=told["digest"], name=told["name"], reason="it leaks", at=bodies.MOMENT
+            revocation_list.RevokedPrompt(
+                digest=told["digest"], name=told["name"], reason="it leaks", at=payloads.MOMENT
             )
         ],
-        revoked_keys=[revocations.RevokedKey(key_id=HOUSE, reason="lost", at=bodies.MOMENT)],
+        revoked_keys=[revocation_list.RevokedKey(key_id=HOUSE, reason="lost", at=payloads.MOMENT)],
     )
-    at.write_bytes(revocations.sealed(listed, keys=[bodies.HOUSE]).to_bytes())
+    at.write_bytes(revocation_list.sign(listed, keys=[payloads.HOUSE]).to_bytes())
     made = answer("vault", "revoke", "take", str(at))
     assert (made["sequence"], made["applied"], made["withdrawn"]) == (2, 1, ["abroad/triage@1"])
     assert "it leaks" in Prompt.objects.get(namespace="abroad").tombstone.reason
     assert TrustedKey.objects.get().revoked_at is not None
     at.write_bytes(at.read_bytes()[:-1])
-    assert call("vault", "revoke", "take", str(at)).exit_code == exits.BAD_INPUT
+    assert call("vault", "revoke", "take", str(at)).exit_code == exit_codes.BAD_INPUT
 
 
 def test_what_is_owed_abroad_is_listed_and_paid_once(
@@ -161,9 +161,9 @@ def test_what_is_owed_abroad_is_listed_and_paid_once(
     assert (again["paid"], again["transfer"]) == (False, paid["transfer"])
     assert Transfer.objects.get(pk=paid["transfer"]).memo == "bank transfer 7"
     much = call("vault", "pay", paid["holder"], "5", "--reason", "too much")
-    assert (much.exit_code, "insufficient_funds" in much.stderr) == (exits.BAD_INPUT, True)
+    assert (much.exit_code, "insufficient_funds" in much.stderr) == (exit_codes.BAD_INPUT, True)
     by = call("vault", "pay", str(debt["id"]), "0.1", "--reason", "mine", "--by", "seller")
-    assert (by.exit_code, "treasurer" in by.stderr) == (exits.BAD_INPUT, True)
+    assert (by.exit_code, "treasurer" in by.stderr) == (exit_codes.BAD_INPUT, True)
     assert "nobody of another" in call("vault", "pay", "seller", "1", "--reason", "x").stderr
     assert all(finding.holds for finding in audit.audit())
 
@@ -172,6 +172,6 @@ def taken_in(answer: Answer, folder: Path, **changes: Any) -> None:
     """A bundle of Acme, which is trusted, for the team buyers, under the namespace abroad."""
     answer("vault", "keys", "trust", HOUSE, "--name", "Acme", "--reason", "known")
     at = folder / "acme.json"
-    at.write_bytes(bodies.sealed([bodies.prompt(text=TEXT, **changes)]))
+    at.write_bytes(payloads.sealed([payloads.prompt(text=TEXT, **changes)]))
     bring = ("vault", "import", str(at), "--team", "buyers", "--namespace", "abroad", "--accept")
     assert answer(*bring)["state"] == "accepted"

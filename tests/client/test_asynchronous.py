@@ -7,13 +7,18 @@ import pytest
 
 from mintmark import client
 
-from . import faulty
-from .faulty import PROMPT, Server
+from . import faulty_server
+from .faulty_server import PROMPT, Server
 
 
 def _opened(server: Server, folder: Path, **changes: float) -> client.AsyncClient:
     return client.AsyncClient(
-        server.url, key=faulty.KEY, assistant="scout", state=folder, exit_seconds=1.0, **changes
+        server.url,
+        key=faulty_server.KEY,
+        assistant="scout",
+        state=folder,
+        exit_seconds=1.0,
+        **changes,
     )
 
 

@@ -5,15 +5,15 @@ import random
 import pytest
 
 from mintmark import client
-from mintmark.client import choices
-from mintmark.client.choices import Candidate
+from mintmark.client import selection
+from mintmark.client.selection import PromptCandidate
 
 from .conftest import Made
-from .faulty import Server
+from .faulty_server import Server
 
 
-def _candidate(name: str, value: float, half: float) -> Candidate:
-    return Candidate(
+def _candidate(name: str, value: float, half: float) -> PromptCandidate:
+    return PromptCandidate(
         reference=name, ritual="summaries", value=value, low=value - half, high=value + half, runs=9.0
     )  # fmt: skip
 
@@ -23,8 +23,8 @@ SURE, OPEN, POOR = (
 )  # fmt: skip
 
 
-def _chosen(rng: random.Random | None, *of: Candidate) -> client.Choice:
-    return choices.chosen(of, task="task:summarise", as_of=12, policy=3, rng=rng)
+def _chosen(rng: random.Random | None, *of: PromptCandidate) -> client.Selection:
+    return selection.select(of, task="task:summarise", as_of=12, policy=3, rng=rng)
 
 
 def test_without_exploring_the_surest_is_chosen() -> None:
@@ -67,7 +67,7 @@ def test_thompson_comes_to_use_the_best() -> None:
     assert used[2] > 250
 
 
-def _rank(server: Server, *of: Candidate) -> None:
+def _rank(server: Server, *of: PromptCandidate) -> None:
     items = [
         {
             "prompt": {"reference": one.reference},
@@ -126,7 +126,7 @@ def test_what_the_gates_keep_out_is_counted_and_said_where_nothing_is_left(
     _rank(server, SURE)
     server.ranking["left_out"] = {"trust": 2, "contract": 0}
     mint = made()
-    choice = mint.best("scout", "task:summarise").choice
+    choice = mint.best("scout", "task:summarise").selection
     assert choice is not None
     assert choice.left_out == {"trust": 2, "contract": 0}
     server.ranking |= {"items": [], "total": 0}

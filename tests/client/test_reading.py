@@ -5,11 +5,11 @@ import threading
 import pytest
 
 from mintmark import client
-from mintmark.client import cache, wire
+from mintmark.client import cache, transport
 
-from . import faulty
+from . import faulty_server
 from .conftest import Made
-from .faulty import PROMPT, Server
+from .faulty_server import PROMPT, Server
 
 
 def test_a_prompt_is_read_and_rendered(made: Made) -> None:
@@ -86,7 +86,7 @@ def test_without_a_server_there_is_no_prompt_unless_a_stale_one_is_wanted(
     prompt = bold.get("mint/summary")
     assert (prompt.source, prompt.text) == ("stale", "Sum up {text}.")
     assert prompt.age_seconds > 0
-    assert prompt.why
+    assert prompt.reason
     fallback = careful.get("mint/summary", fallback="Shorten {text}.")
     assert (fallback.source, fallback.render(text="it")) == ("fallback", "Shorten it.")
 
@@ -95,7 +95,7 @@ def test_a_stale_answer_has_an_age_beyond_which_it_is_none(
     made: Made, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr(cache, "clock", lambda: now)
+    monkeypatch.setattr(cache, "get_time", lambda: now)
     mint = made(stale_seconds=60)
     mint.get("mint/summary")
     server.spoils_reads = True
@@ -111,7 +111,7 @@ def test_a_fresh_answer_stands_for_as_long_as_was_chosen(
     made: Made, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr(cache, "clock", lambda: now)
+    monkeypatch.setattr(cache, "get_time", lambda: now)
     mint = made(fresh_seconds=10)
     sources = []
     for step in (0, 9, 1, 9):
@@ -131,22 +131,22 @@ def test_a_connection_that_died_meanwhile_is_no_failure(made: Made, server: Serv
 
 
 def test_an_answer_asked_before_a_revocation_does_not_come_back_after_it() -> None:
-    kept = cache.Cache()
-    kept.drop("a", asked=2.0)
-    kept.keep("a", wire.Answer(body={"digest": "1"}, size=10), asked=1.0)
-    assert kept.held("a") is None
-    kept.keep("a", wire.Answer(body={"digest": "1"}, size=10), asked=3.0)
-    assert kept.held("a") is not None
+    kept = cache.ResponseCache()
+    kept.drop("a", requested_at=2.0)
+    kept.store("a", transport.ApiResponse(body={"digest": "1"}, size=10), requested_at=1.0)
+    assert kept.find("a") is None
+    kept.store("a", transport.ApiResponse(body={"digest": "1"}, size=10), requested_at=3.0)
+    assert kept.find("a") is not None
 
 
 def test_the_cache_is_bounded() -> None:
-    kept = cache.Cache()
-    for n in range(cache.MOST_ENTRIES * 2):
-        kept.keep(f"{n}", wire.Answer(body={"n": n}, size=10), asked=1.0)
-    assert kept.held("0") is None
-    assert kept.held(f"{cache.MOST_ENTRIES * 2 - 1}") is not None
-    assert len(kept._entries) == cache.MOST_ENTRIES
-    kept.keep("large", wire.Answer(body={}, size=cache.MOST_BYTES + 1), asked=1.0)
+    kept = cache.ResponseCache()
+    for n in range(cache.MAX_ENTRIES * 2):
+        kept.store(f"{n}", transport.ApiResponse(body={"n": n}, size=10), requested_at=1.0)
+    assert kept.find("0") is None
+    assert kept.find(f"{cache.MAX_ENTRIES * 2 - 1}") is not None
+    assert len(kept._entries) == cache.MAX_ENTRIES
+    kept.store("large", transport.ApiResponse(body={}, size=cache.MAX_BYTES + 1), requested_at=1.0)
     assert (len(kept._entries), kept._size) == (0, 0)
 
 
@@ -167,10 +167,10 @@ def test_many_threads_read_at_once(made: Made) -> None:
 @pytest.mark.parametrize(
     ("url", "key", "says"),
     [
-        ("mintmark.example", faulty.KEY, "give that of the server"),
-        ("ftp://mintmark.example", faulty.KEY, "give that of the server"),
-        ("http://a:b@mintmark.example", faulty.KEY, "no user, query or fragment"),
-        ("", faulty.KEY, "give that of the server"),
+        ("mintmark.example", faulty_server.KEY, "give that of the server"),
+        ("ftp://mintmark.example", faulty_server.KEY, "give that of the server"),
+        ("http://a:b@mintmark.example", faulty_server.KEY, "no user, query or fragment"),
+        ("", faulty_server.KEY, "give that of the server"),
         ("http://mintmark.example", "", "The key is missing"),
         ("http://mintmark.example", "mm_1\nX: y", "The key is missing or is no key"),
     ],
@@ -187,7 +187,7 @@ def test_address_and_key_may_stand_in_the_environment(
     from pathlib import Path
 
     file = Path(str(tmp_path)) / "key"
-    file.write_text(faulty.KEY + "\n")
+    file.write_text(faulty_server.KEY + "\n")
     monkeypatch.setenv("MINTMARK_URL", server.url)
     monkeypatch.setenv("MINTMARK_KEY_FILE", str(file))
     with client.Client(state=str(tmp_path)) as mint:

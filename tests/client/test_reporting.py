@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from mintmark import client
-from mintmark.client import segments, spool
+from mintmark.client import spool, spool_file
 
-from . import faulty
+from . import faulty_server
 from .conftest import Made
-from .faulty import Answer, Server
+from .faulty_server import Answer, Server
 
 
 def _report(mint: client.Client, count: int) -> None:
@@ -30,7 +30,7 @@ def _notes(server: Server) -> list[str]:
 
 
 def _losses(mint: client.Client) -> list[dict[str, Any]]:
-    file = mint._outbox._spool.folder / spool.LOSSES
+    file = mint._event_queue._spool.folder / spool.LOSSES_FILE
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
@@ -69,10 +69,10 @@ FAULTS = ["500", "429", "html", "cut", "lost", "strange", "slow"]
 @pytest.mark.parametrize("fault", FAULTS)
 def test_no_event_is_lost_or_doubled_on_a_bad_day(fault: str, made: Made, server: Server) -> None:
     mint = made()
-    mint._outbox._timeout_seconds = 0.3
+    mint._event_queue._timeout_seconds = 0.3
     server.faults.extend([fault] * 4)
     _report(mint, 500)
-    faulty.until(lambda: len(server.events) == 500, what="all events arrive")
+    faulty_server.until(lambda: len(server.events) == 500, what="all events arrive")
     server.released.set()
     assert mint.flush(60)
     assert _notes(server) == sorted(f"{n}" for n in range(500))
@@ -86,7 +86,7 @@ def test_a_server_that_asks_for_patience_gets_it(made: Made, server: Server) -> 
     server.retry_after = "3600"
     server.faults.extend(["429"] * 100)
     _report(mint, 3)
-    faulty.until(lambda: "429" in mint.counts().problem, what="the first attempt")
+    faulty_server.until(lambda: "429" in mint.counts().problem, what="the first attempt")
     assert not mint.flush(0.1)
     assert server.writes == 1
     assert mint.counts().waiting == 3
@@ -100,7 +100,7 @@ def test_a_program_starts_and_reports_where_no_server_is(made: Made, tmp_path: P
     prompt = client.Prompt(reference="mint/summary@1", digest="", text="", variables=())
     with mint.use(prompt, ritual="summaries") as use:
         assert use.report(1.0)
-    faulty.until(lambda: "not reached" in mint.counts().problem, what="an attempt")
+    faulty_server.until(lambda: "not reached" in mint.counts().problem, what="an attempt")
     assert not mint.flush(0.0)
     assert (mint.counts().unfit, mint.counts().waiting) == (1, 1)
 
@@ -118,7 +118,9 @@ def test_what_one_program_leaves_the_next_one_delivers(made: Made, server: Serve
     second = made()
     assert second.flush(60)
     assert len(server.events) == 20
-    assert not list(second._outbox._spool.folder.glob("*.events")) or second.counts().waiting == 0
+    assert (
+        not list(second._event_queue._spool.folder.glob("*.events")) or second.counts().waiting == 0
+    )
 
 
 def test_a_new_key_of_the_same_holder_delivers_what_the_old_one_left(
@@ -136,14 +138,14 @@ def test_a_new_key_of_the_same_holder_delivers_what_the_old_one_left(
     first.close()
     server.is_known = True
     stranger = made(key="mm_99999999_of-somebody-else")
-    server.me = faulty.ME | {"id": 8, "name": "other"}
+    server.me = faulty_server.ME | {"id": 8, "name": "other"}
     _report(stranger, 1)
     assert stranger.flush(60)
     assert len(server.events) == 2
-    server.me = dict(faulty.ME)
+    server.me = dict(faulty_server.ME)
     rotated = made(key="mm_11111111_the-next-key")
     _report(rotated, 1)
-    faulty.until(lambda: len(server.events) == 4, what="what was left is delivered")
+    faulty_server.until(lambda: len(server.events) == 4, what="what was left is delivered")
 
 
 def test_a_revoked_key_loses_nothing(made: Made, server: Server) -> None:
@@ -154,7 +156,7 @@ def test_a_revoked_key_loses_nothing(made: Made, server: Server) -> None:
     server.is_known = False
     with mint.use(prompt, ritual="summaries") as use:
         use.report(0.5)
-    faulty.until(lambda: "unknown" in mint.counts().problem, what="an attempt")
+    faulty_server.until(lambda: "unknown" in mint.counts().problem, what="an attempt")
     assert not mint.flush(0.0)
     server.is_known = True
     assert mint.flush(60)
@@ -162,12 +164,12 @@ def test_a_revoked_key_loses_nothing(made: Made, server: Server) -> None:
 
 
 def test_a_key_that_may_not_record_keeps_everything(made: Made, server: Server) -> None:
-    server.me = faulty.ME | {"scopes": ["read"]}
+    server.me = faulty_server.ME | {"scopes": ["read"]}
     mint = made()
     _report(mint, 3)
-    faulty.until(lambda: "the scope 'evidence'" in mint.counts().problem, what="an attempt")
+    faulty_server.until(lambda: "the scope 'evidence'" in mint.counts().problem, what="an attempt")
     assert not mint.flush(0.0)
-    server.me = dict(faulty.ME)
+    server.me = dict(faulty_server.ME)
     assert mint.flush(60)
     assert len(server.events) == 3
 
@@ -180,7 +182,7 @@ def _refusing(bad: str, status: int, code: str, field: str = "prompt") -> Any:
             if event.get("note") == bad and (field != "occurred_at" or field in event)
         ]
         named = {"rows": rows} if status in (409, 422) else {}
-        return faulty.problem(status, code, "Row 0: it is bad.", **named) if rows else None
+        return faulty_server.problem(status, code, "Row 0: it is bad.", **named) if rows else None
 
     return refuses
 
@@ -262,14 +264,14 @@ def test_an_outcome_needs_a_ritual_and_an_assistant(
 def test_the_spool_is_bounded_and_says_what_it_dropped(
     made: Made, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(segments, "MOST_BYTES", 4096)
-    monkeypatch.setattr(spool, "_LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(spool_file, "MAX_BYTES", 4096)
+    monkeypatch.setattr(spool, "_FULL_CHECK_SECONDS", 0.0)
     mint = made(spool_bytes=5 * 4096)
     prompt = mint.get("mint/summary")
     server.faults.extend(["500"] * 10_000)
     with mint.use(prompt, ritual="summaries") as use:
         taken = sum(use.report(0.5, note="x" * 100) for _ in range(500))
-    folder = mint._outbox._spool.folder
+    folder = mint._event_queue._spool.folder
     assert 0 < taken < 500
     assert sum(path.stat().st_size for path in folder.glob("*.events")) < 6 * 4096
     counts = mint.counts()
@@ -288,7 +290,7 @@ def test_where_no_file_can_be_written_a_bounded_number_is_held_in_memory(
     made: Made, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("in the way")
-    monkeypatch.setattr(spool, "MOST_IN_MEMORY", 10)
+    monkeypatch.setattr(spool, "MAX_IN_MEMORY", 10)
     mint = made(state=tmp_path / "file")
     prompt = mint.get("mint/summary")
     server.faults.extend(["500"] * 10_000)
@@ -304,7 +306,7 @@ def test_a_full_disk_leaves_no_half_of_an_event(made: Made, server: Server) -> N
     mint = made()
     server.faults.extend(["500"] * 10_000)
     _report(mint, 1)
-    (path,) = mint._outbox._spool.folder.glob("*.events")
+    (path,) = mint._event_queue._spool.folder.glob("*.events")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 50, before[1]))
@@ -325,7 +327,7 @@ def test_a_line_that_was_cut_short_is_no_event(made: Made, server: Server) -> No
     server.faults.extend(["500"] * 10_000)
     _report(first, 5)
     first.close()
-    (path,) = first._outbox._spool.folder.glob("*.events")
+    (path,) = first._event_queue._spool.folder.glob("*.events")
     path.write_bytes(path.read_bytes() + b'{"kind": "outco')
     server.faults.clear()
     assert made().flush(60)
@@ -337,7 +339,7 @@ def test_a_spoiled_line_is_set_aside(made: Made, server: Server) -> None:
     server.faults.extend(["500"] * 10_000)
     _report(first, 5)
     first.close()
-    (path,) = first._outbox._spool.folder.glob("*.events")
+    (path,) = first._event_queue._spool.folder.glob("*.events")
     path.write_bytes(path.read_bytes() + b"\xff\xfe{]\n")
     server.faults.clear()
     second = made()
@@ -378,7 +380,7 @@ def test_the_spool_is_for_its_owner_alone(made: Made, server: Server) -> None:
     mint = made()
     server.faults.extend(["500"] * 10_000)
     _report(mint, 1)
-    folder = mint._outbox._spool.folder
+    folder = mint._event_queue._spool.folder
     assert folder.stat().st_mode & 0o777 == 0o700
     for path in folder.iterdir():
         assert path.stat().st_mode & 0o077 == 0, path

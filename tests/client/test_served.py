@@ -15,13 +15,14 @@ from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
 
 from mintmark import client
-from mintmark.accounts import keys, quotas
+from mintmark.accounts import keys
+from mintmark.deployments import mandates
 from mintmark.evidence.models import Event
-from mintmark.market import mandates
+from mintmark.projection import projector
+from mintmark.ratelimit import counters
 from mintmark.registry import codices, entitlements
-from mintmark.trust import projector
 
-from .mint import Mint
+from .served_installation import Mint
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs/guides/python.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), flags=re.DOTALL)
@@ -67,7 +68,7 @@ def test_a_withdrawn_prompt_is_handed_out_no_more_not_even_to_its_own_team(
 ) -> None:
     reader = opened(stale_seconds=3600)
     reader.get("mint/summary")
-    entitlements.entomb(
+    entitlements.withdraw_permanently(
         caller=mint.author, prompt=mint.prompt, reason="it leaks", now=timezone.now()
     )
     with pytest.raises(client.Refused, match="mint/summary@1 was withdrawn") as refused:
@@ -78,7 +79,7 @@ def test_a_withdrawn_prompt_is_handed_out_no_more_not_even_to_its_own_team(
 def test_a_revoked_key_reads_nothing(mint: Mint, opened: Opened) -> None:
     reader = opened(stale_seconds=3600)
     reader.get("mint/summary")
-    keys.revoke(key=keys.of(principal=mint.scout.principal).get(), now=timezone.now())
+    keys.revoke(key=keys.list_keys(principal=mint.scout.principal).get(), now=timezone.now())
     with pytest.raises(client.Refused) as refused:
         reader.get("mint/summary")
     assert (refused.value.code, refused.value.status) == ("not_authenticated", 401)
@@ -121,7 +122,9 @@ def test_the_best_of_what_both_may_use_is_chosen_and_reports_say_so(
     assert event.ritual is not None
     assert (event.ritual.name, event.tags) == ("summaries", ["chosen:thompson"])
     assert event.note.startswith("thompson for summaries: trust 0.")
-    entitlements.entomb(caller=mint.author, prompt=better, reason="it leaks", now=timezone.now())
+    entitlements.withdraw_permanently(
+        caller=mint.author, prompt=better, reason="it leaks", now=timezone.now()
+    )
     assert chooser.best("scout", "summaries").reference == "mint/summary@1"
     with pytest.raises(client.Refused, match="no such task"):
         chooser.best("scout", "no such task")
@@ -150,13 +153,13 @@ def test_a_prompt_behind_one_of_the_assistants_gates_is_not_the_best(
         assistant=mint.scout, codex=codices.register(name="manners", clauses=[rule])
     )
     caller = replace(mint.author, scopes=frozenset({"market"}))
-    mandates.give(
+    mandates.set_mandate(
         caller=caller, assistant=mint.scout, per_purchase_micro=0, per_day_micro=0,
         trust_floor=0.3,
         now=timezone.now(),
     )  # fmt: skip
     best = chooser.best("scout", "summaries")
-    assert (best.reference, best.choice and best.choice.left_out) == (
+    assert (best.reference, best.selection and best.selection.left_out) == (
         "mint/better@1",
         {"trust": 1, "contract": 1},
     )
@@ -166,7 +169,7 @@ def test_a_prompt_behind_one_of_the_assistants_gates_is_not_the_best(
             return await one.best("scout", "summaries")
 
     told = asyncio.run(asked())
-    assert (told.reference, told.choice and told.choice.left_out) == (
+    assert (told.reference, told.selection and told.selection.left_out) == (
         "mint/better@1",
         {"trust": 1, "contract": 1},
     )
@@ -189,8 +192,8 @@ def test_the_guide_runs_as_it_stands(
 def test_a_client_that_reports_more_than_it_may_waits_as_it_is_told_and_loses_nothing(
     mint: Mint, opened: Opened, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mine = quotas.Quotas(tmp_path / "quotas")
-    monkeypatch.setattr(quotas, "shared", lambda: mine)
+    mine = counters.Quotas(tmp_path / "quotas")
+    monkeypatch.setattr(counters, "get_shared_quotas", lambda: mine)
     settings.API_PER_MINUTE = 60
     told = opened()
     with told.use("mint/summary@production", ritual="summaries") as use:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mintmark.core import allocation, sequential, verdicts
-from mintmark.core.paired_cases import Sums
-from mintmark.core.pairs import Floats, Ints
+from mintmark.experiments import allocation, decision, sequential_test
+from mintmark.experiments.case_statistics import CaseSums
+from mintmark.scoring.pair_model import Floats, Ints
 
 FEW_POINTS: Floats = np.array([-0.03, 0.0, 0.03])
 """Enough of the grid to decide; what is bet against one m does not depend on the others."""
@@ -59,9 +59,9 @@ class Watched:
     pairs: Floats
     decision: Ints
 
-    def said(self, decision: verdicts.Decision) -> float:
+    def share(self, wanted: decision.Decision) -> float:
         """The share of comparisons that ended so."""
-        return float((self.decision == verdicts.DECISIONS.index(decision)).mean())
+        return float((self.decision == decision.DECISIONS.index(wanted)).mean())
 
 
 def watch(
@@ -80,22 +80,24 @@ def watch(
     equal counts as decided only where a `margin` is given (0.03).
     """
     cases = prompts.first.size
-    state = sequential.begin(weights=np.ones(cases), points=FEW_POINTS, comparisons=comparisons)
+    state = sequential_test.start(
+        weights=np.ones(cases), points=FEW_POINTS, comparisons=comparisons
+    )
     pairs, decision = np.full(comparisons, np.inf), np.full(comparisons, 3)
     going = np.arange(comparisons)
     used = 0
     while used < most and going.size:
         if used < passes * cases:
             every = np.broadcast_to(np.arange(cases), (going.size, cases))
-            state = sequential.counted_pass(state, differences=prompts.run(every, rng))
+            state = sequential_test.update_pass(state, differences=prompts.run(every, rng))
             used += cases
         else:
-            draws = sequential.draw(state, pairs=at_once, rng=rng)
+            draws = sequential_test.draw(state, pairs=at_once, rng=rng)
             differences = prompts.run(draws.case, rng)
             for i in range(at_once):
                 here = slice(i, i + 1)
-                state = sequential.counted(
-                    state, draws=draws.part(here), differences=differences[:, here]
+                state = sequential_test.update(
+                    state, draws=draws.select(here), differences=differences[:, here]
                 )
                 # The most that wealth was is kept, so a look at the end of these pairs sees them all.
             used += at_once
@@ -109,18 +111,20 @@ def watch(
 @contextmanager
 def drawn_by_weight() -> Iterator[None]:
     """While it lasts, what was seen steers no draw: every case is drawn by its weight in the ritual alone."""
-    share, allocation.WATCHED = allocation.WATCHED, 1.0
+    share, allocation.WEIGHTED_SHARE = allocation.WEIGHTED_SHARE, 1.0
     try:
         yield
     finally:
-        allocation.WATCHED = share
+        allocation.WEIGHTED_SHARE = share
 
 
-def _rows(state: sequential.State, kept: NDArray[np.bool_]) -> sequential.State:
+def _rows(
+    state: sequential_test.ComparisonState, kept: NDArray[np.bool_]
+) -> sequential_test.ComparisonState:
     cases = state.cases
     return replace(
         state,
-        cases=Sums(pairs=cases.pairs[kept], sums=cases.sums[kept], squares=cases.squares[kept]),
+        cases=CaseSums(pairs=cases.pairs[kept], sums=cases.sums[kept], squares=cases.squares[kept]),
         total=state.total[kept],
         squares=state.squares[kept],
         wealth=state.wealth[kept],
@@ -128,7 +132,7 @@ def _rows(state: sequential.State, kept: NDArray[np.bool_]) -> sequential.State:
     )
 
 
-def _decided(state: sequential.State, equal_too: bool) -> Ints:
-    refuted = state.best >= 2.0 / sequential.ALPHA
+def _decided(state: sequential_test.ComparisonState, equal_too: bool) -> Ints:
+    refuted = state.best >= 2.0 / sequential_test.ALPHA
     equal = refuted[:, 0, 0] & refuted[:, 1, 2] & equal_too
     return np.select([refuted[:, 0, 1], refuted[:, 1, 1], equal], [0, 1, 2], default=3)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from mintmark.core import pairs, wording
-from mintmark.core.pairs import PairEvents
+from mintmark.scoring import pair_model, text_features
+from mintmark.scoring.pair_model import PairEvents
 
 OPENINGS = ("Please ", "Q: ", "Determine whether ", "")
 MIDDLES = (
@@ -14,7 +14,7 @@ MIDDLES = (
 )
 CLOSINGS = ("", ".", "?", "\nA:", "\nOutput:")
 TEXTS = [o + m + c for o in OPENINGS for m in MIDDLES for c in CLOSINGS]
-FEATURES = np.array([wording.features(text) for text in TEXTS])
+FEATURES = np.array([text_features.extract_features(text) for text in TEXTS])
 
 
 def fleet(
@@ -51,7 +51,7 @@ def fleet(
     )
 
 
-def arrays(state: pairs.PairState) -> list[pairs.Floats]:
+def arrays(state: pair_model.PairState) -> list[pair_model.Floats]:
     """Return every array of a state, to compare bits."""
     blocks = (
         state.fleet,

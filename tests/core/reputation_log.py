@@ -10,21 +10,21 @@ import dataclasses
 
 import numpy as np
 
-from mintmark.core import reputation, scores
-from mintmark.core.kinds import Kind
-from mintmark.core.reputation import Effects, Events, State
-from mintmark.core.reputation_policy import ReputationPolicy
-from mintmark.core.scores import Score
+from mintmark.common.evidence_kinds import EvidenceKind
+from mintmark.scoring import prompt_model, prompt_readout
+from mintmark.scoring.prompt_model import ReputationEffects, ReputationEvents, ReputationState
+from mintmark.scoring.prompt_readout import PromptScore
+from mintmark.scoring.reputation_constants import ReputationPolicy
 
 PROMPTS, ASSISTANTS, RITUALS, RATERS, COHORTS = 6, 4, 3, 400, 5
 TODAY = 20_000.0
-COLUMNS = [field.name for field in dataclasses.fields(Events)]
+COLUMNS = [field.name for field in dataclasses.fields(ReputationEvents)]
 
 
 class Log:
     def __init__(self, **policy: float) -> None:
         self.policy = ReputationPolicy(**policy)  # type: ignore[arg-type]
-        self.state = State.untouched(
+        self.state = ReputationState.create_initial(
             policy=self.policy,
             prompts=PROMPTS,
             rituals=RITUALS,
@@ -49,7 +49,7 @@ class Log:
         ritual: int = 0,
         baseline: float = 0.5,
         at: float = TODAY,
-        kind: Kind = Kind.OUTCOME,
+        kind: EvidenceKind = EvidenceKind.OUTCOME,
         admissible: bool = True,
     ) -> None:
         self._add(
@@ -73,7 +73,7 @@ class Log:
         rater: int = 0,
         cohort: int | None = 0,
         at: float = TODAY,
-        kind: Kind = Kind.RATING,
+        kind: EvidenceKind = EvidenceKind.RATING,
         admissible: bool = True,
     ) -> None:
         self._add(
@@ -87,7 +87,7 @@ class Log:
             admissible=admissible,
         )
 
-    def other(self, kind: Kind, prompt: int = 0) -> None:
+    def other(self, kind: EvidenceKind, prompt: int = 0) -> None:
         self._add(kind=kind, prompt=prompt, score=0.0)
 
     def trusted(self, rater: int, *, runs: float = 1e6) -> None:
@@ -110,38 +110,38 @@ class Log:
         }
         self.rows.append(blank | values)
 
-    def events(self) -> Events:
+    def events(self) -> ReputationEvents:
         said, self.rows = self.rows, []
         kinds = {"Ints": np.int64, "Floats": np.float64, "Bools": np.bool_}
-        return Events(
+        return ReputationEvents(
             **{
                 field.name: np.array(
                     [row[field.name] for row in said], dtype=kinds[str(field.type)]
                 )
-                for field in dataclasses.fields(Events)
+                for field in dataclasses.fields(ReputationEvents)
             }
         )
 
-    def fold(self) -> Effects:
-        return reputation.fold(self.policy, self.state, self.events())
+    def fold(self) -> ReputationEffects:
+        return prompt_model.fold(self.policy, self.state, self.events())
 
-    def score(self, prompt: int = 0, *, now: float = TODAY) -> Score:
+    def score(self, prompt: int = 0, *, now: float = TODAY) -> PromptScore:
         if self.rows:
             self.fold()
-        return scores.score(self.policy, self.state, prompt, now_days=now)
+        return prompt_readout.compute_score(self.policy, self.state, prompt, now_days=now)
 
 
-def bits(state: State) -> bytes:
+def bits(state: ReputationState) -> bytes:
     """Every number of a state, so that equal means equal to the last bit."""
     groups = [getattr(state, field.name) for field in dataclasses.fields(state)]
     return b"".join(column.tobytes() for group in groups for column in group)
 
 
-def part(events: Events, chosen: slice) -> Events:
-    return Events(**{name: getattr(events, name)[chosen] for name in COLUMNS})
+def part(events: ReputationEvents, chosen: slice) -> ReputationEvents:
+    return ReputationEvents(**{name: getattr(events, name)[chosen] for name in COLUMNS})
 
 
-def random_log(*, seed: int, events: int) -> tuple[Log, Events]:
+def random_log(*, seed: int, events: int) -> tuple[Log, ReputationEvents]:
     """A log of every kind of event, forks, late arrivals and inadmissible ones included."""
     rng = np.random.default_rng(seed)
     log = Log()
@@ -153,8 +153,8 @@ def random_log(*, seed: int, events: int) -> tuple[Log, Events]:
         at = now - rng.exponential(20.0) * (rng.random() < 0.2)
         prompt, score = int(rng.integers(0, PROMPTS)), float(rng.random())
         admissible = bool(rng.random() < 0.9)
-        kind = Kind(int(rng.integers(0, 6)))
-        if kind <= Kind.REPLAY:
+        kind = EvidenceKind(int(rng.integers(0, 6)))
+        if kind <= EvidenceKind.REPLAY:
             log.measured(
                 prompt,
                 score,
@@ -166,7 +166,7 @@ def random_log(*, seed: int, events: int) -> tuple[Log, Events]:
                 kind=kind,
                 admissible=admissible,
             )
-        elif kind <= Kind.RATING:
+        elif kind <= EvidenceKind.RATING:
             rater = int(rng.integers(0, 12))
             log.opinion(
                 prompt,

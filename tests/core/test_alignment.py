@@ -12,9 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from mintmark.core import alignment
-from mintmark.core.alignment import Effects, Events, Measures, State
-from mintmark.core.kinds import Kind
+from mintmark.common.evidence_kinds import EvidenceKind
+from mintmark.scoring import pair_measures
+from mintmark.scoring.pair_measures import (
+    MeasureEffects,
+    MeasureEvents,
+    PairMeasures,
+    PairMeasureState,
+)
 
 # Two assistants with three prompts each: the pair of assistant a and prompt p is row 3a + p.
 ASSISTANTS, PROMPTS = 2, 3
@@ -23,12 +28,12 @@ PAIRS = ASSISTANTS * PROMPTS
 
 class Log:
     def __init__(self) -> None:
-        self.state = State.untouched(pairs=PAIRS, prompts=PROMPTS)
+        self.state = PairMeasureState.create_initial(pairs=PAIRS, prompts=PROMPTS)
         self.rows: list[tuple[int, int, int, float, float, float, float]] = []
 
     def say(
         self,
-        kind: Kind,
+        kind: EvidenceKind,
         score: float,
         *,
         prompt: int = 0,
@@ -44,11 +49,11 @@ class Log:
         self.state.pairs.parent[by * PROMPTS + child] = by * PROMPTS + of
         self.state.pairs.forked[by * PROMPTS + child] = True
 
-    def events(self) -> Events:
+    def events(self) -> MeasureEvents:
         said, self.rows = self.rows, []
         kind, prompt, pair, *floats = zip(*said, strict=True)
         score, runs, expected, baseline = (np.array(column, dtype=float) for column in floats)
-        return Events(
+        return MeasureEvents(
             kind=np.array(kind, dtype=np.int64),
             prompt=np.array(prompt, dtype=np.int64),
             pair=np.array(pair, dtype=np.int64),
@@ -58,13 +63,13 @@ class Log:
             baseline=baseline,
         )
 
-    def fold(self) -> Effects:
-        return alignment.fold(self.state, self.events())
+    def fold(self) -> MeasureEffects:
+        return pair_measures.fold(self.state, self.events())
 
-    def measures(self, pair: int = 0) -> Measures:
+    def measures(self, pair: int = 0) -> PairMeasures:
         if self.rows:
             self.fold()
-        return alignment.measures(
+        return pair_measures.measure_pairs(
             self.state, pairs=np.array([pair]), prompts=np.array([pair % PROMPTS])
         )
 
@@ -75,7 +80,7 @@ def random_log(seed: int) -> Log:
     log.fork(1, of=0, by=0)
     for _ in range(50):
         assistant = int(rng.integers(-1, ASSISTANTS))
-        kind = Kind(int(rng.integers(0, 6))) if assistant >= 0 else Kind.CLAUSE
+        kind = EvidenceKind(int(rng.integers(0, 6))) if assistant >= 0 else EvidenceKind.CLAUSE
         log.say(
             kind,
             float(rng.random()),
@@ -88,7 +93,7 @@ def random_log(seed: int) -> Log:
     return log
 
 
-def bits(state: State) -> bytes:
+def bits(state: PairMeasureState) -> bytes:
     return b"".join(c.tobytes() for group in (state.pairs, state.prompts) for c in group)
 
 
@@ -96,9 +101,11 @@ def bits(state: State) -> bytes:
 def test_a_log_cut_anywhere_folds_to_the_same_bits(seed: int, cuts: list[int]) -> None:
     whole, sliced = random_log(seed), random_log(seed)
     at_once, events = whole.fold(), sliced.events()
-    names = [field.name for field in dataclasses.fields(Events)]
+    names = [field.name for field in dataclasses.fields(MeasureEvents)]
     pieces = [
-        alignment.fold(sliced.state, Events(**{n: getattr(events, n)[a:b] for n in names}))
+        pair_measures.fold(
+            sliced.state, MeasureEvents(**{n: getattr(events, n)[a:b] for n in names})
+        )
         for a, b in itertools.pairwise([0, *sorted(cuts), 50])
     ]
     assert bits(sliced.state) == bits(whole.state)
@@ -115,9 +122,9 @@ def test_where_nothing_was_seen_nothing_is_said() -> None:
 
 def test_compliance_starts_from_the_prompts_record_over_all_assistants() -> None:
     log = Log()
-    log.say(Kind.CLAUSE, 1.0, runs=17.0, assistant=1)
-    log.say(Kind.CLAUSE, 0.0, runs=1.0, assistant=None)
-    log.say(Kind.CLAUSE, 0.5, runs=2.0, assistant=0)
+    log.say(EvidenceKind.CLAUSE, 1.0, runs=17.0, assistant=1)
+    log.say(EvidenceKind.CLAUSE, 0.0, runs=1.0, assistant=None)
+    log.say(EvidenceKind.CLAUSE, 0.5, runs=2.0, assistant=0)
     typical = (1.0 + 18.0) / (2.0 + 20.0)
     measures = log.measures()
     assert measures.symbolic_compliance[0] == pytest.approx((8.0 * typical + 1.0) / 10.0)
@@ -128,7 +135,7 @@ def test_compliance_starts_from_the_prompts_record_over_all_assistants() -> None
 
 def test_memory_fidelity_is_the_posterior_share_of_memories_recalled() -> None:
     log = Log()
-    log.say(Kind.RECALL, 0.75, runs=4.0)
+    log.say(EvidenceKind.RECALL, 0.75, runs=4.0)
     measures = log.measures()
     assert measures.memory_fidelity[0] == pytest.approx(4.0 / 6.0)
     assert measures.memory_low[0] < 4.0 / 6.0 < measures.memory_high[0]
@@ -139,25 +146,25 @@ def test_replays_that_spread_as_coins_do_are_not_volatile_and_wilder_ones_are() 
     rng = np.random.default_rng(5)
     steady, wild = Log(), Log()
     for _ in range(400):
-        steady.say(Kind.REPLAY, rng.binomial(20, 0.5) / 20.0, runs=20.0)
-        wild.say(Kind.REPLAY, rng.binomial(20, rng.choice([0.3, 0.7])) / 20.0, runs=20.0)
+        steady.say(EvidenceKind.REPLAY, rng.binomial(20, 0.5) / 20.0, runs=20.0)
+        wild.say(EvidenceKind.REPLAY, rng.binomial(20, rng.choice([0.3, 0.7])) / 20.0, runs=20.0)
     assert steady.measures().dreamframe_volatility[0] < 0.05
     assert wild.measures().dreamframe_volatility[0] == pytest.approx(0.2, abs=0.02)
 
 
 def test_outcomes_say_nothing_of_volatility() -> None:
     log = Log()
-    log.say(Kind.OUTCOME, 1.0, runs=50.0)
+    log.say(EvidenceKind.OUTCOME, 1.0, runs=50.0)
     assert math.isnan(log.measures().dreamframe_volatility[0])
 
 
 def test_mutation_bias_compares_with_the_parents_evidence_after_the_fork_only() -> None:
     log = Log()
     log.fork(1, of=0, by=0)
-    log.say(Kind.OUTCOME, 0.0, prompt=0, runs=100.0)
-    log.say(Kind.OUTCOME, 0.7, prompt=1, runs=20.0)
+    log.say(EvidenceKind.OUTCOME, 0.0, prompt=0, runs=100.0)
+    log.say(EvidenceKind.OUTCOME, 0.7, prompt=1, runs=20.0)
     assert math.isnan(log.measures(1).mutation_bias[0])
-    log.say(Kind.OUTCOME, 0.6, prompt=0, runs=20.0)
+    log.say(EvidenceKind.OUTCOME, 0.6, prompt=0, runs=20.0)
     assert log.measures(1).mutation_bias[0] == pytest.approx(0.1 * 10.0 / 30.0)
 
 
@@ -165,15 +172,15 @@ def test_mutation_bias_is_silent_on_forks_that_somebody_else_made() -> None:
     log = Log()
     log.fork(1, of=0, by=0)
     log.state.pairs.forked[1] = False
-    log.say(Kind.OUTCOME, 0.7, prompt=1)
-    log.say(Kind.OUTCOME, 0.2, prompt=0)
+    log.say(EvidenceKind.OUTCOME, 0.7, prompt=1)
+    log.say(EvidenceKind.OUTCOME, 0.2, prompt=0)
     assert math.isnan(log.measures(1).mutation_bias[0])
 
 
 def test_an_event_reports_the_measures_that_a_read_right_after_it_would_give() -> None:
     log = random_log(9)
     events = log.events()
-    effects = alignment.fold(log.state, events)
+    effects = pair_measures.fold(log.state, events)
     last = int(np.flatnonzero(events.pair >= 0)[-1])
     read = log.measures(int(events.pair[last]))
     for name in ("memory_fidelity", "dreamframe_volatility", "mutation_bias"):
@@ -182,6 +189,6 @@ def test_an_event_reports_the_measures_that_a_read_right_after_it_would_give() -
 
 def test_a_row_that_was_not_loaded_is_refused() -> None:
     log = Log()
-    log.say(Kind.RECALL, 1.0, assistant=ASSISTANTS)
+    log.say(EvidenceKind.RECALL, 1.0, assistant=ASSISTANTS)
     with pytest.raises(ValueError, match="event 0 of the slice has pair = 6"):
         log.fold()

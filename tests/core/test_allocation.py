@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mintmark.core import allocation, sequential
-from mintmark.core.verdicts import Decision
+from mintmark.experiments import allocation, sequential_test
+from mintmark.experiments.decision import Decision
 from tests.core.comparisons import Prompts, Watched, drawn_by_weight, watch
 
 
@@ -16,22 +16,22 @@ from tests.core.comparisons import Prompts, Watched, drawn_by_weight, watch
 def test_chances_add_up_and_no_case_has_less_than_half_its_weight(seed: int, cases: int) -> None:
     rng = np.random.default_rng(seed)
     weights = rng.dirichlet(np.ones(cases))
-    chance = allocation.chances(
+    chance = allocation.compute_probabilities(
         weights=weights,
         variance=rng.uniform(1e-9, 1.0, (1, cases)),
         pairs=rng.integers(0, 4, (1, cases)).astype(float),
     )
     np.testing.assert_allclose(chance.sum(), 1.0)
     assert (chance >= 0.5 * weights - 1e-15).all()
-    draws = allocation.drawn(weights=weights, chance=chance, draws=20, rng=rng)
-    assert (draws.weight <= draws.bound).all() and (draws.bound <= 2.0 + 1e-9).all()
+    draws = allocation.sample_cases(weights=weights, chance=chance, draws=20, rng=rng)
+    assert (draws.weight <= draws.max_weight).all() and (draws.max_weight <= 2.0 + 1e-9).all()
     np.testing.assert_allclose(
         draws.weight * np.take_along_axis(chance, draws.case, 1), weights[draws.case]
     )
 
 
 def test_before_every_case_could_have_run_once_the_ritual_alone_decides() -> None:
-    chance = allocation.chances(
+    chance = allocation.compute_probabilities(
         weights=np.array([0.7, 0.3]),
         variance=np.array([[0.0001, 1.0]]),
         pairs=np.array([[1.0, 0.0]]),
@@ -41,7 +41,7 @@ def test_before_every_case_could_have_run_once_the_ritual_alone_decides() -> Non
 
 def test_cases_are_drawn_as_often_as_their_chance_says() -> None:
     chance = np.array([[0.5, 0.2, 0.3]])
-    draws = allocation.drawn(
+    draws = allocation.sample_cases(
         weights=chance[0], chance=chance, draws=20_000, rng=np.random.default_rng(1)
     )
     shares = np.bincount(draws.case[0], minlength=3) / 20_000
@@ -53,10 +53,10 @@ def test_runs_go_where_differences_vary() -> None:
         np.array([0.5, 0.5, 1.0, 1.0, 0.0, 0.0]), np.array([0.5, 0.4, 1.0, 1.0, 0.0, 0.0])
     )
     rng = np.random.default_rng(2)
-    state = sequential.begin(weights=np.ones(6), points=np.array([0.0]))
+    state = sequential_test.start(weights=np.ones(6), points=np.array([0.0]))
     for _ in range(60):
-        draws = sequential.draw(state, pairs=5, rng=rng)
-        state = sequential.counted(state, draws=draws, differences=prompts.run(draws.case, rng))
+        draws = sequential_test.draw(state, pairs=5, rng=rng)
+        state = sequential_test.update(state, draws=draws, differences=prompts.run(draws.case, rng))
     ran = state.cases.pairs[0]
     assert ran[:2].mean() > 1.5 * ran[2:].mean()
     assert ran.min() >= 10
@@ -73,5 +73,5 @@ def test_where_few_cases_tell_the_prompts_apart_it_takes_far_fewer_runs() -> Non
     steered = run()
     with drawn_by_weight():
         uniform = run()
-    assert steered.said(Decision.FIRST) == 1.0
+    assert steered.share(Decision.FIRST) == 1.0
     assert steered.pairs.mean() < 0.75 * np.minimum(uniform.pairs, 2_000).mean()

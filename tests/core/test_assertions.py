@@ -7,15 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintmark.core import assertions
-from mintmark.core.assertions import Result, Told
+from mintmark.textchecks import assertions
+from mintmark.textchecks.assertions import AssertionResult, ReplyMeta
 
-TOLD = Told(cost_micro=2_000, latency_ms=120.0)
+TOLD = ReplyMeta(cost_micro=2_000, latency_ms=120.0)
 
 
-def _checked(output: str, kind: str, value: Any = None, **more: Any) -> Result:
+def _checked(output: str, kind: str, value: Any = None, **more: Any) -> AssertionResult:
     raw = {"type": kind} | ({"value": value} if value is not None else {}) | more
-    return assertions.check(assertions.read(raw, variables={}), output=output, told=TOLD)
+    return assertions.check_assertion(
+        assertions.parse_assertion(raw, variables={}), output=output, reply_meta=TOLD
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,7 +46,7 @@ def test_an_assertion_holds_or_not_and_its_negation_the_other_way(
 ) -> None:
     assert _checked(kept, kind, value).passed
     assert not _checked(broken, kind, value).passed
-    assert _checked(broken, kind, value).why
+    assert _checked(broken, kind, value).reason
     assert not _checked(kept, f"not-{kind}", value).passed
     assert _checked(broken, f"not-{kind}", value).passed
 
@@ -72,9 +74,9 @@ def test_a_rubric_is_what_the_judge_says_and_its_threshold(
     raw = {"type": "llm-rubric", "value": "kind"} | (
         {"threshold": threshold} if threshold is not None else {}
     )
-    rubric = assertions.read(raw, variables={})
+    rubric = assertions.parse_assertion(raw, variables={})
     assert rubric.needs_judge
-    assert assertions.judged(rubric, passed=passed, score=score).passed is expected
+    assert assertions.apply_judgement(rubric, passed=passed, score=score).passed is expected
 
 
 def test_a_grade_is_the_weighted_mean_and_a_threshold_decides() -> None:
@@ -83,17 +85,17 @@ def test_a_grade_is_the_weighted_mean_and_a_threshold_decides() -> None:
         _checked("a", "contains", "b", weight=1),
         _checked("a", "contains", "c", weight=0),
     ]
-    assert assertions.grade(results, threshold=None).score == 0.75
-    assert not assertions.grade(results, threshold=None).passed
-    assert assertions.grade(results, threshold=0.75).passed
-    assert not assertions.grade(results, threshold=0.76).passed
-    assert assertions.grade(results[:1] + results[2:], threshold=None).passed
+    assert assertions.grade_results(results, threshold=None).score == 0.75
+    assert not assertions.grade_results(results, threshold=None).passed
+    assert assertions.grade_results(results, threshold=0.75).passed
+    assert not assertions.grade_results(results, threshold=0.76).passed
+    assert assertions.grade_results(results[:1] + results[2:], threshold=None).passed
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0.001, 1000)), min_size=1, max_size=20))
 def test_a_mean_stays_within_its_values(pairs: list[tuple[float, float]]) -> None:
     values, weights = [p[0] for p in pairs], [p[1] for p in pairs]
-    assert min(values) - 1e-12 <= assertions.mean(values, weights) <= max(values) + 1e-12
+    assert min(values) - 1e-12 <= assertions.weighted_mean(values, weights) <= max(values) + 1e-12
 
 
 def test_a_catastrophic_pattern_takes_no_time() -> None:
@@ -124,7 +126,7 @@ def test_what_cannot_be_decided_fails_with_not_before_it_as_well() -> None:
     for kind in ("regex", "not-regex"):
         result = _checked(output, kind, large)
         assert not result.passed
-        assert "too long" in result.why
+        assert "too long" in result.reason
 
 
 @pytest.mark.parametrize("output", ["[" * 100_000, "NaN", "1e999", "", "\ud800"])
@@ -135,4 +137,4 @@ def test_what_is_no_json_is_no_json(output: str) -> None:
 @pytest.mark.parametrize("kind", ["javascript", "python", "ruby", "webhook", "not-javascript"])
 def test_what_runs_code_is_refused_by_name(kind: str) -> None:
     with pytest.raises(ValueError, match="runs code"):
-        assertions.read({"type": kind, "value": "1"}, variables={})
+        assertions.parse_assertion({"type": kind, "value": "1"}, variables={})

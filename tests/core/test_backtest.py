@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mintmark.core import backtest
+from mintmark.scoring import backtest
 from tests.core.fleets import fleet
 
 PLAIN = {
@@ -34,7 +34,7 @@ def test_what_comes_later_changes_no_earlier_prediction() -> None:
     turned = replace(
         events, score=np.where(np.arange(400) >= 300, 1.0 - events.score, events.score)
     )
-    one, two = (backtest._ahead(e, lambda _: None)[1].mean for e in (events, turned))
+    one, two = (backtest._predict_ahead(e, lambda _: None)[1].mean for e in (events, turned))
     assert one[:300].tobytes() == two[:300].tobytes()
     assert one[301:].tobytes() != two[301:].tobytes()
 
@@ -60,7 +60,7 @@ def test_the_order_of_an_untimed_file_matters_little() -> None:
     held = np.random.default_rng(0).random(3_000) < 0.3
     order = np.lexsort([events.prompt, events.assistant])
     one = backtest.run(events, test=held, timed=False).metrics["mintmark"].log_loss
-    two = backtest.run(events.part(order), test=held[order], timed=False)
+    two = backtest.run(events.select(order), test=held[order], timed=False)
     assert two.metrics["mintmark"].log_loss == pytest.approx(one, abs=0.005)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintmark.core import buckets
+from mintmark.ratelimit import gcra
 
 NOW = 1_900_000_000.0
 
@@ -14,9 +14,9 @@ NOW = 1_900_000_000.0
 def _asked(quota: int, moments: list[float], full_at: float = 0.0) -> list[bool]:
     passed = []
     for now in moments:
-        standing = buckets.taken(full_at=full_at, quota=quota, now=now)
+        standing = gcra.consume(full_at=full_at, quota=quota, now=now)
         full_at = standing.full_at
-        passed.append(standing.is_taken)
+        passed.append(standing.is_allowed)
     return passed
 
 
@@ -26,17 +26,17 @@ def test_a_full_bucket_holds_its_quota_and_not_one_more(quota: int) -> None:
 
 
 def test_it_says_how_many_are_left_and_when_it_is_full_again() -> None:
-    first = buckets.taken(full_at=0.0, quota=30, now=NOW)
-    assert (first.left, first.seconds) == (29, 2)
-    second = buckets.taken(full_at=first.full_at, quota=30, now=NOW + 1)
-    assert (second.left, second.seconds) == (28, 3)
+    first = gcra.consume(full_at=0.0, quota=30, now=NOW)
+    assert (first.remaining, first.seconds) == (29, 2)
+    second = gcra.consume(full_at=first.full_at, quota=30, now=NOW + 1)
+    assert (second.remaining, second.seconds) == (28, 3)
 
 
 def test_a_refusal_says_when_there_is_room_and_takes_nothing() -> None:
-    full = buckets.taken(full_at=NOW + 60, quota=30, now=NOW)
-    assert (full.is_taken, full.left, full.seconds, full.full_at) == (False, 0, 2, NOW + 60)
-    assert not buckets.taken(full_at=full.full_at, quota=30, now=NOW + 0.5).is_taken
-    assert buckets.taken(full_at=full.full_at, quota=30, now=NOW + full.seconds).is_taken
+    full = gcra.consume(full_at=NOW + 60, quota=30, now=NOW)
+    assert (full.is_allowed, full.remaining, full.seconds, full.full_at) == (False, 0, 2, NOW + 60)
+    assert not gcra.consume(full_at=full.full_at, quota=30, now=NOW + 0.5).is_allowed
+    assert gcra.consume(full_at=full.full_at, quota=30, now=NOW + full.seconds).is_allowed
 
 
 @given(
@@ -57,12 +57,12 @@ def test_no_more_than_the_quota_and_what_trickled_in_pass(
 
 @given(quota=st.integers(1, 1_000_000), ahead=st.floats(0.0, 60.0))
 def test_what_is_given_back_can_be_taken_again(quota: int, ahead: float) -> None:
-    standing = buckets.taken(full_at=NOW + ahead, quota=quota, now=NOW)
-    if standing.is_taken:
-        back = buckets.given_back(full_at=standing.full_at, quota=quota)
-        assert buckets.taken(full_at=back, quota=quota, now=NOW).left == standing.left
+    standing = gcra.consume(full_at=NOW + ahead, quota=quota, now=NOW)
+    if standing.is_allowed:
+        back = gcra.refund(full_at=standing.full_at, quota=quota)
+        assert gcra.consume(full_at=back, quota=quota, now=NOW).remaining == standing.remaining
 
 
 @pytest.mark.parametrize("strange", [math.nan, math.inf, -math.inf, NOW + 3_600, 0.0, -1.0])
 def test_a_number_of_another_clock_is_a_full_bucket(strange: float) -> None:
-    assert buckets.taken(full_at=strange, quota=10, now=NOW).left == 9
+    assert gcra.consume(full_at=strange, quota=10, now=NOW).remaining == 9

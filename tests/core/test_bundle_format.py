@@ -11,12 +11,13 @@ import pydantic
 import pytest
 from cryptography.exceptions import InvalidSignature
 
-from mintmark.core import bundles, canonical_json, dsse, errors, folders, revocations
-from tests.bundles import bodies, make
+from mintmark.common import errors
+from mintmark.signing import bundles, canonical_json, dsse, folder_manifest, revocation_list
+from tests.bundles import generate, payloads
 
 PAGE = (Path(__file__).parents[2] / "docs/bundle-format.md").read_text()
-GOOD = make.good()
-BAD = make.bad()
+GOOD = generate.good()
+BAD = generate.bad()
 
 
 def block(name: str) -> str:
@@ -40,10 +41,11 @@ def fields(text: str) -> set[str]:
 @pytest.mark.parametrize(
     ("title", "model"),
     [
-        ("The bundle", bundles.Bundle), ("A prompt set", bundles.PromptSet), ("An issuer", bundles.Issuer),
-        ("A prompt", bundles.Prompt), ("A royalty", bundles.Royalty), ("A reputation", bundles.Reputation),
-        ("An event", bundles.Event), ("An ancestor", bundles.Ancestor), ("A receipt", bundles.Receipt),
-        ("Revocation lists", revocations.Revocations),
+        ("The bundle", bundles.Bundle), ("A prompt set", bundles.BundlePromptSet), ("An issuer", bundles.BundleIssuer),
+        ("A prompt", bundles.BundledPrompt), ("A royalty", bundles.BundleRoyalty),
+        ("A reputation", bundles.BundleReputation), ("An event", bundles.BundleEvent),
+        ("An ancestor", bundles.BundleAncestor), ("A receipt", bundles.BundleReceipt),
+        ("Revocation lists", revocation_list.RevocationListPayload),
     ],
 )  # fmt: skip
 def test_every_field_is_told_and_no_other(title: str, model: type[pydantic.BaseModel]) -> None:
@@ -51,28 +53,28 @@ def test_every_field_is_told_and_no_other(title: str, model: type[pydantic.BaseM
 
 
 def test_every_code_of_a_reader_is_told() -> None:
-    readers: list[type[errors.OneOf]] = [
-        bundles.BadBundle,
-        dsse.BadEnvelope,
-        canonical_json.BadJson,
+    readers: list[type[errors.CodedError]] = [
+        bundles.InvalidBundle,
+        dsse.InvalidEnvelope,
+        canonical_json.InvalidCanonicalJson,
     ]
-    readers += [folders.BadFolder, revocations.BadRevocations]
+    readers += [folder_manifest.InvalidFolder, revocation_list.InvalidRevocationList]
     codes = {code for reader in readers for code in reader.codes}
     assert not [code for code in codes if f"`{code}`" not in PAGE]
 
 
 def test_the_names_and_limits_are_those_of_the_code() -> None:
     for name in (
-        bundles.PAYLOAD_TYPE, bundles.STATEMENT, bundles.PREDICATE, revocations.PAYLOAD_TYPE, revocations.NEVER,
-        folders.PREDICATE, folders.MANIFEST, folders.BUNDLE,
+        bundles.PAYLOAD_TYPE, bundles.STATEMENT, bundles.PREDICATE, revocation_list.PAYLOAD_TYPE, revocation_list.EPOCH,
+        folder_manifest.PREDICATE, folder_manifest.MANIFEST, folder_manifest.BUNDLE,
     ):  # fmt: skip
         assert f"`{name}`" in PAGE
     assert "at most 16 MiB" in PAGE and bundles.LIMITS.size == 16 << 20
     of_payload = f"{bundles.LIMITS.depth} levels and {bundles.LIMITS.values:,} brackets"
     assert of_payload in PAGE
-    assert f"{bundles.MOST_PROMPTS:,} prompts" in PAGE
-    assert f"1 to {dsse.MOST_SIGNATURES} of" in PAGE
-    for limits in (folders.LIMITS, revocations.LIMITS):
+    assert f"{bundles.MAX_PROMPTS:,} prompts" in PAGE
+    assert f"1 to {dsse.MAX_SIGNATURES} of" in PAGE
+    for limits in (folder_manifest.LIMITS, revocation_list.LIMITS):
         assert f"{limits.depth} levels and {limits.values:,} brackets" in PAGE
 
 
@@ -80,7 +82,7 @@ def test_the_example_is_a_bundle_to_the_last_byte() -> None:
     raw = block("file").encode()
     payload = block("payload").encode()
     assert raw == GOOD["small"]
-    opened = bundles.opened(raw)
+    opened = bundles.verify(raw)
     assert opened.envelope.payload == payload
     assert opened.key_ids == {block("key")}
     assert block("pae").encode() + b" " + payload == dsse.pae(bundles.PAYLOAD_TYPE, payload)
@@ -102,7 +104,7 @@ def _reader() -> Callable[[bytes], tuple[bytes, set[str]]]:
 @pytest.mark.parametrize("name", GOOD)
 def test_the_reader_of_the_page_reads_bundles(name: str) -> None:
     payload, keys = _reader()(GOOD[name])
-    opened = bundles.opened(GOOD[name])
+    opened = bundles.verify(GOOD[name])
     assert (payload, keys) == (opened.envelope.payload, opened.key_ids)
 
 
@@ -134,4 +136,4 @@ def test_a_payload_spelled_by_the_rules_of_the_page_is_canonical() -> None:
     assert spelled.encode() == canonical_json.dumps(told) == base64.b64decode(
         json.loads(block("file"))["payload"]
     )  # fmt: skip
-    assert dsse.key_id(bodies.HOUSE) == block("key")
+    assert dsse.get_key_id(payloads.HOUSE) == block("key")

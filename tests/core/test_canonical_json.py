@@ -9,14 +9,14 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintmark.core import canonical_json
-from mintmark.core.canonical_json import SAFE, BadJson, Limits
+from mintmark.signing import canonical_json
+from mintmark.signing.canonical_json import MAX_SAFE_INTEGER, InvalidCanonicalJson, JsonLimits
 
-WIDE = Limits(size=1 << 24, depth=64, values=1_000_000)
+WIDE = JsonLimits(size=1 << 24, depth=64, values=1_000_000)
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 KEYS = st.text(st.characters(min_codepoint=1, max_codepoint=0x7F), max_size=8)
-LEAVES = st.none() | st.booleans() | st.integers(-SAFE, SAFE) | TEXTS
+LEAVES = st.none() | st.booleans() | st.integers(-MAX_SAFE_INTEGER, MAX_SAFE_INTEGER) | TEXTS
 VALUES = st.recursive(
     LEAVES,
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(KEYS, inner, max_size=5),
@@ -24,10 +24,10 @@ VALUES = st.recursive(
 )
 
 
-def _code(raw: bytes, limits: Limits = WIDE) -> str:
-    with pytest.raises(BadJson) as refused:
-        canonical_json.parsed(raw, limits=limits)
-    assert refused.value.code in BadJson.codes
+def _code(raw: bytes, limits: JsonLimits = WIDE) -> str:
+    with pytest.raises(InvalidCanonicalJson) as refused:
+        canonical_json.parse(raw, limits=limits)
+    assert refused.value.code in InvalidCanonicalJson.codes
     assert len(refused.value.message) < 200
     return refused.value.code
 
@@ -40,9 +40,9 @@ def test_the_spelling_is_that_of_rfc_8785(value: Any) -> None:
 @given(VALUES)
 def test_what_is_spelled_reads_back(value: Any) -> None:
     raw = canonical_json.dumps(value)
-    assert canonical_json.parsed(raw, limits=WIDE) == value
-    assert canonical_json.respelled(value) == raw
-    assert canonical_json.is_spelled(value, raw)
+    assert canonical_json.parse(raw, limits=WIDE) == value
+    assert canonical_json.to_canonical_bytes(value) == raw
+    assert canonical_json.is_canonical(value, raw)
 
 
 @given(VALUES, st.booleans(), st.sampled_from([None, 1, "\t"]))
@@ -50,23 +50,26 @@ def test_another_spelling_is_read_as_the_same_and_told_apart(
     value: Any, ascii_only: bool, indent: int | str | None
 ) -> None:
     raw = json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode()
-    assert canonical_json.parsed(raw, limits=WIDE) == value
-    assert canonical_json.is_spelled(value, raw) == (raw == rfc8785.dumps(value))
+    assert canonical_json.parse(raw, limits=WIDE) == value
+    assert canonical_json.is_canonical(value, raw) == (raw == rfc8785.dumps(value))
 
 
 @given(VALUES, TEXTS)
 def test_long_and_wide_strings_are_compared_as_all_else(value: Any, more: str) -> None:
     value = {"long": "🙂" + "x" * 70_000 + more, "rest": value, '\\"': ["🙂\n" * 40_000, [], {}]}
     raw = canonical_json.dumps(value)
-    assert canonical_json.is_spelled(value, raw)
+    assert canonical_json.is_canonical(value, raw)
     for at in (0, len(raw) // 2, len(raw) - 1):
-        assert not canonical_json.is_spelled(value, raw[:at] + b"x" + raw[at:])
-    assert not canonical_json.is_spelled(value, raw[:-1])
+        assert not canonical_json.is_canonical(value, raw[:at] + b"x" + raw[at:])
+    assert not canonical_json.is_canonical(value, raw[:-1])
 
 
 @pytest.mark.parametrize(
     "value",
-    [1.0, float("nan"), SAFE + 1, -SAFE - 1, {"ö": 1}, {1: 1}, {"a\0": 1}, "a\0", "\ud800", {"a": [b""]}, {1, 2}],
+    [
+        1.0, float("nan"), MAX_SAFE_INTEGER + 1, -MAX_SAFE_INTEGER - 1, {"ö": 1}, {1: 1}, {"a\0": 1}, "a\0", "\ud800",
+        {"a": [b""]}, {1, 2},
+    ],
     ids=repr,
 )  # fmt: skip
 def test_what_has_no_spelling_here_is_an_error(value: Any) -> None:
@@ -118,8 +121,8 @@ def test_what_is_no_such_json_is_refused_with_its_code(raw: bytes, code: str) ->
 
 def test_what_only_looks_like_it_is_taken() -> None:
     kept = rb'["\\u0000","\\ud800","\ud83d\ude42","NaN","1.5",9007199254740991,-0,"{[,"]'
-    assert canonical_json.parsed(kept, limits=WIDE) == [
-        "\\u0000", "\\ud800", "🙂", "NaN", "1.5", SAFE, 0, "{[,",
+    assert canonical_json.parse(kept, limits=WIDE) == [
+        "\\u0000", "\\ud800", "🙂", "NaN", "1.5", MAX_SAFE_INTEGER, 0, "{[,",
     ]  # fmt: skip
 
 
@@ -153,28 +156,30 @@ def test_limits_hold_exactly_wherever_a_chunk_ends(
     depth, values = _measured(value)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(canonical_json, "_CHUNK", chunk)
-        fits = Limits(size=len(raw), depth=depth, values=values)
-        assert canonical_json.parsed(raw, limits=fits) == value
+        fits = JsonLimits(size=len(raw), depth=depth, values=values)
+        assert canonical_json.parse(raw, limits=fits) == value
         if depth:
-            assert _code(raw, Limits(size=len(raw), depth=depth - 1, values=values)) == "too_deep"
             assert (
-                _code(raw, Limits(size=len(raw), depth=depth, values=values - 1))
+                _code(raw, JsonLimits(size=len(raw), depth=depth - 1, values=values)) == "too_deep"
+            )
+            assert (
+                _code(raw, JsonLimits(size=len(raw), depth=depth, values=values - 1))
                 == "too_many_values"
             )
-        assert _code(raw, Limits(size=len(raw) - 1, depth=depth, values=values)) == "too_large"
+        assert _code(raw, JsonLimits(size=len(raw) - 1, depth=depth, values=values)) == "too_large"
 
 
 @given(
     st.binary(max_size=60) | st.text(st.sampled_from('"\\[]{},:1a \n'), max_size=40).map(str.encode)
 )
 def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
-    with contextlib.suppress(BadJson):
-        value = canonical_json.parsed(raw, limits=WIDE)
-        assert canonical_json.parsed(canonical_json.dumps(value), limits=WIDE) == value
+    with contextlib.suppress(InvalidCanonicalJson):
+        value = canonical_json.parse(raw, limits=WIDE)
+        assert canonical_json.parse(canonical_json.dumps(value), limits=WIDE) == value
 
 
 def test_nesting_is_refused_before_a_parser_sees_it() -> None:
-    limits = Limits(size=1 << 24, depth=16, values=1_000)
+    limits = JsonLimits(size=1 << 24, depth=16, values=1_000)
     assert _code(b"[" * 1_000_000, limits) == "too_deep"
     assert _code(b"[" * 16 + b"," * 1_000, limits) == "too_many_values"
-    assert canonical_json.parsed(b"[" * 16 + b"]" * 16, limits=limits)
+    assert canonical_json.parse(b"[" * 16 + b"]" * 16, limits=limits)

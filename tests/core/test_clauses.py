@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintmark.core import checks, clauses, licences
-from mintmark.core.clauses import Verdict
+from mintmark.common import licences
+from mintmark.textchecks import checks, clauses
+from mintmark.textchecks.clauses import ClauseResult
 
 # Put together, so that no scanner takes this file for a leak.
 TOKEN = "ghp_" + "a1B2" * 9
@@ -23,15 +24,19 @@ def _clause(
     }  # fmt: skip
 
 
-def _says(kind: str, value: Any = None, *, of: str, variables: Any = ("ticket",)) -> Verdict:
+def _says(kind: str, value: Any = None, *, of: str, variables: Any = ("ticket",)) -> ClauseResult:
     """What one clause says of a prompt's text."""
-    (verdict,) = clauses.of_text(clauses=[_clause(kind, value)], text=of, variables=variables)
+    (verdict,) = clauses.evaluate_prompt_text(
+        clauses=[_clause(kind, value)], text=of, variables=variables
+    )
     return verdict
 
 
-def _says_of_output(kind: str, value: Any = None, *, of: str, variables: Any = None) -> Verdict:
+def _says_of_output(
+    kind: str, value: Any = None, *, of: str, variables: Any = None
+) -> ClauseResult:
     clause = _clause(kind, value, on="output")
-    (verdict,) = clauses.of_output(clauses=[clause], text=of, variables=variables)
+    (verdict,) = clauses.evaluate_output(clauses=[clause], text=of, variables=variables)
     return verdict
 
 
@@ -73,7 +78,7 @@ def test_a_clause_says_what_it_finds(kind: Any, value: Any, holds: bool | None) 
     verdict = _says(kind, value, of=PROMPT)
     assert verdict.holds is holds
     assert verdict.blocks is (holds is not True)
-    assert bool(verdict.why) is (holds is not True)
+    assert bool(verdict.reason) is (holds is not True)
 
 
 def test_every_kind_of_check_is_tried_above() -> None:
@@ -84,14 +89,16 @@ def test_every_kind_of_check_is_tried_above() -> None:
 
 def test_a_warning_never_blocks_and_clauses_on_outputs_are_not_read_of_a_prompt() -> None:
     both = [_clause("contains", "x", severity="warn"), _clause("contains", "z", on="output")]
-    assert [v.blocks for v in clauses.of_text(clauses=both, text="y", variables=[])] == [False]
-    assert [v.blocks for v in clauses.of_output(clauses=both, text="y")] == [True]
+    assert [
+        v.blocks for v in clauses.evaluate_prompt_text(clauses=both, text="y", variables=[])
+    ] == [False]
+    assert [v.blocks for v in clauses.evaluate_output(clauses=both, text="y")] == [True]
 
 
 def test_hidden_characters_are_named_with_their_place_and_shown() -> None:
     verdict = _says("no-hidden-unicode", of="one\ntwo a\u200bb\u202e")
     assert verdict.blocks
-    assert "ZERO WIDTH SPACE at line 2, column 6, and 1 more" in verdict.why
+    assert "ZERO WIDTH SPACE at line 2, column 6, and 1 more" in verdict.reason
     assert (verdict.span, verdict.excerpt) == ((9, 10), "one⏎two a⟨U+200B⟩b⟨U+202E⟩")
 
 
@@ -115,10 +122,10 @@ def test_the_place_of_what_fails_is_told(kind: str, value: Any, text: str, found
 def test_a_secret_is_not_repeated_in_what_is_said_of_it() -> None:
     text = f"Use {TOKEN} or -----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY----- here."
     verdict = _says("no-secrets", of=text)
-    assert "a GitHub token at line 1, column 5, and 1 more" in verdict.why
+    assert "a GitHub token at line 1, column 5, and 1 more" in verdict.reason
     assert verdict.excerpt == "Use [a GitHub token] or [a private key]…"
     near = _says("not-contains", "here", of=text)
-    assert "MIIEvQ" not in near.excerpt + near.why
+    assert "MIIEvQ" not in near.excerpt + near.reason
     assert TOKEN[:8] not in near.excerpt
 
 
@@ -130,15 +137,15 @@ def test_a_secret_is_found_behind_any_number_of_other_marks() -> None:
 def test_an_excerpt_is_one_short_line_without_hidden_characters(text: str, data: Any) -> None:
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, len(text)))
-    shown = clauses.excerpts.around(text, (start, end))
+    shown = clauses.excerpts.extract_around(text, (start, end))
     assert len(shown) <= 80
     assert "\n" not in shown
-    assert not clauses.checks.unicode.hidden(f"x{shown}")
+    assert not clauses.checks.hidden_characters.find_hidden(f"x{shown}")
 
 
 def test_variables_that_nothing_was_filled_in_for_are_told() -> None:
     assert _says("no-unfilled-variables", of="Dear Ann, it is due.").holds is True
-    assert "'name'" in _says("no-unfilled-variables", of="Dear {name}, {name}!").why
+    assert "'name'" in _says("no-unfilled-variables", of="Dear {name}, {name}!").reason
 
 
 def test_an_output_must_not_repeat_a_variable_of_its_prompt_and_may_hold_others() -> None:
@@ -149,9 +156,9 @@ def test_an_output_must_not_repeat_a_variable_of_its_prompt_and_may_hold_others(
 
 
 def test_words_and_marks_are_counted_plainly() -> None:
-    assert checks.tokens("It's 3.5 km_h — done!") == 10
-    assert checks.tokens("今天 OK") == 3
-    assert checks.tokens(" \n\t") == 0
+    assert checks.count_tokens("It's 3.5 km_h — done!") == 10
+    assert checks.count_tokens("今天 OK") == 3
+    assert checks.count_tokens(" \n\t") == 0
 
 
 def test_a_language_is_told_only_where_there_is_enough_to_read() -> None:
@@ -169,8 +176,8 @@ def test_an_output_is_held_against_a_schema() -> None:
     schema = {"type": "object", "required": ["urgency"]}
     assert _says_of_output("json-schema", schema, of='{"urgency": 3}').holds is True
     told = _says_of_output("json-schema", schema, of='{"urgent": 3}')
-    assert (told.why, told.excerpt) == ('at its top it lacks ["urgency"]', '{"urgent": 3}')
-    assert "not JSON" in _says_of_output("json-schema", schema, of="Urgent!").why
+    assert (told.reason, told.excerpt) == ('at its top it lacks ["urgency"]', '{"urgent": 3}')
+    assert "not JSON" in _says_of_output("json-schema", schema, of="Urgent!").reason
     assert _says_of_output("required-variables", "x", of="x").holds is None
 
 
@@ -191,7 +198,7 @@ def test_of_a_text_that_is_too_long_only_what_its_beginning_shows_is_said() -> N
     ]:
         verdict = _says_of_output(kind, value, of=huge)
         assert verdict.holds is holds, kind
-        assert verdict.holds is not None or "goes on after" in verdict.why, kind
+        assert verdict.holds is not None or "goes on after" in verdict.reason, kind
 
 
 def test_a_pattern_that_hangs_others_is_decided() -> None:
@@ -202,16 +209,16 @@ def test_a_pattern_that_hangs_others_is_decided() -> None:
 def test_what_takes_too_much_work_is_undecided_and_so_in_the_way() -> None:
     slow = _says("regex", "[ab]*a[ab]{900}c", of="ab" * 200_000)
     assert (slow.holds, slow.blocks) == (None, True)
-    assert "too long" in slow.why
+    assert "too long" in slow.reason
     clause = _clause("regex", "[ab]*a[ab]{300}c")
     text = "b" * 100_000 + "ab"
-    many = clauses.of_text(clauses=[clause] * 60, text=text, variables=[])
+    many = clauses.evaluate_prompt_text(clauses=[clause] * 60, text=text, variables=[])
     assert (many[0].holds, many[-1].holds) == (False, None)
-    assert "clauses before it" in many[-1].why
+    assert "clauses before it" in many[-1].reason
 
 
 def test_what_is_wrong_with_clauses_is_told_by_row_and_field() -> None:
-    rows = clauses.problems(
+    rows = clauses.find_problems(
         clauses=[
             _clause("contains", "x") | {"id": "ok"},
             {},
@@ -244,9 +251,9 @@ def test_what_is_wrong_with_clauses_is_told_by_row_and_field() -> None:
 
 def test_patterns_that_are_too_large_together_are_refused() -> None:
     large = [
-        _clause("regex", f"x{n}[^a]{{900}}") | {"id": f"c{n}"} for n in range(clauses.MOST_CLAUSES)
+        _clause("regex", f"x{n}[^a]{{900}}") | {"id": f"c{n}"} for n in range(clauses.MAX_CLAUSES)
     ]
-    (row,) = clauses.problems(clauses=large)
+    (row,) = clauses.find_problems(clauses=large)
     assert "too large together" in row["message"]
 
 
@@ -263,21 +270,21 @@ _JSON = st.recursive(
 def test_whatever_a_value_is_a_check_answers(kind: str, value: Any, text: str, on: bool) -> None:
     clause = _clause(kind, value, on="prompt" if on else "output")
     if on:
-        (verdict,) = clauses.of_text(clauses=[clause], text=text, variables=[])
+        (verdict,) = clauses.evaluate_prompt_text(clauses=[clause], text=text, variables=[])
     else:
-        (verdict,) = clauses.of_output(clauses=[clause], text=text)
+        (verdict,) = clauses.evaluate_output(clauses=[clause], text=text)
     assert verdict.holds in (True, False, None)
-    if not clauses.problems(clauses=[json.loads(json.dumps(clause))]):
-        assert "can't be used" not in verdict.why
+    if not clauses.find_problems(clauses=[json.loads(json.dumps(clause))]):
+        assert "can't be used" not in verdict.reason
     else:
         assert verdict.holds is None
 
 
 def test_unknown_licences_are_refused_and_what_is_known_is_consistent() -> None:
     with pytest.raises(licences.UnknownLicence) as refused:
-        licences.terms("WTFPL-2")
+        licences.get_permissions("WTFPL-2")
     assert "Apache-2.0" in refused.value.message
-    for name, terms in licences.KNOWN.items():
+    for name, terms in licences.PERMISSIONS.items():
         assert terms.allows_forks or not terms.allows_sale_of_forks, name
         assert ("-ND-" in name or name == licences.PROPRIETARY) is not terms.allows_forks, name
         assert ("-NC-" not in name and terms.allows_forks) is terms.allows_sale_of_forks, name

@@ -14,9 +14,9 @@ from securesystemslib.dsse import Envelope as TheirEnvelope
 from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import CryptoSigner, Key, SSlibKey
 
-from mintmark.core import dsse
-from mintmark.core.dsse import BadEnvelope, BadKey
-from tests.bundles.bodies import HOUSE, STRANGER, TEAM
+from mintmark.signing import dsse
+from mintmark.signing.dsse import InvalidEnvelope, InvalidPublicKey
+from tests.bundles.payloads import HOUSE, STRANGER, TEAM
 
 MOST_BYTES = 1 << 20
 TYPE = "http://example.com/HelloWorld"
@@ -71,16 +71,16 @@ def test_no_payload_passes_for_one_of_another_type(kind: str, payload: bytes) ->
 @pytest.mark.parametrize(("seed", "public", "message", "signature"), RFC_8032)
 def test_keys_sign_as_rfc_8032_has_it(seed: str, public: str, message: str, signature: str) -> None:
     key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(seed))
-    assert dsse.key_id(key) == public
+    assert dsse.get_key_id(key) == public
     assert key.sign(bytes.fromhex(message)).hex() == signature
-    dsse.public_key(public).verify(bytes.fromhex(signature), bytes.fromhex(message))
+    dsse.load_public_key(public).verify(bytes.fromhex(signature), bytes.fromhex(message))
 
 
 def test_an_envelope_has_these_bytes() -> None:
-    envelope = dsse.signed(payload_type=TYPE, payload=b"hello world", keys=[HOUSE])
+    envelope = dsse.sign(payload_type=TYPE, payload=b"hello world", keys=[HOUSE])
     assert envelope.to_bytes() == (
         b'{"payload":"aGVsbG8gd29ybGQ=","payloadType":"http://example.com/HelloWorld","signatures":[{"keyid":"'
-        + dsse.key_id(HOUSE).encode()
+        + dsse.get_key_id(HOUSE).encode()
         + b'","sig":"'
         + GOLDEN_SIGNATURE
         + b'"}]}'
@@ -88,29 +88,29 @@ def test_an_envelope_has_these_bytes() -> None:
 
 
 def test_signatures_stand_by_key_whoever_signed_first() -> None:
-    one = dsse.signed(payload_type=TYPE, payload=b"x", keys=[HOUSE, TEAM, STRANGER])
-    other = dsse.signed(payload_type=TYPE, payload=b"x", keys=[STRANGER])
+    one = dsse.sign(payload_type=TYPE, payload=b"x", keys=[HOUSE, TEAM, STRANGER])
+    other = dsse.sign(payload_type=TYPE, payload=b"x", keys=[STRANGER])
     for key in (TEAM, HOUSE, TEAM, STRANGER):
-        other = dsse.countersigned(other, key=key)
+        other = dsse.add_signature(other, key=key)
     assert one.to_bytes() == other.to_bytes()
-    assert dsse.verified(one) == {dsse.key_id(key) for key in (HOUSE, TEAM, STRANGER)}
+    assert dsse.verify(one) == {dsse.get_key_id(key) for key in (HOUSE, TEAM, STRANGER)}
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), st.binary())
 def test_an_envelope_reads_back(kind: str, payload: bytes) -> None:
-    envelope = dsse.signed(payload_type=kind, payload=payload, keys=[HOUSE])
-    read = dsse.opened(envelope.to_bytes(), most_bytes=MOST_BYTES)
+    envelope = dsse.sign(payload_type=kind, payload=payload, keys=[HOUSE])
+    read = dsse.parse(envelope.to_bytes(), max_bytes=MOST_BYTES)
     assert read == envelope
-    assert dsse.verified(read) == {dsse.key_id(HOUSE)}
+    assert dsse.verify(read) == {dsse.get_key_id(HOUSE)}
 
 
 @given(st.binary(max_size=200))
 def test_theirs_verifies_ours(payload: bytes) -> None:
-    ours = dsse.signed(payload_type=TYPE, payload=payload, keys=[HOUSE, TEAM])
+    ours = dsse.sign(payload_type=TYPE, payload=payload, keys=[HOUSE, TEAM])
     theirs = TheirEnvelope.from_dict(json.loads(ours.to_bytes()))
     assert theirs.payload == payload
     keys: list[Key] = [_theirs(HOUSE), _theirs(TEAM)]
-    assert set(theirs.verify(keys, 2)) == {dsse.key_id(HOUSE), dsse.key_id(TEAM)}
+    assert set(theirs.verify(keys, 2)) == {dsse.get_key_id(HOUSE), dsse.get_key_id(TEAM)}
     with pytest.raises(VerificationError):
         theirs.verify([_theirs(STRANGER)], 1)
 
@@ -121,24 +121,24 @@ def test_ours_verifies_theirs(payload: bytes) -> None:
     theirs = TheirEnvelope(payload, TYPE, {})
     theirs.sign(CryptoSigner(HOUSE))
     theirs.sign(CryptoSigner(TEAM))
-    ours = dsse.opened(json.dumps(theirs.to_dict(), indent=1).encode(), most_bytes=MOST_BYTES)
+    ours = dsse.parse(json.dumps(theirs.to_dict(), indent=1).encode(), max_bytes=MOST_BYTES)
     assert (ours.payload, ours.payload_type) == (payload, TYPE)
     keys = {name: key.public_key() for name, key in (("h", HOUSE), ("t", TEAM), ("s", STRANGER))}
-    assert dsse.verified_by(ours, keys=keys) == {"h", "t"}
-    with pytest.raises(BadEnvelope) as refused:
-        dsse.verified(ours)
+    assert dsse.find_signers(ours, keys=keys) == {"h", "t"}
+    with pytest.raises(InvalidEnvelope) as refused:
+        dsse.verify(ours)
     assert refused.value.code == "bad_signature"
 
 
 @pytest.mark.parametrize("encoded", [base64.b64encode, base64.urlsafe_b64encode])
 def test_either_alphabet_of_base64_is_read(encoded: Any) -> None:
     payload = b"\xfb\xef\xbe\xff"
-    ours = dsse.signed(payload_type=TYPE, payload=payload, keys=[HOUSE])
+    ours = dsse.sign(payload_type=TYPE, payload=payload, keys=[HOUSE])
     value = ours.to_json() | {"payload": encoded(payload).decode()}
     value["signatures"][0]["sig"] = encoded(ours.signatures[0].value).decode()
-    read = dsse.opened(json.dumps(value).encode(), most_bytes=MOST_BYTES)
+    read = dsse.parse(json.dumps(value).encode(), max_bytes=MOST_BYTES)
     assert read == ours
-    assert dsse.verified(read) == {dsse.key_id(HOUSE)}
+    assert dsse.verify(read) == {dsse.get_key_id(HOUSE)}
 
 
 @pytest.mark.parametrize(
@@ -159,33 +159,33 @@ def test_either_alphabet_of_base64_is_read(encoded: Any) -> None:
     ],
 )
 def test_what_is_no_envelope_is_refused(changes: dict[str, Any], code: str) -> None:
-    value = dsse.signed(payload_type=TYPE, payload=b"x", keys=[HOUSE]).to_json() | changes
-    with pytest.raises(BadEnvelope) as refused:
-        dsse.opened(json.dumps(value).encode(), most_bytes=MOST_BYTES)
+    value = dsse.sign(payload_type=TYPE, payload=b"x", keys=[HOUSE]).to_json() | changes
+    with pytest.raises(InvalidEnvelope) as refused:
+        dsse.parse(json.dumps(value).encode(), max_bytes=MOST_BYTES)
     assert refused.value.code == code
 
 
 def test_a_signature_is_worth_nothing_over_anything_else() -> None:
-    good = dsse.signed(payload_type=TYPE, payload=b"x", keys=[HOUSE])
+    good = dsse.sign(payload_type=TYPE, payload=b"x", keys=[HOUSE])
     value = good.signatures[0].value
     for changed in (
         {"payload": b"y"}, {"payload_type": TYPE + "s"},
-        {"signatures": (dsse.Signature(key_id=dsse.key_id(TEAM), value=value),)},
-        {"signatures": (dsse.Signature(key_id=dsse.key_id(HOUSE), value=value[:-1]),)},
-        {"signatures": (*good.signatures, dsse.Signature(key_id=dsse.key_id(TEAM), value=bytes(64)))},
+        {"signatures": (dsse.Signature(key_id=dsse.get_key_id(TEAM), value=value),)},
+        {"signatures": (dsse.Signature(key_id=dsse.get_key_id(HOUSE), value=value[:-1]),)},
+        {"signatures": (*good.signatures, dsse.Signature(key_id=dsse.get_key_id(TEAM), value=bytes(64)))},
     ):  # fmt: skip
         bad = dsse.Envelope(
             **{"payload_type": TYPE, "payload": b"x", "signatures": good.signatures} | changed
         )
-        with pytest.raises(BadEnvelope) as refused:
-            dsse.verified(bad)
+        with pytest.raises(InvalidEnvelope) as refused:
+            dsse.verify(bad)
         assert refused.value.code == "bad_signature"
 
 
 def test_a_key_is_read_from_its_id_or_from_pem() -> None:
-    key_id = dsse.key_id(HOUSE)
-    for raw in (key_id.encode(), f"\n{key_id}\n".encode(), dsse.public_pem(key_id).encode()):
-        assert dsse.key_id(dsse.read_public_key(raw)) == key_id
+    key_id = dsse.get_key_id(HOUSE)
+    for raw in (key_id.encode(), f"\n{key_id}\n".encode(), dsse.export_pem(key_id).encode()):
+        assert dsse.get_key_id(dsse.read_public_key(raw)) == key_id
 
 
 def test_what_is_no_key_is_refused() -> None:
@@ -195,8 +195,15 @@ def test_what_is_no_key_is_refused() -> None:
     other = generate_private_key(SECP256R1()).public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )  # fmt: skip
-    for raw in (b"", b"x" * 64, b"\xff" * 64, dsse.key_id(HOUSE).upper().encode(), private, other):
-        with pytest.raises(BadKey):
+    for raw in (
+        b"",
+        b"x" * 64,
+        b"\xff" * 64,
+        dsse.get_key_id(HOUSE).upper().encode(),
+        private,
+        other,
+    ):
+        with pytest.raises(InvalidPublicKey):
             dsse.read_public_key(raw)
 
 
@@ -204,5 +211,5 @@ def test_what_is_no_key_is_refused() -> None:
 @pytest.mark.parametrize("sign", [0, 0x80])
 def test_a_key_under_which_anybody_can_sign_is_none(low: str, sign: int) -> None:
     key_id = low[:-2] + f"{int(low[-2:], 16) | sign:02x}"
-    with pytest.raises(BadKey, match="small order"):
-        dsse.public_key(key_id)
+    with pytest.raises(InvalidPublicKey, match="small order"):
+        dsse.load_public_key(key_id)

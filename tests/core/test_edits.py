@@ -5,32 +5,34 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mintmark.core import edits, pairs, predictions, priors, wording
-from mintmark.core.pair_policy import DEFAULT, PairPolicy
-from mintmark.core.pairs import PairState
+from mintmark.scoring import edit_effects, pair_model, pair_predictions, priors, text_features
+from mintmark.scoring.pair_model import PairState
+from mintmark.scoring.pair_priors import DEFAULT_PAIR_POLICY, PairPolicy
 from tests.core.fleets import arrays, fleet
 
-POLICY = replace(DEFAULT, link_low=1.3, link_high=0.8, link_shift=0.1, interval_scale=1.4)
-PARENT = wording.features("Please judge {claim}.")
-EDITED = wording.features("Q: judge {claim} step by step, why?\nA:")
+POLICY = replace(
+    DEFAULT_PAIR_POLICY, link_low=1.3, link_high=0.8, link_shift=0.1, interval_scale=1.4
+)
+PARENT = text_features.extract_features("Please judge {claim}.")
+EDITED = text_features.extract_features("Q: judge {claim} step by step, why?\nA:")
 NOW = 18_600.0
 RITUAL, NOBODY = 1, -1
 
 
 def folded(policy: PairPolicy = POLICY) -> PairState:
     events = fleet(rows=400, assistants=5, rituals=3)
-    state = priors.untouched(policy, events)
-    pairs.fold(policy, state, events)
+    state = priors.create_initial_state(policy, events)
+    pair_model.fold(policy, state, events)
     return state
 
 
 def compared(
-    *, parent: pairs.Floats = PARENT, edited: pairs.Floats = EDITED, ritual: int = RITUAL
-) -> edits.Edit:
+    *, parent: pair_model.Floats = PARENT, edited: pair_model.Floats = EDITED, ritual: int = RITUAL
+) -> edit_effects.EditEffect:
     """The edit for five known assistants and one that nobody ever saw."""
     who = np.array([0, 1, 2, 3, 4, NOBODY])
     known = (who >= 0) & (ritual >= 0)
-    return edits.compare(
+    return edit_effects.compare_edit(
         POLICY,
         folded(),
         assistant=who,
@@ -59,7 +61,7 @@ def test_a_text_compared_with_itself_changes_nothing_for_sure() -> None:
 
 def test_a_feature_that_both_texts_share_has_no_effect() -> None:
     edit = compared()
-    same = PARENT[: wording.STYLE] == EDITED[: wording.STYLE]
+    same = PARENT[: text_features.STYLE] == EDITED[: text_features.STYLE]
     assert same.any()
     assert (edit.effects[:, same] == 0.0).all()
     assert (edit.effects_high[:, same] == edit.effects_low[:, same]).all()
@@ -81,7 +83,7 @@ def test_features_whose_effects_cancel_still_have_them() -> None:
     edited = PARENT.copy()
     edited[:2] += 1.0
     one = np.zeros(1, dtype=np.int64)
-    edit = edits.compare(
+    edit = edit_effects.compare_edit(
         POLICY,
         state,
         assistant=one,
@@ -99,7 +101,7 @@ def test_where_the_task_is_known_either_text_is_predicted_as_everywhere_else() -
     state = folded()
     who = np.arange(5)
     never = np.full(5, NOBODY)
-    rows = predictions.PairRows(
+    rows = pair_predictions.PairRows(
         assistant=who,
         ritual=np.full(5, RITUAL),
         assistant_ritual=who * 3 + RITUAL,
@@ -107,7 +109,7 @@ def test_where_the_task_is_known_either_text_is_predicted_as_everywhere_else() -
         pair=never,
         features=np.tile(EDITED, (5, 1)),
     )
-    told = predictions.predict(POLICY, state, rows, now_days=NOW)
+    told = pair_predictions.predict(POLICY, state, rows, now_days=NOW)
     edit = compared()
     np.testing.assert_array_equal(edit.edited.trust[:5], told.trust)
     np.testing.assert_array_equal(edit.edited.high[:5], told.high)
@@ -124,7 +126,7 @@ def test_comparing_changes_no_state() -> None:
     state = folded()
     before = [part.copy() for part in arrays(state)]
     one = np.zeros(1, dtype=np.int64)
-    edits.compare(
+    edit_effects.compare_edit(
         POLICY,
         state,
         assistant=one,
@@ -140,7 +142,7 @@ def test_comparing_changes_no_state() -> None:
 
 def test_for_nobody_the_answer_is_empty() -> None:
     none = np.zeros(0, dtype=np.int64)
-    edit = edits.compare(
+    edit = edit_effects.compare_edit(
         POLICY,
         folded(),
         assistant=none,
@@ -151,4 +153,4 @@ def test_for_nobody_the_answer_is_empty() -> None:
         now_days=NOW,
     )
     assert edit.change.shape == (0,)
-    assert edit.effects.shape == (0, wording.STYLE)
+    assert edit.effects.shape == (0, text_features.STYLE)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from mintmark.core import intervals
+from mintmark.scoring import intervals
 
 
 def drawn(*, n: int, runs: float, spread: float, seed: int = 0) -> tuple[np.ndarray, ...]:
@@ -36,7 +36,7 @@ def test_the_beta_has_the_mean_and_variance_asked_for() -> None:
 def test_moments_are_those_of_the_logistic_normal() -> None:
     rng = np.random.default_rng(0)
     p = special.expit(rng.normal(-1.0, 1.5, 2_000_000))
-    mean, variance = intervals.moments(np.array([-1.0]), np.array([1.5]))
+    mean, variance = intervals.logistic_moments(np.array([-1.0]), np.array([1.5]))
     assert mean[0] == pytest.approx(p.mean(), abs=1e-3)
     assert variance[0] == pytest.approx(p.var(), rel=1e-2)
 
@@ -62,7 +62,7 @@ def test_single_runs_tell_nothing_of_intervals() -> None:
 
 
 def test_a_fraction_of_one_run_is_taken_as_exact() -> None:
-    where = intervals.place(
+    where = intervals.compute_mid_p(
         mean=np.array([0.5]),
         variance=np.array([0.01]),
         score=np.array([0.37]),
@@ -82,17 +82,17 @@ def test_the_scale_is_learned_and_errs_on_the_wide_side(runs: float, within: flo
 def test_a_link_that_is_off_is_learned_back() -> None:
     rng = np.random.default_rng(2)
     said = rng.uniform(0.02, 0.98, 20_000)
-    true, _ = intervals.bend(said, (1.4, 0.7, 0.2))
+    true, _ = intervals.apply_link(said, (1.4, 0.7, 0.2))
     score = (rng.random(said.size) < true).astype(float)
     link = intervals.learn_link(mean=said, score=score, runs=np.ones_like(said))
-    assert np.abs(intervals.bend(said, link)[0] - true).max() < 0.03
+    assert np.abs(intervals.apply_link(said, link)[0] - true).max() < 0.03
 
 
 @pytest.mark.parametrize("score", [0.0, 1.0])
 def test_a_link_learned_from_one_outcome_alone_is_finite_and_rising(score: float) -> None:
     mean = np.linspace(0.01, 0.99, 99)
     low, high, shift = intervals.learn_link(mean=mean, score=np.full(99, score), runs=np.ones(99))
-    bent, slope = intervals.bend(mean, (low, high, shift))
+    bent, slope = intervals.apply_link(mean, (low, high, shift))
     assert np.isfinite(bent).all()
     assert (slope > 0.0).all()
     assert intervals.learn_link(mean=mean[:0], score=mean[:0], runs=mean[:0]) == (1.0, 1.0, 0.0)

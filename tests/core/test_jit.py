@@ -4,25 +4,25 @@ from types import SimpleNamespace
 
 import pytest
 
-from mintmark.core import jit, posterior
+from mintmark.scoring import jit, posterior
 
 
 def test_a_kernel_keeps_its_plain_form_beside_the_compiled_one() -> None:
-    assert jit.plain(posterior.logistic)(0.3) == posterior.logistic(0.3)
+    assert jit.get_interpreted(posterior.logistic)(0.3) == posterior.logistic(0.3)
 
 
 def test_an_uncompiled_function_is_its_own_plain_form(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jit, "COMPILED", False)
+    monkeypatch.setattr(jit, "IS_COMPILED", False)
 
     def double(value: float) -> float:
         return 2.0 * value
 
     assert jit.njit(double) is double
-    assert jit.plain(double) is double
+    assert jit.get_interpreted(double) is double
 
 
 def test_a_package_that_cannot_be_written_still_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jit, "COMPILED", True)
+    monkeypatch.setattr(jit, "IS_COMPILED", True)
     monkeypatch.setattr(
         jit,
         "numba",

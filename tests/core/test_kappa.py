@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mintmark.core import kappa, standing
-from mintmark.core.reputation_policy import ReputationPolicy
-from mintmark.core.reputation_state import State
+from mintmark.scoring import prior_strength, prompt_posterior
+from mintmark.scoring.prompt_state import ReputationState
+from mintmark.scoring.reputation_constants import ReputationPolicy
 
 
 def learned(
@@ -23,7 +23,7 @@ def learned(
     """The policy learned from prompts that differ by tau, and by chi between assistants."""
     rng = np.random.default_rng(seed)
     policy = ReputationPolicy()
-    state = State.untouched(
+    state = ReputationState.create_initial(
         policy=policy, prompts=prompts, rituals=rituals, pairs=prompts * assistants
     )
     pair_prompt = np.repeat(np.arange(prompts), assistants)
@@ -35,7 +35,7 @@ def learned(
     state.pairs.runs[:, 0] = runs
     state.pairs.residual[:, 0] = rng.binomial(runs, quality) - 0.5 * runs
     keys = [f"ritual {g}" for g in range(rituals)]
-    return kappa.learn(policy, state, pair_prompt=pair_prompt, ritual_keys=keys)
+    return prior_strength.learn(policy, state, pair_prompt=pair_prompt, ritual_keys=keys)
 
 
 def test_kappa_is_what_a_run_varies_over_what_prompts_differ() -> None:
@@ -48,11 +48,13 @@ def test_the_correlation_of_runs_is_the_assistants_share_of_the_variance() -> No
     assert policy.run_correlation == pytest.approx(0.0225 / (0.25 - 0.0144), rel=0.15)
 
 
-@pytest.mark.parametrize(("tau", "bound"), [(0.0, kappa.MOST), (0.4, kappa.LEAST)])
+@pytest.mark.parametrize(
+    ("tau", "bound"), [(0.0, prior_strength.MAX_KAPPA), (0.4, prior_strength.MIN_KAPPA)]
+)
 def test_kappa_stays_within_its_bounds(tau: float, bound: float) -> None:
     policy = learned(tau=tau, chi=0.0)
     assert policy.kappa["ritual 0"] == bound
-    assert policy.run_correlation == kappa.LEAST_CORRELATED
+    assert policy.run_correlation == prior_strength.MIN_CORRELATION
 
 
 def test_single_runs_tell_nothing_and_change_nothing() -> None:
@@ -63,8 +65,8 @@ def test_single_runs_tell_nothing_and_change_nothing() -> None:
 
 def test_an_empty_log_leaves_the_policy_as_it_is() -> None:
     policy = ReputationPolicy()
-    state = State.untouched(policy=policy, prompts=3, rituals=2, pairs=4)
-    got = kappa.learn(
+    state = ReputationState.create_initial(policy=policy, prompts=3, rituals=2, pairs=4)
+    got = prior_strength.learn(
         policy, state, pair_prompt=np.zeros(4, dtype=np.int64), ritual_keys=("a", "b")
     )
     assert got is policy
@@ -79,13 +81,13 @@ def test_a_ritual_with_few_prompts_leans_on_the_others() -> None:
 
 def test_learning_does_not_change_the_state() -> None:
     policy = ReputationPolicy()
-    state = State.untouched(policy=policy, prompts=2, rituals=1, pairs=2)
+    state = ReputationState.create_initial(policy=policy, prompts=2, rituals=1, pairs=2)
     state.prompts.home[:] = 0
     state.pairs.runs[:, 0] = 5.0
     state.pairs.residual[:, 0] = [1.0, -1.0]
     before = [column.copy() for group in (state.pairs, state.prompts) for column in group]
-    kappa.learn(policy, state, pair_prompt=np.arange(2), ritual_keys=("a",))
+    prior_strength.learn(policy, state, pair_prompt=np.arange(2), ritual_keys=("a",))
     after = [column for group in (state.pairs, state.prompts) for column in group]
     for was, now in zip(before, after, strict=True):
         np.testing.assert_array_equal(was, now)
-    assert standing.home_mean(state.fleet, state.rituals, 0) == 0.5
+    assert prompt_posterior.home_mean(state.fleet, state.rituals, 0) == 0.5

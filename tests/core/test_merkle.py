@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintmark.core import merkle
+from mintmark.signing import merkle
 
 # The tree of Certificate Transparency's own tests (google/certificate-transparency, merkletree/merkle_tree_test.cc).
 RECORDS = [
@@ -45,29 +45,29 @@ def as_the_rfc_defines_it(records: list[bytes]) -> bytes:
 
 
 def test_the_roots_are_those_of_certificate_transparency() -> None:
-    roots = [merkle.root(RECORDS[: n + 1]).hex() for n in range(len(RECORDS))]
+    roots = [merkle.compute_root(RECORDS[: n + 1]).hex() for n in range(len(RECORDS))]
     assert roots == ROOTS
 
 
 def test_the_root_of_nothing_is_the_hash_of_nothing() -> None:
-    assert merkle.root([]) == hashlib.sha256(b"").digest()
+    assert merkle.compute_root([]) == hashlib.sha256(b"").digest()
 
 
 @pytest.mark.parametrize("n", range(70))
 def test_a_root_is_what_the_rfc_defines(n: int) -> None:
     records = [b"%d" % at for at in range(n)]
-    assert merkle.root(records) == as_the_rfc_defines_it(records)
+    assert merkle.compute_root(records) == as_the_rfc_defines_it(records)
 
 
 def test_a_record_does_not_pass_for_a_subtree() -> None:
-    left, right = merkle.leaf(b"a"), merkle.leaf(b"b")
-    assert merkle.root([left + right]) != merkle.root([b"a", b"b"])
+    left, right = merkle.hash_leaf(b"a"), merkle.hash_leaf(b"b")
+    assert merkle.compute_root([left + right]) != merkle.compute_root([b"a", b"b"])
 
 
 @given(some_records, st.data())
 def test_a_proof_proves_its_record_in_its_place(records: list[bytes], data: st.DataObject) -> None:
     n = data.draw(st.integers(0, len(records) - 1))
-    path, root = merkle.proof(records, n), merkle.root(records)
+    path, root = merkle.build_proof(records, n), merkle.compute_root(records)
     count = len(records)
     assert merkle.verify(record=records[n], n=n, count=count, path=path, root=root)
     assert not merkle.verify(record=records[n] + b"x", n=n, count=count, path=path, root=root)
@@ -88,17 +88,17 @@ def test_whatever_is_done_to_the_records_changes_the_root(
     records: list[bytes], data: st.DataObject
 ) -> None:
     n = data.draw(st.integers(0, len(records) - 1))
-    root = merkle.root(records)
-    assert merkle.root([*records[:n], records[n] + b"x", *records[n + 1 :]]) != root
-    assert merkle.root(records[:n] + records[n + 1 :]) != root
-    assert merkle.root([*records[:n], b"new", *records[n:]]) != root
+    root = merkle.compute_root(records)
+    assert merkle.compute_root([*records[:n], records[n] + b"x", *records[n + 1 :]]) != root
+    assert merkle.compute_root(records[:n] + records[n + 1 :]) != root
+    assert merkle.compute_root([*records[:n], b"new", *records[n:]]) != root
     if records[n] != records[0]:
         swapped = list(records)
         swapped[0], swapped[n] = swapped[n], swapped[0]
-        assert merkle.root(swapped) != root
+        assert merkle.compute_root(swapped) != root
 
 
 def test_there_is_no_proof_of_a_record_that_is_not_there() -> None:
     for n in (-1, 2):
         with pytest.raises(IndexError, match="among 2"):
-            merkle.proof([b"a", b"b"], n)
+            merkle.build_proof([b"a", b"b"], n)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintmark.core import money
+from mintmark.common import amounts
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from mintmark.core import money
     ],
 )  # fmt: skip
 def test_tokens_are_read_exactly(given: str | float | Decimal, micro: int) -> None:
-    assert money.micro(given) == micro
+    assert amounts.to_micro(given) == micro
 
 
 @pytest.mark.parametrize(
@@ -30,17 +30,17 @@ def test_tokens_are_read_exactly(given: str | float | Decimal, micro: int) -> No
     ids=lambda given: type(given).__name__,
 )  # fmt: skip
 def test_what_is_no_amount_is_refused_and_the_message_says_why(given: str | float) -> None:
-    with pytest.raises(money.InvalidAmount) as refused:
-        money.micro(given)
+    with pytest.raises(amounts.InvalidAmount) as refused:
+        amounts.to_micro(given)
     assert "can't be used" in refused.value.message
     assert len(refused.value.message) < 200
 
 
-@given(st.integers(1, money.LARGEST_MICRO))
+@given(st.integers(1, amounts.MAX_MICRO))
 def test_what_is_shown_reads_back(micro: int) -> None:
-    assert money.micro(money.shown(micro).replace(",", "")) == micro
-    assert money.micro(money.tokens(micro)) == micro
-    assert money.micro(float(money.tokens(micro))) == micro
+    assert amounts.to_micro(amounts.format_tokens(micro).replace(",", "")) == micro
+    assert amounts.to_micro(amounts.to_tokens(micro)) == micro
+    assert amounts.to_micro(float(amounts.to_tokens(micro))) == micro
 
 
 @pytest.mark.parametrize(
@@ -48,4 +48,4 @@ def test_what_is_shown_reads_back(micro: int) -> None:
     [(12_500_000, "12.5"), (1, "0.000001"), (-1, "-0.000001"), (10**9, "1,000"), (0, "0"), (10**7, "10")],
 )  # fmt: skip
 def test_amounts_are_shown_without_idle_zeros(micro: int, shown: str) -> None:
-    assert money.shown(micro) == shown
+    assert amounts.format_tokens(micro) == shown

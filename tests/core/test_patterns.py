@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintmark.core import patterns
+from mintmark.textchecks import regex
 
 
 @given(
@@ -16,13 +16,13 @@ from mintmark.core import patterns
 def test_a_match_stands_where_the_standard_library_sees_it(text: str, source: str) -> None:
     # `$` of `re` also stands before a last line end; RE2's does not.
     expected = re.search(source.replace("$", r"\Z"), text.replace("\ud800", "?"))
-    found = patterns.compiled(source).search(text)
+    found = regex.compile_pattern(source).search(text)
     assert found == (expected.span() if expected else None)
 
 
 def test_a_character_may_be_written_by_its_code() -> None:
-    assert patterns.compiled(r"\u00e9").search("café") == (3, 4)
-    assert patterns.compiled(r"\\u00e9").search(r"\u00e9") == (0, 6)
+    assert regex.compile_pattern(r"\u00e9").search("café") == (3, 4)
+    assert regex.compile_pattern(r"\\u00e9").search(r"\u00e9") == (0, 6)
 
 
 @pytest.mark.parametrize(
@@ -38,10 +38,10 @@ def test_a_character_may_be_written_by_its_code() -> None:
     ],
 )
 def test_what_is_no_pattern_here_is_refused_and_says_why(source: str, says: str) -> None:
-    with pytest.raises(patterns.InvalidPattern, match=re.escape(says)):
-        patterns.compiled(source)
+    with pytest.raises(regex.InvalidPattern, match=re.escape(says)):
+        regex.compile_pattern(source)
 
 
 def test_the_work_of_a_search_is_the_pattern_times_the_bytes() -> None:
-    pattern = patterns.compiled("abc")
-    assert pattern.work("é" * 10) == pattern.size * 20
+    pattern = regex.compile_pattern("abc")
+    assert pattern.estimate_work("é" * 10) == pattern.size * 20

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mintmark.core import pairs, priors
-from mintmark.core.pair_policy import DEFAULT
+from mintmark.scoring import pair_model, priors
+from mintmark.scoring.pair_priors import DEFAULT_PAIR_POLICY
 from tests.core.fleets import fleet
 
 
@@ -19,7 +19,7 @@ def test_learning_twice_gives_the_same_policy() -> None:
 def test_a_learned_policy_predicts_its_past_no_worse_than_the_default() -> None:
     events = fleet(rows=1_000, spread=1.5, texts=False)
     assert priors.prequential_loss(priors.learn(events), events) <= priors.prequential_loss(
-        DEFAULT.without_wording(), events
+        DEFAULT_PAIR_POLICY.without_wording(), events
     )
 
 
@@ -27,7 +27,7 @@ def test_variation_is_attributed_to_what_varies() -> None:
     rng = np.random.default_rng(0)
     events = fleet(rows=6_000, assistants=30, prompts=30, texts=False)
 
-    def scored(eta: pairs.Floats) -> pairs.PairEvents:
+    def scored(eta: pair_model.Floats) -> pair_model.PairEvents:
         chance = 1.0 / (1.0 + np.exp(-eta))
         score = (rng.random(len(events)) < chance).astype(float)
         return replace(events, score=score, runs=np.ones(len(events)))
@@ -43,7 +43,7 @@ def test_a_world_that_drifts_is_forgotten_faster() -> None:
     rng = np.random.default_rng(0)
     events = fleet(rows=6_000, assistants=4, prompts=4, most_runs=1, days=1_500.0, texts=False)
 
-    def learned(eta: pairs.Floats) -> float:
+    def learned(eta: pair_model.Floats) -> float:
         score = (rng.random(len(events)) < 1.0 / (1.0 + np.exp(-eta))).astype(float)
         return priors.learn(replace(events, score=score)).half_life_days
 
@@ -68,20 +68,20 @@ def test_a_world_that_drifts_is_forgotten_faster() -> None:
 )
 @pytest.mark.parametrize("texts", [True, False])
 def test_a_degenerate_log_gives_a_sane_policy_without_a_warning(
-    change: dict[str, pairs.Floats], texts: bool
+    change: dict[str, pair_model.Floats], texts: bool
 ) -> None:
     events = replace(fleet(rows=60, texts=texts), **change)  # type: ignore[arg-type]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         policy = priors.learn(events)
-    state = priors.untouched(policy, events)
-    effects = pairs.fold(policy, state, events)
+    state = priors.create_initial_state(policy, events)
+    effects = pair_model.fold(policy, state, events)
     assert np.isfinite(effects.expected).all()
     assert ((effects.expected > 0.0) & (effects.expected < 1.0)).all()
 
 
 def test_an_empty_log_leaves_the_default() -> None:
-    assert priors.learn(fleet(rows=5).part(slice(0, 0))) == DEFAULT
+    assert priors.learn(fleet(rows=5).select(slice(0, 0))) == DEFAULT_PAIR_POLICY
 
 
 def test_without_texts_nothing_is_assumed_of_wording() -> None:
@@ -96,8 +96,12 @@ def test_only_the_newest_events_are_searched() -> None:
 
 
 def test_renumbering_changes_no_prediction() -> None:
-    events = fleet(rows=200).part(slice(100, 200))
+    events = fleet(rows=200).select(slice(100, 200))
     compacted = priors.compact(events)
-    one = pairs.fold(DEFAULT, priors.untouched(DEFAULT, events), events)
-    two = pairs.fold(DEFAULT, priors.untouched(DEFAULT, compacted), compacted)
+    one = pair_model.fold(
+        DEFAULT_PAIR_POLICY, priors.create_initial_state(DEFAULT_PAIR_POLICY, events), events
+    )
+    two = pair_model.fold(
+        DEFAULT_PAIR_POLICY, priors.create_initial_state(DEFAULT_PAIR_POLICY, compacted), compacted
+    )
     assert one.expected.tobytes() == two.expected.tobytes()

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mintmark.core import alignment, paired_gains, pairs
-from mintmark.core.kinds import Kind
-from mintmark.core.pair_policy import PairPolicy
-from mintmark.core.pairs import Floats, Ints
+from mintmark.common.evidence_kinds import EvidenceKind
+from mintmark.scoring import pair_measures, pair_model, paired_effects
+from mintmark.scoring.pair_model import Floats, Ints
+from mintmark.scoring.pair_priors import PairPolicy
 
 SEEDS = range(200)
 POLICY = PairPolicy()
@@ -27,25 +27,25 @@ def meets(estimates: Floats, truth: float) -> bool:
 
 def fold(
     *, kind: Ints, prompt: Ints, score: Floats, runs: Floats, known: Floats | None = None
-) -> alignment.State:
+) -> pair_measures.PairMeasureState:
     """One assistant on one ritual through both kernels; prompt 1 is its fork of prompt 0.
 
     `known` stands in for what the pair model expects and takes for average, where the model is not what is asked.
     """
     n = len(kind)
     zero, prompts = np.zeros(n, dtype=np.int64), int(prompt.max()) + 1
-    told = pairs.fold(
+    told = pair_model.fold(
         POLICY,
-        pairs.PairState.untouched(
+        pair_model.PairState.create_initial(
             policy=POLICY,
             assistants=1,
             rituals=1,
             assistant_rituals=1,
             prompts=prompts,
             pairs=prompts,
-            reads=False,
+            reads_text=False,
         ),
-        pairs.PairEvents(
+        pair_model.PairEvents(
             assistant=zero,
             ritual=zero,
             assistant_ritual=zero,
@@ -57,12 +57,12 @@ def fold(
             at_days=np.zeros(n),
         ),
     )
-    state = alignment.State.untouched(pairs=prompts, prompts=prompts)
+    state = pair_measures.PairMeasureState.create_initial(pairs=prompts, prompts=prompts)
     if prompts > 1:
         state.pairs.parent[1], state.pairs.forked[1] = 0, True
-    alignment.fold(
+    pair_measures.fold(
         state,
-        alignment.Events(
+        pair_measures.MeasureEvents(
             kind=kind,
             prompt=prompt,
             pair=prompt,
@@ -75,9 +75,9 @@ def fold(
     return state
 
 
-def read(state: alignment.State, prompt: int) -> alignment.Measures:
+def read(state: pair_measures.PairMeasureState, prompt: int) -> pair_measures.PairMeasures:
     at = np.array([prompt])
-    return alignment.measures(state, pairs=at, prompts=at)
+    return pair_measures.measure_pairs(state, pairs=at, prompts=at)
 
 
 def dreams(
@@ -97,7 +97,9 @@ def dreams(
     )
     many = np.concatenate([np.full(21, 100), np.full(replays, runs)])
     state = fold(
-        kind=np.array([Kind.OUTCOME] * 21 + [Kind.REPLAY] * replays, dtype=np.int64),
+        kind=np.array(
+            [EvidenceKind.OUTCOME] * 21 + [EvidenceKind.REPLAY] * replays, dtype=np.int64
+        ),
         prompt=np.array([*range(1, 21), *([0] * (replays + 1))], dtype=np.int64),
         score=rng.binomial(many, chance) / many,
         runs=many.astype(float),
@@ -183,8 +185,8 @@ def gained(
     before = np.full(assistants, parent)
     after = np.clip(parent - 0.08 + apart * rng.standard_normal(assistants), 0.01, 0.99)
     many = np.full(assistants, runs)
-    value, low, high, _ = paired_gains.together(
-        paired_gains.apart(
+    value, low, high, _ = paired_effects.pool_effects(
+        paired_effects.compare_per_stratum(
             child=rng.binomial(many, after) / many,
             child_runs=many.astype(float),
             parent=rng.binomial(many, before) / many,
@@ -211,7 +213,7 @@ def test_gains_recover_the_truth_and_their_intervals_hold_nine_tenths_of_it(
 
 def test_a_share_of_all_or_none_still_leaves_a_gain_in_doubt() -> None:
     ten = np.array([10.0])
-    told = paired_gains.apart(
+    told = paired_effects.compare_per_stratum(
         child=np.array([1.0]), child_runs=ten, parent=np.array([1.0]), parent_runs=ten
     )
     assert (told.value[0], told.low[0] < -0.1, told.high[0] > 0.1) == (0.0, True, True)

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintmark.core import jit, reputation, scores, standing
-from mintmark.core.kinds import Kind
+from mintmark.common.evidence_kinds import EvidenceKind
+from mintmark.scoring import jit, prompt_model, prompt_posterior, prompt_readout
 from tests.core.reputation_log import ASSISTANTS, PROMPTS, TODAY, Log, bits, part, random_log
 
 shares = st.floats(0.0, 1.0)
@@ -27,10 +27,10 @@ shares = st.floats(0.0, 1.0)
 def test_a_log_cut_anywhere_folds_to_the_same_bits(seed: int, cuts: list[int]) -> None:
     whole, events = random_log(seed=seed, events=60)
     sliced, _ = random_log(seed=seed, events=60)
-    at_once = reputation.fold(whole.policy, whole.state, events)
+    at_once = prompt_model.fold(whole.policy, whole.state, events)
     edges = [0, *sorted(cuts), 60]
     pieces = [
-        reputation.fold(sliced.policy, sliced.state, part(events, slice(a, b)))
+        prompt_model.fold(sliced.policy, sliced.state, part(events, slice(a, b)))
         for a, b in itertools.pairwise(edges)
     ]
     assert bits(sliced.state) == bits(whole.state)
@@ -41,14 +41,16 @@ def test_a_log_cut_anywhere_folds_to_the_same_bits(seed: int, cuts: list[int]) -
 
 def digest_of_a_random_fold() -> str:
     log, events = random_log(seed=7, events=300)
-    effects = reputation.fold(log.policy, log.state, events)
-    read = scores.scores(log.policy, log.state, np.arange(PROMPTS), now_days=TODAY + 900.0)
+    effects = prompt_model.fold(log.policy, log.state, events)
+    read = prompt_readout.compute_scores(
+        log.policy, log.state, np.arange(PROMPTS), now_days=TODAY + 900.0
+    )
     columns = [getattr(effects, f.name) for f in dataclasses.fields(effects)]
     columns += [getattr(read, f.name) for f in dataclasses.fields(read)]
     return hashlib.sha256(bits(log.state) + b"".join(c.tobytes() for c in columns)).hexdigest()
 
 
-@pytest.mark.skipif(not jit.COMPILED, reason="numba is not installed: nothing is compiled here")
+@pytest.mark.skipif(not jit.IS_COMPILED, reason="numba is not installed: nothing is compiled here")
 def test_compiled_and_interpreted_folds_give_the_same_bits() -> None:
     program = "from tests.core.test_reputation import digest_of_a_random_fold as d; print(d())"
     interpreted = subprocess.run(
@@ -119,7 +121,7 @@ def test_ageing_step_by_step_equals_ageing_at_once(days: list[float], score: flo
     now = TODAY
     for step in days:
         now += step
-        reputation.start(eager.policy.constants(), eager.state.prompts, 0, now)
+        prompt_model.start_prompt(eager.policy.constants(), eager.state.prompts, 0, now)
     assert eager.score(0, now=now).trust_score == pytest.approx(
         lazy.score(0, now=now).trust_score, abs=1e-12
     )
@@ -132,9 +134,9 @@ def test_measured_evidence_halves_in_180_days_and_opinion_in_120() -> None:
     sums = np.zeros((3, 4))
     log.fold()
     fresh = log.state.prompts.weight[0].copy()
-    standing.recall_sums(log.policy.constants(), log.state.prompts, 0, TODAY + 180.0, sums)
+    prompt_posterior.compute_sums(log.policy.constants(), log.state.prompts, 0, TODAY + 180.0, sums)
     assert sums[0, 0] == pytest.approx(fresh[0] / 2)
-    standing.recall_sums(log.policy.constants(), log.state.prompts, 0, TODAY + 120.0, sums)
+    prompt_posterior.compute_sums(log.policy.constants(), log.state.prompts, 0, TODAY + 120.0, sums)
     assert sums[0, 3] == pytest.approx(fresh[3] / 2)
 
 
@@ -184,13 +186,15 @@ def test_an_assistants_old_runs_make_room_for_its_new_ones() -> None:
     assert log.state.prompts.residual[0, 0] == pytest.approx(weight * mean)
 
 
-@pytest.mark.parametrize("kind", [Kind.OUTCOME, Kind.REPLAY, Kind.APPROVAL, Kind.RATING])
-def test_an_inadmissible_event_moves_nothing(kind: Kind) -> None:
+@pytest.mark.parametrize(
+    "kind", [EvidenceKind.OUTCOME, EvidenceKind.REPLAY, EvidenceKind.APPROVAL, EvidenceKind.RATING]
+)
+def test_an_inadmissible_event_moves_nothing(kind: EvidenceKind) -> None:
     log = Log()
     log.measured(0, 0.7)
     log.fold()
     before = bits(log.state)
-    if kind <= Kind.REPLAY:
+    if kind <= EvidenceKind.REPLAY:
         log.measured(0, 0.0, kind=kind, admissible=False)
     else:
         log.opinion(0, 0.0, kind=kind, admissible=False)
@@ -200,8 +204,8 @@ def test_an_inadmissible_event_moves_nothing(kind: Kind) -> None:
     assert effects.trust_before[0] == effects.trust_after[0]
 
 
-@pytest.mark.parametrize("kind", [Kind.RECALL, Kind.CLAUSE])
-def test_evidence_of_other_kinds_leaves_prompt_trust_alone(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [EvidenceKind.RECALL, EvidenceKind.CLAUSE])
+def test_evidence_of_other_kinds_leaves_prompt_trust_alone(kind: EvidenceKind) -> None:
     log = Log()
     log.measured(0, 0.7)
     log.fold()

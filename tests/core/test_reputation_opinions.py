@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintmark.core.kinds import Kind
+from mintmark.common.evidence_kinds import EvidenceKind
 from tests.core.reputation_log import ASSISTANTS, TODAY, Log, bits
 
 shares = st.floats(0.0, 1.0)
@@ -63,9 +63,9 @@ def test_a_rater_who_thinks_again_keeps_the_weight_it_had_in_its_cohort() -> Non
 
 def test_approvals_of_one_assistant_add_up() -> None:
     log = Log()
-    log.opinion(0, 1.0, kind=Kind.APPROVAL)
+    log.opinion(0, 1.0, kind=EvidenceKind.APPROVAL)
     once = log.score(0).assistant_approval
-    log.opinion(0, 1.0, kind=Kind.APPROVAL)
+    log.opinion(0, 1.0, kind=EvidenceKind.APPROVAL)
     twice = log.score(0).assistant_approval
     assert twice.weight == pytest.approx(2 * once.weight)
     assert twice.mean > once.mean

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from mintmark.core.reputation_policy import ReputationPolicy
+from mintmark.scoring.reputation_constants import ReputationPolicy
 
 
 def test_a_policy_survives_json_to_the_last_bit() -> None:

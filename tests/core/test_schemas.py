@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintmark.core import json_places, schema_budget, schemas
+from mintmark.textchecks import json_spans
+from mintmark.textchecks.json_schema import validator, work_budget
 
 _SCALARS = (
     st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["", "a", "ab", "b", 1.0, 0.5])
@@ -57,7 +58,7 @@ def test_a_value_keeps_a_schema_exactly_where_jsonschema_says_so(schema: Any, va
             "$defs": {"x": {"type": ["integer", "array"], "items": {"$ref": "#/$defs/x"}}}
         }
     expected = jsonschema.Draft202012Validator(schema).is_valid(value)
-    assert schemas.compiled(schema).check(json.dumps(value)).holds is expected
+    assert validator.compile_schema(schema).check(json.dumps(value)).holds is expected
 
 
 ORDERS = {
@@ -85,9 +86,9 @@ ORDERS = {
     ],
 )
 def test_what_fails_is_told_with_its_place(text: str, says: str, found: str) -> None:
-    told = schemas.compiled(ORDERS).check(text)
+    told = validator.compile_schema(ORDERS).check(text)
     assert told.holds is False
-    assert told.why.startswith(says)
+    assert told.reason.startswith(says)
     assert told.span is not None
     assert text[slice(*told.span)] == found
 
@@ -100,14 +101,14 @@ def test_a_value_is_found_in_its_text(value: Any, data: Any) -> None:
         keys: list[Any] = list(value) if isinstance(value, dict) else list(range(len(value)))
         path.append(data.draw(st.sampled_from(keys)))
         value = value[path[-1]]
-    span = json_places.span(text, path)
+    span = json_spans.find_span(text, path)
     assert span is not None
     assert json.loads(text[slice(*span)]) == value
 
 
 def test_a_path_that_leads_nowhere_has_no_place() -> None:
     for path in (["b"], [0], ["a", 5], ["a", "x"]):
-        assert json_places.span('{"a": [1]}', path) is None
+        assert json_spans.find_span('{"a": [1]}', path) is None
 
 
 @pytest.mark.parametrize(
@@ -135,21 +136,21 @@ def test_a_path_that_leads_nowhere_has_no_place() -> None:
     ],
 )  # fmt: skip
 def test_a_schema_that_can_not_be_used_is_refused_and_says_why(schema: Any, says: str) -> None:
-    with pytest.raises(schemas.InvalidSchema, match=says.replace("(", r"\(").replace(")", r"\)")):
-        schemas.compiled(schema)
+    with pytest.raises(validator.InvalidSchema, match=says.replace("(", r"\(").replace(")", r"\)")):
+        validator.compile_schema(schema)
 
 
 def test_a_schema_nested_without_end_is_refused() -> None:
     schema: Any = {}
     for _ in range(500):
         schema = {"not": schema}
-    with pytest.raises(schemas.InvalidSchema, match="nested"):
-        schemas.compiled(schema)
+    with pytest.raises(validator.InvalidSchema, match="nested"):
+        validator.compile_schema(schema)
 
 
 def test_names_of_properties_are_no_keywords() -> None:
     schema = {"properties": {"$ref": {"type": "string"}, "pattern": {"type": "integer"}}}
-    assert schemas.compiled(schema).check('{"$ref": "x", "pattern": 3}').holds is True
+    assert validator.compile_schema(schema).check('{"$ref": "x", "pattern": 3}').holds is True
 
 
 def _chain(keyword: str) -> dict[str, Any]:
@@ -177,18 +178,18 @@ def test_a_schema_that_works_without_end_is_undecided(
     schema: Any, value: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A tenth of what is allowed; benchmarks.clauses.bounds tries the whole of it.
-    monkeypatch.setattr(schema_budget, "MOST_WORK", schema_budget.MOST_WORK // 10)
-    told = schemas.compiled(schema).check(json.dumps(value))
+    monkeypatch.setattr(work_budget, "MAX_WORK", work_budget.MAX_WORK // 10)
+    told = validator.compile_schema(schema).check(json.dumps(value))
     assert told.holds is None
-    assert "more work" in told.why
+    assert "more work" in told.reason
 
 
 def test_a_value_nested_too_deep_does_not_keep_a_schema() -> None:
     for depth in (65, 100_000):
-        told = schemas.compiled(True).check("[" * depth + "]" * depth)
-        assert (told.holds, told.why) == (False, "it is JSON nested deeper than 64")
+        told = validator.compile_schema(True).check("[" * depth + "]" * depth)
+        assert (told.holds, told.reason) == (False, "it is JSON nested deeper than 64")
 
 
 def test_numbers_that_can_not_be_divided_are_undecided() -> None:
-    told = schemas.compiled({"multipleOf": 0.1}).check("9" * 4_000)
+    told = validator.compile_schema({"multipleOf": 0.1}).check("9" * 4_000)
     assert told.holds is None

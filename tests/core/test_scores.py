@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from mintmark.core import reputation, scores, standing
+from mintmark.scoring import prompt_model, prompt_posterior, prompt_readout
 from tests.core.reputation_log import PROMPTS, TODAY, Log, random_log
 
 
 @given(seed=st.integers(0, 10_000), later=st.floats(0.0, 2000.0))
 def test_contributions_add_up_to_the_score(seed: int, later: float) -> None:
     log, events = random_log(seed=seed, events=40)
-    reputation.fold(log.policy, log.state, events)
+    prompt_model.fold(log.policy, log.state, events)
     for prompt in range(PROMPTS):
         score = log.score(prompt, now=TODAY + 100.0 + later)
         total = sum(term.amount for term in score.contributions)
@@ -31,7 +31,7 @@ def test_clipping_is_a_term_of_its_own() -> None:
     for assistant in range(4):
         log.measured(1, 1.0, assistant=assistant, baseline=0.9)
     score = log.score(0)
-    assert score.trust_score == standing.HIGHEST
+    assert score.trust_score == prompt_posterior.MAX_SCORE
     last = score.contributions[-1]
     assert last.source == "clipping"
     assert last.amount < 0.0
@@ -42,9 +42,9 @@ def test_clipping_is_a_term_of_its_own() -> None:
 
 def test_one_prompt_and_many_read_the_same() -> None:
     log, events = random_log(seed=3, events=80)
-    reputation.fold(log.policy, log.state, events)
+    prompt_model.fold(log.policy, log.state, events)
     now = TODAY + 200.0
-    many = scores.scores(log.policy, log.state, np.arange(PROMPTS), now_days=now)
+    many = prompt_readout.compute_scores(log.policy, log.state, np.arange(PROMPTS), now_days=now)
     for prompt in range(PROMPTS):
         one = log.score(prompt, now=now)
         assert one.trust_score == many.trust_score[prompt]
@@ -64,7 +64,7 @@ def test_the_interval_is_that_of_a_beta_posterior() -> None:
 
 def test_reading_changes_nothing_and_a_fold_reports_what_a_read_would_say() -> None:
     log, events = random_log(seed=11, events=60)
-    effects = reputation.fold(log.policy, log.state, events)
+    effects = prompt_model.fold(log.policy, log.state, events)
     last = int(events.prompt[-1])
     at = max(float(events.at_days[-1]), float(log.state.prompts.at[last]))
     assert log.score(last, now=at).trust_score == effects.trust_after[-1]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintmark.core import placeholders, similarity
+from mintmark.textchecks import placeholders, similarity
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
@@ -28,6 +28,8 @@ def test_the_cosine_is_that_of_the_counts() -> None:
 
 def test_placeholders_are_found_in_all_their_spellings() -> None:
     text = "{a} {{ b }} ${c} ${d:some default} { not } {1}"
-    assert placeholders.names(text) == ["a", "b", "c", "d", "not"]
-    assert [text[one.start : one.end] for one in placeholders.standing(text)][1] == "{{ b }}"
-    assert placeholders.filled(text="{a}{b}", values={"a": "{b}"}) == "{b}{b}"
+    assert placeholders.list_names(text) == ["a", "b", "c", "d", "not"]
+    assert [text[one.start : one.end] for one in placeholders.find_placeholders(text)][
+        1
+    ] == "{{ b }}"
+    assert placeholders.substitute(text="{a}{b}", values={"a": "{b}"}) == "{b}{b}"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintmark.core import money, splits
-from mintmark.core.splits import Royalty
+from mintmark.common import amounts, revenue_split
+from mintmark.common.revenue_split import Royalty
 
 RATES = st.lists(st.integers(0, 5_000), max_size=12)
 
@@ -18,7 +18,7 @@ def _royalties(rates: list[int]) -> list[Royalty]:
 
 def test_the_worked_example() -> None:
     """12.5 tokens, a fee of 5%, the parent's 10% and the grandparent's 20% of what is left."""
-    parted = splits.split(
+    parted = revenue_split.split_price(
         price_micro=12_500_000,
         fee_bp=500,
         royalties=_royalties([1_000, 2_000]),
@@ -29,11 +29,11 @@ def test_the_worked_example() -> None:
     assert parted.seller_micro == 8_550_000
 
 
-@given(st.integers(1, money.LARGEST_MICRO), st.integers(0, 5_000), RATES, st.integers(0, 5_000))
+@given(st.integers(1, amounts.MAX_MICRO), st.integers(0, 5_000), RATES, st.integers(0, 5_000))
 def test_the_parts_sum_to_the_price_and_none_is_negative(
     price: int, fee_bp: int, rates: list[int], cap_bp: int
 ) -> None:
-    parted = splits.split(
+    parted = revenue_split.split_price(
         price_micro=price, fee_bp=fee_bp, royalties=_royalties(rates), royalty_cap_bp=cap_bp
     )
     parts = [parted.fee_micro, *parted.royalties_micro, parted.seller_micro]
@@ -41,11 +41,11 @@ def test_the_parts_sum_to_the_price_and_none_is_negative(
     assert min(parts) >= 0
 
 
-@given(st.integers(1, money.LARGEST_MICRO), st.integers(0, 5_000), RATES, st.integers(0, 5_000))
+@given(st.integers(1, amounts.MAX_MICRO), st.integers(0, 5_000), RATES, st.integers(0, 5_000))
 def test_royalties_never_exceed_their_cap_nor_a_part_its_share_by_a_micro_token(
     price: int, fee_bp: int, rates: list[int], cap_bp: int
 ) -> None:
-    parted = splits.split(
+    parted = revenue_split.split_price(
         price_micro=price, fee_bp=fee_bp, royalties=_royalties(rates), royalty_cap_bp=cap_bp
     )
     net = price * (1 - Fraction(fee_bp, 10_000))
@@ -54,7 +54,7 @@ def test_royalties_never_exceed_their_cap_nor_a_part_its_share_by_a_micro_token(
 
 
 def test_a_lineage_that_asks_for_more_than_the_whole_gets_the_cap_nearest_first() -> None:
-    parted = splits.split(
+    parted = revenue_split.split_price(
         price_micro=10_000_000,
         fee_bp=0,
         royalties=_royalties([4_000, 4_000, 4_000]),
@@ -68,8 +68,8 @@ def test_a_lineage_that_asks_for_more_than_the_whole_gets_the_cap_nearest_first(
     ("price", "discount", "left"), [(10, 0, 10), (10, 2_000, 8), (1, 9_000, 1), (3, 5_000, 2)]
 )
 def test_a_discount_rounds_up_and_never_to_nothing(price: int, discount: int, left: int) -> None:
-    assert splits.discounted(price_micro=price, discount_bp=discount) == left
+    assert revenue_split.apply_discount(price_micro=price, discount_bp=discount) == left
 
 
 def test_equal_remainders_go_to_the_last_part_first() -> None:
-    assert splits.apportion(whole=1, shares=[Fraction(1, 2), Fraction(1, 2)]) == [0, 1]
+    assert revenue_split.apportion(total=1, shares=[Fraction(1, 2), Fraction(1, 2)]) == [0, 1]

@@ -6,15 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintmark.core import errors, trust_roots
-from mintmark.core.trust_roots import Root, Verdict
+from mintmark.common import errors
+from mintmark.signing import key_policy
+from mintmark.signing.key_policy import SignerVerdict, TrustRoot
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def _root(name: str, *, expires: datetime | None = None, revoked: datetime | None = None) -> Root:
-    return Root(key_id=name * 64, name=name, expires_at=expires, revoked_at=revoked)
+def _root(
+    name: str, *, expires: datetime | None = None, revoked: datetime | None = None
+) -> TrustRoot:
+    return TrustRoot(key_id=name * 64, name=name, expires_at=expires, revoked_at=revoked)
 
 
 ROOTS = [
@@ -26,8 +29,8 @@ ROOTS = [
 ]
 
 
-def _judged(signed: str, *, threshold: int = 1) -> Verdict:
-    return trust_roots.judge(
+def _judged(signed: str, *, threshold: int = 1) -> SignerVerdict:
+    return key_policy.evaluate_signers(
         key_ids=[name * 64 for name in signed], roots=ROOTS, threshold=threshold, now=NOW
     )
 
@@ -60,7 +63,7 @@ def test_nobody_who_is_trusted_is_no_refusal() -> None:
     ],
 )
 def test_what_is_worth_too_little_is_refused(signed: str, threshold: int, code: str) -> None:
-    with pytest.raises(errors.Refusal) as refused:
+    with pytest.raises(errors.DomainError) as refused:
         _judged(signed, threshold=threshold)
     assert refused.value.code == code
 
@@ -77,7 +80,7 @@ def test_enough_trusted_keys_are_accepted_and_nothing_else_is(
     trusted = signed & set("abf")
     try:
         verdict = _judged("".join(sorted(signed)), threshold=threshold)
-    except errors.Refusal:
+    except errors.DomainError:
         assert "d" in signed or (len(trusted) < threshold and signed & set("abfe"))
     else:
         assert "d" not in signed

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintmark.core import wording
+from mintmark.scoring import text_features
 
 STYLED = {
     "opens_q": "Q: Who wrote {title}?\nA:",
@@ -29,36 +29,39 @@ STYLED = {
 
 @pytest.mark.parametrize(("name", "text"), STYLED.items())
 def test_a_style_shows_in_its_feature_and_not_in_plain_text(name: str, text: str) -> None:
-    column = wording.NAMES.index(name)
-    assert wording.features(text)[column] == 1.0
-    assert wording.features("the cat sat on the mat")[column] == 0.0
+    column = text_features.NAMES.index(name)
+    assert text_features.extract_features(text)[column] == 1.0
+    assert text_features.extract_features("the cat sat on the mat")[column] == 0.0
 
 
 @given(st.text(max_size=400))
 def test_any_text_gives_a_finite_row_of_the_same_width_and_bits(text: str) -> None:
-    row = wording.features(text)
-    assert row.shape == (wording.WIDTH,)
+    row = text_features.extract_features(text)
+    assert row.shape == (text_features.WIDTH,)
     assert np.isfinite(row).all()
-    assert row.tobytes() == wording.features(text).tobytes()
+    assert row.tobytes() == text_features.extract_features(text).tobytes()
 
 
 @pytest.mark.parametrize(
     "text", ["", " ", "\ud800", "\U0010ffff" * 5, "\u200b{x}\u202e", "{" * 900]
 )
 def test_odd_texts_are_read_as_well(text: str) -> None:
-    assert np.isfinite(wording.features(text)).all()
+    assert np.isfinite(text_features.extract_features(text)).all()
 
 
 def test_what_lies_between_head_and_tail_of_a_huge_text_changes_no_number() -> None:
     def huge(middle: str) -> str:
         return "Read this. " * 2_000 + middle * 950_000 + " Now answer: {x}?" * 500
 
-    assert wording.features(huge("a")).tobytes() == wording.features(huge("!")).tobytes()
+    assert (
+        text_features.extract_features(huge("a")).tobytes()
+        == text_features.extract_features(huge("!")).tobytes()
+    )
 
 
 def test_near_copies_are_nearer_than_strangers_in_the_hashed_numbers() -> None:
     one, copy, stranger = (
-        wording.features(text)[wording.STYLE :]
+        text_features.extract_features(text)[text_features.STYLE :]
         for text in (
             "Determine whether the following sentence is plausible.",
             "Determine whether the sentence below is plausible.",
@@ -69,13 +72,15 @@ def test_near_copies_are_nearer_than_strangers_in_the_hashed_numbers() -> None:
 
 
 def test_version_1_gives_these_numbers() -> None:
-    row = wording.features('Q: Which word has fewer letters, "{word1}" or "{word2}"?\nA:')
+    row = text_features.extract_features(
+        'Q: Which word has fewer letters, "{word1}" or "{word2}"?\nA:'
+    )
     golden = {"length": 4.0943445622221, "colons": 1.0986122886681098, "quotes": 1.6094379124341003}
     for name, value in golden.items():
-        assert row[wording.NAMES.index(name)] == pytest.approx(value, rel=1e-12)
+        assert row[text_features.NAMES.index(name)] == pytest.approx(value, rel=1e-12)
     root = np.sqrt(GRAMS)
-    assert np.rint(row[wording.STYLE : wording.STYLE + 6] * root).tolist() == SIGNS
-    assert wording.VERSION == 1
+    assert np.rint(row[text_features.STYLE : text_features.STYLE + 6] * root).tolist() == SIGNS
+    assert text_features.VERSION == 1
 
 
 GRAMS = 105
@@ -83,8 +88,8 @@ SIGNS = [3, -9, 9, -5, -3, -25]
 
 
 def test_every_feature_has_a_name_of_its_own_and_a_label() -> None:
-    assert len(set(wording.NAMES)) == wording.STYLE == len(wording.LABELS)
-    assert all(wording.LABELS)
+    assert len(set(text_features.NAMES)) == text_features.STYLE == len(text_features.LABELS)
+    assert all(text_features.LABELS)
 
 
 @pytest.mark.parametrize(
@@ -98,4 +103,4 @@ def test_every_feature_has_a_name_of_its_own_and_a_label() -> None:
 def test_a_feature_points_at_its_places_in_a_text(
     name: str, text: str, shown: tuple[str, ...]
 ) -> None:
-    assert wording.examples(name, text) == shown
+    assert text_features.find_examples(name, text) == shown

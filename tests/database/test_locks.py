@@ -6,7 +6,7 @@ import pytest
 from django.db import connection, transaction
 
 from mintmark.accounts.models import Team
-from mintmark.database import locks
+from mintmark.storage import locks
 
 
 @pytest.mark.django_db(transaction=True)

@@ -8,8 +8,8 @@ from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintmark.database import rows
-from mintmark.reputation.models import FoldState
+from mintmark.projection.prompt_models import FoldState
+from mintmark.storage import bulk
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both("rows are written through arrays there")]
 
@@ -20,23 +20,23 @@ NUMBERS = st.integers(min_value=-(2**63), max_value=2**63 - 1)
 def test_bytes_come_back_as_they_were(blobs: list[bytes]) -> None:
     FoldState.objects.all().delete()
     columns = ("block", "first", "second", "numbers")
-    rows.insert(FoldState, columns, [(7, n, 0, blob) for n, blob in enumerate(blobs)])
+    bulk.bulk_upsert(FoldState, columns, [(7, n, 0, blob) for n, blob in enumerate(blobs)])
     stored = FoldState.objects.order_by("first").values_list("numbers", flat=True)
     assert [bytes(blob) for blob in stored] == blobs
 
 
 def test_a_row_takes_the_place_of_another_only_where_asked() -> None:
     columns = ("block", "first", "second", "numbers")
-    assert rows.insert(FoldState, columns, [(7, 1, 0, b"old"), (7, 2, 0, b"old")]) == 2
+    assert bulk.bulk_upsert(FoldState, columns, [(7, 1, 0, b"old"), (7, 2, 0, b"old")]) == 2
     key = ("block", "first", "second")
-    rows.insert(FoldState, columns, [(7, 2, 0, b"new"), (7, 3, 0, b"new")], replace=key)
-    assert rows.insert(FoldState, columns, [(7, 1, 0, b"newer")], skip=key) == 0
+    bulk.bulk_upsert(FoldState, columns, [(7, 2, 0, b"new"), (7, 3, 0, b"new")], update_on=key)
+    assert bulk.bulk_upsert(FoldState, columns, [(7, 1, 0, b"newer")], ignore_on=key) == 0
     stored = FoldState.objects.order_by("first").values_list("numbers", flat=True)
     assert [bytes(blob) for blob in stored] == [b"old", b"new", b"new"]
 
 
 def test_no_rows_write_nothing() -> None:
-    assert rows.insert(FoldState, ("block", "first", "second", "numbers"), []) == 0
+    assert bulk.bulk_upsert(FoldState, ("block", "first", "second", "numbers"), []) == 0
 
 
 @pytest.mark.postgres
@@ -75,6 +75,6 @@ def _back(kind: str, column: list) -> list:  # type: ignore[type-arg]
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT value FROM unnest(%s::{kind}[]) WITH ORDINALITY AS t(value, n) ORDER BY n",
-            [rows.array(column)],
+            [bulk.to_pg_array(column)],
         )
         return [value for (value,) in cursor.fetchall()]

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from django.db import connection
 
-from mintmark.database import settled
+from mintmark.storage import watermark
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
@@ -31,7 +31,9 @@ def _newest_is_settled() -> bool:
         other.commit()
     assert newest is not None
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {settled.clause()} FROM (VALUES (%s::bigint)) AS row (xid)", newest)
+        cursor.execute(
+            f"SELECT {watermark.get_visible_sql()} FROM (VALUES (%s::bigint)) AS row (xid)", newest
+        )
         return bool(cursor.fetchone()[0])
 
 

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from mintmark.core import errors
+from mintmark.common import errors
 from mintmark.evidence import log
 from mintmark.evidence.models import Batch, Event
-from tests.cast import NOW, Cast
+from tests.factories.cast import NOW, Cast
 from tests.installations import installation
 
 pytestmark = pytest.mark.both("the log is appended, read and sealed with SQL of its own there")
@@ -36,7 +36,7 @@ def test_a_clash_leaves_no_trace_of_its_batch() -> None:
     cast = Cast()
     first, second = _entries(cast, "a", "b")
     _append(cast, [first])
-    with pytest.raises(errors.KeyReused) as refused:
+    with pytest.raises(errors.IdempotencyKeyReused) as refused:
         _append(cast, [second, replace(first, score=0.25)])
     assert [row["row"] for row in refused.value.rows] == [1]
     assert Event.objects.count() == 1
@@ -52,9 +52,9 @@ def test_a_claim_that_says_no_time_repeats_itself_at_any_time() -> None:
     again = _append(cast, [replace(first, occurred_at=later), replace(second, occurred_at=later)])
     assert (again.recorded, again.repeated) == (1, 1)
     assert Event.objects.get(key="a").occurred_at == NOW
-    with pytest.raises(errors.KeyReused):
+    with pytest.raises(errors.IdempotencyKeyReused):
         _append(cast, [replace(first, occurred_at=later, score=0.25)])
-    with pytest.raises(errors.KeyReused):  # now it says another time
+    with pytest.raises(errors.IdempotencyKeyReused):  # now it says another time
         _append(cast, [replace(first, occurred_at=later, is_dated=True)])
 
 
@@ -83,14 +83,14 @@ def test_two_writers_of_one_key_write_it_once_and_both_are_answered() -> None:
     assert told == {"waited": True, "recorded": 1, "repeated": 1, "events": 2}
 
 
-def _append(cast: Cast, entries: Sequence[log.Entry]) -> log.Appended:
+def _append(cast: Cast, entries: Sequence[log.LogEntry]) -> log.AppendResult:
     actor = cast.as_(cast.buyer).principal
     return log.append(actor=actor, source="test", entries=entries, now=NOW)
 
 
-def _entries(cast: Cast, *keys: str) -> list[log.Entry]:
+def _entries(cast: Cast, *keys: str) -> list[log.LogEntry]:
     return [
-        log.Entry(
+        log.LogEntry(
             kind=0,
             prompt_id=cast.prompt.pk,
             assistant_id=cast.scout.pk,

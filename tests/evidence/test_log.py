@@ -3,10 +3,10 @@
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from mintmark.database import settled
 from mintmark.evidence import log
 from mintmark.evidence.models import Batch, Event
-from tests.cast import Cast
+from mintmark.storage import watermark
+from tests.factories.cast import Cast
 
 pytestmark = [
     pytest.mark.django_db,
@@ -36,7 +36,7 @@ def test_the_database_refuses_to_change_or_remove_an_event(cast: Cast) -> None:
 
 @pytest.mark.parametrize("at_most", [1, 2, 3, 5, 100])
 def test_slices_hold_whole_batches_in_one_order(cast: Cast, at_most: int) -> None:
-    slices = list(log.slices(at_most=at_most))
+    slices = list(log.iter_slices(at_most=at_most))
     seen = [int(event) for part in slices for event in part.event]
     assert seen == sorted(Event.objects.values_list("id", flat=True))
     batches = [set(part.batch.tolist()) for part in slices]
@@ -45,7 +45,7 @@ def test_slices_hold_whole_batches_in_one_order(cast: Cast, at_most: int) -> Non
 
 def test_days_are_exact_to_the_microsecond(cast: Cast) -> None:
     moment = cast.now.replace(microsecond=123457)
-    days = float(log.days([moment])[0])
+    days = float(log.to_epoch_days([moment])[0])
     assert round(days * 86_400e6) == round(moment.timestamp() * 1e6)
 
 
@@ -53,9 +53,9 @@ def test_the_digest_of_an_entry_covers_everything_that_was_claimed() -> None:
     from dataclasses import fields, replace
     from datetime import timedelta
 
-    from tests.cast import NOW
+    from tests.factories.cast import NOW
 
-    entry = log.Entry(
+    entry = log.LogEntry(
         kind=0, prompt_id=1, assistant_id=2, ritual_id=3, cohort=0, admissible=True, score=0.5,
         runs=1, tags=(), note="", occurred_at=NOW, key="k",
     )  # fmt: skip
@@ -64,7 +64,7 @@ def test_the_digest_of_an_entry_covers_everything_that_was_claimed() -> None:
         "tags": ("t",), "note": "n", "occurred_at": NOW + timedelta(microseconds=1),
     }  # fmt: skip
     for name, value in changed.items():
-        assert replace(entry, **{name: value}).digest() != entry.digest(), name  # type: ignore[arg-type]
+        assert replace(entry, **{name: value}).compute_digest() != entry.compute_digest(), name  # type: ignore[arg-type]
     # What the server decides, and the key itself, are no part of the claim.
     others = {"cohort", "admissible", "key", "is_dated"}
     assert {f.name for f in fields(entry)} - changed.keys() == others
@@ -78,6 +78,6 @@ def test_a_log_restored_into_a_younger_cluster_is_not_read_on_in_silence(cast: C
             "'id', 10^12, 'key', 'restored', 'xid', 10^15))).* FROM evidence_event e LIMIT 1"
         )
     with pytest.raises(
-        settled.ClockOfAnotherCluster, match="pg_resetwal --next-transaction-id=10000"
+        watermark.WrongDatabaseCluster, match="pg_resetwal --next-transaction-id=10000"
     ):
-        log.check_clock()
+        log.check_cluster()

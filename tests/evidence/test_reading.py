@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mintmark.evidence import log
 from mintmark.evidence.models import Event
-from tests.cast import NOW, Cast
+from tests.factories.cast import NOW, Cast
 
 MOMENTS = st.datetimes(
     min_value=datetime(1990, 1, 1), max_value=datetime(2026, 11, 1), timezones=st.just(UTC)
@@ -39,10 +39,10 @@ def test_times_are_read_as_they_were_recorded(moments: list[datetime]) -> None:
     with transaction.atomic():
         cast = Cast()
         cast.record(*[cast.outcome(score=0.5, occurred_at=moment) for moment in moments])
-        part = log.read(after=log.Position(), at_most=100)
+        part = log.read_slice(after=log.LogPosition(), at_most=100)
         transaction.set_rollback(True)
     assert part is not None
-    assert part.at_days.tolist() == log.days(moments).tolist()
+    assert part.at_days.tolist() == log.to_epoch_days(moments).tolist()
 
 
 def test_every_column_is_read_as_it_was_recorded(cast: Cast) -> None:
@@ -52,7 +52,7 @@ def test_every_column_is_read_as_it_was_recorded(cast: Cast) -> None:
         cast.claim("rating", assistant=None, score=0.25, tags=("clear", 'odd "one"')),
     )
     cast.record(cast.claim("clause", assistant=None, score=0.0), by=cast.seller)
-    part = log.read(after=log.Position(), at_most=100)
+    part = log.read_slice(after=log.LogPosition(), at_most=100)
     assert part is not None
     events = list(Event.objects.order_by("id"))
     for name, column in {
@@ -66,7 +66,9 @@ def test_every_column_is_read_as_it_was_recorded(cast: Cast) -> None:
     assert part.assistant.tolist() == [event.assistant_id or -1 for event in events]
     assert part.ritual.tolist() == [event.ritual_id or -1 for event in events]
     assert part.tags == [(), (), ("clear", 'odd "one"'), ()]
-    assert part.at_days.tolist() == log.days([event.occurred_at for event in events]).tolist()
+    assert (
+        part.at_days.tolist() == log.to_epoch_days([event.occurred_at for event in events]).tolist()
+    )
     assert {column.dtype for column in (part.event, part.kind, part.assistant)} == {
         np.dtype("int64")
     }
@@ -76,10 +78,10 @@ def test_every_column_is_read_as_it_was_recorded(cast: Cast) -> None:
 def test_reading_goes_on_where_it_stopped_without_scanning_what_came_before(cast: Cast) -> None:
     """An index that is searched by its first column alone costs more with every event there is."""
     cast.record(*[cast.outcome(score=0.5) for _ in range(5)])
-    part = log.read(after=log.Position(), at_most=100)
+    part = log.read_slice(after=log.LogPosition(), at_most=100)
     assert part is not None
     with CaptureQueriesContext(connection) as asked:
-        assert log.read(after=part.end, at_most=100) is None
+        assert log.read_slice(after=part.end, at_most=100) is None
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute(f"EXPLAIN QUERY PLAN {asked[0]['sql']}")

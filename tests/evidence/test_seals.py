@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from mintmark.core import merkle
-from mintmark.database import canonical
-from mintmark.database import seals as chains
-from mintmark.evidence import seals
+from mintmark.evidence import checkpoints
 from mintmark.evidence.models import Batch, Event, Seal
+from mintmark.signing import merkle
+from mintmark.storage import checkpoints as chains
+from mintmark.storage import row_encoding
 from tests import tampering
-from tests.cast import NOW, Cast
+from tests.factories.cast import NOW, Cast
 
 pytestmark = [
     pytest.mark.django_db,
@@ -28,7 +28,7 @@ def cast(built_cast: Cast) -> Cast:
     for size in (3, 1, 4):
         cast.record(*[cast.outcome(score=0.5) for _ in range(size)])
         tampering.leave_ids_out("evidence_event")
-    seals.seal(now=NOW, at_most=3)
+    checkpoints.create_checkpoints(now=NOW, at_most=3)
     return cast
 
 
@@ -37,7 +37,7 @@ def _ids() -> list[int]:
 
 
 def _broken() -> tuple[str, ...]:
-    return seals.verify().broken
+    return checkpoints.verify().broken
 
 
 def test_seals_part_the_log_without_a_gap(cast: Cast) -> None:
@@ -49,27 +49,29 @@ def test_seals_part_the_log_without_a_gap(cast: Cast) -> None:
     ]  # fmt: skip
     assert bytes(found[0].previous) == bytes(32)
     assert [bytes(s.previous) for s in found[1:]] == [bytes(s.digest) for s in found[:2]]
-    assert seals.head() == chains.Head(book="evidence", number=3, digest=bytes(found[2].digest))
-    finding = seals.verify()
+    assert checkpoints.get_head() == chains.ChainHead(
+        book="evidence", number=3, digest=bytes(found[2].digest)
+    )
+    finding = checkpoints.verify()
     assert finding.holds and finding.checked == 3
 
 
 def test_a_second_time_there_is_nothing_to_seal(cast: Cast) -> None:
-    head = seals.head()
-    assert seals.seal(now=NOW) == []
-    assert seals.head() == head
+    head = checkpoints.get_head()
+    assert checkpoints.create_checkpoints(now=NOW) == []
+    assert checkpoints.get_head() == head
     cast.record(cast.outcome(score=0.5))
-    assert [(s.number, s.count) for s in seals.seal(now=NOW)] == [(4, 1)]
+    assert [(s.number, s.count) for s in checkpoints.create_checkpoints(now=NOW)] == [(4, 1)]
     assert not _broken()
 
 
 def test_an_empty_log_has_a_head_that_every_chain_keeps() -> None:
-    nothing = seals.head()
+    nothing = checkpoints.get_head()
     assert str(nothing) == f"evidence:0:{'0' * 64}"
     cast = Cast()
     cast.record(cast.outcome(score=0.5))
-    seals.seal(now=NOW)
-    assert chains.departed(seals.BOOK, nothing) is None
+    checkpoints.create_checkpoints(now=NOW)
+    assert chains.explain_missing_head(checkpoints.CHECKPOINTED_TABLE, nothing) is None
 
 
 def test_a_leaf_is_the_documented_columns_of_an_event_and_its_batch() -> None:
@@ -80,21 +82,21 @@ def test_a_leaf_is_the_documented_columns_of_an_event_and_its_batch() -> None:
         cast.claim("rating", assistant=None, score=0.75, tags=("clear", "short")),
         by=cast.buyer,
     )
-    (made,) = seals.seal(now=NOW)
+    (made,) = checkpoints.create_checkpoints(now=NOW)
     records = []
     for e in Event.objects.order_by("id").select_related("batch"):
         tags = "[]" if not e.tags else '["clear","short"]'
         records.append(
-            canonical.encoded(
+            row_encoding.encode(
                 (
                     e.pk, e.xid, e.batch_id, e.kind, e.prompt_id, e.assistant_id, e.ritual_id, e.actor_id, e.cohort,
-                    int(e.admissible), e.score, e.runs, tags, e.note, canonical.micros(e.occurred_at),
-                    canonical.micros(e.recorded_at), e.key, bytes(e.digest), e.batch.actor_id, e.batch.source,
-                    canonical.micros(e.batch.recorded_at), e.batch.size,
+                    int(e.admissible), e.score, e.runs, tags, e.note, row_encoding.to_micros(e.occurred_at),
+                    row_encoding.to_micros(e.recorded_at), e.key, bytes(e.digest), e.batch.actor_id, e.batch.source,
+                    row_encoding.to_micros(e.batch.recorded_at), e.batch.size,
                 )
             )
         )  # fmt: skip
-    assert bytes(made.root) == merkle.root(records)
+    assert bytes(made.root) == merkle.compute_root(records)
 
 
 CLAIMED = {
@@ -198,7 +200,7 @@ def test_a_changed_seal_is_named(cast: Cast) -> None:
 def test_a_seal_that_was_made_anew_breaks_the_chain(cast: Cast) -> None:
     two = Seal.objects.get(number=2)
     two.sealed_at += timedelta(hours=1)
-    two.digest = two.computed_digest(book="evidence")
+    two.digest = two.compute_digest(book="evidence")
     with tampering.past_the_triggers():
         two.save(force_update=True)
     assert _broken() == ("seal 3 does not follow on seal 2: the chain is broken there",)
@@ -214,24 +216,26 @@ def test_a_missing_seal_is_named_and_its_events_are_not_laid_on_the_next(cast: C
 
 
 def test_only_a_remembered_head_knows_of_the_last_seal(cast: Cast) -> None:
-    head = seals.head()
+    head = checkpoints.get_head()
     with tampering.past_the_triggers():
         Seal.objects.filter(number=3).delete()
     assert not _broken()
     assert "the chain has no seal 3; it ended at evidence:2:" in (
-        chains.departed(seals.BOOK, head) or ""
+        chains.explain_missing_head(checkpoints.CHECKPOINTED_TABLE, head) or ""
     )
-    seals.seal(now=NOW + timedelta(hours=1))
+    checkpoints.create_checkpoints(now=NOW + timedelta(hours=1))
     assert not _broken()
-    assert "seal 3 now has the digest" in (chains.departed(seals.BOOK, head) or "")
+    assert "seal 3 now has the digest" in (
+        chains.explain_missing_head(checkpoints.CHECKPOINTED_TABLE, head) or ""
+    )
 
 
 def test_a_head_is_read_as_it_is_printed(cast: Cast) -> None:
-    head = seals.head()
-    assert chains.Head.parsed(str(head)) == head
+    head = checkpoints.get_head()
+    assert chains.ChainHead.parse(str(head)) == head
     for text in ("", "evidence:3", "evidence:x:" + "0" * 64, "evidence:3:" + "0" * 63):
         with pytest.raises(ValueError, match="BOOK:NUMBER:DIGEST"):
-            chains.Head.parsed(text)
+            chains.ChainHead.parse(text)
 
 
 def test_the_database_refuses_to_change_or_remove_a_seal(cast: Cast) -> None:
@@ -267,10 +271,10 @@ def test_what_a_running_transaction_may_still_precede_is_not_sealed(
     begun.wait(30)
     try:
         cast.record(cast.outcome(score=0.5))
-        (made,) = seals.seal(now=NOW)
+        (made,) = checkpoints.create_checkpoints(now=NOW)
         assert made.count == 1
     finally:
         done.set()
         thread.join()
-    assert [one.count for one in seals.seal(now=NOW)] == [1]
-    assert seals.verify().holds
+    assert [one.count for one in checkpoints.create_checkpoints(now=NOW)] == [1]
+    assert checkpoints.verify().holds

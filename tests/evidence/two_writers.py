@@ -11,14 +11,14 @@ from django.db import connection, transaction  # noqa: E402
 
 from mintmark.evidence import log  # noqa: E402
 from mintmark.evidence.models import Event  # noqa: E402
-from tests.cast import Cast  # noqa: E402
 from tests.evidence.test_keys import _append, _entries  # noqa: E402
+from tests.factories.cast import Cast  # noqa: E402
 
 
 def main() -> None:
     cast = Cast()
     shared, own = _entries(cast, "shared", "own")
-    answers: list[log.Appended] = []
+    answers: list[log.AppendResult] = []
 
     def second_writer() -> None:
         answers.append(_append(cast, [shared, own]))

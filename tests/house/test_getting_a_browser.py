@@ -1,4 +1,4 @@
-"""`python -m tests.browser` waits for the package manager's locks, and stops where a browser is required."""
+"""`python -m tests.chromium` waits for the package manager's locks, and stops where a browser is required."""
 
 import fcntl
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import browser
+from tests import chromium
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKED = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 1 (apt-get)"
@@ -22,7 +22,7 @@ LOCKED = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 1
 @pytest.fixture
 def busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A command that finds the lock taken twice, then succeeds."""
-    monkeypatch.setattr(browser, "_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(chromium, "_PAUSE_SECONDS", 0.01)
     script = tmp_path / "apt-get"
     script.write_text(
         textwrap.dedent(f"""\
@@ -42,14 +42,14 @@ def busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_lock_is_waited_for_and_what_is_waited_for_is_said_once(
     busy: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert browser._run_in_turn([busy]) == ""
+    assert chromium._run_in_turn([busy]) == ""
     assert (tmp_path / "calls").read_text().count("x") == 3
     said = capsys.readouterr().out
     assert said == f"Waiting for the package manager, 300 s at most: {LOCKED}\n"
 
 
 def test_a_lock_is_not_waited_for_for_ever(busy: list[str]) -> None:
-    complaint = browser._run_in_turn([busy], patience=0.0)
+    complaint = chromium._run_in_turn([busy], patience=0.0)
     assert complaint == f"the package manager was still at work after 0 s: {LOCKED}"
 
 
@@ -61,15 +61,17 @@ def test_what_is_no_lock_is_not_tried_again(
         "-c",
         f"echo x >> {tmp_path}/calls; echo E: Unable to locate package; exit 100",
     ]
-    assert browser._run_in_turn([command, ["false"]]) == "E: Unable to locate package"
+    assert chromium._run_in_turn([command, ["false"]]) == "E: Unable to locate package"
     assert (tmp_path / "calls").read_text() == "x\n"
     assert capsys.readouterr().out == ""
 
 
 def test_every_call_of_apt_get_waits_for_dpkg_in_english(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(browser, "_as_root", lambda: [])
+    monkeypatch.setattr(chromium, "_as_root", lambda: [])
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
-    calls = [call for _, calls in browser._ways_to_install() for call in calls if "apt-get" in call]
+    calls = [
+        call for _, calls in chromium._ways_to_install() for call in calls if "apt-get" in call
+    ]
     assert [call[-1] for call in calls] == ["update", "chromium"]
     for call in calls:
         assert "LC_ALL=C" in call and call[call.index("-o") + 1] == "DPkg::Lock::Timeout=300"
@@ -96,7 +98,7 @@ def _held(lock: Path, *, seconds: float) -> Iterator[None]:
 def test_the_real_apt_get_is_waited_for(
     lock: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(browser, "_PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(chromium, "_PAUSE_SECONDS", 0.1)
     for folder in ("lists/partial", "dpkg", "archives/partial"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "dpkg/status").touch()
@@ -113,7 +115,7 @@ def test_the_real_apt_get_is_waited_for(
     what = ["update"] if lock.startswith("lists") else ["install", "-y"]
     begun = time.monotonic()
     with _held(tmp_path / lock, seconds=1.0):
-        assert browser._run_in_turn([["env", "LC_ALL=C", "apt-get", "-qq", *given, *what]]) == ""
+        assert chromium._run_in_turn([["env", "LC_ALL=C", "apt-get", "-qq", *given, *what]]) == ""
     assert time.monotonic() - begun >= 0.9
     with (tmp_path / lock).open("w") as free:
         fcntl.lockf(free, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -125,7 +127,7 @@ def test_the_tests_stop_where_a_browser_is_required_and_none_can_be_had(
 ) -> None:
     nothing = {"MINTMARK_CHROMIUM": "/nowhere/chromium", "MINTMARK_REQUIRE": required}
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.browser"],
+        [sys.executable, "-m", "tests.chromium"],
         cwd=ROOT,
         env=os.environ | nothing,
         capture_output=True,

@@ -3,10 +3,10 @@
 import pytest
 
 from mintmark.accounts.callers import Caller
-from mintmark.cli import console
+from mintmark.cli import actor
 
 
 @pytest.fixture
 def operator(db: None) -> Caller:
     """The console: whoever gives commands at the machine."""
-    return console.caller()
+    return actor.get_caller()

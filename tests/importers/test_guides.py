@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mintmark.importers import langfuse_api
+from mintmark.integrations import langfuse_api
 from tests import guides
 from tests.installations import Installation, installation
 
@@ -68,7 +68,7 @@ def _both_ways(name: str, *, house: Installation, folder: Path, says: dict[str, 
 
 def _project() -> dict[str, Any]:
     """What the guide says that the project holds."""
-    lists: dict[str, Any] = {one: [] for one in langfuse_api.LISTS}
+    lists: dict[str, Any] = {one: [] for one in langfuse_api.LIST_NAMES}
     project = langfuse_server.Project(lists)
     for text in ("Is this ticket urgent? {{ticket}}", "Say `urgent` or `later`.\n{{ticket}}"):
         project.create_prompt({"name": "triage", "prompt": text})

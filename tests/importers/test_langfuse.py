@@ -10,7 +10,7 @@ import pytest
 
 from mintmark.accounts.callers import Caller
 from mintmark.evidence.models import Event
-from mintmark.importers import langfuse_api, langfuse_store, registries, reports
+from mintmark.integrations import import_report, langfuse_api, langfuse_reader, registry_import
 from mintmark.registry import prompts
 from mintmark.registry.models import Prompt
 
@@ -72,10 +72,10 @@ def lists() -> dict[str, Any]:
     return deepcopy(LISTS)
 
 
-def _load(lists: dict[str, Any], operator: Caller, **options: Any) -> reports.Report:
-    return registries.load(
-        registry=langfuse_store.read(lists, name="langfuse"),
-        tool=registries.LANGFUSE,
+def _load(lists: dict[str, Any], operator: Caller, **options: Any) -> import_report.ImportReport:
+    return registry_import.load(
+        registry=langfuse_reader.parse_registry(lists, name="langfuse"),
+        tool=registry_import.LANGFUSE,
         caller=operator,
         now=NOW,
         **options,
@@ -84,11 +84,11 @@ def _load(lists: dict[str, Any], operator: Caller, **options: Any) -> reports.Re
 
 def test_prompts_labels_and_scores_come_in(lists: Any, operator: Caller) -> None:
     report = _load(lists, operator)
-    first = prompts.named(reference="langfuse/mail/greet@production")
-    second = prompts.named(reference="langfuse/mail/greet@2")
+    first = prompts.resolve(reference="langfuse/mail/greet@production")
+    second = prompts.resolve(reference="langfuse/mail/greet@2")
     assert (first.text, first.variables, first.tags) == ("Hello {{name}}.", ["name"], ["mail"])
     assert (second.text, second.parent, second.mutation_note) == ("Hi {{name}}.", first, "shorter")
-    talk = prompts.named(reference="langfuse/talk@1")
+    talk = prompts.resolve(reference="langfuse/talk@1")
     assert (talk.text, talk.tags) == ("system:\nBe {{tone}}.\nuser:\nHi", ["type:chat"])
     events = {
         (e.ritual.name, e.prompt, e.score, e.assistant.name)
@@ -113,7 +113,7 @@ def test_again_changes_nothing_and_a_dry_run_stores_nothing(lists: Any, operator
     assert not Prompt.objects.exists()
     _load(lists, operator)
     again = _load(lists, operator)
-    assert (again.changed, again.unchanged, again.repeated) == (False, 3, 3)
+    assert (again.has_changes, again.unchanged, again.repeated) == (False, 3, 3)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_prompt_that_has_no_meaning_here_is_refused_by_its_place(
 def test_rows_that_are_none_are_refused_and_never_crash(
     row: Any, lists: Any, operator: Caller
 ) -> None:
-    for name in langfuse_api.LISTS:
+    for name in langfuse_api.LIST_NAMES:
         lists[name] = [*lists[name], row]
     report = _load(lists, operator)
     assert report.registered == 3
@@ -155,7 +155,7 @@ def test_everything_is_fetched_page_by_page(
     monkeypatch.setenv(langfuse_api.PUBLIC_KEY, langfuse_server.KEYS[0])
     monkeypatch.setenv(langfuse_api.SECRET_KEY, langfuse_server.KEYS[1])
     with langfuse_server.serving(lists) as address:
-        fetched = langfuse_api.read(source=address)
+        fetched = langfuse_api.load_lists(source=address)
     assert {name: len(rows) for name, rows in fetched.items()} == {
         name: len(rows) for name, rows in lists.items()
     }
@@ -167,17 +167,17 @@ def test_wrong_keys_and_wrong_addresses_are_refused_and_never_said(
 ) -> None:
     monkeypatch.delenv(langfuse_api.PUBLIC_KEY, raising=False)
     with pytest.raises(langfuse_api.MissingKeys):
-        langfuse_api.read(source="http://127.0.0.1:1")
+        langfuse_api.load_lists(source="http://127.0.0.1:1")
     monkeypatch.setenv(langfuse_api.PUBLIC_KEY, "pk-lf-other")
     monkeypatch.setenv(langfuse_api.SECRET_KEY, "sk-lf-other")
     with langfuse_server.serving(lists) as address:
-        with pytest.raises(reports.UnreadableSource, match="refuses the keys") as refused:
-            langfuse_api.read(source=address)
+        with pytest.raises(import_report.UnreadableSource, match="refuses the keys") as refused:
+            langfuse_api.load_lists(source=address)
         assert "sk-lf" not in str(refused.value)
-        with pytest.raises(reports.UnreadableSource, match="never from an address"):
-            langfuse_api.read(source=address.replace("//", "//pk:sk@"))
-    with pytest.raises(reports.UnreadableSource, match="can't be reached"):
-        langfuse_api.read(source="http://127.0.0.1:1")
+        with pytest.raises(import_report.UnreadableSource, match="never from an address"):
+            langfuse_api.load_lists(source=address.replace("//", "//pk:sk@"))
+    with pytest.raises(import_report.UnreadableSource, match="can't be reached"):
+        langfuse_api.load_lists(source="http://127.0.0.1:1")
 
 
 @pytest.mark.parametrize(
@@ -195,11 +195,11 @@ def test_wrong_keys_and_wrong_addresses_are_refused_and_never_said(
 def test_a_broken_file_is_refused_whole(content: bytes, why: str, tmp_path: Path) -> None:
     file = tmp_path / "langfuse.json"
     file.write_bytes(content)
-    with pytest.raises(reports.UnreadableSource, match=why):
-        langfuse_api.read(source=str(file))
+    with pytest.raises(import_report.UnreadableSource, match=why):
+        langfuse_api.load_lists(source=str(file))
 
 
 def test_a_file_of_what_the_api_answered_is_the_same(lists: Any, tmp_path: Path) -> None:
     file = tmp_path / "langfuse.json"
     file.write_text(json.dumps(lists))
-    assert langfuse_api.read(source=str(file)) == lists
+    assert langfuse_api.load_lists(source=str(file)) == lists

@@ -13,16 +13,16 @@ from click.testing import CliRunner
 from mintmark.accounts.callers import Caller
 from mintmark.cli.main import main
 from mintmark.evidence.models import Event
-from mintmark.importers import (
-    departures,
+from mintmark.integrations import (
+    export_common,
     langfuse_api,
     langfuse_export,
-    langfuse_store,
-    registries,
+    langfuse_reader,
+    registry_import,
 )
 from mintmark.registry import entitlements, labels, prompts
 from mintmark.registry.models import Prompt
-from tests.cast import Cast
+from tests.factories.cast import Cast
 
 from . import langfuse_server
 
@@ -39,9 +39,13 @@ class House:
     address: str
     lists: dict[str, Any]
 
-    def send(self, *, namespace: str = "acme", **options: Any) -> langfuse_export.Sent:
+    def send(
+        self, *, namespace: str = "acme", **options: Any
+    ) -> langfuse_export.LangfuseExportReport:
         options = {"team": self.cast.sellers} | options
-        return langfuse_export.send(address=self.address, namespace=namespace, **options)
+        return langfuse_export.export_namespace(
+            address=self.address, namespace=namespace, **options
+        )
 
     def label(self, label: str, prompt: Prompt) -> None:
         labels.move(
@@ -50,9 +54,11 @@ class House:
         )  # fmt: skip
 
     def load(self, caller: Caller, **options: Any) -> Any:
-        return registries.load(
-            registry=langfuse_store.read(langfuse_api.read(source=self.address), name="langfuse"),
-            tool=registries.LANGFUSE,
+        return registry_import.load(
+            registry=langfuse_reader.parse_registry(
+                langfuse_api.load_lists(source=self.address), name="langfuse"
+            ),
+            tool=registry_import.LANGFUSE,
             caller=caller,
             now=NOW,
             **options,
@@ -67,7 +73,7 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def house(db: None) -> Iterator[House]:
-    lists: dict[str, Any] = {name: [] for name in langfuse_api.LISTS}
+    lists: dict[str, Any] = {name: [] for name in langfuse_api.LIST_NAMES}
     with langfuse_server.serving(lists) as address:
         yield House(Cast(), address, lists)
 
@@ -155,7 +161,7 @@ def test_what_was_withdrawn_does_not_leave_and_is_told_of_where_it_stands(house:
     house.send()
     gone = house.cast.written("acme/gone", "Never sent.")
     for prompt in (house.cast.prompt, gone):
-        entitlements.entomb(
+        entitlements.withdraw_permanently(
             caller=house.cast.as_(house.cast.seller), prompt=prompt, reason="it leaks", now=NOW
         )
     sent = house.send()
@@ -200,7 +206,7 @@ def test_what_came_from_langfuse_is_recognised_and_its_scores_stay_there(
          "timestamp": "2026-10-01T08:00:00.000Z"}
     )  # fmt: skip
     house.load(operator, team="buyers")
-    second = prompts.named(reference="langfuse/mail/greet@production")
+    second = prompts.resolve(reference="langfuse/mail/greet@production")
     assert second.revision == 2
     house.cast.record(house.cast.outcome(prompt=second.pk, score=0.9))
     sent = house.send(namespace="langfuse", team=house.cast.buyers)
@@ -208,7 +214,7 @@ def test_what_came_from_langfuse_is_recognised_and_its_scores_stay_there(
     assert len(house.lists["prompts"]) == 2
     events = Event.objects.count()
     back = house.load(operator, team="buyers")
-    assert (back.changed, back.repeated, back.refused) == (False, 2, [])
+    assert (back.has_changes, back.repeated, back.refused) == (False, 2, [])
     assert Event.objects.count() == events
 
 
@@ -224,17 +230,17 @@ def test_another_installation_with_the_same_references_is_not_mixed_in(house: Ho
 def test_a_server_that_is_gone_or_refuses_the_keys_stops_the_export(
     house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with pytest.raises(departures.Stopped, match="can't be reached"):
-        langfuse_export.send(
+    with pytest.raises(export_common.ExportStopped, match="can't be reached"):
+        langfuse_export.export_namespace(
             address="http://127.0.0.1:1", namespace="acme", team=house.cast.sellers
         )
-    with pytest.raises(departures.NothingToExport):
+    with pytest.raises(export_common.NothingToExport):
         house.send(namespace="none")
     with caplog.at_level(logging.DEBUG):
         house.send()
     assert langfuse_server.KEYS[1] not in caplog.text
     monkeypatch.setenv(langfuse_api.SECRET_KEY, "sk-lf-other")
-    with pytest.raises(departures.Stopped, match="refuses the keys") as refused:
+    with pytest.raises(export_common.ExportStopped, match="refuses the keys") as refused:
         house.send()
     assert "sk-lf-other" not in refused.value.message
     monkeypatch.delenv(langfuse_api.SECRET_KEY)

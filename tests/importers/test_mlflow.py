@@ -9,12 +9,18 @@ import pytest
 
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Team
-from mintmark.core import errors
+from mintmark.common import errors
 from mintmark.evidence.models import Event
-from mintmark.importers import departures, mlflow_export, mlflow_store, registries, reports
+from mintmark.integrations import (
+    export_common,
+    import_report,
+    mlflow_export,
+    mlflow_reader,
+    registry_import,
+)
 from mintmark.registry import labels, prompts
 from mintmark.registry.models import LabelMove, Prompt
-from tests.cast import Cast
+from tests.factories.cast import Cast
 from tests.importers import mlflow_store as real
 
 pytestmark = pytest.mark.django_db
@@ -36,10 +42,10 @@ def store(written: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(written, tmp_path / "mlflow.db"))
 
 
-def _load(store: Path | str, operator: Caller, **options: Any) -> reports.Report:
-    held = mlflow_store.read(store=str(store))
-    return registries.load(
-        registry=held, tool=registries.MLFLOW, caller=operator, now=NOW, **options
+def _load(store: Path | str, operator: Caller, **options: Any) -> import_report.ImportReport:
+    held = mlflow_reader.load_registry(store=str(store))
+    return registry_import.load(
+        registry=held, tool=registry_import.MLFLOW, caller=operator, now=NOW, **options
     )
 
 
@@ -48,8 +54,8 @@ def test_prompts_aliases_and_feedback_come_in(store: Path, operator: Caller) -> 
     first, second = Prompt.objects.filter(name="greet").order_by("revision")
     assert (first.text, first.variables, first.tags) == ("Hello {{ name }}.", ["name"], ["lang:en"])
     assert (second.parent, second.mutation_note, second.is_open) == (first, "shorter", False)
-    assert prompts.named(reference="mlflow/greet@production") == first
-    chat = prompts.named(reference="mlflow/chat@1")
+    assert prompts.resolve(reference="mlflow/greet@production") == first
+    chat = prompts.resolve(reference="mlflow/chat@1")
     assert (chat.text, chat.tags) == ("system:\nYou are {{x}}.\nuser:\nHi", ["type:chat"])
     events = {
         (e.ritual.name, e.prompt.revision, e.score, e.assistant.name)
@@ -85,16 +91,16 @@ def test_a_second_run_changes_nothing_and_a_dry_run_neither(store: Path, operato
     assert not Prompt.objects.exists()
     _load(store, operator)
     again = _load(store, operator)
-    assert not again.changed
+    assert not again.has_changes
     assert (again.unchanged, again.repeated) == (3, 3)
 
 
 def test_an_alias_that_moved_moves_its_label(store: Path, operator: Caller) -> None:
     _load(store, operator)
-    client, _ = mlflow_store.client(store=str(store))
+    client, _ = mlflow_reader.open_client(store=str(store))
     client.set_prompt_alias("greet", "production", 2)
     assert _load(store, operator).labels == 1
-    assert prompts.named(reference="mlflow/greet@production").revision == 2
+    assert prompts.resolve(reference="mlflow/greet@production").revision == 2
     assert LabelMove.objects.count() == 2
 
 
@@ -113,7 +119,7 @@ def test_feedback_that_changed_is_refused_and_the_record_stays(
 
 def test_two_registries_under_one_namespace_are_refused(store: Path, operator: Caller) -> None:
     _load(store, operator)
-    with pytest.raises(errors.Refusal) as refused:
+    with pytest.raises(errors.DomainError) as refused:
         _load(store, operator, team="others")
     assert refused.value.code == "name_taken"
 
@@ -123,19 +129,19 @@ def test_what_is_no_store_is_refused_and_nothing_is_made_in_its_place(
 ) -> None:
     (tmp_path / "text.db").write_text("no database")
     for name, why in (("none.db", "No such file"), ("text.db", "no SQLite database")):
-        with pytest.raises(reports.UnreadableSource, match=why):
-            mlflow_store.read(store=str(tmp_path / name))
+        with pytest.raises(import_report.UnreadableSource, match=why):
+            mlflow_reader.load_registry(store=str(tmp_path / name))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["text.db"]
 
 
 def test_an_experiment_that_is_not_there_is_refused(store: Path) -> None:
-    with pytest.raises(reports.UnreadableSource, match="no experiment 'none'"):
-        mlflow_store.read(store=str(store), experiments=["none"])
+    with pytest.raises(import_report.UnreadableSource, match="no experiment 'none'"):
+        mlflow_reader.load_registry(store=str(store), experiments=["none"])
 
 
 def test_a_password_in_an_address_is_never_said() -> None:
-    with pytest.raises(reports.UnreadableSource) as refused:
-        mlflow_store.read(store="nothing://ann:secret@nowhere/mlflow")
+    with pytest.raises(import_report.UnreadableSource) as refused:
+        mlflow_reader.load_registry(store="nothing://ann:secret@nowhere/mlflow")
     assert "secret" not in str(refused.value)
     assert "secret" not in str(refused.value.rows)
 
@@ -151,26 +157,26 @@ def test_prompts_labels_and_outcomes_go_out_and_come_in_again(
     )  # fmt: skip
     cast.record(cast.outcome(prompt=chat.pk, score=0.75, runs=4))
     path = tmp_path / "out.db"
-    sent = mlflow_export.send(store=str(path), namespace="acme", team=cast.sellers)
+    sent = mlflow_export.export_namespace(store=str(path), namespace="acme", team=cast.sellers)
     assert (sent.aliases, sent.feedback, sent.refused) == (1, 1, [])
-    client, _ = mlflow_store.client(store=str(path))
+    client, _ = mlflow_reader.open_client(store=str(path))
     version = client.get_prompt_version_by_alias("acme.talk", "production")
     assert version.template == [
         {"role": "system", "content": "Be {{tone}}."},
         {"role": "user", "content": "Hi"},
     ]
-    again = mlflow_export.send(store=str(path), namespace="acme", team=cast.sellers)
+    again = mlflow_export.export_namespace(store=str(path), namespace="acme", team=cast.sellers)
     assert (again.versions, again.unchanged) == (0, sent.versions)
     assert (again.aliases, again.feedback, again.repeated) == (0, 0, 1)
     report = _load(path, operator, team=cast.buyers.name)
     assert (report.registered, report.recorded, report.refused) == (sent.versions, 0, [])
     assert report.repeated == 1, "what was sent from this log is in it"
-    back = prompts.named(reference="mlflow/acme.talk@production")
+    back = prompts.resolve(reference="mlflow/acme.talk@production")
     assert back.text == "system:\nBe {{tone}}.\nuser:\nHi"
     assert not Event.objects.filter(prompt=back).exists()
     where = client.get_experiment_by_name("mintmark").artifact_location
     assert where == (tmp_path / "mlruns/mintmark").as_uri(), "beside the store"
-    (feedback,) = mlflow_store.read(store=str(path)).feedback
+    (feedback,) = mlflow_reader.load_registry(store=str(path)).feedback
     assert (feedback.score, feedback.assistant) == (0.75, "scout")
 
 
@@ -179,12 +185,12 @@ def test_versions_that_came_from_mlflow_are_recognised_and_their_feedback_stays_
 ) -> None:
     cast = Cast()
     _load(store, operator, team=cast.buyers.name)
-    first = prompts.named(reference="mlflow/greet@1")
+    first = prompts.resolve(reference="mlflow/greet@1")
     cast.record(cast.outcome(prompt=first.pk, score=0.9), now=NOW)
-    sent = mlflow_export.send(store=str(store), namespace="mlflow", team=cast.buyers)
+    sent = mlflow_export.export_namespace(store=str(store), namespace="mlflow", team=cast.buyers)
     assert (sent.versions, sent.unchanged, sent.feedback, sent.refused) == (0, 3, 1, [])
     back = _load(store, operator, team=cast.buyers.name)
-    assert (back.changed, back.repeated) == (False, 4)
+    assert (back.has_changes, back.repeated) == (False, 4)
 
 
 def test_a_dry_run_of_an_export_makes_no_store_and_writes_to_none(
@@ -194,14 +200,16 @@ def test_a_dry_run_of_an_export_makes_no_store_and_writes_to_none(
     cast.record(cast.outcome(score=0.75))
     path = tmp_path / "out.db"
     options: Any = {"store": str(path), "namespace": "acme", "team": cast.sellers}
-    tried = mlflow_export.send(**options, dry_run=True)
+    tried = mlflow_export.export_namespace(**options, dry_run=True)
     assert not path.exists()
-    assert mlflow_export.send(**options).as_json() == tried.as_json() | {"dry_run": False}
+    assert mlflow_export.export_namespace(**options).as_json() == tried.as_json() | {
+        "dry_run": False
+    }
     cast.written("acme/triage", "Sort {ticket}.", parent=cast.prompt)
     cast.record(cast.outcome(score=0.5))
-    again = mlflow_export.send(**options, dry_run=True)
+    again = mlflow_export.export_namespace(**options, dry_run=True)
     assert (again.versions, again.unchanged, again.feedback, again.repeated) == (1, 1, 1, 1)
-    done = mlflow_export.send(**options)
+    done = mlflow_export.export_namespace(**options)
     assert done.as_json() == again.as_json() | {"dry_run": False}
 
 
@@ -212,14 +220,14 @@ def test_what_the_team_may_not_use_is_refused_and_does_not_leave(
     kept = cast.written("acme/recipe", "Mix {this} in secret.", is_open=False)
     cast.record(cast.outcome(prompt=kept.pk, score=0.75))
     path = tmp_path / "out.db"
-    sent = mlflow_export.send(store=str(path), namespace="acme", team=cast.buyers)
+    sent = mlflow_export.export_namespace(store=str(path), namespace="acme", team=cast.buyers)
     assert (sent.versions, sent.feedback) == (1, 0)
     (row,) = sent.refused
     assert (row["file"], row["field"], row["message"]) == (
-        kept.reference, "text", departures.KEPT,
+        kept.reference, "text", export_common.NOT_EXPORTABLE_REASON,
     )  # fmt: skip
     assert b"in secret" not in path.read_bytes()
-    ours = mlflow_export.send(store=str(path), namespace="acme", team=cast.sellers)
+    ours = mlflow_export.export_namespace(store=str(path), namespace="acme", team=cast.sellers)
     assert (ours.versions, ours.unchanged, ours.feedback, ours.refused) == (1, 1, 1, [])
     assert b"in secret" in path.read_bytes()
 
@@ -228,6 +236,6 @@ def test_a_namespace_without_prompts_is_refused_before_a_store_is_made(
     tmp_path: Path, db: None
 ) -> None:
     team = Team.objects.create(name="makers")
-    with pytest.raises(departures.NothingToExport, match="'none'"):
-        mlflow_export.send(store=str(tmp_path / "out.db"), namespace="none", team=team)
+    with pytest.raises(export_common.NothingToExport, match="'none'"):
+        mlflow_export.export_namespace(store=str(tmp_path / "out.db"), namespace="none", team=team)
     assert not list(tmp_path.iterdir())

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from mintmark.accounts.callers import Caller
-from mintmark.core.errors import KeyReused
-from mintmark.core.kinds import Kind
+from mintmark.common.errors import IdempotencyKeyReused
+from mintmark.common.evidence_kinds import EvidenceKind
 from mintmark.evidence.models import Batch, Event
-from mintmark.importers import multiprompt, paraphrases, reports
+from mintmark.integrations import import_report, multiprompt, multiprompt_reader
+from mintmark.projection import projector
+from mintmark.projection.prompt_models import Standing
 from mintmark.registry import assistants, prompts
 from mintmark.registry.models import Assistant, CodexContract, Prompt, Ritual
-from mintmark.reputation.models import Standing
-from mintmark.trust import projector
 from tests.importers import corpus
 from tests.installations import installation
 
@@ -24,15 +24,17 @@ pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
 
-def _load(folder: Path, operator: Caller, *, now: datetime = NOW, **options: Any) -> reports.Report:
+def _load(
+    folder: Path, operator: Caller, *, now: datetime = NOW, **options: Any
+) -> import_report.ImportReport:
     report = multiprompt.load(
-        corpus=paraphrases.read(folder=folder),
+        corpus=multiprompt_reader.load_corpus(folder=folder),
         source=str(folder),
         caller=operator,
         now=now,
         **options,
     )
-    projector.advance(now=now)
+    projector.project_pending(now=now)
     return report
 
 
@@ -44,12 +46,12 @@ def folder(tmp_path: Path) -> Path:
 
 def test_each_paraphrase_is_a_line_forked_from_its_original(folder: Path, operator: Caller) -> None:
     _load(folder, operator)
-    forked = prompts.named(reference="bbh/sorting-010@1")
-    assert forked.parent == prompts.named(reference="bbh/sorting-002@1")
+    forked = prompts.resolve(reference="bbh/sorting-010@1")
+    assert forked.parent == prompts.resolve(reference="bbh/sorting-002@1")
     assert (forked.derivation, forked.mutation_note) == ("fork", "cot")
     assert forked.tags == ["task:sorting", "method:cot"]
     assert (forked.licence, forked.is_open) == ("CDLA-Permissive-2.0", True)
-    assert prompts.named(reference="bbh/sorting-001").parent is None
+    assert prompts.resolve(reference="bbh/sorting-001").parent is None
 
 
 def test_models_are_assistants_tasks_are_rituals_and_shares_are_outcomes(
@@ -61,7 +63,7 @@ def test_models_are_assistants_tasks_are_rituals_and_shares_are_outcomes(
         ("small-1b", "corpus"),
         ("large-70b", "corpus"),
     }
-    outcomes = Event.objects.filter(kind=Kind.OUTCOME)
+    outcomes = Event.objects.filter(kind=EvidenceKind.OUTCOME)
     assert outcomes.count() == 6
     assert set(outcomes.values_list("runs", "score")) == {(100, 0.5)}
     assert {event.ritual for event in outcomes} == {Ritual.objects.get(tag="task:sorting")}
@@ -72,7 +74,7 @@ def test_the_human_verdict_is_a_clause_check_without_assistant(
     folder: Path, operator: Caller
 ) -> None:
     _load(folder, operator)
-    verdicts = Event.objects.filter(kind=Kind.CLAUSE).order_by("id")
+    verdicts = Event.objects.filter(kind=EvidenceKind.CLAUSE).order_by("id")
     assert [event.score for event in verdicts] == [1.0, 1.0, 0.0]
     assert {event.assistant for event in verdicts} == {None}
     assert CodexContract.objects.filter(codex__name="keeps the meaning").count() == 3
@@ -82,7 +84,7 @@ def test_a_second_run_changes_nothing_and_says_so(folder: Path, operator: Caller
     _load(folder, operator)
     before = (Event.objects.count(), Batch.objects.count(), Prompt.objects.count())
     again = _load(folder, operator, now=NOW + timedelta(days=400))
-    assert not again.changed
+    assert not again.has_changes
     assert (again.unchanged, again.repeated) == (3, 9)
     assert (Event.objects.count(), Batch.objects.count(), Prompt.objects.count()) == before
 
@@ -115,9 +117,11 @@ def test_a_share_that_changed_is_refused_for_the_log_is_append_only(
     changed = corpus.task()
     changed["paraphrases"]["10"]["accs"]["small-1b"] = 0.9
     corpus.write(folder, "sorting.json", changed)
-    with pytest.raises(KeyReused):
+    with pytest.raises(IdempotencyKeyReused):
         _load(folder, operator)
-    assert set(Event.objects.filter(kind=Kind.OUTCOME).values_list("score", flat=True)) == {0.5}
+    assert set(Event.objects.filter(kind=EvidenceKind.OUTCOME).values_list("score", flat=True)) == {
+        0.5
+    }
 
 
 def test_a_template_that_changed_is_refused_for_a_text_never_does(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mintmark.importers import paraphrases, reports
+from mintmark.integrations import import_report, multiprompt_reader
 from tests.importers import corpus
 
 
@@ -24,36 +24,36 @@ def _without(field: str) -> dict[str, Any]:
 
 def test_a_paraphrase_derives_from_the_original_whose_words_it_shares(tmp_path: Path) -> None:
     corpus.write(tmp_path, "sorting.json", corpus.task())
-    (task,) = paraphrases.read(folder=tmp_path).tasks
+    (task,) = multiprompt_reader.load_corpus(folder=tmp_path).tasks
     first, second, derived = task.paraphrases
-    assert task.original_of(derived) == second
-    assert task.original_of(first) is None
-    assert task.line(derived) == "sorting-010"
+    assert task.find_original(derived) == second
+    assert task.find_original(first) is None
+    assert task.get_prompt_name(derived) == "sorting-010"
 
 
 def test_originals_come_first_wherever_the_file_has_them(tmp_path: Path) -> None:
     turned = {"paraphrases": dict(reversed(corpus.task()["paraphrases"].items()))}
     corpus.write(tmp_path, "sorting.json", turned)
-    (task,) = paraphrases.read(folder=tmp_path).tasks
+    (task,) = multiprompt_reader.load_corpus(folder=tmp_path).tasks
     assert [paraphrase.id for paraphrase in task.paraphrases] == ["2", "1", "10"]
 
 
 def test_the_folder_of_one_data_set_is_read_as_well(tmp_path: Path) -> None:
     corpus.write(tmp_path, "sorting.json", corpus.task())
-    (task,) = paraphrases.read(folder=tmp_path / "BBH").tasks
+    (task,) = multiprompt_reader.load_corpus(folder=tmp_path / "BBH").tasks
     assert (task.namespace, task.name) == ("bbh", "sorting")
 
 
 def test_a_cell_that_was_not_measured_is_counted_as_such(tmp_path: Path) -> None:
     corpus.write(tmp_path, "sorting.json", _broken(accs={"small-1b": None, "large-70b": 1}))
-    counts = paraphrases.read(folder=tmp_path).counts()
+    counts = multiprompt_reader.load_corpus(folder=tmp_path).count_contents()
     assert (counts["cells"], counts["cells_not_measured"]) == (5, 1)
 
 
 def test_files_that_are_no_json_are_named(tmp_path: Path) -> None:
     corpus.write(tmp_path, "sorting.json", corpus.task())
     corpus.write(tmp_path, "README.md", "hello")
-    assert paraphrases.read(folder=tmp_path).ignored == ["BBH/README.md"]
+    assert multiprompt_reader.load_corpus(folder=tmp_path).ignored == ["BBH/README.md"]
 
 
 BROKEN = {
@@ -107,8 +107,8 @@ def test_a_broken_file_refuses_the_whole_folder_and_names_the_place(
 ) -> None:
     corpus.write(tmp_path, "good.json", corpus.task())
     corpus.write(tmp_path, "sorting.json", content)
-    with pytest.raises(reports.UnreadableSource) as refused:
-        paraphrases.read(folder=tmp_path)
+    with pytest.raises(import_report.UnreadableSource) as refused:
+        multiprompt_reader.load_corpus(folder=tmp_path)
     assert said in " ".join(row["message"] for row in refused.value.rows)
     assert "sorting.json" in refused.value.message
     assert {Path(row["file"]).name for row in refused.value.rows} == {"sorting.json"}
@@ -117,8 +117,8 @@ def test_a_broken_file_refuses_the_whole_folder_and_names_the_place(
 def test_every_broken_place_is_named_and_not_the_first_alone(tmp_path: Path) -> None:
     corpus.write(tmp_path, "a.json", _broken(accs={"small-1b": 2, "large-70b": -1}))
     corpus.write(tmp_path, "b.json", "{")
-    with pytest.raises(reports.UnreadableSource) as refused:
-        paraphrases.read(folder=tmp_path)
+    with pytest.raises(import_report.UnreadableSource) as refused:
+        multiprompt_reader.load_corpus(folder=tmp_path)
     fields = [row["field"] for row in refused.value.rows]
     assert fields == ["paraphrases.10.accs.small-1b", "paraphrases.10.accs.large-70b", ""]
 
@@ -126,20 +126,20 @@ def test_every_broken_place_is_named_and_not_the_first_alone(tmp_path: Path) -> 
 def test_a_file_that_cannot_be_opened_refuses_the_folder(tmp_path: Path) -> None:
     corpus.write(tmp_path, "good.json", corpus.task())
     (tmp_path / "BBH" / "gone.json").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(reports.UnreadableSource, match=r"gone\.json"):
-        paraphrases.read(folder=tmp_path)
+    with pytest.raises(import_report.UnreadableSource, match=r"gone\.json"):
+        multiprompt_reader.load_corpus(folder=tmp_path)
 
 
 def test_a_folder_without_a_task_is_refused(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(reports.UnreadableSource, match="BBH"):
-            paraphrases.read(folder=folder)
+        with pytest.raises(import_report.UnreadableSource, match="BBH"):
+            multiprompt_reader.load_corpus(folder=folder)
 
 
 @pytest.mark.data
 def test_the_real_corpus_is_read_whole(real_data: Path) -> None:
-    found = paraphrases.read(folder=real_data / "multiprompt")
-    assert found.counts() == {
+    found = multiprompt_reader.load_corpus(folder=real_data / "multiprompt")
+    assert found.count_contents() == {
         "tasks": 17,
         "paraphrases": 3389,
         "models": 16,

@@ -8,14 +8,22 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mintmark.accounts.callers import Caller
-from mintmark.core import errors, folders
-from mintmark.importers import dotprompt, prompt_files, prompt_lines, prompty, reports, skills
-from mintmark.importers.prompt_files import Format
+from mintmark.common import errors
+from mintmark.integrations import (
+    dotprompt,
+    file_discovery,
+    file_import,
+    import_report,
+    prompty,
+    skills,
+)
+from mintmark.integrations.file_discovery import FileFormat
 from mintmark.registry import prompts
 from mintmark.registry.models import Prompt
-from mintmark.vault.folders import as_files
-from tests import bombs
-from tests.market.stall import Stall
+from mintmark.signing import folder_manifest
+from mintmark.vault.folder_export import build_files
+from tests import oversize_inputs
+from tests.factories.market_fixture import Stall
 from tests.vault.test_exports import exported
 
 pytestmark = pytest.mark.django_db
@@ -47,32 +55,34 @@ You answer {{ topic }}.
 {{question}}
 """
 
-Load = Callable[..., reports.Report]
+Load = Callable[..., import_report.ImportReport]
 
 
 @pytest.fixture
 def load(tmp_path: Path, operator: Caller) -> Load:
     """Write files into a folder and import it."""
 
-    def run(format: Format, files: Mapping[str, str | bytes], **options: Any) -> reports.Report:
+    def run(
+        format: FileFormat, files: Mapping[str, str | bytes], **options: Any
+    ) -> import_report.ImportReport:
         for name, content in files.items():
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        folder = prompt_files.read_all(path=tmp_path, format=format)
-        return prompt_lines.load(folder=folder, format=format, caller=operator, **options)
+        folder = file_discovery.read_all(path=tmp_path, format=format)
+        return file_import.load(folder=folder, format=format, caller=operator, **options)
 
     return run
 
 
-def _places(report: reports.Report) -> list[tuple[str, int, str]]:
+def _places(report: import_report.ImportReport) -> list[tuple[str, int, str]]:
     return [(row["file"], row["line"], row["value"]) for row in report.refused]
 
 
 def test_a_skill_becomes_a_prompt_of_its_own_bytes(load: Load) -> None:
     text = "# Notes\r\n\nUse {tone}.\n---\nend"
     report = load(skills.FORMAT, {"notes/SKILL.md": SKILL.format(name="notes") + text})
-    prompt = prompts.named(reference="skills/notes@1")
+    prompt = prompts.resolve(reference="skills/notes@1")
     assert (report.registered, report.refused) == (1, [])
     assert (prompt.text, prompt.title, prompt.licence) == (text, "notes", "MIT")
     assert (prompt.preview, prompt.is_open, prompt.variables) == ("Writes notes.", False, ["tone"])
@@ -82,11 +92,11 @@ def test_a_second_run_changes_nothing_and_a_changed_file_is_the_next_revision(lo
     head = SKILL.format(name="notes")
     load(skills.FORMAT, {"notes/SKILL.md": head + "one"})
     again = load(skills.FORMAT, {})
-    assert (again.changed, again.unchanged) == (False, 1)
+    assert (again.has_changes, again.unchanged) == (False, 1)
     load(skills.FORMAT, {"notes/SKILL.md": head + "two"})
-    prompt = prompts.named(reference="skills/notes")
+    prompt = prompts.resolve(reference="skills/notes")
     assert (prompt.revision, prompt.derivation) == (2, "revision")
-    assert prompt.parent == prompts.named(reference="skills/notes@1")
+    assert prompt.parent == prompts.resolve(reference="skills/notes@1")
 
 
 def test_nested_folders_keep_apart_what_is_called_alike(load: Load) -> None:
@@ -130,7 +140,7 @@ def test_two_files_of_one_name_are_both_refused_and_name_each_other(load: Load) 
         ("---\nname: a\ndescription: x\n---\n  \n", 5, "text"),
         ("---\nname: a\ndescription: x\n---\nhid\u200bden", 5, "text"),
         (b"---\nname: a\ndescription: \xff\n---\nx", 3, ""),
-        ("---\n" + bombs.YAML["aliases of aliases"] + "\n---\nx", None, ""),
+        ("---\n" + oversize_inputs.YAML["aliases of aliases"] + "\n---\nx", None, ""),
     ],
 )
 def test_a_broken_file_is_refused_with_its_line_and_the_others_come_in(
@@ -146,7 +156,7 @@ def test_a_broken_file_is_refused_with_its_line_and_the_others_come_in(
 
 def test_strict_stores_nothing_and_a_dry_run_neither(load: Load) -> None:
     files = {"bad/SKILL.md": "x", "good/SKILL.md": SKILL.format(name="good") + "x"}
-    with pytest.raises(reports.UnreadableSource) as refused:
+    with pytest.raises(import_report.UnreadableSource) as refused:
         load(skills.FORMAT, files, strict=True)
     assert len(refused.value.rows) == 1
     assert load(skills.FORMAT, files, dry_run=True).registered == 1
@@ -168,7 +178,7 @@ def test_a_line_of_another_team_is_left_alone(load: Load) -> None:
     files = {"notes/SKILL.md": SKILL.format(name="notes") + "one"}
     load(skills.FORMAT, files)
     changed = {"notes/SKILL.md": SKILL.format(name="notes") + "two"}
-    with pytest.raises(errors.Refusal) as refused:
+    with pytest.raises(errors.DomainError) as refused:
         load(skills.FORMAT, changed, team="others")
     assert refused.value.code == "name_taken"
     assert Prompt.objects.count() == 1
@@ -180,13 +190,13 @@ def test_a_namespace_that_is_none_is_refused_once(load: Load) -> None:
 
 
 def test_an_empty_folder_says_what_it_lacks(load: Load) -> None:
-    with pytest.raises(reports.UnreadableSource, match=r"no SKILL\.md in it"):
+    with pytest.raises(import_report.UnreadableSource, match=r"no SKILL\.md in it"):
         load(skills.FORMAT, {"README.md": "x"})
 
 
 def test_a_dotprompt_keeps_its_variables_and_writes_its_roles_as_lines(load: Load) -> None:
     report = load(dotprompt.FORMAT, {"mail/greet.formal.prompt": GREET})
-    prompt = prompts.named(reference="dotprompt/mail/greet-formal@1")
+    prompt = prompts.resolve(reference="dotprompt/mail/greet-formal@1")
     assert prompt.text == (
         "system:\nYou greet people.\nuser:\nSay hello to {{ name }}, {{title}}.\n"
     )
@@ -229,7 +239,7 @@ def test_a_partial_is_refused(load: Load) -> None:
 
 def test_a_prompty_becomes_a_chat(load: Load) -> None:
     report = load(prompty.FORMAT, {"ask.prompty": ASK})
-    prompt = prompts.named(reference="prompty/ask-me@1")
+    prompt = prompts.resolve(reference="prompty/ask-me@1")
     assert prompt.text == "system:\nYou answer {{ topic }}.\n\nuser:\n{{question}}\n"
     assert (prompt.variables, prompt.tags) == (["topic", "question"], ["type:chat", "support"])
     assert "Not kept of the front matter: model." in report.notes
@@ -268,16 +278,16 @@ def test_a_template_of_another_language_is_refused(load: Load) -> None:
     ("kind", "format"), [("skill", skills.FORMAT), ("dotprompt", dotprompt.FORMAT)]
 )
 def test_what_a_vault_wrote_comes_back_with_the_same_bytes(
-    kind: folders.Kind, format: Format, load: Load
+    kind: folder_manifest.FolderKind, format: FileFormat, load: Load
 ) -> None:
     stall = Stall()
     text = "system:\nHold {name} & {{#if x}} to it.\r\n---\n"
-    draft = prompts.Draft(namespace="acme", name="odd", text=text, licence="MIT")
+    draft = prompts.PromptDraft(namespace="acme", name="odd", text=text, licence="MIT")
     prompt = prompts.register(
         draft=draft, author=stall.principal(stall.cast.seller), team=stall.cast.sellers
     )
     key = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
-    files = as_files(exported(stall, [prompt]), kind=kind, by=[key])
+    files = build_files(exported(stall, [prompt]), kind=kind, signing_keys=[key])
     report = load(format, files)
     assert (report.registered, report.refused, report.read["other_files"]) == (1, [], 2)
     back = Prompt.objects.get(namespace=format.kind)

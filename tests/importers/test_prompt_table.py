@@ -6,20 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintmark.importers import prompt_table, reports
-from mintmark.importers.prompt_table import Entry
+from mintmark.integrations import import_report, prompts_chat_csv
+from mintmark.integrations.prompts_chat_csv import TableEntry
 
 HEADING = "act,prompt,for_devs,type\n"
 
 
-def _read(folder: Path, content: str | bytes) -> prompt_table.Table:
+def _read(folder: Path, content: str | bytes) -> prompts_chat_csv.PromptTable:
     file = folder / "prompts.csv"
     file.write_bytes(content.encode() if isinstance(content, str) else content)
-    return prompt_table.read(file=file)
+    return prompts_chat_csv.load_table(file=file)
 
 
-def _titled(title: str) -> Entry:
-    return Entry(row=0, line=1, title=title, text="x", tags=())
+def _titled(title: str) -> TableEntry:
+    return TableEntry(row=0, line=1, title=title, text="x", tags=())
 
 
 @pytest.mark.parametrize(
@@ -103,19 +103,19 @@ BROKEN = {
 
 @pytest.mark.parametrize(("content", "said"), BROKEN.values(), ids=BROKEN)
 def test_a_broken_file_is_refused_whole(tmp_path: Path, content: str | bytes, said: str) -> None:
-    with pytest.raises(reports.UnreadableSource) as refused:
+    with pytest.raises(import_report.UnreadableSource) as refused:
         _read(tmp_path, content)
     assert said in refused.value.message
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(reports.UnreadableSource, match="No such file"):
-        prompt_table.read(file=tmp_path / "nowhere.csv")
+    with pytest.raises(import_report.UnreadableSource, match="No such file"):
+        prompts_chat_csv.load_table(file=tmp_path / "nowhere.csv")
 
 
 @pytest.mark.data
 def test_the_real_list_is_read_whole_but_for_one_row(real_data: Path) -> None:
-    table = prompt_table.read(file=real_data / "prompts_chat.csv")
+    table = prompts_chat_csv.load_table(file=real_data / "prompts_chat.csv")
     assert table.rows == 1529
     assert max(len(entry.text) for entry in table.entries) == 144_260
     (refused,) = table.refused

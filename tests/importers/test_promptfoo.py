@@ -12,13 +12,13 @@ import pytest
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Team
 from mintmark.cli import imports
-from mintmark.core import errors
+from mintmark.common import errors
 from mintmark.evidence.models import Event
-from mintmark.importers import promptfoo, reports
+from mintmark.integrations import import_report, promptfoo
 from mintmark.registry import assistants
 from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.rituals import definitions
-from tests import bombs
+from tests import oversize_inputs
 
 pytestmark = pytest.mark.django_db
 
@@ -169,7 +169,7 @@ def test_results_of_every_version_become_the_same(
     }
     ritual = Ritual.objects.get()
     assert (ritual.name, ritual.tag) == ("promptfoo/Translations", "task:promptfoo-translations")
-    assert [case.variables["language"] for case in definitions.of(ritual).cases] == [
+    assert [case.variables["language"] for case in definitions.get_definition(ritual).cases] == [
         "French",
         "German",
     ]
@@ -181,7 +181,7 @@ def test_a_second_import_changes_nothing(file: File, operator: Caller) -> None:
         promptfoo.load(file=path, caller=operator, now=NOW)
         again = promptfoo.load(file=path, caller=operator, now=NOW.replace(month=12))
         assert (again.registered, again.recorded, again.repeated) == (0, 0, 4)
-        assert not again.changed
+        assert not again.has_changes
 
 
 def test_a_dry_run_says_the_same_and_stores_nothing(file: File, operator: Caller) -> None:
@@ -251,14 +251,14 @@ def test_other_scores_under_the_same_evaluation_are_refused(file: File, operator
     promptfoo.load(file=file(version_3()), caller=operator, now=NOW)
     changed = version_3()
     changed["results"]["results"][0]["score"] = 0.25
-    with pytest.raises(errors.KeyReused):
+    with pytest.raises(errors.IdempotencyKeyReused):
         promptfoo.load(file=file(changed), caller=operator, now=NOW)
 
 
 def test_a_providers_name_that_another_team_has_is_refused(file: File, operator: Caller) -> None:
     other = Team.objects.create(name="others")
     assistants.register(name=PROVIDERS[0], owner=operator.principal, team=other)
-    with pytest.raises(errors.Refusal, match="others") as refused:
+    with pytest.raises(errors.DomainError, match="others") as refused:
         promptfoo.load(file=file(version_3()), caller=operator, now=NOW)
     assert refused.value.code == "name_taken"
     assert not Prompt.objects.exists()
@@ -295,7 +295,7 @@ def _broken(path: str, value: Any) -> dict[str, Any]:
 def test_a_malformed_file_is_refused_whole_with_the_place(
     file: File, operator: Caller, path: str, value: Any, place: str
 ) -> None:
-    with pytest.raises(reports.UnreadableSource) as refused:
+    with pytest.raises(import_report.UnreadableSource) as refused:
         promptfoo.load(file=file(_broken(path, value)), caller=operator, now=NOW)
     assert place in [row["field"] for row in refused.value.rows]
     assert not Prompt.objects.exists()
@@ -310,14 +310,14 @@ def test_a_malformed_file_is_refused_whole_with_the_place(
 def test_what_is_no_file_of_promptfoo_is_refused(
     file: File, operator: Caller, content: str
 ) -> None:
-    with pytest.raises(reports.UnreadableSource):
+    with pytest.raises(import_report.UnreadableSource):
         promptfoo.load(file=file(content), caller=operator, now=NOW)
 
 
 def test_a_prompt_that_hides_characters_refuses_the_file(file: File, operator: Caller) -> None:
     written = version_3()
     written["results"]["prompts"][0]["raw"] = "Trans\u200blate {{text}}"
-    with pytest.raises(reports.UnreadableSource, match="ZERO WIDTH"):
+    with pytest.raises(import_report.UnreadableSource, match="ZERO WIDTH"):
         promptfoo.load(file=file(written), caller=operator, now=NOW)
 
 
@@ -346,9 +346,9 @@ tests:
 
 def test_tests_become_a_ritual(file: File, operator: Caller) -> None:
     report = promptfoo.load(file=file(CONFIG, "promptfooconfig.yaml"), caller=operator, now=NOW)
-    assert report.changed
+    assert report.has_changes
     ritual = Ritual.objects.get(name="Triage of tickets")
-    cases = definitions.of(ritual).cases
+    cases = definitions.get_definition(ritual).cases
     assert [case.id for case in cases] == ["an-outage-1", "an-outage-1.2", "test-2"]
     assert [case.variables.get("tone") for case in cases] == ["calm", "angry", None]
     assert {case.variables["product"] for case in cases} == {"shop"}
@@ -360,7 +360,7 @@ def test_tests_become_a_ritual(file: File, operator: Caller) -> None:
     assert [case.threshold for case in cases] == [0.5, 0.5, None]
     assert cases[2].assertions[1].value == "It is not urgent, no"
     again = promptfoo.load(file=file(CONFIG, "promptfooconfig.yaml"), caller=operator, now=NOW)
-    assert not again.changed
+    assert not again.has_changes
 
 
 @pytest.mark.parametrize(
@@ -380,18 +380,20 @@ def test_tests_that_mean_something_else_here_are_refused_with_the_place(
     file: File, operator: Caller, before: str, after: str, place: str
 ) -> None:
     path = file(CONFIG.replace(before, after, 1), "promptfooconfig.yaml")
-    with pytest.raises(reports.UnreadableSource) as refused:
+    with pytest.raises(import_report.UnreadableSource) as refused:
         promptfoo.load(file=path, caller=operator, now=NOW)
     assert place in [row["field"] for row in refused.value.rows]
     assert not Ritual.objects.exists()
 
 
-@pytest.mark.parametrize("bomb", bombs.YAML)
+@pytest.mark.parametrize("bomb", oversize_inputs.YAML)
 def test_a_file_that_is_huge_once_it_is_written_out_is_refused_with_its_line(
     file: File, operator: Caller, bomb: str
 ) -> None:
-    path = file(f"{CONFIG}\n{bombs.YAML[bomb]}", "promptfooconfig.yaml")
-    with pytest.raises(reports.UnreadableSource, match=r"line \d+: with its aliases written out"):
+    path = file(f"{CONFIG}\n{oversize_inputs.YAML[bomb]}", "promptfooconfig.yaml")
+    with pytest.raises(
+        import_report.UnreadableSource, match=r"line \d+: with its aliases written out"
+    ):
         promptfoo.load(file=path, caller=operator, now=NOW)
     assert not Ritual.objects.exists()
 
@@ -403,6 +405,6 @@ def test_a_default_that_is_huge_once_every_test_has_it_is_refused(
         "defaultTest": {"assert": [{"type": "contains", "value": "x" * 90_000}]},
         "tests": [{"vars": {"a": "b"}}] * 100,
     }
-    with pytest.raises(reports.UnreadableSource, match="8,388,608 characters"):
+    with pytest.raises(import_report.UnreadableSource, match="8,388,608 characters"):
         promptfoo.load(file=file(written), caller=operator, now=NOW)
     assert not Ritual.objects.exists()

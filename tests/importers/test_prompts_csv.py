@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 
 from mintmark.accounts.callers import Caller
-from mintmark.importers import prompt_table, prompts_csv, reports
+from mintmark.integrations import import_report, prompts_chat, prompts_chat_csv
 from mintmark.registry import prompts
 from mintmark.registry.models import Prompt
 
 
-def _load(file: Path, operator: Caller, *rows: str, **options: Any) -> reports.Report:
+def _load(file: Path, operator: Caller, *rows: str, **options: Any) -> import_report.ImportReport:
     if rows:
         file.write_text("\n".join(["act,prompt,for_devs,type", *rows, ""]))
-    table = prompt_table.read(file=file)
-    return prompts_csv.load(table=table, source=file.name, caller=operator, **options)
+    table = prompts_chat_csv.load_table(file=file)
+    return prompts_chat.load(table=table, source=file.name, caller=operator, **options)
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_a_row_becomes_an_open_prompt(file: Path, operator: Caller) -> None:
     _load(file, operator, "Job Interviewer,Ask about ${Position:Developer},TRUE,TEXT")
-    prompt = prompts.named(reference="prompts-chat/job-interviewer@1")
+    prompt = prompts.resolve(reference="prompts-chat/job-interviewer@1")
     assert prompt.variables == ["Position"]
     assert prompt.tags == ["type:text", "audience:developers"]
     assert (prompt.title, prompt.licence, prompt.is_open) == ("Job Interviewer", "CC0-1.0", True)
@@ -35,7 +35,7 @@ def test_a_second_run_changes_nothing(file: Path, operator: Caller) -> None:
     rows = ("A,one,FALSE,TEXT", "B,two,FALSE,TEXT")
     _load(file, operator, *rows)
     again = _load(file, operator, *rows)
-    assert not again.changed
+    assert not again.has_changes
     assert again.unchanged == 2
 
 
@@ -75,9 +75,9 @@ def test_one_text_under_two_titles_is_two_prompts_of_one_digest(
 def test_a_text_that_changed_is_the_next_revision(file: Path, operator: Caller) -> None:
     _load(file, operator, "A,one,FALSE,TEXT")
     report = _load(file, operator, "A,two,FALSE,TEXT")
-    prompt = prompts.named(reference="prompts-chat/a")
+    prompt = prompts.resolve(reference="prompts-chat/a")
     assert (report.registered, prompt.revision, prompt.derivation) == (1, 2, "revision")
-    assert prompt.parent == prompts.named(reference="prompts-chat/a@1")
+    assert prompt.parent == prompts.resolve(reference="prompts-chat/a@1")
 
 
 def test_what_is_no_prompt_is_left_out_and_the_rest_comes_in(file: Path, operator: Caller) -> None:
@@ -92,7 +92,7 @@ def test_what_is_no_prompt_is_left_out_and_the_rest_comes_in(file: Path, operato
 
 
 def test_strict_stores_nothing_if_a_row_is_refused(file: Path, operator: Caller) -> None:
-    with pytest.raises(reports.UnreadableSource) as refused:
+    with pytest.raises(import_report.UnreadableSource) as refused:
         _load(file, operator, "A,one,FALSE,TEXT", "B,   ,FALSE,TEXT", strict=True)
     assert len(refused.value.rows) == 1
     assert not Prompt.objects.exists()
@@ -136,4 +136,4 @@ def test_every_row_of_the_real_list_is_accounted_for(real_data: Path, operator: 
     assert len(report.clauses.remarks) == 463
     (hidden,) = report.refused
     assert hidden["value"] == "ZERO WIDTH SPACE"
-    assert not _load(real_data / "prompts_chat.csv", operator).changed
+    assert not _load(real_data / "prompts_chat.csv", operator).has_changes

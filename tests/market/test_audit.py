@@ -9,11 +9,10 @@ from django.db import connection
 from mintmark.market import audit
 from mintmark.market.listings import WarrantyTerms
 from mintmark.registry.models import Prompt
-from tests.bundles import bodies
+from tests.bundles import payloads
+from tests.factories.market_fixture import Stall
 from tests.tampering import past_the_triggers
-from tests.vault import abroad
-
-from .stall import Stall
+from tests.vault import remote_installation
 
 pytestmark = [
     pytest.mark.django_db,
@@ -24,10 +23,13 @@ pytestmark = [
 @pytest.fixture
 def traded(stall: Stall) -> Stall:
     """A prompt sold to two teams under warranty, one refunded, a fork sold with its royalty; one from elsewhere too."""
-    abroad.trusted(stall)
+    remote_installation.trusted(stall)
     owed = {"ancestor": "north/old@1", "holder": "Ann", "rate_bp": 1_000}
-    abroad.accepted(
-        stall, abroad.file(bodies.prompt("north/a@1", text="From elsewhere.", royalties=[owed]))
+    remote_installation.accepted(
+        stall,
+        remote_installation.file(
+            payloads.prompt("north/a@1", text="From elsewhere.", royalties=[owed])
+        ),
     )
     came = Prompt.objects.get(text="From elsewhere.")
     stall.bought(stall.listed(came, by=stall.cast.buyer), by=stall.third)
@@ -52,7 +54,7 @@ def traded(stall: Stall) -> Stall:
         by=stall.third,
         now=at,
     )
-    stall.market.settle(now=at)
+    stall.market.decide_due_warranties(now=at)
     return stall
 
 

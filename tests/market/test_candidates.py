@@ -2,11 +2,11 @@
 
 import pytest
 
-from mintmark.market import candidates, gates
-from mintmark.market.candidates import Candidates
-from mintmark.market.models import Mandate
+from mintmark.deployments import gates, ranking
+from mintmark.deployments.models import Mandate
+from mintmark.deployments.ranking import GatedRanking
 from mintmark.registry import codices, prompts
-from tests.cast import NOW, Cast, measured
+from tests.factories.cast import NOW, Cast, measured
 
 pytestmark = pytest.mark.django_db
 
@@ -19,14 +19,14 @@ def cast(built_cast: Cast) -> Cast:
     return made
 
 
-def _ranked(cast: Cast, limit: int = 20) -> Candidates:
-    usable = prompts.usable(caller=cast.as_(cast.buyer), team_id=cast.buyers.pk)
-    return candidates.ranked(
+def _ranked(cast: Cast, limit: int = 20) -> GatedRanking:
+    usable = prompts.usable_by(caller=cast.as_(cast.buyer), team_id=cast.buyers.pk)
+    return ranking.rank_for_task(
         assistant=cast.scout, tasks=[cast.triage], usable=usable, now=NOW, order="trust_low", limit=limit
     )  # fmt: skip
 
 
-def _names(found: Candidates) -> list[str]:
+def _names(found: GatedRanking) -> list[str]:
     return [row.prompt.name for row in found.rows]
 
 
@@ -51,10 +51,10 @@ def test_what_is_under_the_floor_or_breaks_a_rule_is_counted_and_left_out(cast: 
     found = _ranked(cast)
     assert _names(found) == ["fair"]
     assert (found.total, found.left_out.trust, found.left_out.contract) == (1, 2, 1)
-    usable = prompts.usable(caller=cast.as_(cast.buyer), team_id=cast.buyers.pk)
+    usable = prompts.usable_by(caller=cast.as_(cast.buyer), team_id=cast.buyers.pk)
     for prompt in usable:
         passes = all(
-            gate.is_open for gate in gates.of(prompt=prompt, assistant=cast.scout, now=NOW)
+            gate.is_open for gate in gates.list_gates(prompt=prompt, assistant=cast.scout, now=NOW)
         )
         assert passes == (prompt.name == "fair"), "as an injection would find"
 
@@ -68,7 +68,7 @@ def test_a_rule_that_warns_keeps_nothing_out_and_a_contract_binds_its_own_prompt
             "check": {"kind": "not-contains", "value": "Be"},
         }  # fmt: skip
         codex = codices.register(name=name, clauses=[rule])
-        codices.bind(prompt=prompts.named(reference=f"acme/{name}"), codex=codex)
+        codices.bind(prompt=prompts.resolve(reference=f"acme/{name}"), codex=codex)
     found = _ranked(cast, limit=2)
     assert (_names(found)[0], "fair" in _names(found)) == ("good", False)
     assert (found.total, found.left_out.contract) == (3, 1)

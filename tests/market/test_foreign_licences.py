@@ -5,16 +5,19 @@ import pytest
 from mintmark.market.forks import ForkDraft
 from mintmark.market.lineage import LicenceForbids
 from mintmark.registry.models import Prompt
-from tests.bundles import bodies
-from tests.market.stall import Stall
-from tests.vault import abroad
+from tests.bundles import payloads
+from tests.factories.market_fixture import Stall
+from tests.vault import remote_installation
 
 pytestmark = pytest.mark.django_db
 
 
 def came(stall: Stall, licence: str) -> Prompt:
-    abroad.trusted(stall)
-    abroad.accepted(stall, abroad.file(bodies.prompt("north/new@1", text="Sum.", licence=licence)))
+    remote_installation.trusted(stall)
+    remote_installation.accepted(
+        stall,
+        remote_installation.file(payloads.prompt("north/new@1", text="Sum.", licence=licence)),
+    )
     return Prompt.objects.get(text="Sum.")
 
 

@@ -7,14 +7,13 @@ from django.db import DatabaseError, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintmark.core import errors
+from mintmark.common import errors
 from mintmark.market import forks
 from mintmark.market.forks import InvalidFork
 from mintmark.market.lineage import LicenceForbids
 from mintmark.market.models import RoyaltyTerm
 from mintmark.registry.models import Derivation, Prompt
-
-from .stall import Stall
+from tests.factories.market_fixture import Stall
 
 pytestmark = pytest.mark.django_db
 

@@ -4,11 +4,10 @@ from typing import Any
 
 import pytest
 
-from mintmark.market import gates
-from mintmark.market.injections import GateClosed
+from mintmark.deployments import gates
+from mintmark.deployments.injections import GateClosed
 from mintmark.registry import codices
-
-from .stall import Stall
+from tests.factories.market_fixture import Stall
 
 pytestmark = pytest.mark.django_db
 
@@ -23,7 +22,7 @@ def _clause(kind: str, value: Any = None, **changes: Any) -> dict[str, Any]:
 
 
 def _contract(stall: Stall, **variables: str) -> gates.Gate:
-    found = gates.of(
+    found = gates.list_gates(
         prompt=stall.prompt, assistant=stall.cast.scout, now=stall.now, variables=variables
     )
     return next(gate for gate in found if gate.name == gates.CONTRACT)
@@ -34,8 +33,8 @@ def test_the_default_codex_binds_what_has_no_contract(stall: Stall) -> None:
     gate = _contract(stall)
     assert gate.is_open
     assert {verdict.codex for verdict in gate.verdicts} == {"default@1"}
-    assert gate.says == "3 clauses on its text, none of them in the way; 1 of them warn"
-    assert _contract(stall, coin="an obol").says.endswith("none of them in the way")
+    assert gate.message == "3 clauses on its text, none of them in the way; 1 of them warn"
+    assert _contract(stall, coin="an obol").message.endswith("none of them in the way")
 
 
 @pytest.mark.parametrize(
@@ -49,7 +48,7 @@ def test_what_is_filled_in_is_checked_as_it_would_be_served(
     stall.bought(stall.listed())
     gate = _contract(stall, coin=coin)
     assert not gate.is_open
-    assert says in gate.says
+    assert says in gate.message
     with pytest.raises(GateClosed) as refused:
         stall.market.inject(
             caller=stall.as_(stall.cast.buyer), prompt=stall.prompt, assistant=stall.cast.scout,
@@ -83,7 +82,7 @@ def test_clauses_of_every_kind_are_decided_and_those_that_can_not_be_are_in_the_
         "judge",
         "not-contains",
     ]
-    assert "a ritual's judge decides it" in gate.says
+    assert "a ritual's judge decides it" in gate.message
     said = told["not-contains"]
     assert said.span is not None
     assert stall.prompt.text[slice(*said.span)] == "twice"
@@ -96,4 +95,4 @@ def test_who_may_not_use_the_text_is_told_nothing_of_it(stall: Stall) -> None:
     codices.bind_assistant(assistant=stall.cast.scout, codex=codex)
     gate = _contract(stall)
     assert (gate.is_open, gate.verdicts) == (False, ())
-    assert "twice" not in gate.says
+    assert "twice" not in gate.message

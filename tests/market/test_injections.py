@@ -2,13 +2,12 @@
 
 import pytest
 
-from mintmark.core import errors
-from mintmark.market.injections import GateClosed, InvalidInjection
-from mintmark.market.models import Injection
+from mintmark.common import errors
+from mintmark.deployments.injections import GateClosed, InvalidInjection
+from mintmark.deployments.models import Injection
 from mintmark.registry import codices, entitlements
 from mintmark.registry.models import Assistant, Entitlement, Prompt
-
-from .stall import Stall
+from tests.factories.market_fixture import Stall
 
 pytestmark = [
     pytest.mark.django_db,
@@ -28,7 +27,10 @@ def _inject(stall: Stall, **changes: object) -> Injection:
 
 def _texts(stall: Stall, assistant: Assistant | None = None) -> list[str]:
     of = assistant or stall.cast.scout
-    return [served.text for served in stall.market.context(caller=stall.as_(of), assistant=of)]
+    return [
+        served.text
+        for served in stall.market.list_active_prompts(caller=stall.as_(of), assistant=of)
+    ]
 
 
 def test_a_bought_prompt_is_served_with_its_variables_filled_in(stall: Stall) -> None:
@@ -53,7 +55,7 @@ def test_only_an_assistant_and_its_operators_change_its_context(stall: Stall) ->
     _inject(stall, caller=stall.as_(stall.cast.scout))
     for reader in (stall.cast.seller, stall.cast.smith, stall.cast.auditor):
         with pytest.raises(errors.Forbidden):
-            stall.market.context(caller=stall.as_(reader), assistant=stall.cast.scout)
+            stall.market.list_active_prompts(caller=stall.as_(reader), assistant=stall.cast.scout)
     assert len(_texts(stall)) == 1
 
 
@@ -64,7 +66,7 @@ def test_a_slot_has_one_prompt_and_the_one_before_is_on_record(stall: Stall) -> 
     second = _inject(stall, prompt=stall.cast.prompt)
     first.refresh_from_db()
     assert "replaced by acme/triage@1" in first.end_reason
-    assert [served.injection.pk for served in stall.market.context(
+    assert [served.injection.pk for served in stall.market.list_active_prompts(
         caller=stall.as_(stall.cast.scout), assistant=stall.cast.scout
     )] == [second.pk]  # fmt: skip
 
@@ -98,7 +100,7 @@ def test_a_blocking_clause_stands_in_the_way_until_overridden_with_a_reason(stal
 
 
 def test_a_floor_of_trust_stands_in_the_way_of_what_was_never_measured(stall: Stall) -> None:
-    stall.market.give_mandate(
+    stall.market.set_mandate(
         caller=stall.as_(stall.cast.buyer), assistant=stall.cast.scout, per_purchase_micro=0,
         per_day_micro=0, trust_floor=0.9, now=stall.now,
     )  # fmt: skip
@@ -130,10 +132,10 @@ def test_what_was_revoked_is_gone_for_that_team_alone(stall: Stall) -> None:
     held = Entitlement.objects.get(team=stall.cast.buyers, ended_at=None)
     for user in (stall.cast.seller, stall.cast.buyer, stall.third):
         with pytest.raises(errors.Forbidden):
-            stall.market.revoke(
+            stall.market.revoke_entitlement(
                 caller=stall.as_(user), entitlement=held, reason="abuse", now=stall.now
             )
-    stall.market.revoke(
+    stall.market.revoke_entitlement(
         caller=stall.as_(stall.admin), entitlement=held, reason="abuse", now=stall.now
     )
     assert _texts(stall) == []
@@ -146,7 +148,9 @@ def test_what_was_given_can_be_taken_back_by_who_gave_it(stall: Stall) -> None:
         caller=seller, prompt=stall.prompt, team=stall.cast.buyers, reason="a friend"
     )
     _inject(stall)
-    stall.market.revoke(caller=seller, entitlement=given, reason="no more", now=stall.now)
+    stall.market.revoke_entitlement(
+        caller=seller, entitlement=given, reason="no more", now=stall.now
+    )
     assert _texts(stall) == []
 
 
@@ -155,10 +159,10 @@ def test_a_tombstone_takes_a_prompt_out_of_everything(stall: Stall) -> None:
     stall.bought(listing)
     _inject(stall)
     with pytest.raises(errors.Forbidden):
-        stall.market.entomb(
+        stall.market.withdraw_permanently(
             caller=stall.as_(stall.cast.buyer), prompt=stall.prompt, reason="x", now=stall.now
         )
-    stall.market.entomb(
+    stall.market.withdraw_permanently(
         caller=stall.as_(stall.cast.seller), prompt=stall.prompt, reason="unsafe", now=stall.now
     )
     listing.refresh_from_db()
@@ -167,7 +171,7 @@ def test_a_tombstone_takes_a_prompt_out_of_everything(stall: Stall) -> None:
     dead = Prompt.objects.get(pk=stall.prompt.pk)
     with pytest.raises(GateClosed, match="unsafe"):
         _inject(stall, prompt=dead)
-    with pytest.raises(errors.Refusal):
+    with pytest.raises(errors.DomainError):
         stall.listed(dead)
     with pytest.raises(errors.Forbidden):
         stall.forked(dead)

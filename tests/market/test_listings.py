@@ -5,12 +5,11 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, transaction
 
-from mintmark.core import errors, licences, money
+from mintmark.common import amounts, errors, licences
 from mintmark.market.lineage import LicenceForbids
 from mintmark.market.listings import AlreadyListed, InvalidListing, WarrantyTerms
 from mintmark.market.models import PromptTokenListing
-
-from .stall import SECRET, Stall
+from tests.factories.market_fixture import SECRET, Stall
 
 pytestmark = [
     pytest.mark.django_db,
@@ -22,11 +21,11 @@ pytestmark = [
     "cost", ["-1", "0", "", "NaN", float("nan"), 10**30, 1e30, "0.0000001", "1000000000.5", "one"]
 )
 def test_a_price_that_is_none_is_refused_and_nothing_is_listed(stall: Stall, cost: Any) -> None:
-    with pytest.raises(money.InvalidAmount):
+    with pytest.raises(amounts.InvalidAmount):
         stall.listed(cost=cost)
     assert not PromptTokenListing.objects.exists()
     listing = stall.listed()
-    with pytest.raises(money.InvalidAmount):
+    with pytest.raises(amounts.InvalidAmount):
         stall.market.reprice(caller=stall.as_(stall.cast.seller), listing=listing, token_cost=cost)
 
 
@@ -110,7 +109,9 @@ def test_the_database_refuses_to_change_terms(stall: Stall, column: str) -> None
 def test_a_share_of_the_price_is_shown_for_everybody_who_gets_one(stall: Stall) -> None:
     stall.bought(stall.listed(royalty_bp=1_000))
     child = stall.forked(stall.prompt)
-    shares = stall.market.shares(listing=stall.listed(child, cost="100", by=stall.cast.buyer))
+    shares = stall.market.build_price_breakdown(
+        listing=stall.listed(child, cost="100", by=stall.cast.buyer)
+    )
     assert [(s.role, str(s.holder or ""), s.amount_micro) for s in shares] == [
         ("fee", "", 5_000_000),
         ("royalty", "seller", 9_500_000),

@@ -5,14 +5,13 @@ from typing import Any
 
 import pytest
 
-from mintmark.core import errors
-from mintmark.market.mandates import InvalidMandate
+from mintmark.common import errors
+from mintmark.deployments.mandates import InvalidMandate
 from mintmark.market.models import PurchaseRequest
-from mintmark.market.receipts import Receipt
-from mintmark.market.requests import AlreadyDecided
+from mintmark.market.purchase_requests import AlreadyDecided
+from mintmark.market.receipts import PurchaseResult
 from mintmark.tokens import book, wallets
-
-from .stall import Stall, entries, trace
+from tests.factories.market_fixture import Stall, entries, trace
 
 pytestmark = pytest.mark.django_db
 
@@ -22,13 +21,13 @@ def _mandate(stall: Stall, **changes: Any) -> None:
         "caller": stall.as_(stall.cast.buyer), "assistant": stall.cast.scout, "per_purchase_micro": 10_000_000,
         "per_day_micro": 15_000_000, "trust_floor": 0.0, "now": stall.now,
     }  # fmt: skip
-    stall.market.give_mandate(**(asked | changes))
+    stall.market.set_mandate(**(asked | changes))
 
 
 def _fund(stall: Stall, micro: int = 50_000_000) -> None:
     wallets.give(
-        caller=stall.as_(stall.cast.buyer), to=stall.cast.scout.principal, amount_micro=micro,
-        memo="pocket money", key=next(stall.keys), now=stall.now,
+        caller=stall.as_(stall.cast.buyer), recipient=stall.cast.scout.principal, amount_micro=micro,
+        memo="pocket money", idempotency_key=next(stall.keys), now=stall.now,
     )  # fmt: skip
 
 
@@ -69,25 +68,29 @@ def test_above_the_limit_of_a_purchase_or_a_day_it_waits(stall: Stall) -> None:
     stall.bought(_another(stall, "5"), by=stall.cast.scout)
     tomorrow = stall.now + timedelta(days=1)
     assert isinstance(
-        stall.asked(_another(stall, "10"), by=stall.cast.scout, now=tomorrow), Receipt
+        stall.asked(_another(stall, "10"), by=stall.cast.scout, now=tomorrow), PurchaseResult
     )
 
 
 def test_a_confirmed_request_is_bought_once_from_the_assistants_wallet(stall: Stall) -> None:
     _fund(stall)
     listing = stall.listed(cost="20")
-    asked = stall.asked(listing, by=stall.cast.scout, key="please")
+    asked = stall.asked(listing, by=stall.cast.scout, idempotency_key="please")
     assert isinstance(asked, PurchaseRequest)
     for who in (stall.cast.seller, stall.cast.stranger, stall.cast.scout):
         with pytest.raises(errors.Forbidden):
-            stall.market.confirm(caller=stall.as_(who), request=asked, now=stall.now)
-    receipt = stall.market.confirm(caller=stall.as_(stall.cast.buyer), request=asked, now=stall.now)
+            stall.market.confirm_request(caller=stall.as_(who), request=asked, now=stall.now)
+    receipt = stall.market.confirm_request(
+        caller=stall.as_(stall.cast.buyer), request=asked, now=stall.now
+    )
     assert stall.balance(stall.cast.scout) == "30"
-    again = stall.asked(listing, by=stall.cast.scout, key="please")
+    again = stall.asked(listing, by=stall.cast.scout, idempotency_key="please")
     assert isinstance(again, PurchaseRequest)
     assert (again.state, again.transfer_id) == ("confirmed", receipt.transfer)
     with pytest.raises(AlreadyDecided):
-        stall.market.decline(caller=stall.as_(stall.cast.buyer), request=asked, now=stall.now)
+        stall.market.decline_request(
+            caller=stall.as_(stall.cast.buyer), request=asked, now=stall.now
+        )
 
 
 def test_a_declined_request_moves_nothing(stall: Stall) -> None:
@@ -95,12 +98,14 @@ def test_a_declined_request_moves_nothing(stall: Stall) -> None:
     asked = stall.asked(stall.listed(), by=stall.cast.scout)
     assert isinstance(asked, PurchaseRequest)
     before = trace()
-    declined = stall.market.decline(
+    declined = stall.market.decline_request(
         caller=stall.as_(stall.cast.buyer), request=asked, now=stall.now
     )
     assert declined.state == "declined"
     with pytest.raises(AlreadyDecided):
-        stall.market.confirm(caller=stall.as_(stall.cast.buyer), request=asked, now=stall.now)
+        stall.market.confirm_request(
+            caller=stall.as_(stall.cast.buyer), request=asked, now=stall.now
+        )
     assert trace() == before
 
 
@@ -108,15 +113,17 @@ def test_a_confirmation_that_cannot_be_paid_leaves_the_request_waiting(stall: St
     asked = stall.asked(stall.listed(), by=stall.cast.scout)
     assert isinstance(asked, PurchaseRequest)
     with pytest.raises(book.InsufficientFunds):
-        stall.market.confirm(caller=stall.as_(stall.cast.buyer), request=asked, now=stall.now)
+        stall.market.confirm_request(
+            caller=stall.as_(stall.cast.buyer), request=asked, now=stall.now
+        )
     asked.refresh_from_db()
     assert asked.state == "waiting"
 
 
 def test_the_key_of_a_request_is_held_to_its_body(stall: Stall) -> None:
-    stall.asked(_another(stall, "1"), by=stall.cast.scout, key="k")
-    with pytest.raises(errors.KeyReused):
-        stall.asked(_another(stall, "1"), by=stall.cast.scout, key="k")
+    stall.asked(_another(stall, "1"), by=stall.cast.scout, idempotency_key="k")
+    with pytest.raises(errors.IdempotencyKeyReused):
+        stall.asked(_another(stall, "1"), by=stall.cast.scout, idempotency_key="k")
 
 
 def test_only_an_operator_of_its_team_gives_a_mandate(stall: Stall) -> None:
@@ -137,10 +144,12 @@ def test_limits_that_are_none_are_refused(stall: Stall, changes: dict[str, Any])
 
 
 def test_an_assistant_gives_nothing_away_and_starts_with_nothing(stall: Stall) -> None:
-    assert wallets.opened(principal=stall.cast.scout.principal, now=stall.now).balance_micro == 0
+    assert (
+        wallets.get_or_open(principal=stall.cast.scout.principal, now=stall.now).balance_micro == 0
+    )
     _fund(stall)
     with pytest.raises(errors.Forbidden):
         wallets.give(
-            caller=stall.as_(stall.cast.scout), to=stall.principal(stall.cast.seller), amount_micro=1,
-            memo="", key="k", now=stall.now,
+            caller=stall.as_(stall.cast.scout), recipient=stall.principal(stall.cast.seller), amount_micro=1,
+            memo="", idempotency_key="k", now=stall.now,
         )  # fmt: skip

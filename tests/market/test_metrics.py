@@ -6,15 +6,14 @@ import pytest
 
 from mintmark.market.models import PromptTokenListing
 from mintmark.registry import codices
-from mintmark.trust.intake import Claim
-
-from .stall import Stall
+from mintmark.trust.intake import EvidenceClaim
+from tests.factories.market_fixture import Stall
 
 pytestmark = pytest.mark.django_db
 
 
 def _scores(stall: Stall) -> tuple[float, float, float]:
-    stall.market.refresh(now=stall.now)
+    stall.market.refresh_scores(now=stall.now)
     listing = PromptTokenListing.objects.get(prompt=stall.prompt)
     return (
         listing.swarm_adoption_score, listing.codex_usage_score, listing.symbolic_tag_weight,
@@ -38,13 +37,13 @@ def test_listings_track_cost_and_adoption_metrics(stall: Stall) -> None:
     adoption, _, tags = _scores(stall)
     assert adoption == 0.5  # scout runs it, smith has evidence and does not
     assert tags == 1.0  # the one purchase carries its tag
-    told = stall.market.metrics(prompt=stall.prompt, now=stall.now)
+    told = stall.market.compute_scores(prompt=stall.prompt, now=stall.now)
     assert (told.adopters, told.swarm, told.purchases) == (1, 2, 1)
 
 
 def test_scores_that_did_not_change_are_as_of_the_last_look_too(stall: Stall) -> None:
     stall.listed(cost=1)
-    stall.market.refresh(now=stall.now + timedelta(hours=1))
+    stall.market.refresh_scores(now=stall.now + timedelta(hours=1))
     listing = PromptTokenListing.objects.get(prompt=stall.prompt)
     assert listing.scored_at == stall.now + timedelta(hours=1)
 
@@ -52,9 +51,9 @@ def test_scores_that_did_not_change_are_as_of_the_last_look_too(stall: Stall) ->
 def test_adoption_forgets_assistants_that_have_been_silent(stall: Stall) -> None:
     stall.listed()
     stall.cast.record(stall.cast.outcome(score=0.9))
-    assert stall.market.metrics(prompt=stall.prompt, now=stall.now).swarm == 1
+    assert stall.market.compute_scores(prompt=stall.prompt, now=stall.now).swarm == 1
     later = stall.now + timedelta(days=31)
-    assert stall.market.metrics(prompt=stall.prompt, now=later).swarm == 0
+    assert stall.market.compute_scores(prompt=stall.prompt, now=later).swarm == 0
 
 
 def test_the_weight_of_tags_is_one_less_what_none_of_them_explains(stall: Stall) -> None:
@@ -66,7 +65,7 @@ def test_the_weight_of_tags_is_one_less_what_none_of_them_explains(stall: Stall)
     stall.bought(listing)
     for prompt in (tagged, plain):
         stall.bought(stall.listed(prompt, cost="1"))
-    told = stall.market.metrics(prompt=tagged, now=stall.now)
+    told = stall.market.compute_scores(prompt=tagged, now=stall.now)
     shares = {tag.tag: tag.share for tag in told.tags}
     assert shares == {"task:triage": pytest.approx(2 / 3), "@clarity+": pytest.approx(1 / 3)}
     assert told.symbolic_tag_weight == pytest.approx(1 - (1 / 3) * (2 / 3))
@@ -74,7 +73,7 @@ def test_the_weight_of_tags_is_one_less_what_none_of_them_explains(stall: Stall)
 
 def _use(stall: Stall, *clauses: tuple[float, tuple[str, ...]], days: float = 0) -> None:
     at = stall.now - timedelta(days=days)
-    checks: list[Claim] = [
+    checks: list[EvidenceClaim] = [
         stall.cast.claim("clause", prompt=stall.prompt.pk, score=score, tags=tags, occurred_at=at)
         for score, tags in clauses
     ]
@@ -98,8 +97,8 @@ def test_usage_counts_uses_under_contract_with_every_blocking_clause_kept(stall:
     assert _scores(stall)[1] == 1.0
     _use(stall, (0.0, ("strict",)))
     _use(stall, (0.0, ("mild",)), (1.0, ("strict",)))
-    told = stall.market.metrics(prompt=stall.prompt, now=stall.now)
-    assert (told.uses_kept, told.uses) == (2, 3)
+    told = stall.market.compute_scores(prompt=stall.prompt, now=stall.now)
+    assert (told.compliant_uses, told.uses) == (2, 3)
     assert told.codex_usage_score == pytest.approx(2 / 3)
 
 
@@ -115,5 +114,5 @@ def test_older_uses_count_less(stall: Stall) -> None:
     codices.bind(prompt=stall.prompt, codex=codices.register(name="house", clauses=[rule]))
     _use(stall, (0.0, ()), days=15)
     _use(stall, (1.0, ()))
-    told = stall.market.metrics(prompt=stall.prompt, now=stall.now)
+    told = stall.market.compute_scores(prompt=stall.prompt, now=stall.now)
     assert told.codex_usage_score == pytest.approx(1 / (1 + 2**-0.5))

@@ -5,17 +5,16 @@ from decimal import Decimal
 import pytest
 
 from mintmark.accounts.models import Membership, Role
-from mintmark.core import errors
+from mintmark.common import errors
 from mintmark.market import receipts
 from mintmark.market.deals import AlreadyOwned, PriceChanged
 from mintmark.market.models import PromptTokenListing, Purchase
-from mintmark.market.purchases import InvalidKey
+from mintmark.market.purchases import InvalidIdempotencyKey
 from mintmark.registry import prompts
 from mintmark.registry.models import Entitlement
-from mintmark.tokens import book, house
+from mintmark.tokens import book, system_accounts
 from mintmark.tokens.models import Account
-
-from .stall import Stall, entries, trace
+from tests.factories.market_fixture import Stall, entries, trace
 
 pytestmark = [
     pytest.mark.django_db,
@@ -31,51 +30,51 @@ def test_a_purchase_pays_the_seller_and_the_house_and_entitles_the_team(stall: S
     assert moved.pop(seller) == 11_875_000
     assert list(moved.values()) == [625_000]
     assert stall.balance(stall.cast.buyer) == "87.5"
-    assert house.held(Account.Kind.TREASURY) == 625_000
+    assert system_accounts.get_total_balance(Account.Kind.TREASURY) == 625_000
     assert prompts.may_read_text(caller=stall.as_(stall.cast.buyer), prompt=stall.prompt)
     assert not prompts.may_read_text(caller=stall.as_(stall.third), prompt=stall.prompt)
 
 
 def test_the_same_key_again_answers_as_it_did(stall: Stall) -> None:
     listing = stall.listed()
-    first = stall.bought(listing, key="once")
+    first = stall.bought(listing, idempotency_key="once")
     before = trace()
-    again = stall.bought(listing, key="once")
-    assert (again.transfer, again.lines, again.is_new) == (first.transfer, first.lines, False)
+    again = stall.bought(listing, idempotency_key="once")
+    assert (again.transfer, again.items, again.is_new) == (first.transfer, first.items, False)
     assert trace() == before
 
 
 def test_the_same_key_answers_even_when_the_listing_was_withdrawn_since(stall: Stall) -> None:
     listing = stall.listed()
-    first = stall.bought(listing, key="once")
+    first = stall.bought(listing, idempotency_key="once")
     stall.market.withdraw_listing(
         caller=stall.as_(stall.cast.seller), listing=listing, reason="sold out", now=stall.now
     )
-    assert stall.bought(listing, key="once").transfer == first.transfer
+    assert stall.bought(listing, idempotency_key="once").transfer == first.transfer
 
 
 def test_the_same_key_with_another_body_is_refused(stall: Stall) -> None:
     listing = stall.listed()
     other = stall.listed(stall.cast.written("acme/other", "Other {x}.", is_open=False))
-    stall.bought(listing, key="once")
+    stall.bought(listing, idempotency_key="once")
     before = trace()
     for changes in ({"listing": other.pk}, {"price_micro": listing.price_micro + 1}):
-        with pytest.raises(errors.KeyReused) as refused:
-            stall.bought(listing, key="once", **changes)
+        with pytest.raises(errors.IdempotencyKeyReused) as refused:
+            stall.bought(listing, idempotency_key="once", **changes)
         assert "'once'" in refused.value.message
     assert trace() == before
 
 
 def test_a_key_is_the_buyers_own(stall: Stall) -> None:
     listing = stall.listed()
-    stall.bought(listing, key="once")
-    assert stall.bought(listing, key="once", by=stall.third).is_new
+    stall.bought(listing, idempotency_key="once")
+    assert stall.bought(listing, idempotency_key="once", by=stall.third).is_new
 
 
 @pytest.mark.parametrize("key", ["", " " * 201, "k" * 201, "ключ", "a\nb"])
 def test_a_key_that_cannot_be_kept_is_refused(stall: Stall, key: str) -> None:
-    with pytest.raises(InvalidKey):
-        stall.bought(stall.listed(), key=key)
+    with pytest.raises(InvalidIdempotencyKey):
+        stall.bought(stall.listed(), idempotency_key=key)
 
 
 def test_a_changed_price_is_refused_and_not_silently_charged(stall: Stall) -> None:
@@ -100,14 +99,14 @@ def test_insufficient_funds_leave_no_trace_and_the_key_is_free(stall: Stall) -> 
     listing = stall.listed(cost="100.000001")
     before = trace()
     with pytest.raises(book.InsufficientFunds) as refused:
-        stall.bought(listing, key="again")
+        stall.bought(listing, idempotency_key="again")
     assert "takes 100.000001 tokens, and the wallet holds 100" in refused.value.message
     assert trace() == before
     assert not Entitlement.objects.filter(prompt=stall.prompt).exists()
     cheaper = stall.market.reprice(
         caller=stall.as_(stall.cast.seller), listing=listing, token_cost="100"
     )
-    assert stall.bought(cheaper, key="again").is_new
+    assert stall.bought(cheaper, idempotency_key="again").is_new
     assert stall.balance(stall.cast.buyer) == "0"
 
 
@@ -189,8 +188,8 @@ def test_token_cost_given_as_a_float_round_trips(stall: Stall) -> None:
 
 def test_a_receipt_can_be_read_again(stall: Stall) -> None:
     made = stall.bought(stall.listed(cost="7"))
-    read = receipts.of(transfer=made.transfer)
-    assert (read.lines, read.total_micro) == (made.lines, 7_000_000)
+    read = receipts.get_purchase_result(transfer=made.transfer)
+    assert (read.items, read.total_micro) == (made.items, 7_000_000)
     purchase = Purchase.objects.get(transfer=made.transfer)
     assert (purchase.prompt, purchase.team) == (stall.prompt, stall.cast.buyers)
 

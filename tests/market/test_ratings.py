@@ -5,10 +5,9 @@ from typing import Any
 import pytest
 
 from mintmark.evidence.models import Event
-from mintmark.market.ratings import InvalidRating, NotYoursToRate
-from mintmark.reputation.models import LiveRating
-
-from .stall import Stall
+from mintmark.market.ratings import InvalidRating, RatingNotAllowed
+from mintmark.projection.prompt_models import LiveRating
+from tests.factories.market_fixture import Stall
 
 pytestmark = pytest.mark.django_db
 
@@ -18,7 +17,7 @@ def _rate(stall: Stall, **changes: Any) -> None:
         "caller": stall.as_(stall.cast.buyer),
         "prompt": stall.prompt,
         "stars": 4,
-        "key": next(stall.keys),
+        "idempotency_key": next(stall.keys),
         "now": stall.now,
     }
     stall.market.rate(**(asked | changes))
@@ -46,19 +45,19 @@ def test_a_new_rating_supersedes_and_the_history_stays(stall: Stall) -> None:
 
 
 def test_nobody_rates_without_a_right_to_use(stall: Stall) -> None:
-    with pytest.raises(NotYoursToRate, match="buy it"):
+    with pytest.raises(RatingNotAllowed, match="buy it"):
         _rate(stall)
 
 
 def test_nobody_rates_without_a_use(stall: Stall) -> None:
     stall.bought(stall.listed())
-    with pytest.raises(NotYoursToRate, match="recorded use"):
+    with pytest.raises(RatingNotAllowed, match="recorded use"):
         _rate(stall)
 
 
 def test_nobody_rates_his_own_lineage(stall: Stall) -> None:
     _used(stall)
-    with pytest.raises(NotYoursToRate, match="your own"):
+    with pytest.raises(RatingNotAllowed, match="your own"):
         _rate(stall, caller=stall.as_(stall.cast.seller))
     child = stall.forked(stall.prompt)
     stall.bought(stall.listed(child, by=stall.cast.buyer), by=stall.cast.seller)
@@ -66,7 +65,7 @@ def test_nobody_rates_his_own_lineage(stall: Stall) -> None:
         stall.cast.outcome(score=1.0, prompt=child.pk, assistant=stall.cast.smith.pk),
         by=stall.cast.seller,
     )
-    with pytest.raises(NotYoursToRate, match="descends"):
+    with pytest.raises(RatingNotAllowed, match="descends"):
         _rate(stall, caller=stall.as_(stall.cast.seller), prompt=child)
 
 

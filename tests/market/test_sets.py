@@ -4,15 +4,14 @@ from typing import Any
 
 import pytest
 
-from mintmark.core import errors
+from mintmark.common import errors
 from mintmark.market import prompt_sets
 from mintmark.market.deals import AlreadyOwned, PriceChanged
 from mintmark.market.models import PromptSet, Purchase
 from mintmark.market.prompt_sets import InvalidPromptSet
-from mintmark.market.receipts import Receipt
+from mintmark.market.receipts import PurchaseResult
 from mintmark.registry.models import Prompt
-
-from .stall import Stall, entries, trace
+from tests.factories.market_fixture import Stall, entries, trace
 
 pytestmark = [
     pytest.mark.django_db,
@@ -37,22 +36,22 @@ def _set(stall: Stall, chosen: list[Prompt], **changes: Any) -> PromptSet:
         "caller": stall.as_(stall.cast.seller), "team": stall.cast.sellers, "name": "starter",
         "title": "On-call starter", "prompts": chosen, "discount_bp": 2_000, "now": stall.now,
     }  # fmt: skip
-    return stall.market.curate(**(asked | changes))
+    return stall.market.create_prompt_set(**(asked | changes))
 
 
-def _buy(stall: Stall, made: PromptSet, price_micro: int, **changes: Any) -> Receipt:
+def _buy(stall: Stall, made: PromptSet, price_micro: int, **changes: Any) -> PurchaseResult:
     asked: dict[str, Any] = {
         "caller": stall.as_(stall.cast.buyer), "prompt_set": made, "price_micro": price_micro,
-        "key": next(stall.keys), "now": stall.now,
+        "idempotency_key": next(stall.keys), "now": stall.now,
     }  # fmt: skip
     receipt = stall.market.buy(**(asked | changes))
-    assert isinstance(receipt, Receipt)
+    assert isinstance(receipt, PurchaseResult)
     return receipt
 
 
 def test_a_set_is_bought_in_one_transfer_at_its_discount(stall: Stall, shelf: list[Prompt]) -> None:
     receipt = _buy(stall, _set(stall, shelf), 48_000_000)
-    assert [line.price_micro for line in receipt.lines] == [8_000_000, 16_000_000, 24_000_000]
+    assert [line.price_micro for line in receipt.items] == [8_000_000, 16_000_000, 24_000_000]
     assert entries(receipt.transfer)[stall.principal(stall.cast.buyer).pk] == -48_000_000
     assert Purchase.objects.filter(transfer=receipt.transfer).count() == 3
 
@@ -60,8 +59,8 @@ def test_a_set_is_bought_in_one_transfer_at_its_discount(stall: Stall, shelf: li
 def test_what_the_team_may_use_already_is_left_out(stall: Stall, shelf: list[Prompt]) -> None:
     made = _set(stall, shelf)
     stall.bought(shelf[0].listings.get())
-    quote = prompt_sets.quote(prompt_set=made, team_id=stall.cast.buyers.pk)
-    assert (len(quote.wanted), quote.total_micro) == (2, 40_000_000)
+    quote = prompt_sets.build_quote(prompt_set=made, team_id=stall.cast.buyers.pk)
+    assert (len(quote.items_to_buy), quote.total_micro) == (2, 40_000_000)
     with pytest.raises(PriceChanged):
         _buy(stall, made, 48_000_000)
     _buy(stall, made, 40_000_000)
@@ -73,11 +72,11 @@ def test_the_same_key_again_answers_and_another_body_is_refused(
     stall: Stall, shelf: list[Prompt]
 ) -> None:
     made = _set(stall, shelf)
-    first = _buy(stall, made, 48_000_000, key="once")
+    first = _buy(stall, made, 48_000_000, idempotency_key="once")
     before = trace()
-    assert _buy(stall, made, 48_000_000, key="once").transfer == first.transfer
-    with pytest.raises(errors.KeyReused):
-        _buy(stall, made, 47_000_000, key="once")
+    assert _buy(stall, made, 48_000_000, idempotency_key="once").transfer == first.transfer
+    with pytest.raises(errors.IdempotencyKeyReused):
+        _buy(stall, made, 47_000_000, idempotency_key="once")
     assert trace() == before
 
 
@@ -87,7 +86,7 @@ def test_all_of_a_set_is_bought_or_nothing(stall: Stall, shelf: list[Prompt]) ->
         caller=stall.as_(stall.cast.seller), listing=shelf[2].listings.get(), token_cost="90"
     )
     before = trace()
-    with pytest.raises(errors.Refusal):
+    with pytest.raises(errors.DomainError):
         _buy(stall, made, 120_000_000)
     assert trace() == before
     assert not Purchase.objects.exists()
@@ -147,10 +146,10 @@ def test_only_authors_curate_and_names_are_once(stall: Stall, shelf: list[Prompt
 def test_a_withdrawn_set_is_not_sold(stall: Stall, shelf: list[Prompt]) -> None:
     made = _set(stall, shelf)
     with pytest.raises(errors.Forbidden):
-        stall.market.withdraw_set(
+        stall.market.withdraw_prompt_set(
             caller=stall.as_(stall.cast.buyer), prompt_set=made, now=stall.now
         )
-    made = stall.market.withdraw_set(
+    made = stall.market.withdraw_prompt_set(
         caller=stall.as_(stall.cast.seller), prompt_set=made, now=stall.now
     )
     with pytest.raises(InvalidPromptSet):

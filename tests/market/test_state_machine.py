@@ -15,10 +15,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from mintmark.trust import projector
+from mintmark.projection import projector
 
-from .model import ALL_RIGHTS_RESERVED
-from .trade import BOTS, EVERYBODY, PEOPLE, TEAMS, TRADERS, Trade
+from .model_harness import ALL_RIGHTS_RESERVED
+from .reference_model import BOTS, EVERYBODY, PEOPLE, TEAMS, TRADERS, Trade
 
 STEPS, LEAST_STEPS = 100, 10_000
 EXAMPLES = 2_000 if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else 140
@@ -302,7 +302,7 @@ def test_the_market_and_a_simple_model_agree_after_every_step(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Scores are none of its business: the evidence is recorded, and not folded.
-    monkeypatch.setattr(projector, "advance", lambda **_: 0)
+    monkeypatch.setattr(projector, "project_pending", lambda **_: 0)
     # Of verbs that are the same on both databases PostgreSQL, three times as slow, takes a third.
     share = 3 if connection.vendor == "postgresql" else 1
     began = Trade()

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
+from mintmark.deployments.models import Injection
 from mintmark.market import warranties
 from mintmark.market.listings import WarrantyTerms
-from mintmark.market.models import Injection, Purchase, Warranty
+from mintmark.market.models import Purchase, Warranty
 from mintmark.registry import prompts
 from mintmark.registry.models import Entitlement
-from mintmark.tokens import house
+from mintmark.tokens import system_accounts
 from mintmark.tokens.models import Account
-
-from .stall import Stall, trace
+from tests.factories.market_fixture import Stall, trace
 
 pytestmark = [
     pytest.mark.django_db,
@@ -33,7 +33,7 @@ def _measure(stall: Stall, *, days: float = 1, **changes: Any) -> None:
     at = stall.now + timedelta(days=days)
     claim = stall.cast.outcome(**({"prompt": stall.prompt.pk, "occurred_at": at} | changes))
     stall.cast.record(claim, now=at)
-    stall.market.settle(now=at)
+    stall.market.decide_due_warranties(now=at)
 
 
 def _state() -> str:
@@ -41,10 +41,10 @@ def _state() -> str:
 
 
 def test_the_price_waits_in_escrow_and_nobody_has_it(sold: Stall) -> None:
-    assert house.held(Account.Kind.ESCROW) == 10_000_000
+    assert system_accounts.get_total_balance(Account.Kind.ESCROW) == 10_000_000
     assert sold.balance(sold.cast.seller) == "100"
     assert sold.balance(sold.cast.buyer) == "90"
-    sold.market.settle(now=sold.now + timedelta(days=13))
+    sold.market.decide_due_warranties(now=sold.now + timedelta(days=13))
     assert _state() == "open"
 
 
@@ -58,10 +58,14 @@ def test_too_low_an_outcome_refunds_in_full_and_ends_the_right(sold: Stall) -> N
     _measure(sold, score=0.5, runs=20)
     assert _state() == "failed"
     assert sold.balance(sold.cast.buyer) == "100"
-    assert house.held(Account.Kind.ESCROW) == house.held(Account.Kind.TREASURY) == 0
+    assert (
+        system_accounts.get_total_balance(Account.Kind.ESCROW)
+        == system_accounts.get_total_balance(Account.Kind.TREASURY)
+        == 0
+    )
     assert not prompts.may_read_text(caller=sold.as_(sold.cast.buyer), prompt=sold.prompt)
     assert "warranty failed" in Injection.objects.get(pk=made.pk).end_reason
-    failed = warranties.disputes(prompt=sold.prompt).get()
+    failed = warranties.list_disputes(prompt=sold.prompt).get()
     assert (failed.score, failed.runs) == (0.5, 20)
 
 
@@ -69,14 +73,14 @@ def test_a_kept_promise_pays_everybody(sold: Stall) -> None:
     _measure(sold, score=0.6, runs=20)
     assert _state() == "kept"
     assert sold.balance(sold.cast.seller) == "109.5"
-    assert house.held(Account.Kind.TREASURY) == 500_000
+    assert system_accounts.get_total_balance(Account.Kind.TREASURY) == 500_000
     assert Entitlement.objects.get(prompt=sold.prompt).ended_at is None
 
 
 def test_too_few_runs_decide_nothing_until_the_window_ends(sold: Stall) -> None:
     _measure(sold, score=0.0, runs=19)
     assert _state() == "open"
-    sold.market.settle(now=sold.now + timedelta(days=14))
+    sold.market.decide_due_warranties(now=sold.now + timedelta(days=14))
     assert _state() == "kept"
 
 
@@ -87,7 +91,7 @@ def test_outcomes_count_until_there_are_enough_and_later_ones_change_nothing(sol
         for score in (0.9, 0.5, 0.0)
     ]
     sold.cast.record(*claims, now=at)
-    sold.market.settle(now=at)
+    sold.market.decide_due_warranties(now=at)
     told = Warranty.objects.get()
     assert (told.state, told.runs) == ("kept", 20)
     assert told.score == pytest.approx(0.7)
@@ -110,14 +114,14 @@ def test_what_is_not_the_buyers_own_measurement_in_time_does_not_count(
     if what == "before":
         changes["occurred_at"] = sold.now - timedelta(days=1)
     cast.record(cast.outcome(**changes), by=by, now=at)
-    sold.market.settle(now=sold.now + timedelta(days=15))
+    sold.market.decide_due_warranties(now=sold.now + timedelta(days=15))
     assert _state() == "kept"
 
 
 def test_settling_again_moves_nothing(sold: Stall) -> None:
     _measure(sold, score=0.1, runs=20)
     before = trace()
-    assert sold.market.settle(now=sold.now + timedelta(days=20)) == []
+    assert sold.market.decide_due_warranties(now=sold.now + timedelta(days=20)) == []
     assert trace() == before
 
 
@@ -129,7 +133,7 @@ def test_a_refunded_team_may_buy_again(sold: Stall) -> None:
 
 
 def test_what_is_withdrawn_for_good_refunds_what_still_waits(sold: Stall) -> None:
-    sold.market.entomb(
+    sold.market.withdraw_permanently(
         caller=sold.as_(sold.cast.seller), prompt=sold.prompt, reason="unsafe", now=sold.now
     )
     assert _state() == "failed"
@@ -140,7 +144,7 @@ def test_the_record_of_a_listing_counts_what_became_of_its_warranties(sold: Stal
     listing = Purchase.objects.get().listing
     sold.bought(listing, by=sold.third)
     _measure(sold, score=0.1, runs=20)
-    told = warranties.record(listing=listing)
+    told = warranties.get_history(listing=listing)
     assert (told.open, told.kept, told.failed) == (1, 0, 1)
 
 
@@ -150,5 +154,5 @@ def test_royalties_of_a_sale_under_warranty_are_paid_when_it_is_kept(stall: Stal
     terms = WarrantyTerms(ritual=stall.cast.triage, floor=0.6, runs=20, days=14)
     stall.bought(stall.listed(child, by=stall.cast.buyer, warranty=terms), by=stall.third)
     assert stall.balance(stall.cast.seller) == "109.5"
-    stall.market.settle(now=stall.now + timedelta(days=14))
+    stall.market.decide_due_warranties(now=stall.now + timedelta(days=14))
     assert stall.balance(stall.cast.seller) == "110.45"

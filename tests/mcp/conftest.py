@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.factories.mcp_scene import Scene, environment
 from tests.installations import await_answer, free_port
-
-from .scene import Scene, environment
 
 
 @pytest.fixture

@@ -10,9 +10,8 @@ import mcp_types
 import pytest
 from mcp import Client
 
-from mintmark.mcp import threads
-
-from .scene import Scene, over_http, over_stdio
+from mintmark.mcp import sync_bridge
+from tests.factories.mcp_scene import Scene, over_http, over_stdio
 
 type Connect = Callable[..., AbstractAsyncContextManager[Client]]
 PATIENCE_SECONDS = 60
@@ -26,7 +25,9 @@ def connect(request: pytest.FixtureRequest) -> Connect:
 
 
 def _withdraw(scene: Scene) -> None:
-    (at_work,) = scene.market.context(caller=scene.as_(scene.scout), assistant=scene.scout)
+    (at_work,) = scene.market.list_active_prompts(
+        caller=scene.as_(scene.scout), assistant=scene.scout
+    )
     scene.market.withdraw_injection(
         caller=scene.as_(scene.cast.buyer),
         injection=at_work.injection,
@@ -64,10 +65,10 @@ def test_a_listener_is_told_and_its_stream_ends_with_its_key(
         async with connect(key) as client:
             with anyio.fail_after(PATIENCE_SECONDS):
                 async with client.listen(prompts_list_changed=True) as stream:
-                    await threads.run(_withdraw, scene)
+                    await sync_bridge.run(_withdraw, scene)
                     await anext(aiter(stream))
                     assert (await client.list_prompts()).prompts == []
-                    await threads.run(scene.end_key, key)
+                    await sync_bridge.run(scene.end_key, key)
                     assert [event async for event in stream] == []
 
     anyio.run(story)
@@ -82,7 +83,7 @@ def test_a_client_of_the_older_revision_is_told(scene: Scene, connect: Connect) 
             with anyio.fail_after(PATIENCE_SECONDS):
                 while not told.is_set():
                     # Its stream opens a little after it: a change from before would be no change.
-                    await threads.run(_inject, scene, str(anyio.current_time()))
+                    await sync_bridge.run(_inject, scene, str(anyio.current_time()))
                     await anyio.sleep(0.5)
             assert len((await client.list_prompts()).prompts) == 2
 
@@ -100,11 +101,11 @@ def test_another_assistants_listener_is_told_nothing(scene: Scene, url: str) -> 
             mine.listen(prompts_list_changed=True) as heard,
             theirs.listen(prompts_list_changed=True) as unheard,
         ):
-            await threads.run(_withdraw, scene)
+            await sync_bridge.run(_withdraw, scene)
             with anyio.fail_after(PATIENCE_SECONDS):
                 await anext(aiter(heard))
                 # A key's end is looked up with the changes: whatever there was to tell was told before.
-                await threads.run(scene.end_key, stranger)
+                await sync_bridge.run(scene.end_key, stranger)
                 assert [event async for event in unheard] == []
 
     anyio.run(story)

@@ -10,10 +10,10 @@ import anyio
 import httpx
 import pytest
 
-from mintmark.accounts import keys, quotas
-from mintmark.mcp import door, limits
-
-from .scene import Scene
+from mintmark.accounts import keys
+from mintmark.mcp import http, rate_limit
+from mintmark.ratelimit import counters
+from tests.factories.mcp_scene import Scene
 
 MODERN, LEGACY = "2026-07-28", "2025-11-25"
 ACCEPT = "application/json, text/event-stream"
@@ -235,7 +235,7 @@ def test_an_assistant_that_asks_too_much_is_told_when_to_come_back(
 ) -> None:
     settings.MCP_PER_MINUTE = 2
     key = {"Authorization": f"Bearer {scene.key(scene.scout)}"}
-    transport = httpx.ASGITransport(app=door.application())
+    transport = httpx.ASGITransport(app=http.build_application())
 
     async def ask() -> list[httpx.Response]:
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
@@ -250,11 +250,11 @@ def test_an_assistant_that_asks_too_much_is_told_when_to_come_back(
 def test_keys_are_guessed_no_faster_than_an_address_may_ask(
     scene: Scene, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mine = quotas.Quotas(tmp_path / "quotas")
-    monkeypatch.setattr(quotas, "shared", lambda: mine)
+    mine = counters.Quotas(tmp_path / "quotas")
+    monkeypatch.setattr(counters, "get_shared_quotas", lambda: mine)
     settings.API_ANONYMOUS_PER_MINUTE = 2
     good = scene.key(scene.scout)
-    transport = httpx.ASGITransport(app=door.application())
+    transport = httpx.ASGITransport(app=http.build_application())
 
     async def ask(*secrets: str) -> list[int]:
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
@@ -276,7 +276,7 @@ def test_calls_that_were_cut_off_are_under_way_no_longer(wire: Wire) -> None:
         "_meta": {"progressToken": "t"},
     }
     with ExitStack() as streams:
-        for _ in range(limits.AT_ONCE):
+        for _ in range(rate_limit.MAX_CONCURRENT):
             asked = wire.http.stream("POST", wire.url, **wire.request("tools/call", waiting))
             assert streams.enter_context(asked).status_code == 200
         assert wire.post("prompts/list", {}).status_code == 429

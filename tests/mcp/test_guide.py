@@ -41,9 +41,9 @@ def test_the_guide_runs_as_it_stands(tmp_path: Path) -> None:
 
 
 def test_the_guide_names_every_tool_and_what_a_prompt_carries() -> None:
-    for name in tools.ALL:
+    for name in tools.TOOLS:
         assert f"| `{name}` |" in GUIDE
-    assert f"`{prompts.META}`" in GUIDE
+    assert f"`{prompts.META_KEY}`" in GUIDE
 
 
 def test_the_configurations_are_json() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mintmark.core.buckets import TooManyRequests
-from mintmark.mcp.limits import Limits
+from mintmark.mcp.rate_limit import RequestLimiter
+from mintmark.ratelimit.gcra import TooManyRequests
 
 
 class Clock:
@@ -13,15 +13,15 @@ class Clock:
         return self.now
 
 
-def _ask(limits: Limits, who: int, times: int = 1) -> None:
+def _ask(limits: RequestLimiter, who: int, times: int = 1) -> None:
     for _ in range(times):
-        with limits.passing(who):
+        with limits.admit(who):
             pass
 
 
 def test_a_minutes_requests_and_no_more_until_time_has_passed() -> None:
     clock = Clock()
-    limits = Limits(per_minute=30, at_once=5, clock=clock)
+    limits = RequestLimiter(per_minute=30, max_concurrent=5, clock=clock)
     _ask(limits, 1, times=30)
     with pytest.raises(TooManyRequests, match="30 times within a minute") as refused:
         _ask(limits, 1)
@@ -36,8 +36,8 @@ def test_a_minutes_requests_and_no_more_until_time_has_passed() -> None:
 
 
 def test_so_many_under_way_and_no_more() -> None:
-    limits = Limits(per_minute=0, at_once=2)
-    with limits.passing(1), limits.passing(1):
+    limits = RequestLimiter(per_minute=0, max_concurrent=2)
+    with limits.admit(1), limits.admit(1):
         with pytest.raises(TooManyRequests, match="2 requests of this assistant are under way"):
             _ask(limits, 1)
         _ask(limits, 2)
@@ -45,8 +45,8 @@ def test_so_many_under_way_and_no_more() -> None:
 
 
 def test_a_request_that_fails_is_no_longer_under_way() -> None:
-    limits = Limits(per_minute=0, at_once=1)
+    limits = RequestLimiter(per_minute=0, max_concurrent=1)
     for _ in range(3):
-        with pytest.raises(ZeroDivisionError), limits.passing(1):
+        with pytest.raises(ZeroDivisionError), limits.admit(1):
             raise ZeroDivisionError
     _ask(limits, 1)

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from mintmark.core import errors, placeholders
-from mintmark.mcp import credentials, prompts, refusals
-from mintmark.mcp.credentials import Holder
-from mintmark.mcp.tools import texts
+from mintmark.common import errors
+from mintmark.mcp import credentials, error_mapping, prompts
+from mintmark.mcp.credentials import KeyHolder
+from mintmark.mcp.tools import get_prompt
 from mintmark.registry.models import Prompt
+from mintmark.textchecks import placeholders
+from tests.factories.mcp_scene import Scene
 from tests.standing import standing
-
-from .scene import Scene
 
 NOW = datetime.now(UTC)
 
@@ -29,8 +29,8 @@ def scene(db: None, built_scene: Scene) -> Scene:
     return built_scene
 
 
-def _holder(scene: Scene, *scopes: str) -> Holder:
-    return credentials.holder(secret=scene.key(scene.scout, *scopes), now=NOW)
+def _holder(scene: Scene, *scopes: str) -> KeyHolder:
+    return credentials.authenticate(secret=scene.key(scene.scout, *scopes), now=NOW)
 
 
 def _inject(scene: Scene, prompt: Prompt, *, slot: str, **variables: str) -> None:
@@ -40,22 +40,22 @@ def _inject(scene: Scene, prompt: Prompt, *, slot: str, **variables: str) -> Non
     )  # fmt: skip
 
 
-def _names(holder: Holder, cursor: str | None = None) -> Sequence[str]:
-    return [one.name for one in prompts.listed(holder, cursor=cursor, now=NOW).prompts]
+def _names(holder: KeyHolder, cursor: str | None = None) -> Sequence[str]:
+    return [one.name for one in prompts.list_prompts(holder, cursor=cursor, now=NOW).prompts]
 
 
 def _got(scene: Scene, name: str, **values: Any) -> str:
-    got = prompts.got(_holder(scene), name=name, values=values)
+    got = prompts.get_prompt(_holder(scene), name=name, values=values)
     return got.messages[0].content.text  # type: ignore[union-attr]
 
 
 def test_a_prompt_at_work_says_what_it_is_and_what_it_takes(scene: Scene) -> None:
-    told = prompts.listed(_holder(scene), cursor=None, now=NOW)
+    told = prompts.list_prompts(_holder(scene), cursor=None, now=NOW)
     (one,) = told.prompts
     assert (told.ttl_ms, told.cache_scope, told.next_cursor) == (0, "private", None)
     assert one.name == "acme/sorting"
     assert one.meta is not None
-    meta = one.meta[prompts.META]
+    meta = one.meta[prompts.META_KEY]
     assert meta["reference"] == "acme/sorting@1"
     assert meta["digest"] == f"sha256:{scene.triage.digest}"
     assert 0 <= meta["trust"]["low"] <= meta["trust"]["value"] <= meta["trust"]["high"] <= 1
@@ -84,18 +84,20 @@ def test_pages_hold_every_prompt_once_and_in_one_order_on_every_database(scene: 
     for slot in slots:
         _inject(scene, scene.triage, slot=slot)
     holder = _holder(scene)
-    first = prompts.listed(holder, cursor=None, now=NOW)
-    assert len(first.prompts) == prompts.PAGE
-    rest = prompts.listed(holder, cursor=first.next_cursor, now=NOW)
+    first = prompts.list_prompts(holder, cursor=None, now=NOW)
+    assert len(first.prompts) == prompts.PAGE_SIZE
+    rest = prompts.list_prompts(holder, cursor=first.next_cursor, now=NOW)
     assert rest.next_cursor is None
-    found = [one.meta[prompts.META]["slot"] for one in [*first.prompts, *rest.prompts] if one.meta]
+    found = [
+        one.meta[prompts.META_KEY]["slot"] for one in [*first.prompts, *rest.prompts] if one.meta
+    ]
     assert found == sorted([*slots, "main"])
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "W10", "WzFd", "é", "W" * 400])
 def test_a_cursor_that_no_answer_gave_is_refused(scene: Scene, cursor: str) -> None:
-    with pytest.raises(refusals.InvalidCursor, match="begin again"):
-        prompts.listed(_holder(scene), cursor=cursor, now=NOW)
+    with pytest.raises(error_mapping.InvalidListCursor, match="begin again"):
+        prompts.list_prompts(_holder(scene), cursor=cursor, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -118,9 +120,9 @@ def test_a_cursor_that_no_answer_gave_is_refused(scene: Scene, cursor: str) -> N
 def test_wrong_arguments_are_refused_with_their_place(
     scene: Scene, values: dict[str, str], says: str
 ) -> None:
-    with pytest.raises(refusals.InvalidRequest, match=says) as refused:
+    with pytest.raises(error_mapping.InvalidArguments, match=says) as refused:
         _got(scene, "acme/sorting", **values)
-    refusals.of(refused.value).error.model_dump_json()
+    error_mapping.to_mcp_error(refused.value).error.model_dump_json()
 
 
 @pytest.mark.parametrize(
@@ -129,14 +131,14 @@ def test_wrong_arguments_are_refused_with_their_place(
 def test_what_is_not_at_work_under_this_name_is_unknown(scene: Scene, name: str) -> None:
     with pytest.raises(errors.NotFound, match="is at work in scout") as refused:
         _got(scene, name, ticket="T-1")
-    error = refusals.of(refused.value).error
+    error = error_mapping.to_mcp_error(refused.value).error
     assert (error.code, error.data) == (-32602, {"code": "not_found"})
     error.model_dump_json()
 
 
 def test_a_key_without_the_scope_lists_nothing(scene: Scene) -> None:
     with pytest.raises(errors.Forbidden, match="'read'"):
-        prompts.listed(_holder(scene, "evidence"), cursor=None, now=NOW)
+        prompts.list_prompts(_holder(scene, "evidence"), cursor=None, now=NOW)
 
 
 def test_a_persons_key_is_not_taken(scene: Scene) -> None:
@@ -144,7 +146,7 @@ def test_a_persons_key_is_not_taken(scene: Scene) -> None:
 
     secret = keys.issue(principal=scene.principal(scene.cast.buyer), scopes=["read"]).secret
     with pytest.raises(errors.Forbidden, match="mintmark key issue assistant:NAME"):
-        credentials.holder(secret=secret, now=NOW)
+        credentials.authenticate(secret=secret, now=NOW)
 
 
 def test_the_secret_of_a_holder_is_not_in_what_is_printed(scene: Scene) -> None:
@@ -155,11 +157,13 @@ def test_the_secret_of_a_holder_is_not_in_what_is_printed(scene: Scene) -> None:
 def test_a_text_that_is_huge_once_it_is_filled_in_is_refused_and_never_built(scene: Scene) -> None:
     often = scene.cast.written("acme/often", "{word} " * 1_000)
     _inject(scene, often, slot="often")
-    most = placeholders.MOST_FILLED // 1_000 - 1
-    assert len(_got(scene, "acme/often", word="x" * most)) == placeholders.MOST_FILLED
-    with pytest.raises(errors.Refusal, match="at most 500,000 are served"):
+    most = placeholders.MAX_FILLED_CHARACTERS // 1_000 - 1
+    assert len(_got(scene, "acme/often", word="x" * most)) == placeholders.MAX_FILLED_CHARACTERS
+    with pytest.raises(errors.DomainError, match="at most 500,000 are served"):
         _got(scene, "acme/often", word="x" * (most + 1))
     holder = _holder(scene)
-    wanted = texts.Wanted(prompt="acme/often", arguments={"word": "x" * (most + 1)})
-    with pytest.raises(errors.Refusal, match="would have 501,000 characters"):
-        texts.TOOL.run(holder, wanted, NOW)
+    wanted = get_prompt.GetPromptArguments(
+        prompt="acme/often", arguments={"word": "x" * (most + 1)}
+    )
+    with pytest.raises(errors.DomainError, match="would have 501,000 characters"):
+        get_prompt.TOOL.run(holder, wanted, NOW)

@@ -9,9 +9,8 @@ import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 
-from mintmark.mcp import threads
-
-from .scene import Scene, over_http, over_stdio, said, text
+from mintmark.mcp import sync_bridge
+from tests.factories.mcp_scene import Scene, over_http, over_stdio, said, text
 
 pytestmark = pytest.mark.both("smoke set: an assistant over MCP")
 
@@ -75,7 +74,7 @@ async def _story(scene: Scene, key: str, connect: Connect, revision: str) -> Non
         )
         assert asked.structured_content["status"] == "waiting"
         assert "10" in asked.structured_content["why"]
-        assert await threads.run(scene.balance, scene.scout) == "58"
+        assert await sync_bridge.run(scene.balance, scene.scout) == "58"
 
         put = await client.call_tool("inject_prompt", {"prompt": "acme/mint", "slot": "coins"})
         assert put.structured_content["name"] == "acme/mint"
@@ -91,7 +90,7 @@ async def _story(scene: Scene, key: str, connect: Connect, revision: str) -> Non
             )
         ).is_error
 
-        await threads.run(scene.revoke, scene.prompt)
+        await sync_bridge.run(scene.revoke, scene.prompt)
         assert {p.name for p in (await client.list_prompts()).prompts} == {"acme/sorting"}
         with pytest.raises(MCPError) as gone:
             await client.get_prompt("acme/mint", {"coin": "a florin"})
@@ -99,7 +98,7 @@ async def _story(scene: Scene, key: str, connect: Connect, revision: str) -> Non
         refused = await client.call_tool("get_prompt", {"prompt": "acme/mint"})
         assert refused.is_error
 
-        await threads.run(scene.end_key, key)
+        await sync_bridge.run(scene.end_key, key)
         with pytest.raises(MCPError):
             await client.list_prompts()
 

@@ -7,9 +7,8 @@ import anyio
 import pytest
 
 from mintmark.market.models import PurchaseRequest
-from mintmark.mcp import threads
-
-from .scene import Scene, over_http
+from mintmark.mcp import sync_bridge
+from tests.factories.mcp_scene import Scene, over_http
 
 PATIENCE_SECONDS = 60
 MODES = ("auto", "legacy")
@@ -19,9 +18,9 @@ def _decide(scene: Scene, *, confirmed: bool) -> None:
     buyer, now = scene.as_(scene.cast.buyer), datetime.now(UTC)
     (waiting,) = PurchaseRequest.objects.filter(state=PurchaseRequest.State.WAITING)
     if confirmed:
-        scene.market.confirm(caller=buyer, request=waiting, now=now)
+        scene.market.confirm_request(caller=buyer, request=waiting, now=now)
     else:
-        scene.market.decline(caller=buyer, request=waiting, now=now)
+        scene.market.decline_request(caller=buyer, request=waiting, now=now)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -33,7 +32,7 @@ def test_a_purchase_waits_for_a_person_and_says_so(scene: Scene, url: str, mode:
         assert total == 60
         said.append(message or "")
         if len(said) == 1:
-            await threads.run(_decide, scene, confirmed=True)
+            await sync_bridge.run(_decide, scene, confirmed=True)
 
     async def story() -> None:
         async with over_http(key, url=url, mode=mode) as client:
@@ -57,7 +56,7 @@ def test_who_waits_no_longer_is_told_that_it_still_waits(scene: Scene, url: str)
             for _ in range(2):
                 told = await client.call_tool("buy_prompt", wanted)
                 assert told.structured_content["status"] == "waiting"
-            await threads.run(_decide, scene, confirmed=False)
+            await sync_bridge.run(_decide, scene, confirmed=False)
             told = await client.call_tool("buy_prompt", wanted)
             assert told.structured_content["status"] == "declined"
 

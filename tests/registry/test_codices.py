@@ -7,12 +7,12 @@ from django.db import IntegrityError, connection, transaction
 
 from mintmark.accounts import callers
 from mintmark.accounts.models import Role
-from mintmark.core import clauses as core_clauses
-from mintmark.core import errors
+from mintmark.common import errors
 from mintmark.registry import codices, default_codex
 from mintmark.registry.codices import InvalidCodex
 from mintmark.registry.models import Codex
-from tests.cast import Cast, person
+from mintmark.textchecks import clauses as core_clauses
+from tests.factories.cast import Cast, person
 
 pytestmark = pytest.mark.django_db
 
@@ -36,8 +36,8 @@ def test_changed_clauses_are_the_next_version_and_the_same_ones_are_not() -> Non
     assert codices.register(name="house", clauses=[_clause()]) == first
     second = codices.register(name="house", clauses=[_clause(severity="warn")])
     assert [str(first), str(second)] == ["house@1", "house@2"]
-    assert codices.named(reference="house") == second
-    assert codices.named(reference="house@1") == first
+    assert codices.resolve(reference="house") == second
+    assert codices.resolve(reference="house@1") == first
 
 
 def test_a_registered_codex_never_changes() -> None:
@@ -93,8 +93,8 @@ def test_every_installation_starts_with_a_default_codex_that_says_what_the_code_
     stored = Codex.objects.get(name=default_codex.NAME)
     assert stored.clauses == list(default_codex.CLAUSES)
     assert stored.description == default_codex.DESCRIPTION
-    assert not core_clauses.problems(clauses=default_codex.CLAUSES)
-    assert codices.default() == stored
+    assert not core_clauses.find_problems(clauses=default_codex.CLAUSES)
+    assert codices.get_default() == stored
 
 
 def test_the_default_codex_is_changed_by_an_admin_alone(cast: Cast) -> None:
@@ -105,8 +105,8 @@ def test_the_default_codex_is_changed_by_an_admin_alone(cast: Cast) -> None:
         with pytest.raises(errors.Forbidden):
             codices.change_default(caller=cast.as_(user), clauses=[_clause()])
     changed = codices.change_default(caller=admin, clauses=[*default_codex.CLAUSES, _clause()])
-    assert (str(changed), codices.default()) == ("default@2", changed)
-    assert not codices.of_prompt(prompt=cast.prompt)[-1].holds
+    assert (str(changed), codices.get_default()) == ("default@2", changed)
+    assert not codices.evaluate_prompt(prompt=cast.prompt)[-1].holds
 
 
 def test_a_prompt_is_bound_by_the_default_its_contracts_and_its_assistant(cast: Cast) -> None:
@@ -116,10 +116,10 @@ def test_a_prompt_is_bound_by_the_default_its_contracts_and_its_assistant(cast: 
     codices.bind(prompt=cast.prompt, codex=house)
     for codex in (own, house):
         codices.bind_assistant(assistant=cast.scout, codex=codex)
-    bound = codices.binding(prompt=cast.prompt, assistant=cast.scout)
+    bound = codices.list_binding(prompt=cast.prompt, assistant=cast.scout)
     assert [codex.name for codex in bound] == ["default", "house", "own"]
-    assert codices.binding(prompt=cast.prompt) == [codices.default(), house]
-    verdicts = codices.of_prompt(prompt=cast.prompt, assistant=cast.scout)
+    assert codices.list_binding(prompt=cast.prompt) == [codices.get_default(), house]
+    verdicts = codices.evaluate_prompt(prompt=cast.prompt, assistant=cast.scout)
     assert [(v.codex, v.clause, v.holds) for v in verdicts] == [
         ("default@1", "no-hidden-unicode", True),
         ("default@1", "no-secrets", True),
@@ -131,9 +131,9 @@ def test_a_prompt_is_bound_by_the_default_its_contracts_and_its_assistant(cast: 
 
 def test_what_was_registered_is_checked_and_not_refused(cast: Cast) -> None:
     leaky = cast.written("acme/leaky", f"Log in with {TOKEN} and sort.")
-    plain, told = codices.checked(prompts=[cast.prompt, leaky])
-    assert [verdict.clause for verdict in plain.broken] == ["no-unfilled-variables"]
-    (broken,) = told.broken
+    plain, told = codices.check_prompts(prompts=[cast.prompt, leaky])
+    assert [verdict.clause for verdict in plain.failed_results] == ["no-unfilled-variables"]
+    (broken,) = told.failed_results
     assert (broken.clause, broken.severity) == ("no-secrets", "block")
     assert broken.excerpt == "Log in with [a GitHub token] and sort."
-    assert TOKEN not in str(told.verdicts)
+    assert TOKEN not in str(told.results)

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mintmark.core import similarity
 from mintmark.registry import embeddings
+from mintmark.textchecks import similarity
 
 MONEY_BACK = "The customer wants her money returned."
 REFUND = "Refund the client."
@@ -37,19 +37,19 @@ def _save(folder: Path, **tensors: Any) -> None:
 
 def test_without_vectors_likeness_is_that_of_spelling(settings: Any) -> None:
     settings.EMBEDDINGS = "none"
-    told = embeddings.likeness()
+    told = embeddings.get_similarity_backend()
     assert (told.by, told.note) == ("spelling", "")
-    assert told.of(MONEY_BACK, [REFUND, CAKE]) == [
+    assert told.compute_similarities(MONEY_BACK, [REFUND, CAKE]) == [
         similarity.cosine(MONEY_BACK, REFUND), similarity.cosine(MONEY_BACK, CAKE),
     ]  # fmt: skip
-    assert told.of(MONEY_BACK, []) == []
+    assert told.compute_similarities(MONEY_BACK, []) == []
 
 
 def test_a_folder_without_a_model_is_said_and_spelling_stands_in(
     settings: Any, tmp_path: Path
 ) -> None:
     settings.EMBEDDINGS = str(tmp_path / "nowhere")
-    told = embeddings.likeness()
+    told = embeddings.get_similarity_backend()
     assert told.by == "spelling"
     assert str(tmp_path / "nowhere") in told.note or "mintmark[embeddings]" in told.note
     assert told.note.endswith("Texts are compared by spelling until then.")
@@ -58,41 +58,41 @@ def test_a_folder_without_a_model_is_said_and_spelling_stands_in(
 def test_the_vectors_of_the_extra_tell_meaning_from_spelling(settings: Any) -> None:
     pytest.importorskip("wordllama", reason="the extra embeddings is not installed")
     settings.EMBEDDINGS = ""
-    told = embeddings.likeness()
+    told = embeddings.get_similarity_backend()
     assert told.by == "vectors"
-    meant, spelt = told.of(MONEY_BACK, [REFUND, CAKE])
+    meant, spelt = told.compute_similarities(MONEY_BACK, [REFUND, CAKE])
     assert meant > spelt
     assert similarity.cosine(MONEY_BACK, REFUND) < similarity.cosine(MONEY_BACK, CAKE)
-    assert told.of("", [REFUND]) == [0.0]
+    assert told.compute_similarities("", [REFUND]) == [0.0]
 
 
 def test_a_folder_of_another_model_is_used(settings: Any, model: Path) -> None:
     settings.EMBEDDINGS = str(model)
-    told = embeddings.likeness()
+    told = embeddings.get_similarity_backend()
     assert (told.by, told.model) == ("vectors", model.name)
-    assert told.of("refund", ["refund", "money", "cake", "refund cake", "nobody knows"]) == (
-        pytest.approx([1.0, 3 / 10**0.5, 0.0, 1 / 5**0.5, 0.0])
-    )
+    assert told.compute_similarities(
+        "refund", ["refund", "money", "cake", "refund cake", "nobody knows"]
+    ) == (pytest.approx([1.0, 3 / 10**0.5, 0.0, 1 / 5**0.5, 0.0]))
 
 
 def test_weights_and_shared_vectors_of_a_model_count(model: Path) -> None:
     _save(model, embeddings=[[1, 0], [0, 1]], mapping=[0, 0, 1, 1], weights=[1, 1, 1, 3])
-    money_cake, refund_cake = embeddings.read(model).rows(["refund money", "refund cake"])
+    money_cake, refund_cake = embeddings.load_vectors(model).embed(["refund money", "refund cake"])
     assert money_cake == pytest.approx([2**-0.5, 2**-0.5])
     assert refund_cake == pytest.approx([10**-0.5, 3 * 10**-0.5])
 
 
 def test_a_model_that_is_broken_names_the_file(model: Path) -> None:
     _save(model, embeddings=[[1, 0]])
-    with pytest.raises(embeddings.Unreadable, match=r"1 vectors for 4 tokens"):
-        embeddings.read(model)
+    with pytest.raises(embeddings.UnreadableModel, match=r"1 vectors for 4 tokens"):
+        embeddings.load_vectors(model)
     _save(model, weights=[1, 1, 1, 1])
-    with pytest.raises(embeddings.Unreadable, match=r"no table of vectors"):
-        embeddings.read(model)
+    with pytest.raises(embeddings.UnreadableModel, match=r"no table of vectors"):
+        embeddings.load_vectors(model)
     (model / "model.safetensors").write_bytes(b"not a table")
-    with pytest.raises(embeddings.Unreadable, match=r"can't be read"):
-        embeddings.read(model)
+    with pytest.raises(embeddings.UnreadableModel, match=r"can't be read"):
+        embeddings.load_vectors(model)
     (model / "tokenizer.json").write_text("{}")
     _save(model, embeddings=[[1, 0]] * 4)
-    with pytest.raises(embeddings.Unreadable, match=r"tokenizer\.json is no tokenizer"):
-        embeddings.read(model)
+    with pytest.raises(embeddings.UnreadableModel, match=r"tokenizer\.json is no tokenizer"):
+        embeddings.load_vectors(model)

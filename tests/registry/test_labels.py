@@ -2,10 +2,10 @@
 
 import pytest
 
-from mintmark.core import errors
+from mintmark.common import errors
 from mintmark.registry import labels, prompts
 from mintmark.registry.models import Prompt
-from tests.cast import Cast
+from tests.factories.cast import Cast
 
 pytestmark = [
     pytest.mark.django_db,
@@ -24,17 +24,18 @@ def test_a_label_moves_and_its_history_says_who_when_and_why() -> None:
         )  # fmt: skip
 
     assert move(cast.prompt, "first release")
-    assert prompts.named(reference="acme/triage@production").pk == cast.prompt.pk
+    assert prompts.resolve(reference="acme/triage@production").pk == cast.prompt.pk
     assert (
-        move(second, "better") and prompts.named(reference="acme/triage@production").pk == second.pk
+        move(second, "better")
+        and prompts.resolve(reference="acme/triage@production").pk == second.pk
     )
     assert move(second, "again") is None  # it stood there already
     assert move(None, "pulled")
     with pytest.raises(errors.NotFound):
-        prompts.named(reference="acme/triage@production")
+        prompts.resolve(reference="acme/triage@production")
     told = [
         (m.before and m.before.revision, m.after and m.after.revision, m.reason)
-        for m in labels.history(namespace="acme", name="triage")
+        for m in labels.list_moves(namespace="acme", name="triage")
     ]
     assert told == [(2, None, "pulled"), (1, 2, "better"), (None, 1, "first release")]
 

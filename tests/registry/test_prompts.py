@@ -5,10 +5,12 @@ from django.db import DatabaseError, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintmark.core import errors, placeholders, unicode
-from mintmark.registry import ancestry, prompts
+from mintmark.common import errors
+from mintmark.projection import lineage_cache
+from mintmark.registry import prompts
 from mintmark.registry.models import Derivation, Entitlement, Prompt
-from tests.cast import Cast
+from mintmark.textchecks import hidden_characters, placeholders
+from tests.factories.cast import Cast
 
 
 @pytest.fixture
@@ -16,11 +18,11 @@ def cast(db: None, built_cast: Cast) -> Cast:
     return built_cast
 
 
-def draft(text: str = "Say {x}.", **changes: object) -> prompts.Draft:
-    return prompts.Draft(**({"namespace": "acme", "name": "say", "text": text} | changes))  # type: ignore[arg-type]
+def draft(text: str = "Say {x}.", **changes: object) -> prompts.PromptDraft:
+    return prompts.PromptDraft(**({"namespace": "acme", "name": "say", "text": text} | changes))  # type: ignore[arg-type]
 
 
-def register(cast: Cast, *drafts: prompts.Draft) -> list[Prompt]:
+def register(cast: Cast, *drafts: prompts.PromptDraft) -> list[Prompt]:
     return prompts.register_all(
         drafts=drafts, author=cast.as_(cast.seller).principal, team=cast.sellers
     )
@@ -40,8 +42,8 @@ def test_revisions_count_up_and_a_derivation_says_where_it_comes_from(cast: Cast
         Derivation.REVISION,
         Derivation.FORK,
     ]
-    assert [p.pk for p in prompts.lineage(prompt=fork)] == [fork.pk, second.pk, first.pk]
-    assert {p.pk for p in prompts.lineage(prompt=first)} == {first.pk, second.pk, fork.pk}
+    assert [p.pk for p in prompts.list_family(prompt=fork)] == [fork.pk, second.pk, first.pk]
+    assert {p.pk for p in prompts.list_family(prompt=first)} == {first.pk, second.pk, fork.pk}
 
 
 def test_the_same_text_again_returns_what_is_there(cast: Cast) -> None:
@@ -109,18 +111,23 @@ def test_hidden_unicode_is_refused_with_its_place(cast: Cast) -> None:
     "text", ["Grüße 👩‍💻", "نمی‌خواهم", "a\tb\r\nc", "\ufeffStart", "files\x1fapart"]
 )
 def test_ordinary_writing_hides_nothing(text: str) -> None:
-    assert unicode.hidden(text) == []
+    assert hidden_characters.find_hidden(text) == []
 
 
 @given(st.text(st.characters(categories=["L", "N", "P", "S", "Zs"])), st.integers(0, 50))
 def test_a_zero_width_space_is_found_wherever_it_stands(text: str, at: int) -> None:
     at = min(at, len(text))
-    places = unicode.hidden(text[:at] + "\u200b" + text[at:])
+    places = hidden_characters.find_hidden(text[:at] + "\u200b" + text[at:])
     assert [(p.code_point, p.offset) for p in places] == [(0x200B, at)]
 
 
 def test_variables_are_found_once_in_order() -> None:
-    assert placeholders.names("{a} {{ b }} ${c:one} {a} {not a name} ${d}") == ["a", "b", "c", "d"]
+    assert placeholders.list_names("{a} {{ b }} ${c:one} {a} {not a name} ${d}") == [
+        "a",
+        "b",
+        "c",
+        "d",
+    ]
 
 
 def test_a_text_is_read_by_its_team_and_by_whom_it_was_granted(cast: Cast) -> None:
@@ -142,8 +149,8 @@ def test_references_name_prompts(cast: Cast) -> None:
     (first,) = register(cast, draft())
     (second,) = register(cast, draft("Say {x}, shortly.", parent=first))
     for reference in ("acme/say@2", "acme/say", f"sha256:{second.digest}", str(second.pk)):
-        assert prompts.named(reference=reference).pk == second.pk
-    assert prompts.named(reference="acme/say@1").pk == first.pk
+        assert prompts.resolve(reference=reference).pk == second.pk
+    assert prompts.resolve(reference="acme/say@1").pk == first.pk
     for nothing in (
         "acme/say@9",
         "acme/say@production",
@@ -156,7 +163,7 @@ def test_references_name_prompts(cast: Cast) -> None:
         "²",
     ):
         with pytest.raises(errors.NotFound):
-            prompts.named(reference=nothing)
+            prompts.resolve(reference=nothing)
 
 
 def test_all_versions_of_a_ritual_are_one_task(cast: Cast) -> None:
@@ -164,6 +171,6 @@ def test_all_versions_of_a_ritual_are_one_task(cast: Cast) -> None:
 
     again = rituals.register(name="triage-cases", tag="task:triage", definition={"cases": 2})
     assert again.version == 2
-    assert ancestry.tasks()[again.pk] == cast.triage.pk
-    assert rituals.named(reference="triage-cases").pk == again.pk
-    assert rituals.named(reference="triage-cases@1").pk == cast.triage.pk
+    assert lineage_cache.load_task_ids()[again.pk] == cast.triage.pk
+    assert rituals.resolve(reference="triage-cases").pk == again.pk
+    assert rituals.resolve(reference="triage-cases@1").pk == cast.triage.pk

@@ -8,11 +8,11 @@ import pyarrow
 import pytest
 from pyarrow import parquet as reader
 
-from mintmark.core import errors, tables
-from mintmark.importers import parquet
-from mintmark.reputation import extracts
-from mintmark.reputation.models import Standing
-from tests.cast import NOW, Cast, measured
+from mintmark.common import csv_export, errors
+from mintmark.integrations import parquet
+from mintmark.projection.prompt_models import Standing
+from mintmark.reputation import exports
+from tests.factories.cast import NOW, Cast, measured
 
 pytestmark = pytest.mark.django_db
 SECRET = "The words that nobody but its team may read: {x}."
@@ -28,12 +28,12 @@ def cast(built_cast: Cast) -> Cast:
     return cast
 
 
-def _as_parquet(table: extracts.Table) -> pyarrow.Table:
-    return reader.read_table(io.BytesIO(b"".join(parquet.parts(table))))
+def _as_parquet(table: exports.ExportTable) -> pyarrow.Table:
+    return reader.read_table(io.BytesIO(b"".join(parquet.iter_chunks(table))))
 
 
 def test_the_log_as_a_table_has_every_event_once_in_order(cast: Cast) -> None:
-    found = _as_parquet(extracts.evidence()).to_pylist()
+    found = _as_parquet(exports.export_evidence()).to_pylist()
     assert [row["score"] for row in found] == [0.25, 0.75, 0.5, 1.0]
     first, *_, rating = found
     assert (first["prompt"], first["assistant"], first["task"]) == (
@@ -50,7 +50,7 @@ def test_the_log_as_a_table_has_every_event_once_in_order(cast: Cast) -> None:
 
 
 def test_scores_are_those_that_stand(cast: Cast) -> None:
-    found = {row["prompt"]: row for row in _as_parquet(extracts.scores()).to_pylist()}
+    found = {row["prompt"]: row for row in _as_parquet(exports.export_scores()).to_pylist()}
     for standing in Standing.objects.select_related("prompt"):
         row = found.pop(standing.prompt.reference)
         assert (row["trust_score"], row["trust_low"], row["as_of_event"]) == (
@@ -60,33 +60,37 @@ def test_scores_are_those_that_stand(cast: Cast) -> None:
 
 
 def test_csv_and_parquet_say_the_same(cast: Cast) -> None:
-    table = extracts.evidence(prompt=cast.prompt)
+    table = exports.export_evidence(prompt=cast.prompt)
     lines = list(
-        tables.lines(columns=[name for name, _ in table.columns], rows=extracts.plain(table.rows))
+        csv_export.render_csv(
+            columns=[name for name, _ in table.columns], rows=exports.format_rows(table.rows)
+        )
     )
     assert len(lines) == 2 + 2
-    found = _as_parquet(extracts.evidence(prompt=cast.prompt)).to_pylist()
+    found = _as_parquet(exports.export_evidence(prompt=cast.prompt)).to_pylist()
     for line, row in zip(lines[2:], found, strict=True):
         assert line.startswith(f"{row['event']},{row['occurred_at'].isoformat()},")
 
 
 def test_no_text_of_a_prompt_is_in_it(cast: Cast) -> None:
-    for table in (extracts.evidence(), extracts.scores()):
+    for table in (exports.export_evidence(), exports.export_scores()):
         assert "nobody but its team" not in json.dumps(_as_parquet(table).to_pylist(), default=str)
 
 
 def test_a_log_of_several_pages_is_whole(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extracts, "_ROWS_AT_ONCE", 2)
-    monkeypatch.setattr(parquet, "ROWS_A_GROUP", 3)
-    assert _as_parquet(extracts.evidence()).num_rows == 4
-    assert _as_parquet(extracts.scores()).num_rows == 2
+    monkeypatch.setattr(exports, "_PAGE_SIZE", 2)
+    monkeypatch.setattr(parquet, "ROW_GROUP_SIZE", 3)
+    assert _as_parquet(exports.export_evidence()).num_rows == 4
+    assert _as_parquet(exports.export_scores()).num_rows == 2
 
 
 def test_a_table_without_rows_has_its_columns(db: None) -> None:
-    assert _as_parquet(extracts.evidence()).column_names == [name for name, _ in extracts.EVIDENCE]
+    assert _as_parquet(exports.export_evidence()).column_names == [
+        name for name, _ in exports.EVIDENCE_COLUMNS
+    ]
 
 
 def test_without_pyarrow_the_extra_is_named(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(errors.MissingExtra, match=r"mintmark\[parquet\]"):
-        parquet.parts(extracts.evidence())
+        parquet.iter_chunks(exports.export_evidence())

@@ -5,16 +5,15 @@ from datetime import timedelta
 import pytest
 from django.db import DatabaseError, transaction
 
-from mintmark.core import bundles
-from mintmark.core.reputation_policy import ReputationPolicy
+from mintmark.projection import audit, calibration, imported_reputation, policies, replay
+from mintmark.projection.prompt_models import ForeignReputation, Standing
 from mintmark.registry.models import Prompt
-from mintmark.reputation import foreign, policies
-from mintmark.reputation.answers import Reputation
 from mintmark.reputation.ledger import PromptReputationLedger
-from mintmark.reputation.models import ForeignReputation, Standing
-from mintmark.trust import audit, calibration, replay
+from mintmark.reputation.results import PromptReputation
+from mintmark.scoring.reputation_constants import ReputationPolicy
+from mintmark.signing import bundles
 from mintmark.trust.tracker import AssistantTrustTracker
-from tests.cast import Cast, measured
+from tests.factories.cast import Cast, measured
 
 pytestmark = pytest.mark.django_db
 
@@ -36,19 +35,21 @@ def came(
     outcomes: int = 120,
 ) -> Prompt:
     """The same prompt, as if it had just come with a bundle that tells this of it."""
-    told = bundles.Reputation(
+    told = bundles.BundleReputation(
         trust_ppm=trust_ppm, low_ppm=780_000, high_ppm=880_000, average_ppm=average_ppm, task="triage-cases",
         outcomes=outcomes, replays=0, approvals=3, ratings=2,
     )  # fmt: skip
-    foreign.keep(told=[(prompt, told)], runs=runs, issuer="Acme", now=cast.now)
+    imported_reputation.store(summaries=[(prompt, told)], runs=runs, issuer="Acme", now=cast.now)
     return prompt
 
 
-def reputation(cast: Cast, prompt: Prompt, *, days: float = 0.0) -> Reputation:
-    return PromptReputationLedger().reputation(prompt=prompt, now=cast.now + timedelta(days=days))
+def reputation(cast: Cast, prompt: Prompt, *, days: float = 0.0) -> PromptReputation:
+    return PromptReputationLedger().get_reputation(
+        prompt=prompt, now=cast.now + timedelta(days=days)
+    )
 
 
-def total(told: Reputation) -> float:
+def total(told: PromptReputation) -> float:
     return sum(term.amount for term in told.contributions)
 
 
@@ -62,11 +63,11 @@ def test_it_counts_as_so_many_runs_above_the_average_of_here(cast: Cast) -> None
 
 
 def test_it_says_where_it_comes_from(cast: Cast) -> None:
-    told = reputation(cast, came(cast, cast.prompt)).foreign
+    told = reputation(cast, came(cast, cast.prompt)).imported
     assert told is not None
     assert (told.issuer, told.runs, told.lift) == ("Acme", 10, pytest.approx(0.24))
     assert (told.trust.value, told.trust.runs, told.average) == (0.84, 120, 0.6)
-    assert reputation(cast, cast.written("acme/own", "Own.")).foreign is None
+    assert reputation(cast, cast.written("acme/own", "Own.")).imported is None
 
 
 def test_little_evidence_there_weighs_little_here(cast: Cast) -> None:
@@ -74,7 +75,7 @@ def test_little_evidence_there_weighs_little_here(cast: Cast) -> None:
     other = came(cast, cast.written("acme/other", "Other."), outcomes=0)
     told = reputation(cast, other)
     assert (told.trust.runs, told.trust.value) == (0, 0.5)
-    assert told.foreign is not None and told.foreign.runs == 0
+    assert told.imported is not None and told.imported.runs == 0
 
 
 def test_it_is_no_evidence_and_gives_no_rank(cast: Cast) -> None:
@@ -88,7 +89,7 @@ def test_it_ages_as_runs_do(cast: Cast) -> None:
     prompt = came(cast, cast.prompt)
     told = reputation(cast, prompt, days=180)
     assert told.trust.runs == pytest.approx(5)
-    assert told.foreign is not None and told.foreign.runs_left == pytest.approx(5)
+    assert told.imported is not None and told.imported.runs_left == pytest.approx(5)
 
 
 def test_what_is_measured_here_takes_its_place(cast: Cast) -> None:
@@ -98,7 +99,7 @@ def test_what_is_measured_here_takes_its_place(cast: Cast) -> None:
         cast.record(cast.outcome(score=0.1, runs=50))
     told = reputation(cast, prompt)
     assert told.trust.value < 0.5 < before
-    assert told.foreign is not None
+    assert told.imported is not None
     outcome = next(term for term in told.contributions if term.source == "outcome")
     assert outcome.counted == 1_000 and outcome.inherited == pytest.approx(10)
 
@@ -108,7 +109,7 @@ def test_a_fork_inherits_it_as_it_inherits_what_was_inherited(cast: Cast) -> Non
     child = cast.written("acme/fork", "Forked.", parent=prompt)
     told = reputation(cast, child)
     assert told.inherited_from == prompt
-    assert told.foreign is None
+    assert told.imported is None
     assert told.trust.runs == pytest.approx(10)
     assert told.trust.value == pytest.approx(reputation(cast, prompt).trust.value)
 
@@ -136,10 +137,10 @@ def test_many_are_read_as_each_is(cast: Cast) -> None:
     measured(cast, cast.prompt, [0.9, 0.8])
     ledger = PromptReputationLedger()
     for now in (cast.now, cast.now + timedelta(days=40)):
-        many = ledger.estimates(prompts=family, now=now)
-        short = ledger.summaries(prompts=family, now=now)
+        many = ledger.get_estimates(prompts=family, now=now)
+        short = ledger.get_summaries(prompts=family, now=now)
         for prompt in family:
-            one = ledger.reputation(prompt=prompt, now=now).trust
+            one = ledger.get_reputation(prompt=prompt, now=now).trust
             assert many[prompt.pk] == one == short[prompt.pk].trust
 
 
@@ -154,7 +155,7 @@ def test_replay_and_audit_hold_with_it(cast: Cast) -> None:
     cast.record(cast.outcome(score=0.4, prompt=child.pk), cast.claim("approval", prompt=late.pk))
     cast.record(cast.outcome(score=0.6), now=cast.now + timedelta(days=9))
     comparison = replay.check()
-    assert comparison.equal and comparison.events == 4, comparison.differences
+    assert comparison.is_equal and comparison.events == 4, comparison.differences
     broken = [one for one in audit.audit(now=cast.now + timedelta(days=50)) if not one.holds]
     assert not broken
 
@@ -163,7 +164,7 @@ def test_a_rebuild_gives_the_same_scores(cast: Cast) -> None:
     prompt = came(cast, cast.prompt)
     measured(cast, prompt, [0.7, 0.4])
     before = reputation(cast, prompt)
-    replay.rebuild(policy=policies.in_force(), now=cast.now)
+    replay.rebuild(policy=policies.get_current(), now=cast.now)
     assert reputation(cast, prompt) == before
 
 
@@ -184,9 +185,13 @@ def test_calibration_learns_nothing_from_it(cast: Cast) -> None:
 
 def test_a_pair_is_predicted_without_it(cast: Cast) -> None:
     plain = cast.written("acme/plain", "Weigh {coin}.")
-    before = AssistantTrustTracker().estimates(assistant=cast.scout, prompts=[plain], now=cast.now)
+    before = AssistantTrustTracker().get_estimates(
+        assistant=cast.scout, prompts=[plain], now=cast.now
+    )
     came(cast, plain)
-    after = AssistantTrustTracker().estimates(assistant=cast.scout, prompts=[plain], now=cast.now)
+    after = AssistantTrustTracker().get_estimates(
+        assistant=cast.scout, prompts=[plain], now=cast.now
+    )
     assert before == after
 
 

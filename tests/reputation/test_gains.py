@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from mintmark.cli import console
-from mintmark.importers import multiprompt, paraphrases
+from mintmark.cli import actor
+from mintmark.integrations import multiprompt, multiprompt_reader
+from mintmark.projection import projector
 from mintmark.registry import prompts
 from mintmark.registry.models import Assistant, Prompt
-from mintmark.reputation import gains
-from mintmark.trust import projector
+from mintmark.reputation import edit_effects
 from mintmark.trust.tracker import AssistantTrustTracker
 from tests.importers import corpus
 
@@ -28,17 +28,17 @@ def child(tmp_path: Path) -> Prompt:
         task["paraphrases"][id]["accs"] = {"small-1b": small, "large-70b": large}
     corpus.write(tmp_path, "sorting.json", task)
     multiprompt.load(
-        corpus=paraphrases.read(folder=tmp_path),
+        corpus=multiprompt_reader.load_corpus(folder=tmp_path),
         source=str(tmp_path),
-        caller=console.caller(),
+        caller=actor.get_caller(),
         now=NOW,
     )
-    projector.advance(now=NOW)
-    return prompts.named(reference="bbh/sorting-010@1")
+    projector.project_pending(now=NOW)
+    return prompts.resolve(reference="bbh/sorting-010@1")
 
 
 def test_each_assistant_has_its_own_gain_with_its_interval(child: Prompt) -> None:
-    told = gains.of(child=child)
+    told = edit_effects.compare_edit(child=child)
     assert [one.assistant.name for one in told.assistants] == list(corpus.MODELS)
     small, large = (one.gain for one in told.assistants)
     assert small.value == pytest.approx(-0.25)
@@ -48,21 +48,21 @@ def test_each_assistant_has_its_own_gain_with_its_interval(child: Prompt) -> Non
 
 
 def test_the_gain_over_all_is_the_mean_and_as_wide_as_assistants_differ(child: Prompt) -> None:
-    ((found, gain),) = gains.over_parents([child])
+    ((found, gain),) = edit_effects.compare_with_parents([child])
     assert found == child
     assert gain is not None
     assert gain.value == pytest.approx(-0.125)
     # One lost 25 points and one nothing: two such cannot say that a third would lose.
     assert gain.low < -0.25 and gain.high > 0.0
     assert gain.runs == 100.0
-    assert gains.of(child=child).overall == gain
+    assert edit_effects.compare_edit(child=child).overall == gain
 
 
 def test_what_has_no_parent_has_no_gain(child: Prompt) -> None:
     assert child.parent is not None
-    told = gains.of(child=child.parent)
+    told = edit_effects.compare_edit(child=child.parent)
     assert (told.parent, told.overall, told.assistants) == (None, None, ())
-    assert gains.over_parents([child.parent]) == [(child.parent, None)]
+    assert edit_effects.compare_with_parents([child.parent]) == [(child.parent, None)]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_persons_verdict_shows_as_compliance_for_every_assistant(
             AssistantTrustTracker()
             .explain(
                 assistant=Assistant.objects.get(name=name),
-                prompt=prompts.named(reference=reference),
+                prompt=prompts.resolve(reference=reference),
                 now=NOW,
             )
             .row

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mintmark.reputation import state
-from mintmark.reputation.models import FoldState
-from mintmark.reputation.places import Places
+from mintmark.projection import state_store
+from mintmark.projection.index import PairIndex
+from mintmark.projection.prompt_models import FoldState
 
 pytestmark = pytest.mark.both("evidence is folded by a process of its own there")
 
@@ -23,11 +23,11 @@ KEYS = st.lists(st.tuples(IDS, IDS), max_size=30)
 
 @given(rounds=st.lists(KEYS, min_size=1, max_size=5))
 def test_a_key_keeps_the_position_it_was_given(rounds: list[list[tuple[int, int]]]) -> None:
-    places = Places()
+    places = PairIndex()
     given_: dict[tuple[int, int], int] = {}
     for keys in rounds:
         first, second = _columns(keys)
-        new = places.missing(first, second)
+        new = places.find_missing(first, second)
         places.add(*new)
         for key in sorted(set(keys) - given_.keys()):
             given_[key] = len(given_)
@@ -39,7 +39,7 @@ def test_a_key_keeps_the_position_it_was_given(rounds: list[list[tuple[int, int]
 @pytest.mark.parametrize("key", [(2**31, 0), (0, 2**31), (-1, 0)])
 def test_an_id_that_would_be_taken_for_another_is_refused(key: tuple[int, int]) -> None:
     with pytest.raises(OverflowError, match="2\\^31"):
-        Places().find(*_columns([key]))
+        PairIndex().find(*_columns([key]))
 
 
 @pytest.mark.django_db
@@ -52,7 +52,7 @@ def test_changed_rows_come_back_bit_for_bit_and_others_are_not_stored() -> None:
     numbers[at] = np.array([[0.1, -0.0], [np.nan, np.inf], [5e-324, 1 / 3]])
     flags[at] = [True, False, True]
     flags[seen_only] = True
-    state.save(rows.packed())
+    state_store.save(rows.serialize_changed())
     assert FoldState.objects.count() == 3
 
     again = _rows()
@@ -74,14 +74,14 @@ def test_no_row_stands_where_an_id_is_absent() -> None:
 @pytest.mark.django_db
 def test_rows_of_several_blocks_are_found_by_one_query_that_scans_nothing() -> None:
     """A scan would make an event dearer with every row that there is."""
-    blocks = [_rows(state.Block.PAIR_PAIR), _rows(state.Block.RECORD_PAIR)]
+    blocks = [_rows(state_store.StateGroup.PAIR_PAIR), _rows(state_store.StateGroup.RECORD_PAIR)]
     first, second = _columns([(n, n + 1) for n in range(20)])
     for rows in blocks:
         rows.locate(first, second)
-    state.save([row for rows in blocks for row in rows.packed()])
-    fresh = [_rows(state.Block.PAIR_PAIR), _rows(state.Block.RECORD_PAIR)]
+    state_store.save([row for rows in blocks for row in rows.serialize_changed()])
+    fresh = [_rows(state_store.StateGroup.PAIR_PAIR), _rows(state_store.StateGroup.RECORD_PAIR)]
     with CaptureQueriesContext(connection) as asked:
-        state.load([(rows, first, second) for rows in fresh])
+        state_store.load([(rows, first, second) for rows in fresh])
         for rows in fresh:
             rows.locate(first, second)
     assert len(asked) == 1
@@ -93,11 +93,13 @@ def test_rows_of_several_blocks_are_found_by_one_query_that_scans_nothing() -> N
         assert "SCAN reputation_foldstate" not in plan
 
 
-def _rows(block: state.Block = state.Block.PAIR_PAIR) -> state.Rows:
+def _rows(
+    block: state_store.StateGroup = state_store.StateGroup.PAIR_PAIR,
+) -> state_store.StateRows:
     def make(n: int) -> Sequence[NDArray[Any]]:
         return np.zeros((n, 2)), np.zeros(n, dtype=np.bool_)
 
-    return state.Rows(block, make, stored=True)
+    return state_store.StateRows(block, make, stored=True)
 
 
 def _columns(keys: Sequence[tuple[int, int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

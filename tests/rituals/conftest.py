@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cast import Cast
+from tests.factories.cast import Cast
+from tests.factories.ritual_scene import KEY, KEY_NAME, Scene
 
 from . import model_server
 from .model_server import Model
-from .scene import KEY, KEY_NAME, Scene
 
 
 @pytest.fixture

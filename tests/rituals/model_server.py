@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests import bombs
+from tests import oversize_inputs
 
 ANSWER = "The urgency is urgent: call the night shift."
 WRONG = "I have no idea, ${name}."
@@ -119,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
             case "endless":
                 self._go_on_for_ever()
             case "aaa":
-                self._send(200, _completion(bombs.AS))
+                self._send(200, _completion(oversize_inputs.AS))
             case "a number":
                 self._send(200, _completion("1"))
             case "slow":

@@ -9,15 +9,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mintmark.accounts.models import Membership, Role
-from mintmark.cli import exits
+from mintmark.cli import exit_codes
 from mintmark.cli.main import main
 from mintmark.evidence.models import Event
 from mintmark.registry.models import Ritual
 from mintmark.rituals.models import RitualRun
-from tests import bombs
+from tests import oversize_inputs
+from tests.factories.ritual_scene import KEY, KEY_NAME, RITUAL, Scene
 
 from .model_server import Model
-from .scene import KEY, KEY_NAME, RITUAL, Scene
 
 pytestmark = pytest.mark.django_db
 
@@ -89,7 +89,7 @@ def test_a_run_is_queued_cancelled_and_resumed(scene: Scene) -> None:
     assert answer("ritual", "resume", number, "--queue")["state"] == "queued"
     scene.worked()
     assert answer("ritual", "status", number)["state"] == "done"
-    refused = answer("ritual", "resume", number, code=exits.BAD_INPUT)
+    refused = answer("ritual", "resume", number, code=exit_codes.BAD_INPUT)
     assert refused["error"]["code"] == "invalid_run"
 
 
@@ -97,7 +97,7 @@ def test_a_run_that_ends_incomplete_is_a_problem(scene: Scene) -> None:
     _runner(scene, "down", **{"--attempts": "1"})
     ran = answer(
         "ritual", "run", "urgency", "--prompt", "acme/triage", "--assistant", "scout",
-        code=exits.PROBLEM,
+        code=exit_codes.PROBLEM,
     )  # fmt: skip
     assert (ran["state"], ran["failed"]) == ("incomplete", 5)
     assert "500" in call("ritual", "status", str(ran["run"])).stdout
@@ -107,11 +107,13 @@ def test_a_cost_cap_is_an_amount(scene: Scene) -> None:
     _runner(scene, **{"--price-in": "0.15", "--price-out": "0.6", "--cost-cap": "0.05"})
     ran = answer(
         "ritual", "run", "urgency", "--prompt", "acme/triage", "--assistant", "scout",
-        "--cost-cap", "0.00001", code=exits.PROBLEM,
+        "--cost-cap", "0.00001", code=exit_codes.PROBLEM,
     )  # fmt: skip
     assert ran["cost_cap_micro"] == 10
     assert "cost cap" in ran["reason"]
-    again = answer("ritual", "resume", str(ran["run"]), "--cost-cap", "0.05", code=exits.PROBLEM)
+    again = answer(
+        "ritual", "resume", str(ran["run"]), "--cost-cap", "0.05", code=exit_codes.PROBLEM
+    )
     assert again["cost_cap_micro"] == 50_000
 
 
@@ -132,27 +134,27 @@ def test_who_may_not_is_refused(scene: Scene) -> None:
         "ritual", "run", "urgency", "--prompt", "acme/triage", "--assistant", "scout",
         "--by", "buyer",
     )  # fmt: skip
-    assert refused.exit_code == exits.BAD_INPUT
+    assert refused.exit_code == exit_codes.BAD_INPUT
     assert "operator" in refused.stderr
     assert not RitualRun.objects.exists()
-    assert call("ritual", "status", "99").exit_code == exits.BAD_INPUT
+    assert call("ritual", "status", "99").exit_code == exit_codes.BAD_INPUT
 
 
 def test_a_file_that_is_no_ritual_is_refused_with_the_place(scene: Scene, tmp_path: Path) -> None:
     file = tmp_path / "wrong.yaml"
     file.write_text("name: x\ntag: t\ncases: [{assert: [{type: javascript, value: 1}]}]")
-    refused = answer("ritual", "load", str(file), code=exits.BAD_INPUT)
+    refused = answer("ritual", "load", str(file), code=exit_codes.BAD_INPUT)
     assert refused["error"]["rows"][0]["field"] == "cases.0.assert.0"
-    assert call("ritual", "load", str(tmp_path / "nothing")).exit_code == exits.BAD_INPUT
+    assert call("ritual", "load", str(tmp_path / "nothing")).exit_code == exit_codes.BAD_INPUT
     file.write_text("a: &a [*a]")
-    assert call("ritual", "load", str(file)).exit_code == exits.BAD_INPUT
-    for bomb in bombs.YAML.values():
+    assert call("ritual", "load", str(file)).exit_code == exit_codes.BAD_INPUT
+    for bomb in oversize_inputs.YAML.values():
         file.write_text(bomb)
         refused = call("ritual", "load", str(file))
-        assert refused.exit_code == exits.BAD_INPUT
+        assert refused.exit_code == exit_codes.BAD_INPUT
         assert "aliases written out" in refused.stderr
     file.write_text(json.dumps({"name": "x", "tag": "t", "cases": [{}] * 100_000}))
-    refused = answer("ritual", "load", str(file), code=exits.BAD_INPUT)
+    refused = answer("ritual", "load", str(file), code=exit_codes.BAD_INPUT)
     assert refused["error"]["rows"][0]["field"] == "cases"
 
 
@@ -184,5 +186,5 @@ def test_two_prompts_are_compared_watched_stopped_and_gone_on_with(scene: Scene)
     assert answer("compare", "resume", number)["pairs"] == 7
     assert answer("compare", "list", "--limit", "1")[0]["comparison"] == queued["comparison"]
     refused = call("compare", "show", "4711")
-    assert refused.exit_code == exits.BAD_INPUT
+    assert refused.exit_code == exit_codes.BAD_INPUT
     assert "no comparison 4711" in refused.output

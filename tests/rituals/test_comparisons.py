@@ -6,15 +6,16 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 
-from mintmark.core import errors, sequential, verdicts
+from mintmark.common import errors
 from mintmark.evidence.models import Event
+from mintmark.experiments import decision, sequential_test
 from mintmark.registry import entitlements
 from mintmark.registry.models import Prompt
-from mintmark.rituals import comparisons, definitions, leases, matching, runs
+from mintmark.rituals import comparison_worker, comparisons, definitions, leases, runs
 from mintmark.rituals.models import Comparison, PairRun, RitualRun
+from tests.factories.ritual_scene import Scene
 
 from .model_server import Model
-from .scene import Scene
 
 pytestmark = [
     pytest.mark.django_db,
@@ -39,26 +40,30 @@ def begun(scene: Scene, careful: Prompt, **changes: Any) -> Comparison:
 
 
 def worked(scene: Scene, *, holder: str = "worker", watch: Any = lambda _: None) -> Comparison:
-    ran = matching.work(
-        holder=holder, clock=scene.clock, rng=random.Random(1), stop=scene.stop, watch=watch
+    ran = comparison_worker.process_next_comparison(
+        worker_id=holder,
+        clock=scene.clock,
+        rng=random.Random(1),
+        stop=scene.stop,
+        on_progress=watch,
     )
     assert ran is not None
     ran.refresh_from_db()
     return ran
 
 
-def unseen(comparison: Comparison) -> sequential.State:
+def unseen(comparison: Comparison) -> sequential_test.ComparisonState:
     """Its state before any pair."""
-    cases = comparisons.weighing(definitions.of(comparison.ritual))
-    return sequential.begin(weights=[case.weight for case in cases])
+    cases = comparisons.list_weighted_cases(definitions.get_definition(comparison.ritual))
+    return sequential_test.start(weights=[case.weight for case in cases])
 
 
 def folded_anew(comparison: Comparison) -> bytes:
     """What the rows of a comparison come to, from the first pair on."""
     state = unseen(comparison)
-    for pair in comparisons.finished(comparison, after=0):
-        state = comparisons.fold(state, [pair])
-    return sequential.packed(state)
+    for pair in comparisons.list_completed_pairs(comparison, after=0):
+        state = comparisons.update_state(state, [pair])
+    return sequential_test.serialize(state)
 
 
 def test_the_better_prompt_is_found_and_the_comparison_ends(
@@ -67,17 +72,17 @@ def test_the_better_prompt_is_found_and_the_comparison_ends(
     scene.reached("attentive")
     comparison = begun(scene, careful)
     done = worked(scene)
-    told = comparisons.told(done)
+    told = comparisons.get_progress(done)
     assert (done.state, told.decision.value) == (State.DONE, "first")
-    assert told.verdict.low > 0.0
-    assert told.verdict.pairs == told.drawn == done.counted < 200
+    assert told.result.low > 0.0
+    assert told.result.pairs == told.pairs_drawn == done.counted < 200
     assert len(model.asked) == done.calls == 2 * done.counted
     assert sum(one.pairs for one in told.cases) == done.counted
-    trail = comparisons.trail(done, most=1_000)
-    assert trail[-1].low == told.verdict.low
+    trail = comparisons.list_snapshots(done, max_snapshots=1_000)
+    assert trail[-1].low == told.result.low
     pairs = [one.pairs for one in trail]
-    assert pairs == sorted(set(pairs)) and pairs[0] <= comparisons.AT_ONCE
-    few = comparisons.trail(done, most=2)
+    assert pairs == sorted(set(pairs)) and pairs[0] <= comparisons.PAIRS_PER_DRAW
+    few = comparisons.list_snapshots(done, max_snapshots=2)
     assert len(few) <= 2 < len(trail)
     assert few[-1] == trail[-1]
     assert not Event.objects.filter(ritual=scene.ritual).exists()
@@ -94,8 +99,8 @@ def test_what_is_stored_is_what_the_pairs_come_to_bit_for_bit(
     assert bytes(done.packed) == folded_anew(done)
     assert [look.pairs for look in done.looks.order_by("pairs")][-1] == 25
     for look in done.looks.all():
-        pairs = comparisons.finished(done, after=0)[: look.pairs]
-        said = verdicts.verdict(comparisons.fold(unseen(done), pairs))
+        pairs = comparisons.list_completed_pairs(done, after=0)[: look.pairs]
+        said = decision.evaluate(comparisons.update_state(unseen(done), pairs))
         assert (look.mean, look.low, look.high) == (said.mean, said.low, said.high)
 
 
@@ -116,7 +121,7 @@ def test_a_worker_that_dies_is_gone_on_after_and_nothing_is_asked_twice(
     done_before = set(
         comparison.pair_runs.filter(state=PairRun.State.DONE).values_list("asked", flat=True)
     )
-    scene.cast.now = leases._until(scene.now)
+    scene.cast.now = leases._compute_lease_end(scene.now)
     done = worked(scene, holder="another")
     assert (done.state, done.counted) == (State.DONE, 15)
     again = [asked for asked in done_before if PairRun.objects.filter(asked=asked, attempts__gt=1)]
@@ -162,7 +167,7 @@ def test_it_is_stopped_at_once_and_says_what_it_knew(scene: Scene, careful: Prom
 
     stopped = worked(scene, watch=watch)
     assert (stopped.state, stopped.reason) == (State.CANCELLED, "cancelled by buyer")
-    assert 9 <= comparisons.told(stopped).verdict.pairs <= 10  # the last half came too late
+    assert 9 <= comparisons.get_progress(stopped).result.pairs <= 10  # the last half came too late
     assert comparisons.stop(caller=scene.caller, comparison=stopped, now=scene.now) == stopped
 
 
@@ -171,7 +176,7 @@ def test_a_withdrawal_ends_it_before_anything_more_is_asked(
 ) -> None:
     scene.reached("middling")
     begun(scene, careful)
-    entitlements.entomb(
+    entitlements.withdraw_permanently(
         caller=scene.cast.as_(scene.cast.seller), prompt=careful, reason="it leaks", now=scene.now
     )
     stopped = worked(scene)
@@ -204,18 +209,18 @@ def test_the_same_key_is_the_same_comparison_and_another_is_refused(
     scene: Scene, careful: Prompt
 ) -> None:
     scene.reached()
-    one = begun(scene, careful, key="k")
-    assert begun(scene, careful, key="k") == one
-    with pytest.raises(errors.KeyReused):
-        begun(scene, careful, key="k", seed=2)
+    one = begun(scene, careful, idempotency_key="k")
+    assert begun(scene, careful, idempotency_key="k") == one
+    with pytest.raises(errors.IdempotencyKeyReused):
+        begun(scene, careful, idempotency_key="k", seed=2)
 
 
 def test_one_errand_of_an_assistant_goes_at_a_time(scene: Scene, careful: Prompt) -> None:
     scene.reached()
     begun(scene, careful)
     scene.started()
-    assert leases.take(RitualRun, holder="a", now=scene.now) is not None
-    assert leases.take(Comparison, holder="b", now=scene.now) is None
+    assert leases.acquire(RitualRun, worker_id="a", now=scene.now) is not None
+    assert leases.acquire(Comparison, worker_id="b", now=scene.now) is None
 
 
 @pytest.mark.parametrize(
@@ -226,14 +231,14 @@ def test_terms_that_mean_nothing_are_refused(
     scene: Scene, careful: Prompt, wrong: dict[str, Any]
 ) -> None:
     scene.reached()
-    with pytest.raises(sequential.InvalidComparison):
+    with pytest.raises(sequential_test.InvalidComparison):
         begun(scene, careful, **wrong)
     assert not Comparison.objects.exists()
 
 
 def test_a_prompt_is_not_compared_with_itself(scene: Scene, careful: Prompt) -> None:
     scene.reached()
-    with pytest.raises(sequential.InvalidComparison, match="itself"):
+    with pytest.raises(sequential_test.InvalidComparison, match="itself"):
         begun(scene, careful, second=careful)
     row = begun(scene, careful)
     row.second = careful
@@ -259,9 +264,9 @@ def test_it_takes_an_operator_and_prompts_that_his_team_may_use(
 def test_others_do_not_see_it(scene: Scene, careful: Prompt) -> None:
     scene.reached()
     comparison = begun(scene, careful)
-    assert comparisons.named(caller=scene.caller, pk=comparison.pk) == comparison
+    assert comparisons.get_comparison(caller=scene.caller, pk=comparison.pk) == comparison
     for who in (scene.cast.seller, scene.cast.auditor):
         caller = scene.cast.as_(who)
         assert not comparisons.visible_to(caller=caller).exists()
         with pytest.raises(errors.NotFound):
-            comparisons.named(caller=caller, pk=comparison.pk)
+            comparisons.get_comparison(caller=caller, pk=comparison.pk)

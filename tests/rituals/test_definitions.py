@@ -19,27 +19,29 @@ def _case(**changes: Any) -> dict[str, Any]:
 
 
 def test_what_is_not_said_has_its_default() -> None:
-    made = definitions.checked(_document())
+    made = definitions.build_definition(_document())
     (case,) = made.cases
     assert (made.temperature, made.max_tokens) == (0.0, definitions.DEFAULT_MAX_TOKENS)
     assert (case.id, case.weight, case.threshold, case.input) == ("case-1", 1.0, None, "")
-    assert made.varied.memory_order
+    assert made.variations.memory_order
     assert not made.needs_judge
 
 
 def test_numbers_and_truth_values_fill_variables_as_they_are_written() -> None:
-    (case,) = definitions.checked(_case(vars={"a": 7, "b": True, "c": 0.5, "d": ["e", 1]})).cases
+    (case,) = definitions.build_definition(
+        _case(vars={"a": 7, "b": True, "c": 0.5, "d": ["e", 1]})
+    ).cases
     assert case.variables == {"a": "7", "b": "true", "c": "0.5", "d": ("e", "1")}
 
 
 def test_every_case_has_the_shared_assertions_and_its_own() -> None:
     shared = [{"type": "latency", "threshold": 1000, "weight": 0}]
-    (case,) = definitions.checked(_document(**{"assert": shared})).cases
+    (case,) = definitions.build_definition(_document(**{"assert": shared})).cases
     assert [one.name for one in case.assertions] == ["latency", "contains"]
 
 
 def test_placeholders_of_assertions_are_filled_from_the_case() -> None:
-    (case,) = definitions.checked(
+    (case,) = definitions.build_definition(
         _case(**{"assert": [{"type": "equals", "value": "{{x}} {{other}}"}]})
     ).cases
     assert case.assertions[0].value == "y {{other}}"
@@ -89,13 +91,13 @@ def test_placeholders_of_assertions_are_filled_from_the_case() -> None:
 )  # fmt: skip
 def test_what_is_wrong_is_refused_with_its_place(document: Any, place: str) -> None:
     with pytest.raises(InvalidRitual) as refused:
-        definitions.checked(document)
+        definitions.build_definition(document)
     assert place in [row["field"] for row in refused.value.rows]
 
 
 def test_everything_that_is_wrong_is_told_at_once() -> None:
     with pytest.raises(InvalidRitual) as refused:
-        definitions.checked(
+        definitions.build_definition(
             _document(options={"max_tokens": 0}, cases=[CASE, CASE | {"weight": -1, "memory": 3}])
         )
     assert {row["field"] for row in refused.value.rows} == {
@@ -118,8 +120,8 @@ def test_a_ritual_that_was_registered_is_what_was_read() -> None:
     cases:
       - {id: one, input: Ask this, assert: [{type: not-contains, value: x}], weight: 2, threshold: 0.5}
     """
-    read = definitions.read(text)
-    ritual = definitions.register(read)
-    assert definitions.of(ritual) == read
-    assert definitions.load(text=text) == ritual
-    assert definitions.load(text=text.replace("weight: 2", "weight: 3")).version == 2
+    read = definitions.parse_definition(text)
+    ritual = definitions.register_definition(read)
+    assert definitions.get_definition(ritual) == read
+    assert definitions.load_ritual(text=text) == ritual
+    assert definitions.load_ritual(text=text.replace("weight: 2", "weight: 3")).version == 2

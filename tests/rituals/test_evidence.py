@@ -6,12 +6,11 @@ import pytest
 
 from mintmark.accounts.models import Membership
 from mintmark.evidence.models import Event
-from mintmark.rituals import configurations, evidence, retention, runs
+from mintmark.rituals import evidence_claims, retention, runner_settings, runs
 from mintmark.rituals.models import CaseRun, Dreamframe, RitualRun
 from mintmark.rituals.runners import transcript
 from mintmark.trust.tracker import AssistantTrustTracker
-
-from .scene import Scene, rows
+from tests.factories.ritual_scene import Scene, rows
 
 pytestmark = pytest.mark.django_db
 
@@ -20,11 +19,11 @@ def test_the_same_rows_give_the_same_claims_and_enter_once(scene: Scene) -> None
     run = scene.ran(frames=1)
     before = Event.objects.count()
     frame = Dreamframe.objects.get(run=run, number=0)
-    first = evidence.claims(run=run, frame=frame, rows=rows(run)[:5])
-    assert first == evidence.claims(run=run, frame=frame, rows=rows(run)[:5])
+    first = evidence_claims.build_evidence(run=run, frame=frame, rows=rows(run)[:5])
+    assert first == evidence_claims.build_evidence(run=run, frame=frame, rows=rows(run)[:5])
     Dreamframe.objects.filter(run=run).update(recorded="")
     for again in Dreamframe.objects.filter(run=run):
-        assert evidence.enter(run=run, frame=again, now=scene.now)
+        assert evidence_claims.record_frame(run=run, frame=again, now=scene.now)
     assert Event.objects.count() == before
 
 
@@ -41,7 +40,7 @@ def test_a_complete_frame_enters_and_an_incomplete_one_does_not(scene: Scene) ->
     scene.worked()
     run.refresh_from_db()
     assert run.state == RitualRun.State.INCOMPLETE
-    assert 5 <= runs.progress(run).done < 10
+    assert 5 <= runs.get_progress(run).done < 10
     assert Event.objects.filter(ritual=scene.ritual, kind=0).count() == 1
     assert not Event.objects.filter(kind=1).exists()
     assert Dreamframe.objects.get(run=run, number=1).score is None
@@ -71,7 +70,7 @@ def test_an_operator_who_was_dismissed_meanwhile_enters_nothing(scene: Scene) ->
 def test_a_rehearsal_says_what_it_is_and_stays_out_of_the_log(scene: Scene, settings: Any) -> None:
     run = _rehearsed(scene)
     frame = Dreamframe.objects.get(run=run, number=0)
-    assert frame.recorded == evidence.KEPT_OUT
+    assert frame.recorded == evidence_claims.NOT_RECORDED_NOTE
     assert frame.score is not None
     assert not Event.objects.filter(ritual=scene.ritual).exists()
     assert "no language model" in run.get_runner_kind_display()
@@ -86,8 +85,8 @@ def test_in_a_demo_a_rehearsal_enters_and_its_evidence_says_so(scene: Scene, set
 
 
 def _rehearsed(scene: Scene) -> RitualRun:
-    setup = configurations.Setup(kind="rehearsal")
-    configurations.configure(
+    setup = runner_settings.RunnerSettingsInput(kind="rehearsal")
+    runner_settings.configure(
         caller=scene.caller, assistant=scene.cast.scout, setup=setup, now=scene.now
     )
     run = scene.started(frames=2)
@@ -104,14 +103,14 @@ def test_a_rehearsal_is_the_same_every_time(scene: Scene) -> None:
 
 
 def test_a_transcript_is_told_again(scene: Scene) -> None:
-    told = transcript.checked(
+    told = transcript.validate_replies(
         [
             {"case": case, "output": "Urgent." if case != "typo" else "No."}
             for case in ("outage", "refund", "typo", "login", "style")
         ]
     )
-    setup = configurations.Setup(kind="transcript", transcript=told)
-    configurations.configure(
+    setup = runner_settings.RunnerSettingsInput(kind="transcript", transcript=told)
+    runner_settings.configure(
         caller=scene.caller, assistant=scene.cast.scout, setup=setup, now=scene.now
     )
     run = scene.started()
@@ -132,10 +131,10 @@ def test_outputs_are_forgotten_when_their_time_is_over(scene: Scene, settings: A
     run = scene.ran("clumsy")
     scores = [row.score for row in rows(run)]
     assert all(row.output for row in rows(run))
-    assert retention.forget(now=scene.now) == 0
+    assert retention.purge_outputs(now=scene.now) == 0
     later = scene.now.replace(month=12)
-    assert retention.forget(now=later) == 5
-    assert retention.forget(now=later) == 0
+    assert retention.purge_outputs(now=later) == 5
+    assert retention.purge_outputs(now=later) == 0
     for row in rows(run):
         assert row.output == ""
         assert all(not verdict["excerpt"] for verdict in row.clauses)

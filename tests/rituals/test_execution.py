@@ -11,13 +11,13 @@ from django.db import connection
 
 from mintmark.evidence.models import Event
 from mintmark.registry import codices
-from mintmark.rituals import definitions, execution, frames, jobs, leases, runs
-from mintmark.rituals.budgets import Budget
+from mintmark.rituals import case_execution, definitions, dreamframes, leases, run_worker, runs
+from mintmark.rituals.cost_budget import CostBudget
+from mintmark.rituals.loop_thread import LoopThread
 from mintmark.rituals.models import CaseRun, Dreamframe, RitualRun
-from mintmark.rituals.switchboard import Switchboard
+from tests.factories.ritual_scene import KEY, KEY_NAME, Scene, rows
 
 from .model_server import Model
-from .scene import KEY, KEY_NAME, Scene, rows
 
 pytestmark = pytest.mark.django_db
 
@@ -74,7 +74,7 @@ def test_a_run_that_failed_is_resumed_where_it_failed(scene: Scene, model: Model
     run = scene.started()
     scene.worked()
     run.refresh_from_db()
-    assert (run.state, runs.progress(run).failed) == (State.INCOMPLETE, 5)
+    assert (run.state, runs.get_progress(run).failed) == (State.INCOMPLETE, 5)
     runs.resume(caller=scene.caller, run=run, now=scene.now)
     scene.worked()
     run.refresh_from_db()
@@ -93,7 +93,7 @@ def test_calls_at_once_stay_within_the_limit(scene: Scene, model: Model) -> None
 def test_no_more_calls_begin_in_a_minute_than_are_allowed(
     scene: Scene, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mintmark.rituals.runners.calls.MINUTE_SECONDS", 0.6)
+    monkeypatch.setattr("mintmark.rituals.runners.retry.MINUTE_SECONDS", 0.6)
     scene.reached(per_minute=2, at_once=5)
     scene.started()
     scene.worked()
@@ -107,13 +107,13 @@ def test_a_worker_that_fell_silent_loses_its_run_and_nothing_finished_is_asked_a
     scene.reached(at_once=1)
     run = scene.started(frames=1)
     _die_after(3, scene, run)
-    assert runs.progress(run).done == 3
-    assert runs.progress(run).calling == 1
+    assert runs.get_progress(run).done == 3
+    assert runs.get_progress(run).calling == 1
     assert scene.worked(holder="too early") is None
     scene.cast.now += timedelta(seconds=31)
     assert scene.worked(holder="the next worker") == run
     run.refresh_from_db()
-    assert (run.state, runs.progress(run).done) == (State.DONE, 10)
+    assert (run.state, runs.get_progress(run).done) == (State.DONE, 10)
     # The call that was under way when the worker died may have been asked before.
     assert sum(model.by_case.values()) == 10
     assert Event.objects.filter(ritual=scene.ritual, kind__in=(0, 1)).count() == 2
@@ -154,13 +154,13 @@ def test_a_worker_that_lost_its_run_writes_nothing_more(scene: Scene) -> None:
     def lose(_: RitualRun) -> None:
         if not other:
             RitualRun.objects.filter(pk=run.pk).update(lease_until=scene.now - timedelta(days=1))
-            other.append(leases.take(RitualRun, holder="another", now=scene.now))
+            other.append(leases.acquire(RitualRun, worker_id="another", now=scene.now))
 
     scene.worked(watch=lose)
     run.refresh_from_db()
     assert other == [run]
     assert (run.state, run.lease_holder) == (State.RUNNING, "another")
-    assert runs.progress(run).done == 1
+    assert runs.get_progress(run).done == 1
 
 
 def test_a_run_stops_before_it_goes_over_its_cap(scene: Scene) -> None:
@@ -172,7 +172,7 @@ def test_a_run_stops_before_it_goes_over_its_cap(scene: Scene) -> None:
     assert run.state == State.INCOMPLETE
     assert "cost cap" in run.reason
     assert 0 < run.spent_micro <= 350_000
-    assert 0 < runs.progress(run).done < 5
+    assert 0 < runs.get_progress(run).done < 5
     assert not Event.objects.filter(ritual=scene.ritual).exists()
     runs.resume(caller=scene.caller, run=run, now=scene.now, cost_cap_micro=10_000_000)
     scene.worked()
@@ -217,14 +217,14 @@ def test_a_mistake_in_judging_or_asking_fails_the_case_and_is_paid_for_once(
         raise ZeroDivisionError("urgent")
 
     with monkeypatch.context() as patch:
-        patch.setattr("mintmark.rituals.grading.graded", mistaken)
+        patch.setattr("mintmark.rituals.grading.grade_answer", mistaken)
         run = scene.ran()
     assert (run.state, len(model.asked)) == (State.INCOMPLETE, 5)
     assert {(row.error, row.error_says) for row in rows(run)} == {
         ("not_judged", "its output could not be judged (ZeroDivisionError)")
     }
     with monkeypatch.context() as patch:
-        patch.setattr("mintmark.rituals.runners.openai.OpenAI.answer", mistaken)
+        patch.setattr("mintmark.rituals.runners.openai.OpenAIRunner.answer", mistaken)
         runs.resume(caller=scene.caller, run=run, now=scene.now)
         scene.worked()
     assert {row.error for row in rows(run)} == {"not_asked"}
@@ -258,14 +258,18 @@ def test_no_failure_tells_a_key_or_what_was_asked(scene: Scene, model: Model) ->
     for name in ("unauthorised", "down", "malformed", "broken-off", "huge"):
         runner = scene.reached(name, attempts=1)
         run = scene.started()
-        job = execution.prepared(run)
-        case, frame = job.definition.cases[0], frames.contexts(run=run)[0]
+        job = run_worker.prepare_run_executor(run)
+        case, frame = job.definition.cases[0], dreamframes.load_frames(run=run)[0]
         model.by_case.clear()
-        budget = Budget(cap_micro=None, spent_micro=0)
-        answer = job.answer(
-            case, job.ask(case, frame), held_as=1, budget=budget, rng=random.Random(1)
+        budget = CostBudget(cap_micro=None, spent_micro=0)
+        answer = job.execute(
+            case,
+            job.build_request(case, frame),
+            reservation_id=1,
+            budget=budget,
+            rng=random.Random(1),
         )
-        with Switchboard() as board, pytest.raises(jobs.CaseFailed) as raised:
+        with LoopThread() as board, pytest.raises(case_execution.CaseFailed) as raised:
             board.run(answer, timeout=20)
         told = "".join(traceback.format_exception(raised.value)) + repr(raised.value.__dict__)
         assert KEY not in told
@@ -324,7 +328,7 @@ def test_a_judge_decides_rubrics_and_is_paid_for(scene: Scene, model: Model) -> 
     judge = scene.cast.assistant("judge", team=scene.cast.buyers)
     scene.reached("judge", assistant=judge, price_in_micro=1_000)
     scene.reached("clumsy", judge=judge)
-    ritual = definitions.load(
+    ritual = definitions.load_ritual(
         text="""
         name: judged
         tag: task:triage
@@ -347,7 +351,7 @@ def test_a_judge_decides_rubrics_and_is_paid_for(scene: Scene, model: Model) -> 
 
 def test_a_ritual_with_rubrics_needs_a_judge(scene: Scene) -> None:
     scene.reached()
-    ritual = definitions.load(
+    ritual = definitions.load_ritual(
         text="{name: j, tag: t, cases: [{vars: {ticket: x}, assert: [{type: llm-rubric, value: ok}]}]}"
     )
     with pytest.raises(runs.InvalidRun, match="no judge"):

@@ -5,17 +5,19 @@ from typing import Any
 
 import pytest
 
-from mintmark.core import assertions, schema_budget
+from mintmark.common import documents
 from mintmark.evidence.models import Event
 from mintmark.registry import codices
 from mintmark.registry.models import Ritual
 from mintmark.registry.rituals import InvalidRitual
-from mintmark.rituals import asking, definitions, documents, execution, frames, runs
+from mintmark.rituals import definitions, dreamframes, prompt_building, run_worker, runs
 from mintmark.rituals.models import RitualRun
-from tests import bombs
+from mintmark.textchecks import assertions
+from mintmark.textchecks.json_schema import work_budget
+from tests import oversize_inputs
+from tests.factories.ritual_scene import Scene, rows
 
 from .model_server import Model
-from .scene import Scene, rows
 
 pytestmark = pytest.mark.django_db
 
@@ -30,18 +32,20 @@ def refused(text: str) -> InvalidRitual:
     """What is said of a file that is no ritual; nothing of it is kept."""
     before = Ritual.objects.count()
     with pytest.raises(InvalidRitual) as told:
-        definitions.load(text=text)
+        definitions.load_ritual(text=text)
     assert Ritual.objects.count() == before
     return told.value
 
 
 def test_a_catastrophic_pattern_is_decided_in_a_ritual_and_in_a_codex(scene: Scene) -> None:
     codex = codices.register(
-        name="patient", clauses=[bombs.clause("not-regex", bombs.CATASTROPHIC)]
+        name="patient", clauses=[oversize_inputs.clause("not-regex", oversize_inputs.CATASTROPHIC)]
     )
     codices.bind(prompt=scene.cast.prompt, codex=codex)
-    pattern = {"type": "regex", "value": bombs.CATASTROPHIC}
-    ritual = definitions.load(text=written(cases=[{"vars": {"ticket": "t"}, "assert": [pattern]}]))
+    pattern = {"type": "regex", "value": oversize_inputs.CATASTROPHIC}
+    ritual = definitions.load_ritual(
+        text=written(cases=[{"vars": {"ticket": "t"}, "assert": [pattern]}])
+    )
     (row,) = rows(scene.ran("aaa", ritual=ritual))
     assert (row.state, row.score) == ("done", 0.0)
     assert "does not match" in row.assertions[0]["why"]
@@ -67,10 +71,10 @@ def test_a_reply_without_end_is_cut_off_and_nothing_of_it_is_kept(
     assert model.sent_bytes < 5 * 64 * 2**20
 
 
-@pytest.mark.parametrize("bomb", bombs.YAML)
+@pytest.mark.parametrize("bomb", oversize_inputs.YAML)
 def test_a_document_that_is_huge_once_it_is_written_out_is_refused_with_its_line(bomb: str) -> None:
     with pytest.raises(documents.InvalidDocument, match=r"^line \d+: with its aliases written out"):
-        definitions.load(text=f"name: n\ntag: t\n{bombs.YAML[bomb]}")
+        definitions.load_ritual(text=f"name: n\ntag: t\n{oversize_inputs.YAML[bomb]}")
     assert not Ritual.objects.exists()
 
 
@@ -92,14 +96,14 @@ def test_placeholders_that_would_fill_gigabytes_are_refused_before_they_are_fill
 
 def test_what_cases_share_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
-    read = assertions.read
+    read = assertions.parse_assertion
 
     def counted(raw: object, *, variables: Any) -> assertions.Assertion:
         asked.append(raw)
         return read(raw, variables=variables)
 
-    monkeypatch.setattr(assertions, "read", counted)
-    made = definitions.read(
+    monkeypatch.setattr(assertions, "parse_assertion", counted)
+    made = definitions.parse_definition(
         written(
             cases=[{"vars": {"a": str(n)}} for n in range(500)],
             **{
@@ -116,7 +120,7 @@ def test_what_cases_share_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_assertions_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(definitions, "MOST_READ", 20)
+    monkeypatch.setattr(definitions, "MAX_TOTAL_ASSERTIONS", 20)
     cases = [{"vars": {"a": str(n)}} for n in range(30)]
     told = refused(written(cases=cases, **{"assert": [{"type": "contains", "value": "{{a}}"}]}))
     assert "over 20 assertions together" in told.message
@@ -127,7 +131,7 @@ def test_patterns_and_schemas_that_are_too_large_together_are_refused_and_alike_
 ):
     alike = {"type": "regex", "value": "[^a]{900}"}
     case = {"vars": {"ticket": "t"}, "assert": [alike]}
-    assert len(definitions.read(written(cases=[case] * 200)).cases) == 200
+    assert len(definitions.parse_definition(written(cases=[case] * 200)).cases) == 200
     each = [
         {"vars": {"ticket": "t"}, "assert": [{"type": "regex", "value": f"[^a]{{900}}{n}"}]}
         for n in range(200)
@@ -143,7 +147,7 @@ def test_a_prompt_that_would_be_huge_once_it_is_filled_is_asked_nowhere(
     scene.reached()
     prompt = scene.prompt_of("{ticket} " * 2_000)
     case = {"vars": {"ticket": "x" * 90_000}, "assert": [{"type": "contains", "value": "x"}]}
-    ritual = definitions.load(text=written(cases=[case]))
+    ritual = definitions.load_ritual(text=written(cases=[case]))
     with pytest.raises(runs.InvalidRun, match="case-1 would ask 180,002,000 characters"):
         scene.started(prompt=prompt, ritual=ritual)
     assert not RitualRun.objects.exists()
@@ -153,14 +157,16 @@ def test_a_prompt_that_would_be_huge_once_it_is_filled_is_asked_nowhere(
 def test_the_length_of_what_is_asked_is_known_before_it_is_built(scene: Scene) -> None:
     scene.reached()
     run = scene.started()
-    definition = definitions.of(scene.ritual)
-    memory, _ = asking.remembered(assistant_id=scene.cast.scout.pk, definition=definition)
+    definition = definitions.get_definition(scene.ritual)
+    memory, _ = prompt_building.load_memory(assistant_id=scene.cast.scout.pk, definition=definition)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(asking, "MOST_CHARACTERS", 0)
-        told = asking.too_long(prompt=scene.cast.prompt, definition=definition, memory=memory)
-    job, (frame,) = execution.prepared(run), frames.contexts(run=run).values()
+        patch.setattr(prompt_building, "MAX_CHARACTERS", 0)
+        told = prompt_building.find_oversized_cases(
+            prompt=scene.cast.prompt, definition=definition, memory=memory
+        )
+    job, (frame,) = run_worker.prepare_run_executor(run), dreamframes.load_frames(run=run).values()
     for case in definition.cases:
-        sent = sum(len(one.content) for one in job.ask(case, frame).messages)
+        sent = sum(len(one.content) for one in job.build_request(case, frame).messages)
         assert 0 <= sent - told[case.id] < 40  # the words around what is remembered
 
 
@@ -183,7 +189,7 @@ def test_a_schema_elsewhere_is_refused_with_its_place_and_fetched_nowhere(
     assert row["field"] == "cases.0.assert.0"
     assert says in row["message"]
     with pytest.raises(codices.InvalidCodex, match=says) as told:
-        codices.register(name="elsewhere", clauses=[bombs.clause("json-schema", schema)])
+        codices.register(name="elsewhere", clauses=[oversize_inputs.clause("json-schema", schema)])
     assert told.value.rows[0]["field"] == "check.value"
     assert model.asked == []
     assert model.requests == 0
@@ -193,16 +199,18 @@ def test_schemas_that_double_are_undecided_and_so_do_not_hold(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A hundredth of what is allowed; benchmarks.clauses.bounds tries the whole of it.
-    monkeypatch.setattr(schema_budget, "MOST_WORK", schema_budget.MOST_WORK // 100)
-    most = assertions.MOST_WORK_OF_SCHEMAS // 100
-    monkeypatch.setattr(assertions, "MOST_WORK_OF_SCHEMAS", most)
+    monkeypatch.setattr(work_budget, "MAX_WORK", work_budget.MAX_WORK // 100)
+    most = assertions.MAX_SCHEMA_WORK // 100
+    monkeypatch.setattr(assertions, "MAX_SCHEMA_WORK", most)
     codex = codices.register(
-        name="doubling", clauses=[bombs.clause("json-schema", bombs.doubling())]
+        name="doubling", clauses=[oversize_inputs.clause("json-schema", oversize_inputs.doubling())]
     )
     codices.bind(prompt=scene.cast.prompt, codex=codex)
-    doubled = {"type": "is-json", "value": bombs.doubling()}
+    doubled = {"type": "is-json", "value": oversize_inputs.doubling()}
     asserted = [doubled, doubled | {"type": "not-is-json"}, doubled, {"type": "is-json"}]
-    ritual = definitions.load(text=written(cases=[{"vars": {"ticket": "t"}, "assert": asserted}]))
+    ritual = definitions.load_ritual(
+        text=written(cases=[{"vars": {"ticket": "t"}, "assert": asserted}])
+    )
     (row,) = rows(scene.ran("a number", ritual=ritual))
     assert (row.state, row.score) == ("done", 0.25)
     said = [one["why"] for one in row.assertions]

@@ -4,14 +4,13 @@ from typing import Any
 
 import pytest
 
-from mintmark.core import errors
+from mintmark.common import errors
 from mintmark.registry import assistants
-from mintmark.rituals import configurations
-from mintmark.rituals.configurations import InvalidRunner, Setup
+from mintmark.rituals import runner_settings
 from mintmark.rituals.models import Runner
+from mintmark.rituals.runner_settings import InvalidRunner, RunnerSettingsInput
 from mintmark.rituals.runners import transcript
-
-from .scene import KEY_NAME, Scene
+from tests.factories.ritual_scene import KEY_NAME, Scene
 
 pytestmark = pytest.mark.django_db
 
@@ -27,10 +26,10 @@ def test_an_operator_of_the_team_sets_a_runner_up_and_changes_it(scene: Scene) -
 def test_nobody_else_does(scene: Scene) -> None:
     for user in (scene.cast.seller, scene.cast.stranger, scene.cast.auditor):
         with pytest.raises(errors.Forbidden):
-            configurations.configure(
+            runner_settings.configure(
                 caller=scene.cast.as_(user),
                 assistant=scene.cast.scout,
-                setup=Setup(kind="rehearsal"),
+                setup=RunnerSettingsInput(kind="rehearsal"),
                 now=scene.now,
             )
 
@@ -148,9 +147,9 @@ def test_a_key_may_come_from_a_file(
 
 def test_a_runner_is_seen_by_its_team_alone(scene: Scene) -> None:
     runner = scene.reached()
-    assert list(configurations.visible_to(caller=scene.caller)) == [runner]
+    assert list(runner_settings.visible_to(caller=scene.caller)) == [runner]
     other = scene.cast.as_(scene.cast.seller)
-    assert not configurations.visible_to(caller=other).exists()
+    assert not runner_settings.visible_to(caller=other).exists()
 
 
 @pytest.mark.parametrize(
@@ -170,10 +169,10 @@ def test_a_runner_is_seen_by_its_team_alone(scene: Scene) -> None:
 )
 def test_a_transcript_that_is_none_is_refused(told: object) -> None:
     with pytest.raises(transcript.InvalidTranscript):
-        transcript.checked(told)
+        transcript.validate_replies(told)
 
 
 def test_an_assistant_that_is_not_set_up_says_so(scene: Scene) -> None:
-    other = assistants.named(reference="smith")
+    other = assistants.resolve(reference="smith")
     with pytest.raises(InvalidRunner, match="smith"):
-        configurations.of(assistant=other)
+        runner_settings.get_runner_settings(assistant=other)

@@ -2,14 +2,14 @@
 
 import pytest
 
-from mintmark.core import errors
+from mintmark.common import errors
 from mintmark.evidence.models import Event
 from mintmark.registry import assistants, entitlements
-from mintmark.rituals import configurations, definitions, runs
+from mintmark.rituals import definitions, runner_settings, runs
 from mintmark.rituals.models import CaseRun, RitualRun
+from tests.factories.ritual_scene import RITUAL, Scene, rows
 
 from .model_server import Model
-from .scene import RITUAL, Scene, rows
 
 pytestmark = [
     pytest.mark.django_db,
@@ -45,10 +45,10 @@ def test_what_is_sent_is_the_prompt_filled_and_what_is_remembered(
 def test_progress_counts_over_all_frames(scene: Scene) -> None:
     scene.reached()
     run = scene.started(frames=2)
-    before = runs.progress(run)
+    before = runs.get_progress(run)
     assert (before.cases, before.done, before.frames, before.share) == (15, 0, 3, 0.0)
     scene.worked()
-    after = runs.progress(run)
+    after = runs.get_progress(run)
     assert (after.done, after.frames_done, after.share, after.score) == (15, 3, 1.0, 1.0)
 
 
@@ -70,7 +70,7 @@ def test_a_prompt_that_the_team_may_not_use_is_not_sent_anywhere(scene: Scene) -
 def test_a_withdrawn_prompt_is_not_sent_any_more(scene: Scene, model: Model) -> None:
     scene.reached()
     run = scene.started()
-    entitlements.entomb(
+    entitlements.withdraw_permanently(
         caller=scene.cast.as_(scene.cast.seller),
         prompt=scene.cast.prompt,
         reason="harmful",
@@ -92,24 +92,25 @@ def test_cases_that_leave_a_variable_open_are_named(scene: Scene) -> None:
 
 def test_a_memory_that_there_is_not_is_named(scene: Scene) -> None:
     scene.reached(assistant=scene.cast.assistant("novice", team=scene.cast.buyers))
-    novice = assistants.named(reference="novice")
+    novice = assistants.resolve(reference="novice")
     with pytest.raises(runs.InvalidRun, match="house-style"):
         scene.started(assistant=novice)
 
 
 def test_a_ritual_that_was_only_named_has_nothing_to_run(scene: Scene) -> None:
     scene.reached()
-    with pytest.raises(errors.Refusal, match="no cases"):
+    with pytest.raises(errors.DomainError, match="no cases"):
         scene.started(ritual=scene.cast.triage)
 
 
 def test_an_assistant_that_nobody_can_reach_runs_nothing(scene: Scene) -> None:
-    with pytest.raises(configurations.InvalidRunner, match="runner"):
+    with pytest.raises(runner_settings.InvalidRunner, match="runner"):
         scene.started()
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"frames": -1}, {"frames": 101}, {"seed": -1}, {"seed": 2**31}, {"key": "a\nb"}]
+    "wrong",
+    [{"frames": -1}, {"frames": 101}, {"seed": -1}, {"seed": 2**31}, {"idempotency_key": "a\nb"}],
 )
 def test_numbers_out_of_bounds_are_refused(scene: Scene, wrong: dict[str, object]) -> None:
     scene.reached()
@@ -119,10 +120,10 @@ def test_numbers_out_of_bounds_are_refused(scene: Scene, wrong: dict[str, object
 
 def test_the_same_key_starts_one_run(scene: Scene) -> None:
     scene.reached()
-    first = scene.started(key="nightly-1")
-    assert scene.started(key="nightly-1") == first
-    with pytest.raises(errors.KeyReused):
-        scene.started(key="nightly-1", frames=1)
+    first = scene.started(idempotency_key="nightly-1")
+    assert scene.started(idempotency_key="nightly-1") == first
+    with pytest.raises(errors.IdempotencyKeyReused):
+        scene.started(idempotency_key="nightly-1", frames=1)
     assert RitualRun.objects.count() == 1
 
 
@@ -141,7 +142,7 @@ def test_a_cancelled_run_asks_nothing_more_and_keeps_what_it_has(
     assert run.state == State.CANCELLED
     assert "buyer" in run.reason
     assert len(model.asked) == 2
-    assert runs.progress(run).done == 2
+    assert runs.get_progress(run).done == 2
     assert not Event.objects.filter(ritual=scene.ritual).exists()
     assert runs.cancel(caller=scene.caller, run=run, now=scene.now).state == State.CANCELLED
 
@@ -201,8 +202,8 @@ def test_runs_of_one_assistant_go_one_after_the_other(scene: Scene) -> None:
 
 def test_a_changed_ritual_is_another_version_and_old_evidence_stays(scene: Scene) -> None:
     run = scene.ran()
-    changed = definitions.load(text=RITUAL.replace("Urgent", "Very urgent"))
+    changed = definitions.load_ritual(text=RITUAL.replace("Urgent", "Very urgent"))
     assert (changed.name, changed.version) == ("urgency", 2)
     assert Event.objects.filter(kind=0).get().ritual == run.ritual == scene.ritual
-    assert definitions.load(text=RITUAL).version == 3  # the newest is compared
+    assert definitions.load_ritual(text=RITUAL).version == 3  # the newest is compared
     assert rows(run)[0].case_id == "outage"

@@ -9,15 +9,21 @@ import pytest
 from django.apps import apps
 
 from mintmark.accounts import keys
-from mintmark.core import errors
+from mintmark.common import errors
 from mintmark.registry import assistants, codices, entitlements
 from mintmark.registry.models import Prompt
-from mintmark.rituals import comparisons, configurations, definitions, matching, redaction, runs
+from mintmark.rituals import (
+    comparison_worker,
+    comparisons,
+    definitions,
+    redaction,
+    runner_settings,
+    runs,
+)
 from mintmark.rituals.models import CaseRun
-from tests import bombs
-from tests.api.world import Caller
-
-from .scene import KEY, KEY_NAME, Scene
+from tests import oversize_inputs
+from tests.factories.api_world import Caller
+from tests.factories.ritual_scene import KEY, KEY_NAME, Scene
 
 pytestmark = pytest.mark.django_db
 
@@ -71,16 +77,16 @@ def secretive(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
     """A private prompt that the buyers are entitled to, a memory, a judge, clauses that quote what breaks them."""
     monkeypatch.setenv(JUDGES_KEY_NAME, JUDGES_KEY)
     cast = scene.cast
-    assistants.remember(assistant=cast.scout, key="vault", text=MEMORIES)
+    assistants.store_memory(assistant=cast.scout, key="vault", text=MEMORIES)
     prompt = _private(scene, "acme/private", f"{PROMPTS}. How urgent is this? {{ticket}}")
     rules = [
-        bombs.clause("not-contains", word, id_=word) for word in ("quartz", "jasper", "Bearer", "ghp")
+        oversize_inputs.clause("not-contains", word, id_=word) for word in ("quartz", "jasper", "Bearer", "ghp")
     ]  # fmt: skip
     codices.bind(prompt=prompt, codex=codices.register(name="quoting", clauses=rules))
     judge = cast.assistant("judge", team=cast.buyers)
     scene.reached("judge", assistant=judge, key_name=JUDGES_KEY_NAME)
     cast.prompt = prompt
-    scene.ritual = definitions.load(text=RITUAL)
+    scene.ritual = definitions.load_ritual(text=RITUAL)
     return scene
 
 
@@ -93,7 +99,7 @@ def _private(scene: Scene, line: str, text: str) -> Prompt:
 
 
 def _run_everything(scene: Scene) -> None:
-    judge = assistants.named(reference="judge")
+    judge = assistants.resolve(reference="judge")
     for name in ("parrot", *BAD_DAYS):
         scene.reached(name, attempts=1, judge=judge)
         scene.started(frames=1 if name == "parrot" else 0)
@@ -104,7 +110,9 @@ def _run_everything(scene: Scene) -> None:
         caller=scene.caller, first=scene.cast.prompt, second=other, assistant=scene.cast.scout,
         ritual=scene.ritual, most_pairs=3, now=scene.now,
     )  # fmt: skip
-    matching.work(holder="w", clock=scene.clock, rng=random.Random(1), stop=scene.stop)
+    comparison_worker.process_next_comparison(
+        worker_id="w", clock=scene.clock, rng=random.Random(1), stop=scene.stop
+    )
 
 
 def test_after_all_that_can_happen_each_stands_where_it_may_and_nowhere_else(
@@ -122,11 +130,17 @@ def test_after_all_that_can_happen_each_stands_where_it_may_and_nowhere_else(
 
 
 def test_what_a_parrot_repeats_is_told_by_what_it_is(secretive: Scene) -> None:
-    secretive.reached("parrot", judge=assistants.named(reference="judge"))
+    secretive.reached("parrot", judge=assistants.resolve(reference="judge"))
     secretive.started()
     secretive.worked()
     row = CaseRun.objects.get(case_id="one")
-    for what in (redaction.REPEATED, "[the endpoint's key]", "[a GitHub token]", MEMORIES, CASES):
+    for what in (
+        redaction.REPEATED_MARK,
+        "[the endpoint's key]",
+        "[a GitHub token]",
+        MEMORIES,
+        CASES,
+    ):
         assert what in row.output
     broken = [one for one in row.clauses if one["holds"] is False]
     assert {one["clause"] for one in broken} >= {"quartz", "jasper", "Bearer", "ghp"}
@@ -158,7 +172,7 @@ def test_nothing_that_is_said_of_a_failure_tells_any_of_it(
     said = b"\n".join(one.content for one in told).decode()
     assert "incomplete" in said
     assert [mark for mark in MAY_STAND if mark in said] == []
-    with pytest.raises(errors.Refusal) as refused:
+    with pytest.raises(errors.DomainError) as refused:
         secretive.reached(base_url=f"http://host/?key={KEY}", key_name=JUDGES_KEY)
     assert KEY not in str(refused.value.rows)
     assert JUDGES_KEY not in str(refused.value.rows)
@@ -174,9 +188,11 @@ def test_nothing_that_is_said_of_a_failure_tells_any_of_it(
     ],
 )  # fmt: skip
 def test_so_many_characters_in_a_row_of_a_prompt_are_left_out(text: str, kept: str) -> None:
-    assert redaction.kept(text, prompt="x" + "p" * 16 + "q" * 40) == kept
+    assert redaction.redact(text, prompt="x" + "p" * 16 + "q" * 40) == kept
 
 
 def test_a_runner_is_told_without_its_key(secretive: Scene) -> None:
-    runner: Any = configurations.of(assistant=assistants.named(reference="judge"))
+    runner: Any = runner_settings.get_runner_settings(
+        assistant=assistants.resolve(reference="judge")
+    )
     assert JUDGES_KEY not in repr(vars(runner))

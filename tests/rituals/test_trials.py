@@ -8,16 +8,16 @@ import pytest
 from click.testing import CliRunner, Result
 from django.test import Client
 
-from mintmark.cli import exits
+from mintmark.cli import exit_codes
 from mintmark.cli.main import main
-from mintmark.core import errors
+from mintmark.common import errors
 from mintmark.evidence.models import Event
-from mintmark.rituals import trials
-from mintmark.rituals.configurations import InvalidRunner
+from mintmark.rituals import runner_check
 from mintmark.rituals.models import CaseRun, RitualRun
+from mintmark.rituals.runner_settings import InvalidRunner
+from tests.factories.ritual_scene import KEY, KEY_NAME, Scene
 
 from .model_server import Model
-from .scene import KEY, KEY_NAME, Scene
 
 pytestmark = pytest.mark.django_db
 
@@ -45,11 +45,11 @@ def test_an_endpoint_that_answers_is_asked_once_and_nothing_is_kept(
     scene: Scene, model: Model
 ) -> None:
     scene.reached("skilled")
-    found = trials.call(caller=scene.caller, assistant=scene.cast.scout)
+    found = runner_check.check_runner(caller=scene.caller, assistant=scene.cast.scout)
     assert (found.answers, found.model, found.tokens_in) == (True, "skilled", 20)
     assert found.latency_ms is not None and found.latency_ms > 0
     (asked,) = model.asked
-    assert asked["max_tokens"] == trials._MOST_TOKENS
+    assert asked["max_tokens"] == runner_check._MAX_TOKENS
     assert model.keys == {f"Bearer {KEY}"}
     assert [kept.objects.count() for kept in (RitualRun, CaseRun, Event)] == [0, 0, 0]
 
@@ -71,15 +71,15 @@ def test_on_a_bad_day_it_says_which_and_asks_no_second_time(
 ) -> None:
     settings.REPLY_MAX_BYTES = 100_000
     scene.reached(name)
-    found = trials.call(caller=scene.caller, assistant=scene.cast.scout)
+    found = runner_check.check_runner(caller=scene.caller, assistant=scene.cast.scout)
     assert (found.answers, found.problem, found.latency_ms) == (False, problem, None)
-    assert KEY not in found.says
+    assert KEY not in found.message
     assert model.requests == 1
 
 
 def test_nobody_there_is_said(scene: Scene) -> None:
     scene.reached(base_url="http://127.0.0.1:9/v1")
-    found = trials.call(caller=scene.caller, assistant=scene.cast.scout)
+    found = runner_check.check_runner(caller=scene.caller, assistant=scene.cast.scout)
     assert (found.answers, found.problem) == (False, "unreachable")
 
 
@@ -87,22 +87,22 @@ def test_a_person_does_not_wait_as_long_as_a_run_may(
     scene: Scene,
 ) -> None:
     scene.reached("slow", timeout_seconds=600.0)
-    found = trials.call(caller=scene.caller, assistant=scene.cast.scout, seconds=0.2)
-    assert (found.problem, "0.2 s" in found.says) == ("timed_out", True)
+    found = runner_check.check_runner(caller=scene.caller, assistant=scene.cast.scout, seconds=0.2)
+    assert (found.problem, "0.2 s" in found.message) == ("timed_out", True)
 
 
 def test_where_there_is_no_endpoint_or_no_key_it_is_refused(
     scene: Scene, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(InvalidRunner, match="Nobody has said"):
-        trials.call(caller=scene.caller, assistant=scene.cast.scout)
+        runner_check.check_runner(caller=scene.caller, assistant=scene.cast.scout)
     scene.reached("", kind="rehearsal", base_url="", key_name="")
     with pytest.raises(InvalidRunner, match="no endpoint"):
-        trials.call(caller=scene.caller, assistant=scene.cast.scout)
+        runner_check.check_runner(caller=scene.caller, assistant=scene.cast.scout)
     scene.reached()
     monkeypatch.delenv(KEY_NAME)
     with pytest.raises(InvalidRunner, match="holds no key"):
-        trials.call(caller=scene.caller, assistant=scene.cast.scout)
+        runner_check.check_runner(caller=scene.caller, assistant=scene.cast.scout)
     assert model.asked == []
 
 
@@ -112,7 +112,7 @@ def test_a_host_that_is_no_longer_allowed_is_not_called(
     scene.reached()
     settings.RUNNER_HOSTS = ["api.example.com"]
     with pytest.raises(InvalidRunner, match=r"api\.example\.com"):
-        trials.call(caller=scene.caller, assistant=scene.cast.scout)
+        runner_check.check_runner(caller=scene.caller, assistant=scene.cast.scout)
     assert model.asked == []
 
 
@@ -121,7 +121,7 @@ def test_who_does_not_operate_it_calls_nothing(scene: Scene, model: Model) -> No
     for user in (scene.cast.seller, scene.cast.stranger, scene.cast.auditor):
         caller = scene.cast.as_(user)
         with pytest.raises(errors.Forbidden):
-            trials.call(caller=caller, assistant=scene.cast.scout)
+            runner_check.check_runner(caller=caller, assistant=scene.cast.scout)
     assert model.asked == []
 
 
@@ -157,10 +157,10 @@ def test_the_command_says_it_with_its_exit_code(scene: Scene) -> None:
 
     scene.reached("skilled")
     answered = call("ritual", "try", "scout")
-    assert (answered.exit_code, "skilled answers" in answered.stdout) == (exits.DONE, True)
+    assert (answered.exit_code, "skilled answers" in answered.stdout) == (exit_codes.DONE, True)
     scene.reached("down")
     failed = call("ritual", "try", "scout", "--json")
-    assert failed.exit_code == exits.PROBLEM
+    assert failed.exit_code == exit_codes.PROBLEM
     assert json.loads(failed.stdout)["problem"] == "status_500"
     assert KEY not in failed.output
-    assert call("ritual", "try", "scout", "--by", "seller").exit_code == exits.BAD_INPUT
+    assert call("ritual", "try", "scout", "--by", "seller").exit_code == exit_codes.BAD_INPUT

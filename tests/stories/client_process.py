@@ -18,7 +18,7 @@ def build() -> None:
     django.setup()
     from mintmark.accounts import keys
     from mintmark.registry import labels
-    from tests.cast import NOW, Cast
+    from tests.factories.cast import NOW, Cast
 
     cast = Cast()
     author = cast.as_(cast.seller).principal
@@ -67,10 +67,10 @@ def check() -> None:
 
     django.setup()
     from mintmark.evidence.models import Event
-    from mintmark.trust import audit, projector
-    from tests.cast import NOW
+    from mintmark.projection import audit, projector
+    from tests.factories.cast import NOW
 
-    while projector.advance(now=NOW):
+    while projector.project_pending(now=NOW):
         pass
     broken = [f"{f.code}: {line}" for f in audit.audit(now=NOW) for line in f.broken]
     print(

@@ -12,9 +12,9 @@ django.setup()
 from django.db.models import Sum  # noqa: E402
 
 from mintmark.evidence.models import Event  # noqa: E402
-from mintmark.rituals import comparisons, configurations, definitions  # noqa: E402
+from mintmark.rituals import comparisons, definitions, runner_settings  # noqa: E402
 from mintmark.rituals.models import Comparison, PairRun  # noqa: E402
-from tests.cast import Cast  # noqa: E402
+from tests.factories.cast import Cast  # noqa: E402
 
 KEY_NAME = "MINTMARK_RUNNER_BUYERS__STORY"
 TICKETS = (
@@ -35,8 +35,8 @@ def build(url: str) -> None:
         {"vars": {"ticket": ticket}, "assert": [{"type": "icontains", "value": "urgent"}]}
         for ticket in TICKETS
     ]
-    ritual = definitions.register(
-        definitions.checked(
+    ritual = definitions.register_definition(
+        definitions.build_definition(
             {
                 "name": "night-shift",
                 "tag": "task:triage",
@@ -45,10 +45,10 @@ def build(url: str) -> None:
             }
         )
     )
-    configurations.configure(
+    runner_settings.configure(
         caller=operator,
         assistant=cast.scout,
-        setup=configurations.Setup(
+        setup=runner_settings.RunnerSettingsInput(
             kind="openai",
             base_url=url,
             model="attentive",
@@ -67,7 +67,7 @@ def build(url: str) -> None:
             assistant=cast.scout,
             ritual=ritual,
             seed=11,
-            key=key,
+            idempotency_key=key,
             now=cast.now,
         )
 
@@ -90,11 +90,11 @@ def check() -> dict[str, Any]:
     found: dict[str, Any] = {"events": Event.objects.count(), **status()}
     for one in Comparison.objects.all():
         halves = one.pair_runs.order_by("pair", "side")
-        told = comparisons.told(one)
+        told = comparisons.get_progress(one)
         found[str(one.key)] = {
             "decision": told.decision.value,
-            "pairs": told.verdict.pairs,
-            "interval": [told.verdict.low, told.verdict.high],
+            "pairs": told.result.pairs,
+            "interval": [told.result.low, told.result.high],
             "packed": bytes(one.packed).hex(),
             "looks": list(one.looks.order_by("pairs").values_list("pairs", "mean", "low", "high")),
             "scores": list(halves.values_list("number", "asked", "score")),

@@ -18,16 +18,17 @@ from django.db.models import Model, Sum  # noqa: E402
 
 from mintmark.accounts.models import Key, Membership, Principal, Team, User  # noqa: E402
 from mintmark.api.models import KeptAnswer  # noqa: E402
+from mintmark.deployments import models as deployments  # noqa: E402
 from mintmark.evidence.models import Batch, Event  # noqa: E402
 from mintmark.evidence.models import Seal as EvidenceSeal  # noqa: E402
 from mintmark.market import models as market  # noqa: E402
+from mintmark.otlp.models import Arrival, Mapping  # noqa: E402
+from mintmark.projection import prompt_models as reputation  # noqa: E402
+from mintmark.projection.pair_models import AssistantPromptTrustMap  # noqa: E402
 from mintmark.registry import models as registry  # noqa: E402
-from mintmark.reputation import models as reputation  # noqa: E402
 from mintmark.rituals import models as rituals  # noqa: E402
-from mintmark.telemetry.models import Arrival, Mapping  # noqa: E402
 from mintmark.tokens.models import Account, Entry, Transfer  # noqa: E402
 from mintmark.tokens.models import Seal as TokenSeal  # noqa: E402
-from mintmark.trust.models import AssistantPromptTrustMap  # noqa: E402
 from mintmark.vault import models as vault  # noqa: E402
 from mintmark.webhooks.models import Delivery, Webhook  # noqa: E402
 
@@ -72,9 +73,9 @@ COUNTED: dict[str, type[Model]] = {
     "royalties owed elsewhere": market.ForeignRoyalty,
     "purchases": market.Purchase,
     "warranties": market.Warranty,
-    "injections": market.Injection,
-    "falls": market.Fall,
-    "mandates": market.Mandate,
+    "injections": deployments.Injection,
+    "falls": deployments.Fall,
+    "mandates": deployments.Mandate,
     "requests": market.PurchaseRequest,
     "runners": rituals.Runner,
     "runs": rituals.RitualRun,
@@ -149,7 +150,7 @@ def read() -> dict[str, Any]:
         "warranties": dict(Counter(market.Warranty.objects.values_list("state", flat=True))),
         "at work": sorted(
             [one.assistant.name, one.slot, one.prompt.reference]
-            for one in market.Injection.objects.filter(ended_at=None).select_related("assistant", "prompt")
+            for one in deployments.Injection.objects.filter(ended_at=None).select_related("assistant", "prompt")
         ),
         "comparisons": {
             str(one.key): [one.state, one.counted, hashlib.sha256(one.packed).hexdigest()]

@@ -12,9 +12,10 @@ django.setup()
 from mintmark.accounts import callers  # noqa: E402
 from mintmark.accounts.models import Membership, Role, Team, User  # noqa: E402
 from mintmark.evidence.models import Event  # noqa: E402
+from mintmark.projection import audit, projector  # noqa: E402
 from mintmark.registry import assistants, prompts, rituals  # noqa: E402
 from mintmark.registry.models import Assistant, Prompt, Ritual  # noqa: E402
-from mintmark.trust import audit, intake, projector  # noqa: E402
+from mintmark.trust import intake  # noqa: E402
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 PROMPTS, ASSISTANTS = 30, 6
@@ -36,7 +37,7 @@ def build() -> None:
     parent = None
     for n in range(PROMPTS):
         parent = prompts.register(
-            draft=prompts.Draft(
+            draft=prompts.PromptDraft(
                 namespace="story",
                 name=f"prompt-{n}",
                 text=f"Text {n} about {{x}}.",
@@ -57,7 +58,7 @@ def write(*, writer: int, events: int) -> None:
     assistant_ids = list(Assistant.objects.order_by("id").values_list("id", flat=True))
     ritual_ids = list(Ritual.objects.order_by("id").values_list("id", flat=True))
     claims = [
-        intake.Claim(
+        intake.EvidenceClaim(
             kind=(
                 kind := rng.choice(
                     ["outcome", "outcome", "replay", "approval", "rating", "recall", "clause"]
@@ -86,7 +87,7 @@ def write(*, writer: int, events: int) -> None:
 
 def check() -> None:
     """Fold what is left, then print what the log holds and what the audit says."""
-    while projector.advance(now=NOW):
+    while projector.project_pending(now=NOW):
         pass
     findings = audit.audit(now=NOW)
     print(
@@ -94,7 +95,7 @@ def check() -> None:
             {
                 "events": Event.objects.count(),
                 "keys": Event.objects.values("actor", "key").distinct().count(),
-                "folded": projector.cursor().folded,
+                "folded": projector.get_checkpoint().folded,
                 "broken": [f"{f.code}: {line}" for f in findings for line in f.broken],
                 "checked": {f.code: f.checked for f in findings},
             }

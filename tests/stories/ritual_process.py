@@ -16,13 +16,13 @@ from django.test import Client  # noqa: E402
 from mintmark.accounts import callers  # noqa: E402
 from mintmark.accounts.models import User  # noqa: E402
 from mintmark.evidence.models import Event  # noqa: E402
+from mintmark.projection import audit, projector  # noqa: E402
 from mintmark.registry import assistants, codices  # noqa: E402
 from mintmark.registry.models import Assistant, Prompt, Ritual  # noqa: E402
-from mintmark.rituals import configurations, definitions, runs  # noqa: E402
+from mintmark.rituals import definitions, runner_settings, runs  # noqa: E402
 from mintmark.rituals.models import CaseRun, RitualRun  # noqa: E402
-from mintmark.trust import audit, projector  # noqa: E402
 from mintmark.trust.tracker import AssistantTrustTracker  # noqa: E402
-from tests.cast import Cast  # noqa: E402
+from tests.factories.cast import Cast  # noqa: E402
 
 KEY_NAME = "MINTMARK_RUNNER_BUYERS__STORY"
 MODELS = ("skilled", "middling", "clumsy", "flaky", "limited", "malformed-once", "broken-off")
@@ -56,8 +56,8 @@ def build(url: str) -> None:
         }
         for n in range(CASES)
     ]
-    definitions.register(
-        definitions.checked(
+    definitions.register_definition(
+        definitions.build_definition(
             {
                 "name": "night-shift",
                 "tag": "task:triage",
@@ -68,12 +68,12 @@ def build(url: str) -> None:
     )
     for model in MODELS + HOPELESS:
         assistant = cast.assistant(model, team=cast.buyers)
-        assistants.remember(assistant=assistant, key="style", text="Answer briefly, politely.")
-        assistants.remember(assistant=assistant, key="shift", text="Extension 4711 at night.")
-        configurations.configure(
+        assistants.store_memory(assistant=assistant, key="style", text="Answer briefly, politely.")
+        assistants.store_memory(assistant=assistant, key="shift", text="Extension 4711 at night.")
+        runner_settings.configure(
             caller=operator,
             assistant=assistant,
-            setup=configurations.Setup(
+            setup=runner_settings.RunnerSettingsInput(
                 kind="openai",
                 base_url=url,
                 model=model,
@@ -117,12 +117,12 @@ def status() -> dict[str, Any]:
 def check() -> dict[str, Any]:
     """What came of it, as pages and ledgers tell it."""
     now = datetime.now(UTC)
-    while projector.advance(now=now):
+    while projector.project_pending(now=now):
         pass
     prompt = Prompt.objects.get(name="triage")
     found: dict[str, Any] = {"runs": {}, "trust": {}, "moves": _moves(prompt), "pages": {}}
     for run in RitualRun.objects.select_related("assistant"):
-        told = runs.progress(run)
+        told = runs.get_progress(run)
         found["runs"][run.assistant.name] = {
             "state": run.state,
             "reason": run.reason,

@@ -9,7 +9,7 @@ django.setup()
 
 from mintmark.accounts import keys  # noqa: E402
 from mintmark.registry.models import Prompt  # noqa: E402
-from tests.cast import Cast  # noqa: E402
+from tests.factories.cast import Cast  # noqa: E402
 
 cast = Cast()
 for n in range(12):

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests import installations, templates
-from tests.client import faulty
+from tests.client import faulty_server
 from tests.installations import Installation, kill
 
 PROGRAMS, REPORTS, KILLS = 3, 800, 5
@@ -55,7 +55,7 @@ def _program(house: Installation, n: int, folder: Path, *told: str) -> "subproce
 
 def test_every_use_arrives_once_whatever_is_killed(tmp_path: Path) -> None:
     port, rng = installations.free_port(), random.Random(3)
-    with installations.installation() as house, faulty.served() as between:
+    with installations.installation() as house, faulty_server.served() as between:
         empty = _copy(house, tmp_path)
         secret = json.loads(house.run(STEP, "build"))["secret"]
         between.upstream = port

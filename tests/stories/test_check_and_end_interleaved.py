@@ -13,14 +13,12 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from mintmark.core import bundles, errors, revocations
-from mintmark.core.revocations import Issuer, Revoked
+from mintmark.common import errors
+from mintmark.deployments.injections import GateClosed
+from mintmark.deployments.models import Injection, Mandate
 from mintmark.market import audit, warranties
-from mintmark.market.injections import GateClosed
 from mintmark.market.listings import WarrantyTerms
 from mintmark.market.models import (
-    Injection,
-    Mandate,
     PromptSet,
     PromptTokenListing,
     Purchase,
@@ -29,18 +27,20 @@ from mintmark.market.models import (
 )
 from mintmark.registry import codices, contracts, entitlements, labels
 from mintmark.registry.models import Entitlement, LabelMove, Prompt
-from mintmark.rituals import configurations, definitions, execution, frames, leases, runs
-from mintmark.rituals.budgets import Budget
+from mintmark.rituals import definitions, dreamframes, leases, run_worker, runner_settings, runs
+from mintmark.rituals.cost_budget import CostBudget
 from mintmark.rituals.models import CaseRun, RitualRun
+from mintmark.signing import bundles, revocation_list
+from mintmark.signing.revocation_list import RevocationIssuer, RevokedPrompt
 from mintmark.tokens import wallets
-from mintmark.vault import keys, vaults, withdrawals
+from mintmark.vault import bundle_store, keys, revocation_lists
 from mintmark.vault.models import BundleImport, RevocationList
-from mintmark.webhooks import hooks, outbox
+from mintmark.webhooks import endpoints, outbox
 from mintmark.webhooks.models import Delivery
-from tests.bundles import bodies
+from tests.bundles import payloads
+from tests.factories.market_fixture import Stall
 from tests.interleaved import interleave
-from tests.market.stall import Stall
-from tests.vault import abroad
+from tests.vault import remote_installation
 
 pytestmark = [pytest.mark.postgres, pytest.mark.usefixtures("emptied_past_the_triggers")]
 
@@ -59,7 +59,7 @@ def _run(order: str, *, add: Act, end: Act) -> object:
     return interleave(add, end) if order == ADDED else interleave(end, add)
 
 
-def _refused(outcome: object, *kinds: type[errors.Refusal]) -> bool:
+def _refused(outcome: object, *kinds: type[errors.DomainError]) -> bool:
     return isinstance(outcome, kinds)
 
 
@@ -68,7 +68,7 @@ def _refused(outcome: object, *kinds: type[errors.Refusal]) -> bool:
 
 def _entomb(stall: Stall) -> Act:
     prompt = Prompt.objects.get(pk=stall.prompt.pk)
-    return lambda: stall.market.entomb(
+    return lambda: stall.market.withdraw_permanently(
         caller=stall.as_(stall.admin), prompt=prompt, reason="harmful", now=stall.now
     )
 
@@ -115,7 +115,7 @@ def test_a_prompt_is_put_to_work_and_the_entitlement_revoked(stall: Stall, order
     second = _run(
         order,
         add=_inject(stall),
-        end=lambda: stall.market.revoke(
+        end=lambda: stall.market.revoke_entitlement(
             caller=stall.as_(stall.admin), entitlement=entitlement, reason="abused", now=stall.now
         ),
     )
@@ -143,7 +143,7 @@ def test_a_prompt_is_listed_and_withdrawn_for_good(stall: Stall, order: str) -> 
     prompt = Prompt.objects.get(pk=stall.prompt.pk)
     assert not hasattr(prompt, "tombstone")
     second = _run(order, add=lambda: stall.listed(prompt), end=_entomb(stall))
-    assert isinstance(second, errors.Refusal) == (order == ENDED)
+    assert isinstance(second, errors.DomainError) == (order == ENDED)
     assert _listed() == 0
     _sound()
 
@@ -192,7 +192,7 @@ def test_a_prompt_is_bought_and_repriced(stall: Stall, order: str) -> None:
 @orders
 def test_a_prompt_is_granted_and_withdrawn_for_good(stall: Stall, order: str) -> None:
     """Whoever had it when it was withdrawn is told."""
-    hooks.make(
+    endpoints.create(
         caller=stall.as_(stall.cast.buyer), team=stall.cast.buyers, url="https://example.com", kinds=[], note="",
         now=stall.now,
     )  # fmt: skip
@@ -208,7 +208,7 @@ def test_a_prompt_is_granted_and_withdrawn_for_good(stall: Stall, order: str) ->
         end=_entomb(stall),
     )
     assert Delivery.objects.filter(kind="prompt.revoked").count() == (order == ADDED)
-    assert not entitlements.held(team_ids={stall.cast.buyers.pk}).exists()
+    assert not entitlements.list_held_grants(team_ids={stall.cast.buyers.pk}).exists()
 
 
 @orders
@@ -217,7 +217,7 @@ def test_a_prompt_is_forked_and_withdrawn_for_good(stall: Stall, order: str) -> 
     parent = Prompt.objects.get(pk=stall.prompt.pk)
     assert not hasattr(parent, "tombstone")
     second = _run(order, add=lambda: stall.forked(parent), end=_entomb(stall))
-    assert isinstance(second, errors.Refusal) == (order == ENDED)
+    assert isinstance(second, errors.DomainError) == (order == ENDED)
     assert Prompt.objects.filter(parent=parent).count() == (order == ADDED)
 
 
@@ -239,7 +239,7 @@ def test_a_prompt_is_put_to_work_and_bound_by_a_contract(stall: Stall, order: st
 
 
 def _curate(stall: Stall) -> PromptSet:
-    return stall.market.curate(
+    return stall.market.create_prompt_set(
         caller=stall.as_(stall.cast.seller), team=stall.cast.sellers, name="starter", title="Starter",
         prompts=[stall.prompt], now=stall.now,
     )  # fmt: skip
@@ -267,7 +267,7 @@ def test_a_set_is_bought_and_withdrawn(stall: Stall, order: str) -> None:
     second = _run(
         order,
         add=lambda: stall.bought(listing, listing=None, prompt_set=made),
-        end=lambda: stall.market.withdraw_set(
+        end=lambda: stall.market.withdraw_prompt_set(
             caller=stall.as_(stall.cast.seller), prompt_set=again, now=stall.now
         ),
     )
@@ -279,7 +279,7 @@ def test_a_set_is_bought_and_withdrawn(stall: Stall, order: str) -> None:
 
 
 def _mandate(stall: Stall, *, purchase: int = 0, floor: float = 0.0) -> Act:
-    return lambda: stall.market.give_mandate(
+    return lambda: stall.market.set_mandate(
         caller=stall.as_(stall.cast.buyer), assistant=stall.cast.scout, per_purchase_micro=purchase,
         per_day_micro=100_000_000, trust_floor=floor, now=stall.now,
     )  # fmt: skip
@@ -289,10 +289,10 @@ def _mandate(stall: Stall, *, purchase: int = 0, floor: float = 0.0) -> Act:
 def test_an_assistant_buys_and_its_mandate_is_lowered(stall: Stall, order: str) -> None:
     scout = stall.cast.scout
     _mandate(stall, purchase=50_000_000)()
-    wallets.opened(principal=scout.principal, now=stall.now)
+    wallets.get_or_open(principal=scout.principal, now=stall.now)
     wallets.give(
-        caller=stall.as_(stall.cast.buyer), to=scout.principal, amount_micro=50_000_000, memo="", key="k",
-        now=stall.now,
+        caller=stall.as_(stall.cast.buyer), recipient=scout.principal, amount_micro=50_000_000, memo="",
+        idempotency_key="k", now=stall.now,
     )  # fmt: skip
     listing = stall.listed()
     second = _run(
@@ -347,15 +347,15 @@ def test_a_label_is_set_twice_for_the_first_time(stall: Stall) -> None:
 @orders
 def test_a_webhook_is_told_and_removed(stall: Stall, order: str) -> None:
     caller = stall.as_(stall.cast.seller)
-    made = hooks.make(
+    made = endpoints.create(
         caller=caller, team=stall.cast.sellers, url="https://example.com", kinds=[], note="", now=stall.now
     )  # fmt: skip
     _run(
         order,
-        add=lambda: outbox.tell(
+        add=lambda: outbox.enqueue(
             kind="sale", team_ids=[stall.cast.sellers.pk], data={}, now=stall.now
         ),
-        end=lambda: hooks.remove(caller=caller, webhook=made.webhook, now=stall.now),
+        end=lambda: endpoints.remove(caller=caller, webhook=made.webhook, now=stall.now),
     )
     assert Delivery.objects.count() == 0
 
@@ -371,18 +371,18 @@ class _Board:
 @orders
 def test_a_case_begins_and_its_run_is_cancelled(stall: Stall, order: str) -> None:
     run = _running(stall)
-    work = execution._Run(
-        errand=run, job=execution.prepared(run), frames=frames.contexts(run=run),
-        board=_Board(),  # type: ignore[arg-type]
-        holder="worker", clock=lambda: stall.now, rng=random.Random(1), stop=threading.Event(),
-        watch=lambda _: None, at_once=1,
+    work = run_worker._RunJob(
+        job=run, executor=run_worker.prepare_run_executor(run), frames=dreamframes.load_frames(run=run),
+        loop_thread=_Board(),  # type: ignore[arg-type]
+        worker_id="worker", clock=lambda: stall.now, rng=random.Random(1), stop=threading.Event(),
+        on_progress=lambda _: None, at_once=1,
     )  # fmt: skip
-    work.budget = Budget(cap_micro=None, spent_micro=0)
-    piece = work.due()[0]
+    work.budget = CostBudget(cap_micro=None, spent_micro=0)
+    piece = work.select_next_items()[0]
     _run(
         order,
-        add=lambda: work._begin(piece),
-        end=lambda: leases.cancel(run, by="buyer", now=stall.now),
+        add=lambda: work._start_call(piece),
+        end=lambda: leases.cancel(run, cancelled_by="buyer", now=stall.now),
     )
     assert not run.case_runs.filter(state=CaseRun.State.CALLING).exists()
 
@@ -392,23 +392,25 @@ def test_a_case_begins_and_its_run_is_cancelled(stall: Stall, order: str) -> Non
 
 @orders
 def test_a_bundle_is_taken_in_and_its_issuer_withdraws_it(stall: Stall, order: str) -> None:
-    raw = abroad.file(bodies.prompt("acme/afar@1", text="From afar: weigh {ticket}."))
-    abroad.trusted(stall)
-    row = abroad.received(stall, raw)
-    told = bundles.opened(raw).bundle
-    gone = revocations.listed(
-        issuer=Issuer(installation=told.issuer.installation, name=told.issuer.name),
+    raw = remote_installation.file(
+        payloads.prompt("acme/afar@1", text="From afar: weigh {ticket}.")
+    )
+    remote_installation.trusted(stall)
+    row = remote_installation.received(stall, raw)
+    told = bundles.verify(raw).bundle
+    gone = revocation_list.build_list(
+        issuer=RevocationIssuer(installation=told.issuer.installation, name=told.issuer.name),
         revoked=[
-            Revoked(digest=one.digest, name=one.name, reason="wrong", at="2026-11-01T12:00:00.000000Z")
+            RevokedPrompt(digest=one.digest, name=one.name, reason="wrong", at="2026-11-01T12:00:00.000000Z")
             for one in told.prompts
         ],
         revoked_keys=[],
     )  # fmt: skip
-    listed = revocations.sealed(gone, keys=[bodies.HOUSE]).to_bytes()
+    listed = revocation_list.sign(gone, keys=[payloads.HOUSE]).to_bytes()
     _run(
         order,
-        add=lambda: abroad.accepted(stall, row),
-        end=lambda: stall.market.take_withdrawals(
+        add=lambda: remote_installation.accepted(stall, row),
+        end=lambda: stall.market.apply_revocation_list(
             caller=stall.as_(stall.admin), raw=listed, now=stall.now
         ),
     )
@@ -416,17 +418,17 @@ def test_a_bundle_is_taken_in_and_its_issuer_withdraws_it(stall: Stall, order: s
     assert BundleImport.objects.get().state == state
     digests = [one.digest for one in told.prompts]
     assert not Prompt.objects.filter(digest__in=digests, tombstone=None).exists()
-    assert withdrawals.still_here(RevocationList.objects.get()) == []
+    assert revocation_lists.list_not_yet_withdrawn(RevocationList.objects.get()) == []
 
 
 @orders
 def test_a_bundle_is_taken_in_and_its_key_revoked(stall: Stall, order: str) -> None:
-    key = abroad.trusted(stall)
-    row = abroad.received(stall, abroad.file())
+    key = remote_installation.trusted(stall)
+    row = remote_installation.received(stall, remote_installation.file())
     _run(
         order,
-        add=lambda: abroad.accepted(stall, row),
-        end=lambda: keys.distrust(
+        add=lambda: remote_installation.accepted(stall, row),
+        end=lambda: keys.distrust_key(
             caller=stall.as_(stall.admin), key=key, reason="stolen", now=stall.now
         ),
     )
@@ -437,37 +439,37 @@ def test_a_bundle_is_taken_in_and_its_key_revoked(stall: Stall, order: str) -> N
 @orders
 def test_a_bundle_is_signed_and_the_key_revoked(stall: Stall, order: str) -> None:
     caller = stall.as_(stall.cast.seller)
-    key = keys.generate(caller=caller, team=stall.cast.sellers, now=stall.now)
+    key = keys.generate_key(caller=caller, team=stall.cast.sellers, now=stall.now)
     vaults_made: list[Any] = []
     _run(
         order,
         add=lambda: vaults_made.append(
-            stall.market.export(
+            stall.market.export_bundle(
                 caller=caller, team=stall.cast.sellers, prompts=[stall.prompt], now=stall.now
             )
         ),
-        end=lambda: keys.revoke(caller=caller, key=key, reason="lost", now=stall.now),
+        end=lambda: keys.revoke_key(caller=caller, key=key, reason="lost", now=stall.now),
     )
-    signed = bundles.opened(vaults.file_of(vaults_made[0])).key_ids
+    signed = bundles.verify(bundle_store.get_raw_file(vaults_made[0])).key_ids
     assert (key.key_id in signed) == (order == ADDED)
 
 
 @orders
 def test_a_team_vouches_and_the_key_it_trusts_is_revoked(stall: Stall, order: str) -> None:
     caller = stall.as_(stall.cast.buyer)
-    keys.generate(caller=caller, team=stall.cast.buyers, now=stall.now)
-    trusted = abroad.trusted(stall)
-    raw = abroad.file()
+    keys.generate_key(caller=caller, team=stall.cast.buyers, now=stall.now)
+    trusted = remote_installation.trusted(stall)
+    raw = remote_installation.file()
     second = _run(
         order,
-        add=lambda: vaults.countersign(
+        add=lambda: bundle_store.countersign(
             caller=caller, vault_or_raw=raw, team=stall.cast.buyers, now=stall.now
         ),
-        end=lambda: keys.distrust(
+        end=lambda: keys.distrust_key(
             caller=stall.as_(stall.admin), key=trusted, reason="stolen", now=stall.now
         ),
     )
-    assert isinstance(second, errors.Refusal) == (order == ENDED)
+    assert isinstance(second, errors.DomainError) == (order == ENDED)
 
 
 def test_purchases_of_one_prompt_do_not_wait_for_each_other(stall: Stall) -> None:
@@ -478,7 +480,7 @@ def test_purchases_of_one_prompt_do_not_wait_for_each_other(stall: Stall) -> Non
     def other() -> None:
         try:
             stall.market.buy(
-                caller=buyer, listing=listing.pk, price_micro=listing.price_micro, key="k", now=stall.now,
+                caller=buyer, listing=listing.pk, price_micro=listing.price_micro, idempotency_key="k", now=stall.now,
             )  # fmt: skip
             done.set()
         finally:
@@ -505,16 +507,17 @@ def _no_secrets() -> dict[str, Any]:
 
 def _running(stall: Stall) -> RitualRun:
     caller = stall.as_(stall.cast.buyer)
-    configurations.configure(
-        caller=caller, assistant=stall.cast.scout, setup=configurations.Setup(kind="rehearsal"), now=stall.now
+    runner_settings.configure(
+        caller=caller, assistant=stall.cast.scout, setup=runner_settings.RunnerSettingsInput(kind="rehearsal"),
+        now=stall.now,
     )  # fmt: skip
-    ritual = definitions.load(
+    ritual = definitions.load_ritual(
         text="name: urgency\ntag: task:triage\ncases:\n  - {id: a, vars: {ticket: x}, "
         "assert: [{type: icontains, value: x}]}\n"
     )
     runs.start(
         caller=caller, prompt=stall.cast.prompt, assistant=stall.cast.scout, ritual=ritual, now=stall.now
     )  # fmt: skip
-    run = leases.take(RitualRun, holder="worker", now=stall.now)
+    run = leases.acquire(RitualRun, worker_id="worker", now=stall.now)
     assert run is not None
     return run

@@ -3,11 +3,11 @@
 import pytest
 
 from mintmark.accounts.models import Membership, Role
+from mintmark.projection.pair_models import AssistantPromptTrustMap
+from mintmark.projection.prompt_models import PromptReputationScore
 from mintmark.reputation.ledger import PromptReputationLedger
-from mintmark.reputation.models import PromptReputationScore
-from mintmark.trust.models import AssistantPromptTrustMap
 from mintmark.trust.tracker import AssistantTrustTracker
-from tests.cast import Cast
+from tests.factories.cast import Cast
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both("what the specification asks for")]
 
@@ -33,7 +33,7 @@ def test_reputation_scores_save_effectiveness_approval_and_tags() -> None:
     assert now.trust_low < now.trust_score < now.trust_high
     assert now.trust_score < before.trust_score
 
-    told = PromptReputationLedger().reputation(prompt=cast.prompt, now=cast.now)
+    told = PromptReputationLedger().get_reputation(prompt=cast.prompt, now=cast.now)
     assert told.trust.value == pytest.approx(now.trust_score, abs=1e-12)
     assert sum(c.amount for c in told.contributions) == pytest.approx(told.trust.value, abs=1e-12)
 
@@ -79,8 +79,8 @@ def test_an_outcome_moves_the_score_by_what_its_effect_says() -> None:
     cast = Cast()
     for score in (0.9, 0.8, 0.1, 0.7):
         cast.record(cast.outcome(score=score))
-    rows = PromptReputationLedger().evidence(prompt=cast.prompt)
-    history = PromptReputationLedger().history(prompt=cast.prompt)
+    rows = PromptReputationLedger().list_evidence(prompt=cast.prompt)
+    history = PromptReputationLedger().get_history(prompt=cast.prompt)
     for newer, older, row in zip(reversed(history[1:]), reversed(history[:-1]), rows, strict=False):
         assert row.moved == pytest.approx(newer.trust - older.trust, abs=1e-12)
         assert row.expected is not None
@@ -89,11 +89,11 @@ def test_an_outcome_moves_the_score_by_what_its_effect_says() -> None:
 def test_an_author_gains_nothing_by_rating_his_own_lineage() -> None:
     cast = Cast()
     cast.record(cast.outcome(score=0.4, runs=20))
-    before = PromptReputationLedger().reputation(prompt=cast.prompt, now=cast.now).trust.value
+    before = PromptReputationLedger().get_reputation(prompt=cast.prompt, now=cast.now).trust.value
     Membership.objects.create(user=cast.seller, team=cast.buyers, role=Role.OPERATOR)
     fork = cast.written("mine/triage", "Sort {ticket}!", parent=cast.prompt, by=cast.buyer)
     cast.record(cast.claim("rating", assistant=None, score=1.0), by=cast.seller)
     cast.record(cast.claim("rating", assistant=None, score=1.0, prompt=fork.pk), by=cast.buyer)
-    after = PromptReputationLedger().reputation(prompt=cast.prompt, now=cast.now)
+    after = PromptReputationLedger().get_reputation(prompt=cast.prompt, now=cast.now)
     assert after.trust.value == before
     assert after.rating.count == 0

@@ -26,20 +26,14 @@ from django.db.models import Count, Q  # noqa: E402
 from mintmark.accounts import callers  # noqa: E402
 from mintmark.accounts.callers import Caller  # noqa: E402
 from mintmark.accounts.models import Membership, Role, Team, User  # noqa: E402
-from mintmark.core import errors  # noqa: E402
-from mintmark.database import unavailable  # noqa: E402
+from mintmark.common import errors  # noqa: E402
+from mintmark.deployments.models import Injection  # noqa: E402
 from mintmark.market import audit as trade_audit  # noqa: E402
 from mintmark.market.forks import ForkDraft  # noqa: E402
-from mintmark.market.listings import Offer, WarrantyTerms  # noqa: E402
+from mintmark.market.listings import ListingOffer, WarrantyTerms  # noqa: E402
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace  # noqa: E402
-from mintmark.market.models import (  # noqa: E402
-    Injection,
-    PromptSet,
-    PromptTokenListing,
-    Purchase,
-    Warranty,
-)
-from mintmark.market.receipts import Receipt  # noqa: E402
+from mintmark.market.models import PromptSet, PromptTokenListing, Purchase, Warranty  # noqa: E402
+from mintmark.market.receipts import PurchaseResult  # noqa: E402
 from mintmark.registry import assistants, prompts, rituals  # noqa: E402
 from mintmark.registry.models import (  # noqa: E402
     Assistant,
@@ -48,6 +42,7 @@ from mintmark.registry.models import (  # noqa: E402
     Ritual,
     Tombstone,
 )
+from mintmark.storage import transient_errors  # noqa: E402
 from mintmark.tokens import audit as book_audit  # noqa: E402
 from mintmark.tokens import wallets  # noqa: E402
 from mintmark.tokens.models import Entry, Transfer  # noqa: E402
@@ -73,7 +68,7 @@ def build() -> None:
         for role in (Role.OPERATOR, Role.AUTHOR):
             Membership.objects.create(user=user, team=team, role=role)
         people.append(callers.from_user(user=user))
-        wallets.opened(principal=people[-1].principal, now=NOW)
+        wallets.get_or_open(principal=people[-1].principal, now=NOW)
         assistants.register(name=f"assistant-{n}", owner=people[-1].principal, team=team)
     Membership.objects.create(user=User.objects.create(username="admin"), role=Role.ADMIN)
     rng = random.Random(0)
@@ -88,13 +83,13 @@ def build() -> None:
         forker = people[rng.randrange(PEOPLE)]
         try:
             child = _forked(market, forker, parent, name=f"built-{n}")
-        except errors.Refusal:
+        except errors.DomainError:
             continue
         _listed(market, forker, child, ritual=ritual, rng=rng)
         listed.append(child)
     for n, caller in enumerate(people[:2]):
         assert caller.principal.team is not None
-        market.curate(
+        market.create_prompt_set(
             caller=caller, team=caller.principal.team, name=f"set-{n}", title="A set", now=NOW,
             prompts=rng.sample(listed, 4),
         )  # fmt: skip
@@ -189,7 +184,7 @@ def _asked(trader: int, step: int, log: Path) -> dict[str, Any]:
         from mintmark.market import prompt_sets
 
         team = Team.objects.get(name=f"team-{who}")
-        total = prompt_sets.quote(prompt_set=made, team_id=team.pk).total_micro
+        total = prompt_sets.build_quote(prompt_set=made, team_id=team.pk).total_micro
         return {"verb": "set", "who": who, "key": key, "set": made.name, "price": total}
     if verb in ("measure", "settle", "inject", "revoke", "entomb", "refresh"):
         return {"verb": verb, "who": who, "key": key, "score": rng.choice([0.1, 0.9])}
@@ -225,7 +220,7 @@ def _told(asked: dict[str, Any]) -> str:
     """What one is told: a transfer, that it was done, why it was refused, or an error that nobody should see."""
     try:
         told: str = _patiently(lambda: _done(asked))
-    except errors.Refusal as refused:
+    except errors.DomainError as refused:
         return f"refused:{refused.code}"
     except Exception as error:
         return f"error:{type(error).__name__}: {error}"
@@ -242,24 +237,29 @@ def _done(asked: dict[str, Any]) -> str:
             listing=asked.get("listing"),
             prompt_set=PromptSet.objects.get(name=asked["set"]) if verb == "set" else None,
             price_micro=asked["price"],
-            key=asked["key"],
+            idempotency_key=asked["key"],
             now=now,
         )
-        assert isinstance(made, Receipt)
+        assert isinstance(made, PurchaseResult)
         return f"transfer:{made.transfer}"
     if verb == "gift":
         to = callers.from_user(user=User.objects.get(username=f"person-{asked['to']}")).principal
         given = wallets.give(
-            caller=caller, to=to, amount_micro=asked["amount"], memo="", key=asked["key"], now=now
+            caller=caller,
+            recipient=to,
+            amount_micro=asked["amount"],
+            memo="",
+            idempotency_key=asked["key"],
+            now=now,
         )
         return f"transfer:{given.transfer}"
     if verb == "measure":
         _measure(caller, asked, now=now)
-        market.settle(now=now)
+        market.decide_due_warranties(now=now)
     elif verb == "settle":
-        market.settle(now=now + timedelta(days=30))
+        market.decide_due_warranties(now=now + timedelta(days=30))
     elif verb == "refresh":
-        market.refresh(now=now)
+        market.refresh_scores(now=now)
     elif verb in ("inject", "revoke"):
         _put_to_work_or_revoke(market, caller, verb=verb, now=now)
     elif verb == "entomb":
@@ -285,12 +285,12 @@ def _measure(caller: Caller, asked: dict[str, Any], *, now: datetime) -> None:
     warranty = waiting.select_related("purchase").first()
     if warranty is None:
         return
-    claim = intake.Claim(
+    claim = intake.EvidenceClaim(
         kind="outcome", prompt=warranty.purchase.prompt_id, ritual="cases", score=asked["score"], runs=5,
         assistant=Assistant.objects.get(team=caller.principal.team_id).pk, key=asked["key"], occurred_at=now,
     )  # fmt: skip
     # It may have been recorded before the trader was killed, for the warranty that was first then.
-    with contextlib.suppress(errors.KeyReused):
+    with contextlib.suppress(errors.IdempotencyKeyReused):
         intake.record(caller=caller, claims=[claim], source="story", now=now)
 
 
@@ -307,7 +307,7 @@ def _put_to_work_or_revoke(
         market.inject(caller=caller, prompt=last.prompt, assistant=assistant, now=now)
         return
     admin = callers.from_user(user=User.objects.get(username="admin"))
-    market.revoke(caller=admin, entitlement=last.entitlement, reason="abused", now=now)
+    market.revoke_entitlement(caller=admin, entitlement=last.entitlement, reason="abused", now=now)
 
 
 def _entomb(market: SymbolicPromptTokenMarketplace, caller: Caller, *, now: datetime) -> None:
@@ -318,7 +318,7 @@ def _entomb(market: SymbolicPromptTokenMarketplace, caller: Caller, *, now: date
         mine.filter(tombstone=None).annotate(waiting=waiting).order_by("-waiting", "id").first()
     )
     if prompt is not None:
-        market.entomb(caller=caller, prompt=prompt, reason="harmful", now=now)
+        market.withdraw_permanently(caller=caller, prompt=prompt, reason="harmful", now=now)
 
 
 def _key_of(asked: dict[str, Any]) -> str:
@@ -346,7 +346,7 @@ def _patiently(work: Any) -> Any:
         try:
             return work()
         except (OperationalError, InterfaceError) as error:
-            if not unavailable.is_unavailable(error) or time.monotonic() > deadline:
+            if not transient_errors.is_transient(error) or time.monotonic() > deadline:
                 raise
             connection.close()
             time.sleep(0.2)
@@ -385,7 +385,7 @@ def _read(log: Path) -> tuple[int, dict[str, Any] | None]:
 
 def _registered(caller: Caller, name: str, text: str) -> Prompt:
     assert caller.principal.team is not None
-    draft = prompts.Draft(namespace="story", name=name, text=text, tags=["task:trade"])
+    draft = prompts.PromptDraft(namespace="story", name=name, text=text, tags=["task:trade"])
     return prompts.register(draft=draft, author=caller.principal, team=caller.principal.team)
 
 
@@ -402,10 +402,10 @@ def _forked(
                 caller=caller,
                 listing=listing.pk,
                 price_micro=listing.price_micro,
-                key=f"for-{name}",
+                idempotency_key=f"for-{name}",
                 now=NOW,
             )
-        except errors.Refusal as refused:
+        except errors.DomainError as refused:
             if refused.code != "already_owned":
                 raise
     draft = ForkDraft(
@@ -430,7 +430,7 @@ def _listed(
     warranty = WarrantyTerms(ritual=ritual, floor=0.5, runs=5, days=7)
     market.list_prompt(
         caller=caller,
-        offer=Offer(
+        offer=ListingOffer(
             prompt=prompt,
             token_cost=rng.choice(["0.5", "0.000003", "1.000001", "0.75"]),
             licence="CC-BY-4.0",

@@ -23,10 +23,10 @@ def main() -> None:
 
     from mintmark.accounts import keys
     from mintmark.accounts.models import Role, Team
-    from mintmark.market.listings import Offer
+    from mintmark.market.listings import ListingOffer
     from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
     from mintmark.registry import rituals
-    from tests.cast import Cast, person
+    from tests.factories.cast import Cast, person
 
     now = timezone.now() - timedelta(hours=1)
     cast = Cast(now=now)
@@ -50,7 +50,7 @@ def main() -> None:
         now=now,
     )
     for prompt, price in zip(written, ("10", "15"), strict=True):
-        offer = Offer(
+        offer = ListingOffer(
             prompt=prompt,
             token_cost=price,
             licence="CC-BY-4.0",
@@ -58,7 +58,7 @@ def main() -> None:
             preview="For engineers on call.",
         )
         market.list_prompt(caller=seller, offer=offer, now=now)
-    market.curate(
+    market.create_prompt_set(
         caller=seller, team=cast.sellers, name="on-call", title="On-call starter", prompts=written,
         discount_bp=2_000, now=now,
     )  # fmt: skip

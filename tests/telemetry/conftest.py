@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.cast import Cast
+from tests.factories.cast import Cast
 
 from .exports import Exporter
 

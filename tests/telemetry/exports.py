@@ -11,8 +11,8 @@ from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs
 
 from mintmark.accounts import keys
 from mintmark.accounts.models import User
-from mintmark.telemetry import mappings
-from tests.cast import Cast
+from mintmark.otlp import mappings
+from tests.factories.cast import Cast
 
 PATH = "/api/v1/otlp/v1/logs"
 MAPPING = """
@@ -35,8 +35,8 @@ class Exporter:
     def __init__(self, cast: Cast) -> None:
         self.cast = cast
         self.at_nano = int(timezone.now().timestamp()) * 10**9
-        mappings.put(
-            caller=cast.as_(cast.buyer), team=cast.buyers, document=mappings.read(MAPPING), now=timezone.now()
+        mappings.set_mapping(
+            caller=cast.as_(cast.buyer), team=cast.buyers, document=mappings.parse_mapping(MAPPING), now=timezone.now()
         )  # fmt: skip
         self.headers = self.key_of(cast.buyer)
 

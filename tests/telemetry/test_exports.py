@@ -9,9 +9,9 @@ from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs
 from mintmark.accounts import keys
 from mintmark.api import otlp
 from mintmark.evidence.models import Event
+from mintmark.otlp import ingest, ingest_counts, mappings
+from mintmark.otlp.models import Arrival
 from mintmark.registry import prompts
-from mintmark.telemetry import arrivals, evaluations, mappings
-from mintmark.telemetry.models import Arrival
 
 from .exports import Exporter, export, in_protobuf
 
@@ -56,14 +56,14 @@ def test_an_evaluation_becomes_evidence_as_the_mapping_says(
 @pytest.mark.parametrize(
     ("changes", "cause"),
     [
-        ({"gen_ai__evaluation__name": "Coherence"}, ("evaluation", evaluations.NAME, "Coherence")),
-        ({"gen_ai__evaluation__name": None}, ("missing", evaluations.NAME, "")),
-        ({"gen_ai__evaluation__score__value": 5.1}, ("range", evaluations.VALUE, "Relevance")),
-        ({"gen_ai__evaluation__score__value": "4"}, ("range", evaluations.VALUE, "Relevance")),
-        ({"gen_ai__evaluation__score__value": None}, ("missing", evaluations.VALUE, "")),
-        ({"gen_ai__evaluation__name": "Verdict"}, ("missing", evaluations.LABEL, "")),
+        ({"gen_ai__evaluation__name": "Coherence"}, ("evaluation", ingest.NAME_ATTRIBUTE, "Coherence")),
+        ({"gen_ai__evaluation__name": None}, ("missing", ingest.NAME_ATTRIBUTE, "")),
+        ({"gen_ai__evaluation__score__value": 5.1}, ("range", ingest.VALUE_ATTRIBUTE, "Relevance")),
+        ({"gen_ai__evaluation__score__value": "4"}, ("range", ingest.VALUE_ATTRIBUTE, "Relevance")),
+        ({"gen_ai__evaluation__score__value": None}, ("missing", ingest.VALUE_ATTRIBUTE, "")),
+        ({"gen_ai__evaluation__name": "Verdict"}, ("missing", ingest.LABEL_ATTRIBUTE, "")),
         ({"gen_ai__evaluation__name": "Verdict", "gen_ai__evaluation__score__label": "so-so"},
-         ("label", f"Verdict: {evaluations.LABEL}", "so-so")),
+         ("label", f"Verdict: {ingest.LABEL_ATTRIBUTE}", "so-so")),
         ({"gen_ai__agent__name": "smith"}, ("assistant", "gen_ai.agent.name", "smith")),
         ({"gen_ai__prompt__name": "acme/gone@1"}, ("prompt", "gen_ai.prompt.name", "acme/gone@1")),
         ({"gen_ai__prompt__name": None}, ("missing", "gen_ai.prompt.name", "")),
@@ -74,7 +74,7 @@ def test_what_the_mapping_does_not_read_is_counted_and_reported(
 ) -> None:
     n, says = rejected(exporter.send(exporter.record(**changes), exporter.record()))
     assert n == 1
-    assert says.startswith("1 × ") and arrivals.CAUSES[cause[0]] in says
+    assert says.startswith("1 × ") and ingest_counts.REJECTION_CAUSES[cause[0]] in says
     assert Event.objects.count() == 1
     assert counted(exporter) == {cause: 1, ("recorded", "", ""): 1}
 
@@ -114,9 +114,11 @@ def test_an_event_sent_again_under_another_mapping_is_not_recorded_twice(
     record = exporter.record()
     exporter.send(record)
     cast = exporter.cast
-    changed = mappings.read("evaluations: {Relevance: {ritual: triage-cases, worst: 0, best: 5}}\n"
+    changed = mappings.parse_mapping("evaluations: {Relevance: {ritual: triage-cases, worst: 0, best: 5}}\n"
                             "assistant: {names: {support-bot: scout}}")  # fmt: skip
-    mappings.put(caller=cast.as_(cast.buyer), team=cast.buyers, document=changed, now=cast.now)
+    mappings.set_mapping(
+        caller=cast.as_(cast.buyer), team=cast.buyers, document=changed, now=cast.now
+    )
     n, says = rejected(exporter.send(record, exporter.record()))
     assert (n, "key" in says) == (1, True)
     assert sorted(Event.objects.values_list("score", flat=True)) == [0.75, 0.8]
@@ -134,7 +136,7 @@ def test_protobuf_is_answered_in_protobuf_with_what_was_rejected(exporter: Expor
 def test_names_stand_for_prompts_and_versions_join_them(exporter: Exporter) -> None:
     cast = exporter.cast
     second = prompts.register(
-        draft=prompts.Draft(
+        draft=prompts.PromptDraft(
             namespace="acme", name="triage", text="Sort {ticket}.", parent=cast.prompt
         ),
         author=cast.as_(cast.seller).principal,
@@ -206,7 +208,7 @@ def test_a_body_that_is_no_export_is_refused(
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(exporter: Exporter) -> None:
-    bomb = b"\x0a\x00" * (otlp.MOST_BYTES // 2 + 1)
+    bomb = b"\x0a\x00" * (otlp.MAX_BYTES // 2 + 1)
     answer = exporter.sent(bomb, PROTOBUF, packed=True)
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
 
@@ -232,7 +234,7 @@ def test_members_that_nobody_declared_are_passed_over(exporter: Exporter) -> Non
 def test_kinds_of_arrivals_are_bounded_and_beyond_them_counted_together(
     exporter: Exporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arrivals, "MOST_KINDS", 20)
+    monkeypatch.setattr(ingest_counts, "MAX_OUTCOMES", 20)
     many = [exporter.record(gen_ai__evaluation__name=f"E{n}") for n in range(120)]
     assert rejected(exporter.send(*many))[0] == 120
     assert Arrival.objects.count() <= 21

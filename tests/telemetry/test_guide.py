@@ -12,10 +12,10 @@ from django.utils import timezone
 
 from mintmark.accounts import keys
 from mintmark.evidence.models import Event
+from mintmark.otlp import mappings
+from mintmark.otlp.models import Arrival
 from mintmark.registry import rituals
-from mintmark.telemetry import mappings
-from mintmark.telemetry.models import Arrival
-from tests.cast import Cast
+from tests.factories.cast import Cast
 
 GUIDE = (Path(__file__).resolve().parents[2] / "docs/guides/opentelemetry.md").read_text()
 
@@ -36,8 +36,8 @@ def cast(emptied_past_the_triggers: None, transactional_db: None) -> Cast:
 
 def test_the_guide_does_what_it_says(cast: Cast, live_server: Any) -> None:
     buyer = cast.as_(cast.buyer)
-    mappings.put(
-        caller=buyer, team=cast.buyers, document=mappings.read(block("yaml")), now=cast.now
+    mappings.set_mapping(
+        caller=buyer, team=cast.buyers, document=mappings.parse_mapping(block("yaml")), now=cast.now
     )
     key = keys.issue(principal=buyer.principal, scopes=["evidence"]).secret
     exports = re.findall(r'^export (\w+)="(.*)"$', block("sh"), flags=re.MULTILINE)
@@ -70,7 +70,7 @@ def test_the_guide_does_what_it_says(cast: Cast, live_server: Any) -> None:
 
 
 def test_the_guide_names_every_cause() -> None:
-    from mintmark.telemetry import arrivals
+    from mintmark.otlp import ingest_counts
 
     told = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| `.*?\|", GUIDE, flags=re.M))))
-    assert told == arrivals.CAUSES.keys() - {"others"}
+    assert told == ingest_counts.REJECTION_CAUSES.keys() - {"others"}

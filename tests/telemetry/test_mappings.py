@@ -2,11 +2,11 @@
 
 import pytest
 
-from mintmark.core import errors
-from mintmark.rituals.documents import InvalidDocument
-from mintmark.telemetry import mappings
-from mintmark.telemetry.models import Mapping
-from tests.cast import Cast
+from mintmark.common import errors
+from mintmark.common.documents import InvalidDocument
+from mintmark.otlp import mappings
+from mintmark.otlp.models import Mapping
+from tests.factories.cast import Cast
 
 from .exports import MAPPING, Exporter
 
@@ -32,22 +32,24 @@ pytestmark = pytest.mark.django_db
 )
 def test_a_mapping_that_does_not_fit_names_the_place(text: str, place: str) -> None:
     with pytest.raises(mappings.InvalidMapping) as refused:
-        mappings.read(text)
+        mappings.parse_mapping(text)
     assert refused.value.rows[0]["field"] == place
 
 
 def test_no_yaml_is_refused_with_its_line() -> None:
     with pytest.raises(InvalidDocument, match="line 1"):
-        mappings.read("evaluations: }")
+        mappings.parse_mapping("evaluations: }")
 
 
 def test_who_and_what_a_mapping_names_must_be_there() -> None:
     cast = Cast()
-    told = mappings.read(
+    told = mappings.parse_mapping(
         "evaluations: {A: {ritual: gone}}\nassistant: {names: {x: smith}}\nprompt: {names: {y: acme/gone}}"
     )
     with pytest.raises(mappings.InvalidMapping) as refused:
-        mappings.put(caller=cast.as_(cast.buyer), team=cast.buyers, document=told, now=cast.now)
+        mappings.set_mapping(
+            caller=cast.as_(cast.buyer), team=cast.buyers, document=told, now=cast.now
+        )
     assert [row["field"] for row in refused.value.rows] == [
         "evaluations.A.ritual", "assistant.names.x", "prompt.names.y",
     ]  # fmt: skip
@@ -56,12 +58,12 @@ def test_who_and_what_a_mapping_names_must_be_there() -> None:
 
 def test_a_changed_mapping_is_the_next_version_and_the_same_is_none(exporter: Exporter) -> None:
     cast = exporter.cast
-    first = mappings.current(team=cast.buyers)
+    first = mappings.get_current_mapping(team=cast.buyers)
     assert first is not None
     assert first.document["evaluations"]["Relevance"]["ritual"] == "triage-cases@1"
     for text, version in ((MAPPING, 1), (MAPPING.replace("best: 5", "best: 10"), 2)):
-        made = mappings.put(
-            caller=cast.as_(cast.buyer), team=cast.buyers, document=mappings.read(text), now=cast.now
+        made = mappings.set_mapping(
+            caller=cast.as_(cast.buyer), team=cast.buyers, document=mappings.parse_mapping(text), now=cast.now
         )  # fmt: skip
         assert made.version == version
 
@@ -70,6 +72,6 @@ def test_only_an_operator_of_the_team_sets_it(exporter: Exporter) -> None:
     cast = exporter.cast
     for user in (cast.seller, cast.stranger, cast.auditor):
         with pytest.raises(errors.Forbidden):
-            mappings.put(
-                caller=cast.as_(user), team=cast.buyers, document=mappings.read(MAPPING), now=cast.now
+            mappings.set_mapping(
+                caller=cast.as_(user), team=cast.buyers, document=mappings.parse_mapping(MAPPING), now=cast.now
             )  # fmt: skip

@@ -10,7 +10,7 @@ from django.test import Client
 from mintmark.accounts import keys
 from mintmark.accounts.models import User
 from tests import installations
-from tests.cast import Cast
+from tests.factories.cast import Cast
 
 pytestmark = pytest.mark.both("smoke set: what runs is told")
 

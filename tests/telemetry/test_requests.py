@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
-from mintmark.telemetry import logs, requests
+from mintmark.observability import logs, middleware
 
 SECRET = "mm_00000000_" + "b" * 43
 
@@ -24,7 +24,7 @@ def _formatted(*arguments: Any, error: Exception | None = None) -> dict[str, Any
             raise error
         except Exception as raised:
             record.exc_info = (type(raised), raised, raised.__traceback__)
-    found: dict[str, Any] = json.loads(logs.Json().format(record))
+    found: dict[str, Any] = json.loads(logs.JsonFormatter().format(record))
     return found
 
 
@@ -44,7 +44,7 @@ def test_a_request_is_told_with_its_id_and_without_its_path(
         answer = Client().get("/api/v1/prompts/17?search=word", headers={"X-Request-ID": "job-7"})
     assert answer["X-Request-ID"] == "job-7"
     (line,) = [one for one in caplog.records if one.name == "mintmark.requests"]
-    told = json.loads(logs.Json().format(line))
+    told = json.loads(logs.JsonFormatter().format(line))
     assert (told["route"], told["status"]) == ("api/v1/prompts/<int:prompt_id>", 401)
     assert "word" not in json.dumps(told)
 
@@ -105,7 +105,7 @@ def test_a_span_goes_to_the_collector_in_the_caller_s_trace(
     request = RequestFactory().get(
         "/x?secret=word", headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
     )
-    requests.told(answered)(request)
+    middleware.log_requests(answered)(request)
     assert collector.came.wait(timeout=30)
     (span,) = collector.spans
     assert span.name == "GET none"

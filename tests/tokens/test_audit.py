@@ -6,11 +6,11 @@ import pytest
 from django.db import connection
 from django.db.models import F
 
-from mintmark.database.findings import Finding
-from mintmark.tokens import audit, house, seals, wallets
+from mintmark.storage.audit_results import InvariantResult
+from mintmark.tokens import audit, checkpoints, system_accounts, wallets
 from mintmark.tokens.models import Account, Entry, Transfer
 from tests import tampering
-from tests.cast import NOW, Cast
+from tests.factories.cast import NOW, Cast
 
 pytestmark = [
     pytest.mark.django_db,
@@ -25,21 +25,21 @@ def cast(built_cast: Cast) -> Cast:
     """Two wallets with their grants and three gifts between them, all sealed."""
     cast = built_cast
     for user in (cast.seller, cast.buyer):
-        wallets.opened(principal=cast.as_(user).principal, now=NOW)
+        wallets.get_or_open(principal=cast.as_(user).principal, now=NOW)
     for n in range(3):
         wallets.give(
             caller=cast.as_(cast.buyer),
-            to=cast.as_(cast.seller).principal,
+            recipient=cast.as_(cast.seller).principal,
             amount_micro=1_500_000,
             memo="",
-            key=f"{n}",
+            idempotency_key=f"{n}",
             now=NOW,
         )
-    seals.seal(now=NOW)
+    checkpoints.create_checkpoints(now=NOW)
     return cast
 
 
-def _found() -> dict[str, Finding]:
+def _found() -> dict[str, InvariantResult]:
     return {finding.code: finding for finding in audit.audit()}
 
 
@@ -57,7 +57,7 @@ def test_a_book_kept_in_order_holds(cast: Cast) -> None:
     assert not _broken()
     assert found["tokens_sum"].checked == 10
     assert found["tokens_transfers"].checked == 5
-    assert found["tokens_balances"].checked == 2 + 1 + 2 * house.SHARDS
+    assert found["tokens_balances"].checked == 2 + 1 + 2 * system_accounts.SHARDS
     assert found["tokens_seals"].checked == 1
 
 

@@ -4,11 +4,11 @@ import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import Model, Sum
 
-from mintmark.core import errors
-from mintmark.tokens import book, house, wallets
-from mintmark.tokens.book import Leg, Order
+from mintmark.common import errors
+from mintmark.tokens import book, system_accounts, wallets
+from mintmark.tokens.book import Leg, TransferOrder
 from mintmark.tokens.models import Account, Entry, Transfer
-from tests.cast import NOW, Cast
+from tests.factories.cast import NOW, Cast
 
 pytestmark = [
     pytest.mark.django_db,
@@ -21,13 +21,13 @@ def three(db: None, built_cast: Cast) -> list[int]:
     """Three wallets of 100 tokens each."""
     cast = built_cast
     people = [cast.as_(user).principal for user in (cast.seller, cast.buyer, cast.stranger)]
-    return [wallets.opened(principal=person, now=NOW).pk for person in people]
+    return [wallets.get_or_open(principal=person, now=NOW).pk for person in people]
 
 
-def _order(*legs: tuple[int, int], key: str = "k", asked: str | None = None) -> Order:
-    return Order(
-        key=key,
-        asked=str(legs) if asked is None else asked,
+def _order(*legs: tuple[int, int], key: str = "k", asked: str | None = None) -> TransferOrder:
+    return TransferOrder(
+        idempotency_key=key,
+        request_fingerprint=str(legs) if asked is None else asked,
         cause=Transfer.Cause.GIFT,
         actor=1,
         legs=[Leg(*leg) for leg in legs],
@@ -35,7 +35,7 @@ def _order(*legs: tuple[int, int], key: str = "k", asked: str | None = None) -> 
 
 
 def _held(accounts: list[int]) -> list[int]:
-    held = book.balances(accounts)
+    held = book.get_balances(accounts)
     return [held[account] for account in accounts]
 
 
@@ -63,7 +63,7 @@ def test_the_same_key_again_moves_nothing_and_answers_the_same(three: list[int])
 def test_the_same_key_for_something_else_is_refused(three: list[int]) -> None:
     a, b, _ = three
     book.post(order=_order((a, -70), (b, 70)), now=NOW)
-    with pytest.raises(errors.KeyReused):
+    with pytest.raises(errors.IdempotencyKeyReused):
         book.post(order=_order((a, -71), (b, 71)), now=NOW)
     assert _held([a]) == [99_999_930]
 
@@ -108,7 +108,7 @@ def test_an_account_that_was_never_opened_is_refused_whole(three: list[int]) -> 
 
 
 def test_only_the_issuance_may_hold_less_than_nothing(three: list[int]) -> None:
-    assert Account.objects.get(pk=house.ISSUANCE).balance_micro == -300_000_000
+    assert Account.objects.get(pk=system_accounts.ISSUANCE).balance_micro == -300_000_000
     for account in (three[0], -1_000, -2_000):
         with pytest.raises(IntegrityError), transaction.atomic():
             Account.objects.filter(pk=account).update(balance_micro=-1)

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, models, transaction
 
-from mintmark.core import merkle
-from mintmark.database import canonical
-from mintmark.database import seals as chains
-from mintmark.tokens import book, house, seals, wallets
-from mintmark.tokens.book import Leg, Order
+from mintmark.signing import merkle
+from mintmark.storage import checkpoints as chains
+from mintmark.storage import row_encoding
+from mintmark.tokens import book, checkpoints, system_accounts, wallets
+from mintmark.tokens.book import Leg, TransferOrder
 from mintmark.tokens.models import Account, Entry, Seal, Transfer
 from tests import tampering
-from tests.cast import NOW, Cast
+from tests.factories.cast import NOW, Cast
 
 pytestmark = [
     pytest.mark.django_db,
@@ -27,23 +27,24 @@ def cast(built_cast: Cast) -> Cast:
     cast = built_cast
     seller, buyer = (cast.as_(user).principal for user in (cast.seller, cast.buyer))
     for principal in (seller, buyer):
-        wallets.opened(principal=principal, now=NOW)
+        wallets.get_or_open(principal=principal, now=NOW)
         tampering.leave_ids_out("tokens_transfer")
     for n in range(3):
         wallets.give(
-            caller=cast.as_(cast.buyer), to=seller, amount_micro=1_500_000, memo=f"n° {n}", key=f"{n}", now=NOW
+            caller=cast.as_(cast.buyer), recipient=seller, amount_micro=1_500_000, memo=f"n° {n}",
+            idempotency_key=f"{n}", now=NOW,
         )  # fmt: skip
         tampering.leave_ids_out("tokens_transfer")
-    treasury = house.shard(Account.Kind.TREASURY, rng=_First())
-    order = Order(
-        key="sale",
-        asked="a sale",
+    treasury = system_accounts.pick_shard(Account.Kind.TREASURY, rng=_First())
+    order = TransferOrder(
+        idempotency_key="sale",
+        request_fingerprint="a sale",
         cause=Transfer.Cause.PURCHASE,
         actor=buyer.pk,
         legs=[Leg(buyer.pk, -100), Leg(seller.pk, 95), Leg(treasury, 5)],
     )
     book.post(order=order, now=NOW + timedelta(microseconds=7))
-    seals.seal(now=NOW, at_most=2)
+    checkpoints.create_checkpoints(now=NOW, at_most=2)
     return cast
 
 
@@ -59,7 +60,7 @@ def _ids(model: type[models.Model] = Transfer) -> list[int]:
 
 
 def _broken() -> tuple[str, ...]:
-    return seals.verify().broken
+    return checkpoints.verify().broken
 
 
 def test_seals_part_the_book_without_a_gap(cast: Cast) -> None:
@@ -67,10 +68,10 @@ def test_seals_part_the_book_without_a_gap(cast: Cast) -> None:
     assert list(Seal.objects.order_by("number").values_list("number", "first_id", "last_id", "count")) == [
         (1, ids[0], ids[1], 2), (2, ids[2], ids[3], 2), (3, ids[4], ids[5], 2),
     ]  # fmt: skip
-    finding = seals.verify()
+    finding = checkpoints.verify()
     assert finding.holds and finding.checked == 3
-    assert seals.seal(now=NOW) == []
-    assert seals.head().number == 3
+    assert checkpoints.create_checkpoints(now=NOW) == []
+    assert checkpoints.get_head().number == 3
 
 
 def test_a_leaf_is_a_transfer_with_its_entries_in_the_order_of_accounts(cast: Cast) -> None:
@@ -82,10 +83,10 @@ def test_a_leaf_is_a_transfer_with_its_entries_in_the_order_of_accounts(cast: Ca
             )
         )
         columns = (
-            t.pk, t.xid, t.key, bytes(t.digest), t.cause, t.memo, t.actor_id, canonical.micros(t.posted_at),
+            t.pk, t.xid, t.key, bytes(t.digest), t.cause, t.memo, t.actor_id, row_encoding.to_micros(t.posted_at),
         )  # fmt: skip
-        records.append(canonical.encoded((*columns, entries)))
-    assert bytes(Seal.objects.get(number=3).root) == merkle.root(records)
+        records.append(row_encoding.encode((*columns, entries)))
+    assert bytes(Seal.objects.get(number=3).root) == merkle.compute_root(records)
 
 
 def test_a_change_to_any_column_of_a_transfer_is_named(cast: Cast) -> None:
@@ -144,21 +145,23 @@ def test_an_entry_slipped_into_a_sealed_transfer_is_named(cast: Cast) -> None:
 
 def test_a_chain_of_one_book_is_not_that_of_another(cast: Cast) -> None:
     one = Seal.objects.get(number=1)
-    assert one.computed_digest(book="tokens") == bytes(one.digest)
-    assert one.computed_digest(book="evidence") != bytes(one.digest)
+    assert one.compute_digest(book="tokens") == bytes(one.digest)
+    assert one.compute_digest(book="evidence") != bytes(one.digest)
 
 
 def test_a_remembered_head_outlives_new_seals_and_not_a_rewritten_book(cast: Cast) -> None:
-    head = seals.head()
-    wallets.opened(principal=cast.as_(cast.stranger).principal, now=NOW)
-    assert [one.number for one in seals.seal(now=NOW)] == [4]
-    assert chains.departed(seals.BOOK, head) is None
+    head = checkpoints.get_head()
+    wallets.get_or_open(principal=cast.as_(cast.stranger).principal, now=NOW)
+    assert [one.number for one in checkpoints.create_checkpoints(now=NOW)] == [4]
+    assert chains.explain_missing_head(checkpoints.CHECKPOINTED_TABLE, head) is None
     with tampering.past_the_triggers():
         Seal.objects.all()._raw_delete("default")
         Transfer.objects.filter(pk=_ids()[0]).update(memo="rewritten")
-    seals.seal(now=NOW, at_most=2)
+    checkpoints.create_checkpoints(now=NOW, at_most=2)
     assert not _broken()
-    assert "seal 3 now has the digest" in (chains.departed(seals.BOOK, head) or "")
+    assert "seal 3 now has the digest" in (
+        chains.explain_missing_head(checkpoints.CHECKPOINTED_TABLE, head) or ""
+    )
 
 
 def test_the_database_refuses_to_change_or_remove_a_seal(cast: Cast) -> None:

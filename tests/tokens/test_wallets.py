@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from mintmark.accounts.models import Role
-from mintmark.core import errors, money
+from mintmark.common import amounts, errors
 from mintmark.tokens import book, wallets
-from mintmark.tokens.book import Posted
-from tests.cast import NOW, Cast, person
+from mintmark.tokens.book import Posting
+from tests.factories.cast import NOW, Cast, person
 
 pytestmark = [
     pytest.mark.django_db,
@@ -22,13 +22,13 @@ def cast(db: None, built_cast: Cast) -> Cast:
 
 
 def _balance(principal: Any) -> int:
-    return wallets.opened(principal=principal, now=NOW).balance_micro
+    return wallets.get_or_open(principal=principal, now=NOW).balance_micro
 
 
-def _give(cast: Cast, **changes: Any) -> Posted:
+def _give(cast: Cast, **changes: Any) -> Posting:
     asked: dict[str, Any] = {
-        "caller": cast.as_(cast.buyer), "to": cast.as_(cast.seller).principal, "amount_micro": 5_000_000,
-        "memo": "lunch", "key": "k", "now": NOW,
+        "caller": cast.as_(cast.buyer), "recipient": cast.as_(cast.seller).principal, "amount_micro": 5_000_000,
+        "memo": "lunch", "idempotency_key": "k", "now": NOW,
     }  # fmt: skip
     return wallets.give(**(asked | changes))
 
@@ -53,13 +53,17 @@ def test_tokens_are_given_once_for_each_key(cast: Cast) -> None:
     _give(cast)
     assert not _give(cast).is_new
     assert _balance(cast.as_(cast.seller).principal) == 105_000_000
-    with pytest.raises(errors.KeyReused):
+    with pytest.raises(errors.IdempotencyKeyReused):
         _give(cast, amount_micro=6_000_000)
 
 
 def test_an_operator_takes_back_what_his_assistant_has_and_nobody_else_does(cast: Cast) -> None:
-    _give(cast, to=cast.scout.principal)
-    back = {"source": cast.scout.principal, "to": cast.as_(cast.buyer).principal, "key": "back"}
+    _give(cast, recipient=cast.scout.principal)
+    back = {
+        "source": cast.scout.principal,
+        "recipient": cast.as_(cast.buyer).principal,
+        "idempotency_key": "back",
+    }
     for user in (cast.seller, cast.stranger, cast.auditor):
         with pytest.raises(errors.Forbidden):
             _give(cast, caller=cast.as_(user), **back)
@@ -69,12 +73,12 @@ def test_an_operator_takes_back_what_his_assistant_has_and_nobody_else_does(cast
 
 def test_nobody_gives_from_the_wallet_of_another_person(cast: Cast) -> None:
     with pytest.raises(errors.Forbidden):
-        _give(cast, source=cast.as_(cast.seller).principal, to=cast.scout.principal)
+        _give(cast, source=cast.as_(cast.seller).principal, recipient=cast.scout.principal)
 
 
 def test_a_wallet_gives_neither_to_itself_nor_what_it_has_not(cast: Cast) -> None:
-    with pytest.raises(money.InvalidAmount):
-        _give(cast, to=cast.as_(cast.buyer).principal)
+    with pytest.raises(amounts.InvalidAmount):
+        _give(cast, recipient=cast.as_(cast.buyer).principal)
     with pytest.raises(book.InsufficientFunds):
         _give(cast, amount_micro=100_000_001)
 
@@ -89,10 +93,10 @@ def test_tokens_are_issued_by_a_treasurer_for_a_reason(cast: Cast) -> None:
     treasurer = cast.as_(person("treasurer", Role.TREASURER))
     to = cast.scout.principal
     asked: dict[str, Any] = {
-        "to": to,
+        "recipient": to,
         "amount_micro": 9,
         "reason": "a prize",
-        "key": "m",
+        "idempotency_key": "m",
         "now": NOW,
     }
     for user in (cast.buyer, cast.stranger, cast.auditor):
@@ -109,16 +113,21 @@ def test_a_treasurer_of_one_team_issues_nothing(cast: Cast) -> None:
     local = cast.as_(person("local", Role.TREASURER, team=cast.buyers))
     with pytest.raises(errors.Forbidden):
         wallets.mint(
-            caller=local, to=cast.scout.principal, amount_micro=1, reason="mine", key="k", now=NOW
+            caller=local,
+            recipient=cast.scout.principal,
+            amount_micro=1,
+            reason="mine",
+            idempotency_key="k",
+            now=NOW,
         )
 
 
 def test_a_statement_is_newest_first_with_the_balance_after_each_entry(cast: Cast) -> None:
     _give(cast)
-    _give(cast, key="again", amount_micro=1)
-    rows = list(wallets.statement(principal=cast.as_(cast.buyer).principal))
+    _give(cast, idempotency_key="again", amount_micro=1)
+    rows = list(wallets.list_entries(principal=cast.as_(cast.buyer).principal))
     assert [(row.amount_micro, row.balance_micro) for row in rows] == [
         (-1, 94_999_999), (-5_000_000, 95_000_000), (100_000_000, 100_000_000),
     ]  # fmt: skip
-    older = wallets.statement(principal=cast.as_(cast.buyer).principal, before=rows[0].pk)
+    older = wallets.list_entries(principal=cast.as_(cast.buyer).principal, before=rows[0].pk)
     assert [row.pk for row in older] == [row.pk for row in rows[1:]]

@@ -7,9 +7,9 @@ import pytest
 from mintmark.registry import assistants
 from mintmark.registry.models import Entitlement
 from mintmark.trust import affinity
-from mintmark.trust.answers import Affinity
+from mintmark.trust.results import Affinity
 from mintmark.trust.tracker import AssistantTrustTracker
-from tests.cast import Cast
+from tests.factories.cast import Cast
 
 pytestmark = pytest.mark.django_db
 
@@ -21,14 +21,14 @@ def cast(settings: Any, built_cast: Cast) -> Cast:
 
 
 def _told(cast: Cast, *, by: Any, prompt: Any = None) -> Affinity | None:
-    return AssistantTrustTracker().affinity(
+    return AssistantTrustTracker().measure_affinity(
         caller=cast.as_(by), assistant=cast.scout, prompt=prompt or cast.prompt
     )
 
 
 def test_the_entry_most_like_the_prompt_is_named(cast: Cast) -> None:
-    assistants.remember(assistant=cast.scout, key="cake", text="Eggs, flour and butter.")
-    assistants.remember(
+    assistants.store_memory(assistant=cast.scout, key="cake", text="Eggs, flour and butter.")
+    assistants.store_memory(
         assistant=cast.scout, key="order", text="Tickets are sorted by urgency, the oldest first."
     )
     told = _told(cast, by=cast.buyer)
@@ -44,7 +44,7 @@ def test_who_remembers_nothing_is_like_nothing(cast: Cast) -> None:
 
 
 def test_only_who_may_read_both_texts_is_told(cast: Cast) -> None:
-    assistants.remember(assistant=cast.scout, key="order", text="Sort by urgency.")
+    assistants.store_memory(assistant=cast.scout, key="order", text="Sort by urgency.")
     secret = cast.written("acme/secret", "Weigh {coin} twice.", is_open=False)
     told = {
         (name, prompt.name): _told(cast, by=getattr(cast, name), prompt=prompt) is not None
@@ -60,9 +60,9 @@ def test_only_who_may_read_both_texts_is_told(cast: Cast) -> None:
 def test_of_a_long_memory_the_newest_entries_are_compared(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(affinity, "MOST_ENTRIES", 2)
+    monkeypatch.setattr(affinity, "MAX_ENTRIES", 2)
     for n in range(3):
-        assistants.remember(assistant=cast.scout, key=f"{n}", text=cast.prompt.text[n:])
+        assistants.store_memory(assistant=cast.scout, key=f"{n}", text=cast.prompt.text[n:])
     told = _told(cast, by=cast.buyer)
     assert told is not None
     assert (told.entry, told.compared, told.entries) == ("1", 2, 3)
@@ -77,7 +77,7 @@ def test_affinity_moves_no_score(cast: Cast) -> None:
         )
 
     before = trust()
-    assistants.remember(assistant=cast.scout, key="all", text=cast.prompt.text)
+    assistants.store_memory(assistant=cast.scout, key="all", text=cast.prompt.text)
     told = _told(cast, by=cast.buyer)
     assert told is not None and told.score == 1.0
     assert trust() == before

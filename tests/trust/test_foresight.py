@@ -8,14 +8,14 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from mintmark.core import wording
+from mintmark.projection.prompt_models import EventEffect
 from mintmark.registry import prompts, rituals
 from mintmark.registry.models import Prompt
-from mintmark.reputation.answers import Estimate
-from mintmark.reputation.models import EventEffect
-from mintmark.trust.answers import FeatureEffect, ForeseenTrust, Foresight, TrackRecord
+from mintmark.scoring import text_features
+from mintmark.scoring.estimate import Estimate
+from mintmark.trust.results import EditFeatureEffect, ForeseenTrust, Foresight, TrackRecord
 from mintmark.trust.tracker import AssistantTrustTracker
-from tests.cast import Cast
+from tests.factories.cast import Cast
 
 pytestmark = pytest.mark.django_db
 
@@ -35,7 +35,7 @@ def foreseen(cast: Cast, text: str, parent: Prompt) -> Foresight:
     )
 
 
-def effect_of(row: ForeseenTrust, name: str) -> FeatureEffect:
+def effect_of(row: ForeseenTrust, name: str) -> EditFeatureEffect:
     return next(effect for effect in row.effects if effect.name == name)
 
 
@@ -93,9 +93,12 @@ def test_the_effects_of_the_features_add_up_to_the_change(cast: Cast) -> None:
 def test_every_feature_that_differs_is_named_with_both_its_values(cast: Cast) -> None:
     parent = taught(cast)
     row = foreseen(cast, CLOSED, parent).rows[0]
-    before, after = wording.features(parent.text), wording.features(CLOSED)
+    before, after = (
+        text_features.extract_features(parent.text),
+        text_features.extract_features(CLOSED),
+    )
     differing = [
-        feature.name for j, feature in enumerate(wording.READABLE) if before[j] != after[j]
+        feature.name for j, feature in enumerate(text_features.READABLE) if before[j] != after[j]
     ]
     assert sorted(effect.name for effect in row.effects) == sorted(differing)
     closing = effect_of(row, "closes_answer")
@@ -111,10 +114,10 @@ def test_the_parents_record_stands_beside_its_text_as_if_new(cast: Cast) -> None
     cast.record(cast.outcome(score=0.9, runs=50, prompt=parent.pk))
     scout, smith = foreseen(cast, CLOSED, parent).rows
     told = AssistantTrustTracker().explain(assistant=cast.scout, prompt=parent, now=cast.now)
-    assert scout.told == told.row.trust
-    assert scout.told.runs == 60.0
-    assert scout.told.value > scout.as_new.value + 0.1
-    assert smith.told.runs == scout.as_new.runs == scout.edited.runs == 0.0
+    assert scout.parent_trust == told.row.trust
+    assert scout.parent_trust.runs == 60.0
+    assert scout.parent_trust.value > scout.as_new.value + 0.1
+    assert smith.parent_trust.runs == scout.as_new.runs == scout.edited.runs == 0.0
 
 
 def test_what_is_foreseen_is_what_is_told_once_the_text_is_registered(cast: Cast) -> None:
@@ -166,7 +169,7 @@ def test_foreseeing_writes_nothing(cast: Cast) -> None:
     parent = taught(cast)
     with CaptureQueriesContext(connection) as done:
         foreseen(cast, CLOSED, parent)
-        AssistantTrustTracker().track_record()
+        AssistantTrustTracker().get_track_record()
     assert done.captured_queries
     asked = [query["sql"] for query in done.captured_queries]
     assert not [sql for sql in asked if not sql.lstrip().startswith(("SELECT", "WITH"))]
@@ -210,15 +213,15 @@ def tried(cast: Cast, scores: Sequence[float], *, texts: Sequence[str] = (PLAIN,
 
 
 def held(cast: Cast) -> TrackRecord:
-    found = AssistantTrustTracker().track_record()
+    found = AssistantTrustTracker().get_track_record()
     assert found is not None
     return found
 
 
 def test_too_few_first_runs_have_no_track_record(cast: Cast) -> None:
-    assert AssistantTrustTracker().track_record() is None
+    assert AssistantTrustTracker().get_track_record() is None
     tried(cast, [0.5] * 9)
-    assert AssistantTrustTracker().track_record() is None
+    assert AssistantTrustTracker().get_track_record() is None
 
 
 def test_the_track_record_counts_the_first_run_of_every_prompt_and_no_other(cast: Cast) -> None:

@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from mintmark.core import errors
+from mintmark.common import errors
 from mintmark.evidence.models import Batch, Event
-from mintmark.trust import intake, projector
-from tests.cast import Cast
+from mintmark.projection import projector
+from mintmark.trust import intake
+from tests.factories.cast import Cast
 
 pytestmark = [
     pytest.mark.django_db,
@@ -21,7 +22,7 @@ def cast(built_cast: Cast) -> Cast:
     return built_cast
 
 
-def refused(cast: Cast, *claims: intake.Claim) -> intake.InvalidEvidence:
+def refused(cast: Cast, *claims: intake.EvidenceClaim) -> intake.InvalidEvidence:
     with pytest.raises(intake.InvalidEvidence) as caught:
         cast.record(*claims)
     assert Event.objects.count() == Batch.objects.count() == 0
@@ -103,7 +104,7 @@ def test_the_same_key_with_the_same_body_is_answered_the_same(cast: Cast) -> Non
 def test_the_same_key_with_another_body_is_refused_with_its_batch(cast: Cast) -> None:
     claim = cast.outcome(score=0.5)
     cast.record(claim)
-    with pytest.raises(errors.KeyReused) as caught:
+    with pytest.raises(errors.IdempotencyKeyReused) as caught:
         cast.record(cast.outcome(score=0.6), replace(claim, score=0.7))
     assert [row["row"] for row in caught.value.rows] == [1]
     assert Event.objects.count() == 1
@@ -155,7 +156,7 @@ def test_a_rating_after_use_by_ones_team_counts(cast: Cast) -> None:
 def test_reading_ones_own_write_can_be_waited_for(cast: Cast) -> None:
     receipt = cast.record(cast.outcome(score=0.5))
     projector.wait_for(receipt.event, seconds=5, now=cast.now)
-    assert projector.reached(receipt.event)
+    assert projector.includes_event(receipt.event)
 
 
 @pytest.mark.django_db
@@ -165,5 +166,5 @@ def test_a_claim_without_a_time_of_its_own_is_the_same_when_it_is_sent_again_lat
     first = cast.record(claim)
     again = cast.record(claim, now=cast.now + timedelta(hours=1))
     assert (again.recorded, again.repeated, again.event) == (0, 1, first.event)
-    with pytest.raises(errors.KeyReused):
+    with pytest.raises(errors.IdempotencyKeyReused):
         cast.record(replace(claim, occurred_at=cast.now - timedelta(days=1)))

@@ -6,9 +6,9 @@ from django.db.models import QuerySet
 from mintmark.accounts.callers import Caller
 from mintmark.registry import entitlements, prompts, rituals
 from mintmark.registry.models import Prompt, Ritual
-from mintmark.trust.answers import Ranking
+from mintmark.trust.results import Ranking
 from mintmark.trust.tracker import RANKING_ORDERS, AssistantTrustTracker
-from tests.cast import NOW, Cast, measured
+from tests.factories.cast import NOW, Cast, measured
 
 pytestmark = pytest.mark.django_db
 
@@ -19,13 +19,13 @@ def cast(built_cast: Cast) -> Cast:
 
 
 def _ranking(cast: Cast, *tasks: Ritual, order: str = "trust_low", limit: int = 20) -> Ranking:
-    return AssistantTrustTracker().ranking(
+    return AssistantTrustTracker().rank_prompts(
         assistant=cast.scout, tasks=tasks or [cast.triage], usable=_usable(cast), now=NOW, order=order, limit=limit
     )  # fmt: skip
 
 
 def _usable(cast: Cast, caller: Caller | None = None) -> QuerySet[Prompt]:
-    return prompts.usable(caller=caller or cast.as_(cast.buyer), team_id=cast.buyers.pk)
+    return prompts.usable_by(caller=caller or cast.as_(cast.buyer), team_id=cast.buyers.pk)
 
 
 def _names(ranking: Ranking) -> list[str]:
@@ -41,7 +41,7 @@ def test_what_was_measured_to_be_good_comes_first_and_what_was_not_is_there_too(
     assert {row.prompt.name: row.trust.runs > 0 for row in ranking.rows} == {
         "good": True, "bad": True, "triage": False,
     }  # fmt: skip
-    told = AssistantTrustTracker().matrix(assistant=cast.scout, now=NOW)
+    told = AssistantTrustTracker().get_matrix(assistant=cast.scout, now=NOW)
     for row in ranking.rows[:1]:
         assert row.trust == next(r.trust for r in told.rows if r.prompt == row.prompt)
 
@@ -72,7 +72,7 @@ def test_a_task_is_the_same_in_every_version_of_its_ritual(cast: Cast) -> None:
     measured(cast, cast.prompt, [0.9])
     newer = rituals.register(name="triage-cases", tag="task:triage", definition={"cases": []})
     assert newer.version == 2
-    for tasks in ([cast.triage], [newer], rituals.of_task(reference="task:triage")):
+    for tasks in ([cast.triage], [newer], rituals.find_by_task(reference="task:triage")):
         (row,) = _ranking(cast, *tasks).rows
         assert row.prompt == cast.prompt
     assert row.ritual == newer
@@ -82,12 +82,12 @@ def test_only_what_both_may_use_and_nobody_withdrew_is_in_it(cast: Cast) -> None
     closed = cast.written("acme/closed", "Secret {x}.", is_open=False)
     withdrawn = cast.written("acme/withdrawn", "Old {x}.")
     seller = cast.as_(cast.seller)
-    entitlements.entomb(caller=seller, prompt=withdrawn, reason="old", now=NOW)
+    entitlements.withdraw_permanently(caller=seller, prompt=withdrawn, reason="old", now=NOW)
     assert _names(_ranking(cast)) == ["triage"]
     granted = entitlements.grant(caller=seller, prompt=closed, team=cast.buyers, reason="try it")
     assert set(_names(_ranking(cast))) == {"triage", "closed"}
     assert closed not in _usable(cast, cast.as_(cast.stranger))
-    entitlements.end(entitlement=granted, reason="over", now=NOW)
+    entitlements.end_grant(entitlement=granted, reason="over", now=NOW)
     assert _names(_ranking(cast)) == ["triage"]
     # Its own team reads what it withdrew, and may not use it either.
-    assert withdrawn not in prompts.usable(caller=seller, team_id=cast.sellers.pk)
+    assert withdrawn not in prompts.usable_by(caller=seller, team_id=cast.sellers.pk)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.market.stall import Stall
+from tests.factories.market_fixture import Stall
 
 
 @pytest.fixture

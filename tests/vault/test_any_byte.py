@@ -5,13 +5,14 @@ from collections.abc import Iterator
 import pytest
 from django.apps import apps
 
-from mintmark.core import bundles, errors
-from mintmark.vault import identity, imports
+from mintmark.common import errors
+from mintmark.signing import bundles
+from mintmark.vault import installation, quarantine
 from mintmark.vault.models import BundleImport
-from tests.bundles import make
-from tests.market.stall import Stall
+from tests.bundles import generate
+from tests.factories.market_fixture import Stall
 
-GOOD = make.good()
+GOOD = generate.good()
 
 
 def _changed(raw: bytes, at: int) -> Iterator[bytes]:
@@ -24,8 +25,8 @@ def _changed(raw: bytes, at: int) -> Iterator[bytes]:
 
 def _is_taken(raw: bytes) -> bool:
     try:
-        bundles.opened(raw)
-    except errors.Refusal:
+        bundles.verify(raw)
+    except errors.DomainError:
         return False
     return True
 
@@ -51,12 +52,12 @@ def test_nothing_can_be_put_before_or_after_it() -> None:
 
 
 def test_a_changed_byte_leaves_the_refusal_and_nothing_else(stall: Stall) -> None:
-    identity.installation()
+    installation.get_installation_id()
     before = _rows()
     raw = GOOD["small"]
     for n, at in enumerate(range(0, len(raw), 61), start=1):
         changed = raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
-        row = imports.receive(
+        row = quarantine.receive_bundle(
             caller=stall.as_(stall.third), team=stall.thirds, raw=changed, now=stall.now
         )
         assert (row.state, row.envelope, row.findings) == (BundleImport.State.REFUSED, "", [])

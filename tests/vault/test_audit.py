@@ -9,7 +9,7 @@ from django.db import connection
 from mintmark.registry.models import Prompt
 from mintmark.vault import audit
 from mintmark.vault.models import BundleImport, PromptMarketplaceVault, RevocationList
-from tests.market.stall import Stall
+from tests.factories.market_fixture import Stall
 from tests.tampering import past_the_triggers
 
 from .test_exports import exported

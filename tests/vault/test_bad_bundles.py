@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from django.apps import apps
 
-from mintmark.core import dsse
-from mintmark.vault import identity, imports
+from mintmark.signing import dsse
+from mintmark.vault import installation, quarantine
 from mintmark.vault.models import BundleImport, TrustedKey
-from tests.bundles import bodies, make
-from tests.market.stall import Stall
+from tests.bundles import generate, payloads
+from tests.factories.market_fixture import Stall
 
-GOOD = make.good()
-BAD = make.bad()
-LARGE = make.large()
+GOOD = generate.good()
+BAD = generate.bad()
+LARGE = generate.large()
 MOST_MEMORY_KB = 200_000_000 // 1_024
 
 # Runs the command alone; how much memory its process took at most, and what it imported, are told at the end.
@@ -42,7 +42,9 @@ verify()
 
 def verified_alone(file: Path, *arguments: str) -> tuple[int, dict[str, Any], dict[str, Any]]:
     """Exit code and answer of `mintmark vault verify --json` in a process of its own, and what that took."""
-    keys = [part for key in (bodies.HOUSE, bodies.TEAM) for part in ("--key", dsse.key_id(key))]
+    keys = [
+        part for key in (payloads.HOUSE, payloads.TEAM) for part in ("--key", dsse.get_key_id(key))
+    ]
     run = subprocess.run(
         [sys.executable, "-c", _RUN, str(file), *keys, *arguments, "--json"],
         capture_output=True,
@@ -56,18 +58,18 @@ def verified_alone(file: Path, *arguments: str) -> tuple[int, dict[str, Any], di
 @pytest.fixture
 def trusting(stall: Stall) -> Stall:
     """An installation that trusts the keys of the test bundles, as their README says."""
-    for root in bodies.roots():
+    for root in payloads.roots():
         TrustedKey.objects.create(
             key_id=root.key_id, name=root.name, reason="for the tests", trusted_at=stall.now,
             trusted_by=stall.principal(stall.admin), expires_at=root.expires_at, revoked_at=root.revoked_at,
         )  # fmt: skip
-    identity.installation()
+    installation.get_installation_id()
     return stall
 
 
 def _received(stall: Stall, raw: bytes) -> BundleImport:
-    return imports.receive(
-        caller=stall.as_(stall.third), team=stall.thirds, raw=raw, now=bodies.NOW
+    return quarantine.receive_bundle(
+        caller=stall.as_(stall.third), team=stall.thirds, raw=raw, now=payloads.NOW
     )
 
 
@@ -143,12 +145,13 @@ def test_an_importer_refuses_the_large_ones_as_well(trusting: Stall) -> None:
 def test_the_small_ones_take_little_memory_too(tmp_path: Path) -> None:
     """All of them in one process: none leaves anything behind."""
     (tmp_path / "run.py").write_text(
-        "from mintmark.core import bundles, errors\n"
+        "from mintmark.common import errors\n"
+        "from mintmark.signing import bundles\n"
         "from pathlib import Path\n"
         "for file in sorted(Path('tests/bundles/bad').iterdir()) * 20:\n"
         "    try:\n"
-        "        bundles.opened(file.read_bytes())\n"
-        "    except errors.Refusal:\n"
+        "        bundles.verify(file.read_bytes())\n"
+        "    except errors.DomainError:\n"
         "        pass\n"
     )
     run = _RUN.replace("from mintmark.cli.vault_verify import verify\nverify()", "")

@@ -9,17 +9,18 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from mintmark.accounts.models import Role, User
-from mintmark.core import bundles, canonical_json, errors, licences
-from mintmark.core.bundles import Bundle
+from mintmark.common import errors, licences
 from mintmark.market import lineage
 from mintmark.market.lineage import LicenceForbids
 from mintmark.registry import entitlements, prompts
 from mintmark.registry.models import Assistant, Prompt
-from mintmark.vault import vaults
+from mintmark.signing import bundles, canonical_json
+from mintmark.signing.bundles import Bundle
+from mintmark.vault import bundle_store
+from mintmark.vault.bundle_builder import InvalidExport
 from mintmark.vault.models import ForeignPrompt, PromptMarketplaceVault
-from mintmark.vault.telling import InvalidExport
-from tests.cast import person
-from tests.market.stall import SECRET, Stall
+from tests.factories.cast import person
+from tests.factories.market_fixture import SECRET, Stall
 
 pytestmark = pytest.mark.django_db
 
@@ -30,11 +31,11 @@ def exported(
     who = by or stall.cast.seller
     team = changes.pop("team", None) or stall.principal(who).team
     asked: dict[str, Any] = {"name": "a-set", "now": stall.now} | changes
-    return stall.market.export(caller=stall.as_(who), team=team, prompts=prompts, **asked)
+    return stall.market.export_bundle(caller=stall.as_(who), team=team, prompts=prompts, **asked)
 
 
 def told(vault: PromptMarketplaceVault) -> Bundle:
-    return bundles.opened(vaults.file_of(vault)).bundle
+    return bundles.verify(bundle_store.get_raw_file(vault)).bundle
 
 
 def test_a_team_exports_its_own_prompt_as_its_author(stall: Stall) -> None:
@@ -50,7 +51,7 @@ def test_exporting_again_without_a_change_is_the_same_vault(stall: Stall) -> Non
     first = exported(stall, [stall.prompt])
     again = exported(stall, [stall.prompt], now=stall.now + timedelta(days=3))
     assert again == first
-    assert vaults.file_of(again) == vaults.file_of(first)
+    assert bundle_store.get_raw_file(again) == bundle_store.get_raw_file(first)
     assert PromptMarketplaceVault.objects.count() == 1
 
 
@@ -83,7 +84,10 @@ def test_a_fork_owes_its_ancestors_elsewhere_what_it_owes_them_here(stall: Stall
     assert [(one.holder, one.rate_bp) for one in prompt.royalties] == [("seller", 1_000)]
     (ancestor,) = bundle.ancestors
     assert (ancestor.name, ancestor.author, ancestor.licence) == ("acme/mint@1", "seller", "MIT")
-    assert SECRET not in vaults.file_of(exported(stall, [child], by=stall.cast.buyer)).decode()
+    assert (
+        SECRET
+        not in bundle_store.get_raw_file(exported(stall, [child], by=stall.cast.buyer)).decode()
+    )
 
 
 def test_a_licence_that_keeps_it_here_refuses_all_and_names_each(stall: Stall) -> None:
@@ -102,11 +106,11 @@ def test_what_one_may_not_use_is_not_exported(stall: Stall) -> None:
 
 def test_an_ended_entitlement_ends_the_right_to_export(stall: Stall) -> None:
     receipt = stall.bought(stall.listed(licence="MIT"))
-    granted = entitlements.live(
+    granted = entitlements.list_active_grants(
         prompt=stall.prompt, team_ids=frozenset([stall.cast.buyers.pk])
     ).get()
     assert receipt.is_new and exported(stall, [stall.prompt], by=stall.cast.buyer)
-    stall.market.revoke(
+    stall.market.revoke_entitlement(
         caller=stall.as_(stall.admin), entitlement=granted, reason="refunded", now=stall.now
     )
     with pytest.raises(errors.Forbidden):
@@ -114,7 +118,7 @@ def test_an_ended_entitlement_ends_the_right_to_export(stall: Stall) -> None:
 
 
 def test_what_was_withdrawn_for_good_is_not_even_exported_by_its_team(stall: Stall) -> None:
-    stall.market.entomb(
+    stall.market.withdraw_permanently(
         caller=stall.as_(stall.cast.seller), prompt=stall.prompt, reason="leaks", now=stall.now
     )
     with pytest.raises(InvalidExport, match="withdrawn for good"):
@@ -147,11 +151,11 @@ def test_a_set_is_exported_in_its_order_under_its_name(stall: Stall) -> None:
     second = stall.cast.written("acme/second", "Count {coin} thrice.", is_open=False)
     for prompt in (stall.prompt, second):
         stall.listed(prompt)
-    made = stall.market.curate(
+    made = stall.market.create_prompt_set(
         caller=stall.as_(stall.cast.seller), team=stall.cast.sellers, name="coins", title="Coins",
         prompts=[second, stall.prompt], now=stall.now,
     )  # fmt: skip
-    vault = stall.market.export(
+    vault = stall.market.export_bundle(
         caller=stall.as_(stall.cast.seller), team=stall.cast.sellers, prompt_set=made, now=stall.now
     )
     assert vault.name == "coins"
@@ -200,17 +204,17 @@ def test_nothing_is_no_bundle(stall: Stall) -> None:
 
 
 def test_a_name_that_no_reader_takes_is_refused_and_not_kept(stall: Stall) -> None:
-    draft = prompts.Draft(namespace="acme", name="a/../b", text="Odd {x}.")
+    draft = prompts.PromptDraft(namespace="acme", name="a/../b", text="Odd {x}.")
     author = stall.principal(stall.cast.seller)
     odd = prompts.register(draft=draft, author=author, team=stall.cast.sellers)
-    with pytest.raises(bundles.BadBundle, match="a way to elsewhere"):
+    with pytest.raises(bundles.InvalidBundle, match="a way to elsewhere"):
         exported(stall, [odd])
     assert not PromptMarketplaceVault.objects.exists()
 
 
 def test_a_bundle_beyond_what_is_taken_is_refused_and_not_kept(stall: Stall, settings: Any) -> None:
     settings.VAULT_MAX_BYTES = 1_000
-    with pytest.raises(canonical_json.BadJson, match="1,000 are taken"):
+    with pytest.raises(canonical_json.InvalidCanonicalJson, match="1,000 are taken"):
         exported(stall, [stall.prompt])
     assert not PromptMarketplaceVault.objects.exists()
 
@@ -220,21 +224,22 @@ def test_the_terms_of_many_are_those_of_each_alone(stall: Stall) -> None:
     child = stall.forked(stall.prompt)
     grandchild = stall.forked(child, line="again")
     family = [stall.prompt, child, grandchild, stall.cast.prompt]
-    royalties = lineage.royalties(prompts=family)
-    licence = lineage.licences_of(prompts=family, team_id=stall.cast.buyers.pk)
-    listed = lineage.listings_for(prompts=family, team_id=stall.cast.buyers.pk)
+    royalties = lineage.list_royalties_by_prompt(prompts=family)
+    licence = lineage.get_licences(prompts=family, team_id=stall.cast.buyers.pk)
+    listed = lineage.find_applicable_listings(prompts=family, team_id=stall.cast.buyers.pk)
     for prompt in family:
         alone = {"prompt": prompt, "team_id": stall.cast.buyers.pk}
-        assert royalties[prompt.pk] == lineage.royalties_of(prompt=prompt)
-        assert licence[prompt.pk] == lineage.licence_of(**alone)
-        assert listed.get(prompt.pk) == lineage.listing_for(**alone)
+        assert royalties[prompt.pk] == lineage.list_royalties(prompt=prompt)
+        assert licence[prompt.pk] == lineage.get_licence(**alone)
+        assert listed.get(prompt.pk) == lineage.find_applicable_listing(**alone)
     assert [len(royalties[prompt.pk]) for prompt in family] == [0, 1, 1, 0]
     assert list(listed) == [stall.prompt.pk]
 
 
 def test_many_prompts_take_as_many_questions_as_few(stall: Stall) -> None:
     drafts = [
-        prompts.Draft(namespace="many", name=f"n{n}", text=f"Number {n}: {{x}}.") for n in range(60)
+        prompts.PromptDraft(namespace="many", name=f"n{n}", text=f"Number {n}: {{x}}.")
+        for n in range(60)
     ]
     author = stall.principal(stall.cast.seller)
     many = prompts.register_all(drafts=drafts, author=author, team=stall.cast.sellers)

@@ -9,13 +9,14 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from mintmark.core import bundles, canonical_json, dsse, envelopes, errors, folders
+from mintmark.common import errors
 from mintmark.registry import prompts
 from mintmark.registry.models import Prompt
-from mintmark.registry.prompts import Draft
-from mintmark.vault import vaults
-from mintmark.vault.folders import as_files
-from tests.market.stall import SECRET, Stall
+from mintmark.registry.prompts import PromptDraft
+from mintmark.signing import bundles, canonical_json, dsse, folder_manifest, signed_files
+from mintmark.vault import bundle_store
+from mintmark.vault.folder_export import build_files
+from tests.factories.market_fixture import SECRET, Stall
 
 from .test_exports import exported
 
@@ -24,15 +25,19 @@ SAFE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 def written(stall: Stall, name: str, **changes: Any) -> Prompt:
-    draft = Draft(**({"namespace": "acme", "name": name, "text": f"{name}: {{x}}."} | changes))
+    draft = PromptDraft(
+        **({"namespace": "acme", "name": name, "text": f"{name}: {{x}}."} | changes)
+    )
     return prompts.register(
         draft=draft, author=stall.principal(stall.cast.seller), team=stall.cast.sellers
     )
 
 
-def files(stall: Stall, *prompts: Prompt, kind: folders.Kind = "skill") -> dict[str, bytes]:
+def files(
+    stall: Stall, *prompts: Prompt, kind: folder_manifest.FolderKind = "skill"
+) -> dict[str, bytes]:
     vault = exported(stall, prompts or [stall.prompt])
-    return as_files(vault, kind=kind, by=[KEY])
+    return build_files(vault, kind=kind, signing_keys=[KEY])
 
 
 def front(content: bytes) -> tuple[dict[str, Any], str]:
@@ -50,7 +55,7 @@ def test_a_skill_is_a_folder_of_its_name_with_the_exact_text(stall: Stall) -> No
     assert (head["name"], head["description"]) == ("acme-mint-1", "acme/mint@1")
     assert head["metadata"]["mintmark_runs"] == "0"
     assert head["license"] == "LicenseRef-All-Rights-Reserved"
-    assert folders.check(made) == {dsse.key_id(KEY)}
+    assert folder_manifest.verify(made) == {dsse.get_key_id(KEY)}
 
 
 @pytest.mark.django_db
@@ -61,14 +66,14 @@ def test_a_dotprompt_names_its_variables(stall: Stall) -> None:
     assert head["input"] == {"schema": {"coin": "string"}}
     assert head["metadata"]["mintmark_digest"] == f"sha256:{stall.prompt.digest}"
     assert head["metadata"]["mintmark_trust_ppm"] == 500_000
-    assert folders.check(made) == {dsse.key_id(KEY)}
+    assert folder_manifest.verify(made) == {dsse.get_key_id(KEY)}
 
 
 @pytest.mark.django_db
 def test_the_bundle_inside_is_the_file_of_the_vault_and_all_is_reproducible(stall: Stall) -> None:
     made = files(stall)
     vault = exported(stall, [stall.prompt])
-    assert made["bundle.json"] == vaults.file_of(vault)
+    assert made["bundle.json"] == bundle_store.get_raw_file(vault)
     assert files(stall) == made
 
 
@@ -80,7 +85,7 @@ def test_names_are_safe_everywhere_and_none_is_there_twice(stall: Stall) -> None
     assert len({slug.lower() for slug in skills}) == len(named)
     assert all(SAFE.fullmatch(slug) and len(slug) <= 64 for slug in skills)
     assert {"acme-ete-neu-1", "acme-con-1", "acme-1"} < set(skills)
-    assert folders.check(made)
+    assert folder_manifest.verify(made)
 
 
 @pytest.mark.django_db
@@ -108,39 +113,39 @@ def signed(**changes: Any) -> dict[str, bytes]:
             {"name": path, "digest": {"sha256": hashlib.sha256(content[path]).hexdigest()}}
             for path in sorted(content)
         ],
-        "predicateType": folders.PREDICATE,
+        "predicateType": folder_manifest.PREDICATE,
         "predicate": {"version": "1.0", "kind": "skill"},
     } | changes
-    envelope = dsse.signed(
+    envelope = dsse.sign(
         payload_type=bundles.PAYLOAD_TYPE, payload=canonical_json.dumps(statement), keys=[KEY]
     )
-    return content | {folders.MANIFEST: envelope.to_bytes()}
+    return content | {folder_manifest.MANIFEST: envelope.to_bytes()}
 
 
 def _bundle() -> bytes:
     text = "Weigh {coin}."
     zero = dict.fromkeys(("trust_ppm", "low_ppm", "high_ppm", "average_ppm", "outcomes"), 0)
-    prompt = bundles.Prompt(
+    prompt = bundles.BundledPrompt(
         name="a/b@1", digest=hashlib.sha256(text.encode()).hexdigest(), text=text, title="",
         licence="MIT", variables=(), tags=(), parent=None, derivation="root", mutation_note="",
         author="ann", rights="author", royalties=(),
-        reputation=bundles.Reputation(**zero, task="", replays=0, approvals=0, ratings=0),
+        reputation=bundles.BundleReputation(**zero, task="", replays=0, approvals=0, ratings=0),
         events=None,
     )  # fmt: skip
     bundle = bundles.Bundle(
         version="1.0", purpose="export",
-        prompt_set=bundles.PromptSet(name="a", title="", description=""),
-        issuer=bundles.Issuer(installation="0" * 32, name="there", team=""),
+        prompt_set=bundles.BundlePromptSet(name="a", title="", description=""),
+        issuer=bundles.BundleIssuer(installation="0" * 32, name="there", team=""),
         as_of="2026-01-01T00:00:00.000000Z", policy=1, evidence_seal="", prompts=(prompt,),
         ancestors=(), receipt=None,
     )  # fmt: skip
-    return bundles.sealed(bundle, keys=[KEY]).to_bytes()
+    return bundles.sign(bundle, keys=[KEY]).to_bytes()
 
 
 def test_sealed_and_signed_by_hand_are_the_same() -> None:
-    content = {path: raw for path, raw in signed().items() if path != folders.MANIFEST}
-    assert folders.sealed(content, kind="skill", keys=[KEY]) == signed()
-    assert folders.check(signed()) == {dsse.key_id(KEY)}
+    content = {path: raw for path, raw in signed().items() if path != folder_manifest.MANIFEST}
+    assert folder_manifest.sign(content, kind="skill", keys=[KEY]) == signed()
+    assert folder_manifest.verify(signed()) == {dsse.get_key_id(KEY)}
 
 
 def _subject(path: str) -> list[dict[str, Any]]:
@@ -166,8 +171,8 @@ def test_a_folder_that_was_touched_is_refused(
 ) -> None:
     made = signed()
     change(made)
-    with pytest.raises(errors.Refusal) as refused:
-        folders.check(made)
+    with pytest.raises(errors.DomainError) as refused:
+        folder_manifest.verify(made)
     assert refused.value.code == code
 
 
@@ -195,29 +200,29 @@ def test_a_folder_that_was_touched_is_refused(
 def test_a_manifest_that_says_what_it_may_not_is_refused(
     changes: dict[str, Any], code: str
 ) -> None:
-    with pytest.raises(errors.Refusal) as refused:
-        folders.check(signed(**changes))
+    with pytest.raises(errors.DomainError) as refused:
+        folder_manifest.verify(signed(**changes))
     assert refused.value.code == code
 
 
 def test_a_folder_without_its_bundle_is_refused() -> None:
-    made = folders.sealed({"a": b"b"}, kind="skill", keys=[KEY])
-    with pytest.raises(folders.BadFolder, match=r"no bundle\.json"):
-        folders.check(made)
+    made = folder_manifest.sign({"a": b"b"}, kind="skill", keys=[KEY])
+    with pytest.raises(folder_manifest.InvalidFolder, match=r"no bundle\.json"):
+        folder_manifest.verify(made)
 
 
 def test_any_byte_of_a_manifest_that_is_changed_refuses_the_folder() -> None:
     made = signed()
-    manifest = made[folders.MANIFEST]
+    manifest = made[folder_manifest.MANIFEST]
     for place in range(len(manifest)):
         changed = bytearray(manifest)
         changed[place] ^= 1
-        with pytest.raises(errors.Refusal):
-            folders.check(made | {folders.MANIFEST: bytes(changed)})
+        with pytest.raises(errors.DomainError):
+            folder_manifest.verify(made | {folder_manifest.MANIFEST: bytes(changed)})
 
 
 def test_an_envelope_of_another_payload_type_is_no_manifest() -> None:
-    envelope = dsse.signed(payload_type="text/plain", payload=b"{}", keys=[KEY])
-    with pytest.raises(envelopes.BadFile) as refused:
-        folders.check(signed() | {folders.MANIFEST: envelope.to_bytes()})
+    envelope = dsse.sign(payload_type="text/plain", payload=b"{}", keys=[KEY])
+    with pytest.raises(signed_files.InvalidSignedFile) as refused:
+        folder_manifest.verify(signed() | {folder_manifest.MANIFEST: envelope.to_bytes()})
     assert refused.value.code == "payload_type"

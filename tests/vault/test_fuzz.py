@@ -16,21 +16,22 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mintmark.core import bundles, canonical_json, dsse, envelopes, errors
-from mintmark.vault import identity, imports
+from mintmark.common import errors
+from mintmark.signing import bundles, canonical_json, dsse, signed_files
+from mintmark.vault import installation, quarantine
 from mintmark.vault.models import BundleImport, TrustedKey
-from tests.bundles import bodies, make
-from tests.bundles.bodies import HOUSE, STRANGER, TEAM
-from tests.market.stall import Stall
+from tests.bundles import generate, payloads
+from tests.bundles.payloads import HOUSE, STRANGER, TEAM
+from tests.factories.market_fixture import Stall
 
 _IS_NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 CORE_CASES = 80_000 if _IS_NIGHTLY else 300
 IMPORTER_CASES = 20_000 if _IS_NIGHTLY else 40
 
-GOOD = [raw for name, raw in make.good().items() if name != "stranger"]
+GOOD = [raw for name, raw in generate.good().items() if name != "stranger"]
 TOLD = [json.loads(base64.b64decode(json.loads(raw)["payload"])) for raw in GOOD]
 SIGNERS = st.lists(
-    st.sampled_from([HOUSE, TEAM, STRANGER]), min_size=1, max_size=2, unique_by=dsse.key_id
+    st.sampled_from([HOUSE, TEAM, STRANGER]), min_size=1, max_size=2, unique_by=dsse.get_key_id
 )
 
 TEXTS = st.text(max_size=8) | st.sampled_from(
@@ -124,7 +125,7 @@ def cut(draw: st.DrawFn, raw: bytes) -> bytes:
 
 
 SIGNED = st.builds(
-    lambda told, keys: bodies.enveloped(_spelled(told), keys=keys),
+    lambda told, keys: payloads.enveloped(_spelled(told), keys=keys),
     mutated(TOLD) | mutated(TOLD).map(_mended),
     SIGNERS,
 )
@@ -132,7 +133,7 @@ FILES = st.one_of(
     SIGNED,
     SIGNED,
     st.builds(
-        lambda payload, keys: bodies.enveloped(payload, keys=keys),
+        lambda payload, keys: payloads.enveloped(payload, keys=keys),
         st.sampled_from(TOLD).map(_spelled).flatmap(cut) | st.binary(max_size=40),
         SIGNERS,
     ),
@@ -146,30 +147,30 @@ FILES = st.one_of(
 @given(FILES)
 def test_reading_refuses_or_takes_a_file_as_it_stands(raw: bytes) -> None:
     try:
-        opened = bundles.opened(raw)
-    except errors.Refusal as refusal:
+        opened = bundles.verify(raw)
+    except errors.DomainError as refusal:
         said = refusal
     else:
         _holds(raw, opened)
         return
     assert (
         said.code
-        in canonical_json.BadJson.codes
-        | dsse.BadEnvelope.codes
-        | envelopes.BadFile.codes
-        | bundles.BadBundle.codes
+        in canonical_json.InvalidCanonicalJson.codes
+        | dsse.InvalidEnvelope.codes
+        | signed_files.InvalidSignedFile.codes
+        | bundles.InvalidBundle.codes
     )
     assert len(said.message) < 500
 
 
-def _holds(raw: bytes, opened: bundles.Opened) -> None:
+def _holds(raw: bytes, opened: bundles.VerifiedBundle) -> None:
     """What was taken is all that it claims to be, by other means than those that took it."""
     envelope = json.loads(raw)
     payload = base64.b64decode(envelope["payload"])
     assert json.loads(payload) == opened.statement
     message = dsse.pae(bundles.PAYLOAD_TYPE, payload)
     for row in envelope["signatures"]:
-        dsse.public_key(row["keyid"]).verify(base64.b64decode(row["sig"]), message)
+        dsse.load_public_key(row["keyid"]).verify(base64.b64decode(row["sig"]), message)
     told = opened.statement["predicate"]["prompts"]
     for prompt in told:
         assert hashlib.sha256(prompt["text"].encode()).hexdigest() == prompt["digest"]
@@ -181,35 +182,37 @@ def _holds(raw: bytes, opened: bundles.Opened) -> None:
 @pytest.fixture
 def importer(stall: Stall) -> Callable[[bytes], None]:
     """Takes a file in as far as it goes, and undoes it."""
-    identity.installation()
+    installation.get_installation_id()
     for key in (HOUSE, TEAM):
         TrustedKey.objects.create(
-            key_id=dsse.key_id(key), name="trusted", reason="for the tests", trusted_at=stall.now,
+            key_id=dsse.get_key_id(key), name="trusted", reason="for the tests", trusted_at=stall.now,
             trusted_by=stall.principal(stall.admin),
         )  # fmt: skip
     admin = stall.as_(stall.admin)
 
     def take(raw: bytes) -> None:
         with transaction.atomic():
-            row = imports.receive(caller=admin, team=stall.thirds, raw=raw, now=bodies.NOW)
+            row = quarantine.receive_bundle(
+                caller=admin, team=stall.thirds, raw=raw, now=payloads.NOW
+            )
             assert row.state in (BundleImport.State.REFUSED, BundleImport.State.WAITING)
             if row.state == BundleImport.State.WAITING:
-                imports.inspected(row)
+                quarantine.inspect_import(row)
                 _accepted(row)
             transaction.set_rollback(True)
 
     def _accepted(row: BundleImport) -> None:
         try:
             with transaction.atomic():
-                taken = imports.accept(
+                taken = quarantine.accept_import(
                     caller=admin,
-                    one=row,
+                    bundle_import=row,
                     reason="to see",
                     runs=None,
                     namespace=None,
-                    now=bodies.NOW,
+                    now=payloads.NOW,
                 )
-        except errors.Refusal:
+        except errors.DomainError:
             return
         assert taken.vault is not None or taken.state == BundleImport.State.REFUSED
 

@@ -11,14 +11,14 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mintmark.core import errors
+from mintmark.common import errors
 from mintmark.registry.models import Prompt
 from mintmark.vault import keys
 from mintmark.vault.models import BundleImport, ForeignPrompt, PromptMarketplaceVault
-from tests.bundles import bodies
-from tests.market.stall import Stall
+from tests.bundles import payloads
+from tests.factories.market_fixture import Stall
 
-from . import abroad
+from . import remote_installation
 
 pytestmark = pytest.mark.django_db
 
@@ -37,11 +37,19 @@ often = settings(
 @pytest.fixture
 def gate(stall: Stall) -> Stall:
     """The stall, where the keys of the tests count as they do in the tests of the format."""
-    for key, name in ((bodies.HOUSE, "house"), (bodies.TEAM, "team"), (bodies.REVOKED, "revoked")):
-        row = abroad.trusted(stall, key=key, name=name)
+    for key, name in (
+        (payloads.HOUSE, "house"),
+        (payloads.TEAM, "team"),
+        (payloads.REVOKED, "revoked"),
+    ):
+        row = remote_installation.trusted(stall, key=key, name=name)
         if name == "revoked":
-            keys.distrust(caller=stall.as_(stall.admin), key=row, reason="stolen", now=stall.now)
-    abroad.trusted(stall, key=bodies.EXPIRED, name="expired", now=EARLY, expires_at=stall.now)
+            keys.distrust_key(
+                caller=stall.as_(stall.admin), key=row, reason="stolen", now=stall.now
+            )
+    remote_installation.trusted(
+        stall, key=payloads.EXPIRED, name="expired", now=EARLY, expires_at=stall.now
+    )
     return stall
 
 
@@ -49,34 +57,34 @@ def family() -> dict[str, Any]:
     """A statement with a bit of everything."""
     royalty = {"ancestor": "north/old@1", "holder": "Ann", "rate_bp": 100}
     event = {
-        "kind": "outcome", "score_ppm": 5, "runs": 3, "occurred_at": bodies.MOMENT, "ritual": "r", "assistant": "a",
+        "kind": "outcome", "score_ppm": 5, "runs": 3, "occurred_at": payloads.MOMENT, "ritual": "r", "assistant": "a",
         "actor": "b",
     }  # fmt: skip
-    child = bodies.prompt(
+    child = payloads.prompt(
         "north/b@1", text="Two.", parent="north/a@1", derivation="fork", rights="passed_on", events=[event]
     )  # fmt: skip
-    late = bodies.prompt("north/c@1", text="Three.", parent="north/z@1", derivation="revision")
-    root = bodies.prompt("north/a@1", text="One.", royalties=[royalty])
-    return bodies.statement([root, child, late], ancestors=[bodies.ancestor("north/z@1")])
+    late = payloads.prompt("north/c@1", text="Three.", parent="north/z@1", derivation="revision")
+    root = payloads.prompt("north/a@1", text="One.", royalties=[royalty])
+    return payloads.statement([root, child, late], ancestors=[payloads.ancestor("north/z@1")])
 
 
 def brought(gate: Stall, raw: bytes) -> BundleImport:
     """What becomes of these bytes; if they wait, an admin tries to take them in. Nothing stays."""
     with transaction.atomic():
         before = (Prompt.objects.count(), PromptMarketplaceVault.objects.count())
-        row = abroad.received(gate, raw)
+        row = remote_installation.received(gate, raw)
         assert before == (Prompt.objects.count(), PromptMarketplaceVault.objects.count())
         if row.state == "refused":
             assert row.code and row.reason and not row.envelope and not row.findings
         else:
             try:
                 with transaction.atomic():
-                    taken = abroad.accepted(
+                    taken = remote_installation.accepted(
                         gate, row, by=gate.as_(gate.admin), reason="seen", namespace="came"
                     )
                     assert taken.state == "accepted"
                     assert ForeignPrompt.objects.filter(vault=taken.vault).exists()
-            except errors.Refusal:
+            except errors.DomainError:
                 assert before == (Prompt.objects.count(), PromptMarketplaceVault.objects.count())
         transaction.set_rollback(True)
     return row
@@ -97,7 +105,7 @@ def test_every_good_file_waits(gate: Stall, name: str) -> None:
 
 
 def test_every_single_byte_counts(gate: Stall) -> None:
-    raw = bodies.sealed()
+    raw = payloads.sealed()
     step = 1 if CASES > 1_000 else 37
     for at in range(0, len(raw), step):
         assert brought(gate, raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]).state == "refused"
@@ -115,7 +123,7 @@ def test_every_single_byte_counts(gate: Stall) -> None:
 def test_a_file_with_edited_bytes_is_refused(
     gate: Stall, edits: list[tuple[int, str, bytes]]
 ) -> None:
-    original = raw = bodies.sealed()
+    original = raw = payloads.sealed()
     for place, how, what in edits:
         at = place % (len(raw) + 1)
         raw = (
@@ -154,13 +162,13 @@ def test_whatever_a_trusted_key_signed_is_refused_or_waits(
             del holder[key]
         else:
             holder[key] = copy.deepcopy(value)
-    brought(gate, bodies.enveloped(bodies.spelled(told)))
+    brought(gate, payloads.enveloped(payloads.spelled(told)))
 
 
 @often
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60))
 def test_any_text_that_is_well_signed_is_refused_or_waits(gate: Stall, text: str) -> None:
-    row = brought(gate, bodies.sealed([bodies.prompt("north/a@1", text=text)]))
+    row = brought(gate, payloads.sealed([payloads.prompt("north/a@1", text=text)]))
     assert row.state == "waiting" or row.code in ("invalid_prompt", "nul_character")
 
 

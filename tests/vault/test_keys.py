@@ -11,11 +11,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import transaction
 from django.db.utils import DatabaseError
 
-from mintmark.core import dsse, errors
+from mintmark.common import errors
 from mintmark.registry.entitlements import InvalidReason
+from mintmark.signing import dsse
 from mintmark.vault import keys
 from mintmark.vault.models import SigningKey, TrustedKey
-from tests.market.stall import Stall
+from tests.factories.market_fixture import Stall
 
 pytestmark = pytest.mark.django_db
 
@@ -24,14 +25,14 @@ THEIRS = Ed25519PrivateKey.from_private_bytes(b"t" * 32)
 
 def signing(stall: Stall, **changes: Any) -> list[str]:
     asked: dict[str, Any] = {"team": stall.cast.sellers, "now": stall.now} | changes
-    return [dsse.key_id(key) for key in keys.signing(**asked)]
+    return [dsse.get_key_id(key) for key in keys.get_signing_keys(**asked)]
 
 
 def made(stall: Stall, **changes: Any) -> SigningKey:
     asked: dict[str, Any] = {
         "caller": stall.as_(stall.cast.seller), "team": stall.cast.sellers, "now": stall.now,
     }  # fmt: skip
-    return keys.generate(**(asked | changes))
+    return keys.generate_key(**(asked | changes))
 
 
 def pem(key: Any, path: Path) -> str:
@@ -53,7 +54,7 @@ def test_the_installation_gets_a_key_when_it_first_signs(stall: Stall) -> None:
 
 def test_a_private_key_is_sealed_at_rest(stall: Stall) -> None:
     made(stall)
-    (private, _) = keys.signing(team=stall.cast.sellers, now=stall.now)
+    (private, _) = keys.get_signing_keys(team=stall.cast.sellers, now=stall.now)
     sealed = bytes(SigningKey.objects.get(team=stall.cast.sellers).sealed or b"")
     assert private.private_bytes_raw() not in sealed
     assert len(sealed) == 12 + 32 + 16
@@ -74,7 +75,7 @@ def test_a_sealed_key_does_not_pass_for_another(stall: Stall) -> None:
     other = made(stall, team=None, caller=stall.as_(stall.admin))
     mine.sealed = other.sealed
     with pytest.raises(keys.UnreadableKey):
-        keys._private(mine)
+        keys._load_private_key(mine)
 
 
 def test_an_author_makes_keys_of_his_team_and_an_admin_those_of_the_installation(
@@ -94,11 +95,11 @@ def test_an_author_makes_keys_of_his_team_and_an_admin_those_of_the_installation
 def test_the_newest_key_signs_and_a_rotated_one_no_more(stall: Stall) -> None:
     first = made(stall)
     assert signing(stall)[0] == first.key_id
-    second = keys.rotate(caller=stall.as_(stall.cast.seller), key=first, now=stall.now)
+    second = keys.rotate_key(caller=stall.as_(stall.cast.seller), key=first, now=stall.now)
     assert signing(stall)[0] == second.key_id
     first.refresh_from_db()
     assert first.retired_at == stall.now
-    root = next(root for root in keys.roots() if root.key_id == first.key_id)
+    root = next(root for root in keys.list_trust_roots() if root.key_id == first.key_id)
     assert root.revoked_at is None
 
 
@@ -112,9 +113,11 @@ def test_a_revoked_key_signs_no_more_and_its_first_reason_stays(stall: Stall) ->
     key = made(stall)
     seller = stall.as_(stall.cast.seller)
     with pytest.raises(InvalidReason):
-        keys.revoke(caller=seller, key=key, reason="", now=stall.now)
-    keys.revoke(caller=seller, key=key, reason="lost", now=stall.now)
-    again = keys.revoke(caller=seller, key=key, reason="other", now=stall.now + timedelta(days=1))
+        keys.revoke_key(caller=seller, key=key, reason="", now=stall.now)
+    keys.revoke_key(caller=seller, key=key, reason="lost", now=stall.now)
+    again = keys.revoke_key(
+        caller=seller, key=key, reason="other", now=stall.now + timedelta(days=1)
+    )
     assert (again.revocation_reason, again.revoked_at) == ("lost", stall.now)
     assert key.key_id not in signing(stall)
 
@@ -132,12 +135,12 @@ def test_a_key_may_stay_in_a_file_that_an_admin_names(stall: Stall, tmp_path: Pa
     path = pem(THEIRS, tmp_path / "key.pem")
     asked: dict[str, Any] = {"team": stall.cast.sellers, "path": path, "now": stall.now}
     with pytest.raises(errors.Forbidden):
-        keys.from_file(caller=stall.as_(stall.cast.seller), **asked)
-    key = keys.from_file(caller=stall.as_(stall.admin), **asked)
+        keys.register_key_file(caller=stall.as_(stall.cast.seller), **asked)
+    key = keys.register_key_file(caller=stall.as_(stall.admin), **asked)
     assert (key.sealed, key.file) == (None, path)
-    assert signing(stall)[0] == dsse.key_id(THEIRS)
-    with pytest.raises(keys.KeyKnown):
-        keys.from_file(caller=stall.as_(stall.admin), **asked)
+    assert signing(stall)[0] == dsse.get_key_id(THEIRS)
+    with pytest.raises(keys.SigningKeyKnown):
+        keys.register_key_file(caller=stall.as_(stall.admin), **asked)
     pem(Ed25519PrivateKey.generate(), tmp_path / "key.pem")
     with pytest.raises(keys.UnreadableKey, match="another key"):
         signing(stall)
@@ -150,7 +153,9 @@ def test_a_file_without_such_a_key_is_refused(stall: Stall, tmp_path: Path) -> N
     (tmp_path / "text").write_text("no key")
     for path in (str(tmp_path / "text"), pem(generate_private_key(SECP256R1()), tmp_path / "ec")):
         with pytest.raises(keys.UnreadableKey):
-            keys.from_file(caller=stall.as_(stall.admin), team=None, path=path, now=stall.now)
+            keys.register_key_file(
+                caller=stall.as_(stall.admin), team=None, path=path, now=stall.now
+            )
 
 
 @pytest.mark.parametrize("terms", [{"note": "a\nb"}, {"note": "n" * 201}, {"expires_at": 0}])
@@ -163,10 +168,10 @@ def test_terms_that_can_not_be_kept_are_refused(stall: Stall, terms: dict[str, A
 
 def trusted(stall: Stall, **changes: Any) -> TrustedKey:
     asked: dict[str, Any] = {
-        "caller": stall.as_(stall.admin), "key_id": dsse.key_id(THEIRS), "name": "Elsewhere",
+        "caller": stall.as_(stall.admin), "key_id": dsse.get_key_id(THEIRS), "name": "Elsewhere",
         "reason": "by telephone", "now": stall.now,
     }  # fmt: skip
-    return keys.trust(**(asked | changes))
+    return keys.trust_key(**(asked | changes))
 
 
 def test_to_trust_is_an_act_of_an_admin_with_a_reason(stall: Stall) -> None:
@@ -176,18 +181,20 @@ def test_to_trust_is_an_act_of_an_admin_with_a_reason(stall: Stall) -> None:
         trusted(stall, reason=" ")
     with pytest.raises(keys.InvalidKeyTerms):
         trusted(stall, name="")
-    with pytest.raises(dsse.BadKey):
+    with pytest.raises(dsse.InvalidPublicKey):
         trusted(stall, key_id="0" * 63)
     key = trusted(stall)
-    assert [root.name for root in keys.roots() if root.key_id == key.key_id] == ["Elsewhere"]
+    assert [root.name for root in keys.list_trust_roots() if root.key_id == key.key_id] == [
+        "Elsewhere"
+    ]
 
 
 def test_a_key_is_trusted_once_and_what_was_revoked_stays_so(stall: Stall) -> None:
     key = trusted(stall)
-    with pytest.raises(keys.KeyKnown, match="is trusted as 'Elsewhere'"):
+    with pytest.raises(keys.SigningKeyKnown, match="is trusted as 'Elsewhere'"):
         trusted(stall, name="Others")
-    keys.distrust(caller=stall.as_(stall.admin), key=key, reason="stolen", now=stall.now)
-    with pytest.raises(keys.KeyKnown, match="was revoked"):
+    keys.distrust_key(caller=stall.as_(stall.admin), key=key, reason="stolen", now=stall.now)
+    with pytest.raises(keys.SigningKeyKnown, match="was revoked"):
         trusted(stall)
     with pytest.raises(DatabaseError), transaction.atomic():
         TrustedKey.objects.update(name="x")
@@ -195,7 +202,7 @@ def test_a_key_is_trusted_once_and_what_was_revoked_stays_so(stall: Stall) -> No
 
 def test_a_key_of_ones_own_needs_no_trust(stall: Stall) -> None:
     own = made(stall)
-    with pytest.raises(keys.KeyKnown, match="trusts itself"):
+    with pytest.raises(keys.SigningKeyKnown, match="trusts itself"):
         trusted(stall, key_id=own.key_id)
 
 
@@ -203,7 +210,7 @@ def test_keys_are_shown_to_their_team_and_those_of_the_installation_to_all(stall
     own = made(stall)
     everybodys = made(stall, team=None, caller=stall.as_(stall.admin))
     shown = {
-        who: set(keys.shown_to(caller=stall.as_(who)))
+        who: set(keys.visible_to(caller=stall.as_(who)))
         for who in (stall.cast.seller, stall.cast.buyer, stall.cast.auditor)
     }
     assert shown[stall.cast.seller] == shown[stall.cast.auditor] == {own, everybodys}
@@ -213,8 +220,8 @@ def test_keys_are_shown_to_their_team_and_those_of_the_installation_to_all(stall
 def test_pseudonyms_hold_within_one_set_of_texts_and_one_vault_key(
     stall: Stall, settings: Any
 ) -> None:
-    named = keys.pseudonyms(digests=["b", "a"])
-    assert named(1) == keys.pseudonyms(digests=["a", "b"])(1) != named(2)
-    assert named(1) != keys.pseudonyms(digests=["a"])(1)
+    named = keys.build_pseudonymiser(digests=["b", "a"])
+    assert named(1) == keys.build_pseudonymiser(digests=["a", "b"])(1) != named(2)
+    assert named(1) != keys.build_pseudonymiser(digests=["a"])(1)
     settings.VAULT_KEY = "another"
-    assert named(1) != keys.pseudonyms(digests=["a", "b"])(1)
+    assert named(1) != keys.build_pseudonymiser(digests=["a", "b"])(1)

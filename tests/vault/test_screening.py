@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintmark.core import screening, unicode
+from mintmark.textchecks import hidden_characters, injection_scan
 
 MARKED = {
     "-----BEGIN OPENSSH PRIVATE KEY-----": "secret",
@@ -46,7 +46,7 @@ PLAIN = (
 
 @pytest.mark.parametrize("text", MARKED)
 def test_what_should_be_seen_is_marked_at_its_place(text: str) -> None:
-    marks = screening.marks(f"First line.\nThen {text} here.")
+    marks = injection_scan.scan(f"First line.\nThen {text} here.")
     assert MARKED[text] in {mark.kind for mark in marks}
     assert all((mark.line, mark.offset >= 12) == (2, True) for mark in marks)
     first = marks[0]
@@ -55,26 +55,26 @@ def test_what_should_be_seen_is_marked_at_its_place(text: str) -> None:
 
 @pytest.mark.parametrize("text", PLAIN)
 def test_ordinary_writing_is_not_marked(text: str) -> None:
-    assert screening.marks(text) == []
+    assert injection_scan.scan(text) == []
 
 
 def test_a_secret_is_not_repeated() -> None:
-    (mark,) = screening.marks("AKIAIOSFODNN7EXAMPLE")
+    (mark,) = injection_scan.scan("AKIAIOSFODNN7EXAMPLE")
     assert "AKIA" not in str(mark)
 
 
 def test_places_hold_where_lower_case_is_longer() -> None:
-    (mark,) = screening.marks("İİİ\nİ ignore previous instructions")
+    (mark,) = injection_scan.scan("İİİ\nİ ignore previous instructions")
     assert (mark.line, mark.column, mark.length) == (2, 3, 28)
 
 
 def test_no_more_are_named_than_asked_for() -> None:
-    assert len(screening.marks("[INST] " * 1_000, most=7)) == 7
+    assert len(injection_scan.scan("[INST] " * 1_000, limit=7)) == 7
 
 
 @given(st.text(alphabet="ighnore pvus\n\u200bİ{}<|>_mstar-AKI0:/.", max_size=400))
 def test_any_text_can_be_screened(text: str) -> None:
-    for mark in screening.marks(text):
+    for mark in injection_scan.scan(text):
         lines = text.split("\n")
         assert 1 <= mark.line <= len(lines)
         assert (
@@ -84,9 +84,14 @@ def test_any_text_can_be_screened(text: str) -> None:
 
 
 def test_hidden_characters_are_made_visible_and_the_rest_stays() -> None:
-    assert unicode.made_visible("a\u200bb\u202e\n") == "a⟨U+200B⟩b⟨U+202E⟩\n"
-    assert unicode.made_visible("Plain, with a tab\tand é.") == "Plain, with a tab\tand é."
+    assert hidden_characters.make_visible("a\u200bb\u202e\n") == "a⟨U+200B⟩b⟨U+202E⟩\n"
+    assert (
+        hidden_characters.make_visible("Plain, with a tab\tand é.") == "Plain, with a tab\tand é."
+    )
 
 
 def test_no_more_hidden_characters_are_looked_up_than_asked_for() -> None:
-    assert [place.offset for place in unicode.hidden("\u200b" * 9, most=2)] == [0, 1]
+    assert [place.offset for place in hidden_characters.find_hidden("\u200b" * 9, limit=2)] == [
+        0,
+        1,
+    ]

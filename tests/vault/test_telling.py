@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from mintmark.core import bundles
-from mintmark.core.bundles import Bundle
-from mintmark.evidence import seals
+from mintmark.evidence import checkpoints
 from mintmark.registry.models import Prompt
 from mintmark.reputation.ledger import PromptReputationLedger
-from mintmark.vault import telling
-from mintmark.vault.telling import Terms
-from tests.cast import Cast, measured
+from mintmark.signing import bundles
+from mintmark.signing.bundles import Bundle
+from mintmark.vault import bundle_builder
+from mintmark.vault.bundle_builder import ExportTerms
+from tests.factories.cast import Cast, measured
 
 pytestmark = pytest.mark.django_db
 
@@ -24,7 +24,7 @@ def cast(db: None, built_cast: Cast) -> Cast:
 
 
 def told(cast: Cast, prompts: Sequence[Prompt], **changes: Any) -> Bundle:
-    own = Terms(licence="MIT", rights="author", royalties=())
+    own = ExportTerms(licence="MIT", rights="author", royalties=())
     asked: dict[str, Any] = {
         "terms": {prompt.pk: own for prompt in prompts},
         "team": cast.sellers,
@@ -35,7 +35,7 @@ def told(cast: Cast, prompts: Sequence[Prompt], **changes: Any) -> Bundle:
         "with_events": False,
         "receipt": None,
     }
-    return telling.told(prompts=prompts, **(asked | changes))
+    return bundle_builder.build_bundle(prompts=prompts, **(asked | changes))
 
 
 def test_reputation_is_told_in_millionths_as_the_ledger_has_it(cast: Cast) -> None:
@@ -43,10 +43,10 @@ def test_reputation_is_told_in_millionths_as_the_ledger_has_it(cast: Cast) -> No
     cast.record(cast.claim("approval", score=1.0))
     bundle = told(cast, [cast.prompt])
     as_of = datetime.fromisoformat(bundle.as_of)
-    known = PromptReputationLedger().reputation(prompt=cast.prompt, now=as_of)
+    known = PromptReputationLedger().get_reputation(prompt=cast.prompt, now=as_of)
     reputation = bundle.prompts[0].reputation
     average = next(one.amount for one in known.contributions if one.source == "prior")
-    assert reputation == bundles.Reputation(
+    assert reputation == bundles.BundleReputation(
         trust_ppm=round(known.trust.value * 1e6),
         low_ppm=round(known.trust.low * 1e6),
         high_ppm=round(known.trust.high * 1e6),
@@ -64,9 +64,9 @@ def test_many_are_summed_up_as_each_alone(cast: Cast) -> None:
     child = cast.written("acme/triage", "Sort {ticket} again.", parent=cast.prompt)
     measured(cast, cast.prompt, [0.9])
     ledger = PromptReputationLedger()
-    many = ledger.summaries(prompts=[cast.prompt, other, child], now=cast.now)
+    many = ledger.get_summaries(prompts=[cast.prompt, other, child], now=cast.now)
     for prompt in (cast.prompt, other, child):
-        alone = ledger.reputation(prompt=prompt, now=cast.now)
+        alone = ledger.get_reputation(prompt=prompt, now=cast.now)
         assert many[prompt.pk].trust == alone.trust
         assert many[prompt.pk].home == alone.home
         counted = {one.source: one.counted for one in alone.contributions if one.source != "prior"}
@@ -76,10 +76,10 @@ def test_many_are_summed_up_as_each_alone(cast: Cast) -> None:
 def test_it_is_told_as_of_the_newest_thing_in_it(cast: Cast) -> None:
     later = datetime.now(UTC) + timedelta(days=2)
     cast.record(cast.outcome(score=0.5), now=later)
-    assert told(cast, [cast.prompt]).as_of == telling.moment(later)
+    assert told(cast, [cast.prompt]).as_of == bundle_builder.format_time(later)
     assert told(cast, [cast.prompt]).as_of.endswith("Z")
     untouched = cast.written("acme/other", "Other {x}.")
-    assert told(cast, [untouched]).as_of == telling.moment(untouched.created_at)
+    assert told(cast, [untouched]).as_of == bundle_builder.format_time(untouched.created_at)
 
 
 def test_ancestors_are_told_to_the_root_without_their_text(cast: Cast) -> None:
@@ -90,7 +90,7 @@ def test_ancestors_are_told_to_the_root_without_their_text(cast: Cast) -> None:
     assert [one.name for one in bundle.ancestors] == ["acme/triage@1", "acme/triage@2"]
     assert [one.parent for one in bundle.ancestors] == [None, "acme/triage@1"]
     assert bundle.ancestors[0].digest == cast.prompt.digest
-    assert bundles.opened(bundles.sealed(bundle, keys=[_key()]).to_bytes()).bundle == bundle
+    assert bundles.verify(bundles.sign(bundle, keys=[_key()]).to_bytes()).bundle == bundle
 
 
 def test_who_is_told_with_a_child_is_no_ancestor_besides(cast: Cast) -> None:
@@ -128,22 +128,22 @@ def test_evidence_that_does_not_count_is_not_told(cast: Cast) -> None:
 def test_the_head_of_the_sealed_log_is_told(cast: Cast) -> None:
     assert told(cast, [cast.prompt]).evidence_seal == ""
     cast.record(cast.outcome(score=0.5))
-    seals.seal(now=cast.now)
-    assert told(cast, [cast.prompt]).evidence_seal == str(seals.head())
+    checkpoints.create_checkpoints(now=cast.now)
+    assert told(cast, [cast.prompt]).evidence_seal == str(checkpoints.get_head())
 
 
 def test_more_prompts_than_a_bundle_takes_are_refused(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bundles, "MOST_PROMPTS", 1)
+    monkeypatch.setattr(bundles, "MAX_PROMPTS", 1)
     other = cast.written("acme/other", "Other {x}.")
-    with pytest.raises(telling.InvalidExport, match="2 prompts are too many"):
+    with pytest.raises(bundle_builder.InvalidExport, match="2 prompts are too many"):
         told(cast, [cast.prompt, other])
 
 
 def test_what_fits_no_bundle_is_refused_with_its_place(cast: Cast) -> None:
-    odd = Terms(licence="L" * 65, rights="author", royalties=())
-    with pytest.raises(telling.InvalidExport, match="licence 'LLL"):
+    odd = ExportTerms(licence="L" * 65, rights="author", royalties=())
+    with pytest.raises(bundle_builder.InvalidExport, match="licence 'LLL"):
         told(cast, [cast.prompt], terms={cast.prompt.pk: odd})
 
 

@@ -8,13 +8,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import connection, transaction
 from django.db.utils import DatabaseError
 
-from mintmark.core import bundles, canonical_json, dsse, errors, trust_roots
+from mintmark.common import errors
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.registry import entitlements, prompts
-from mintmark.registry.prompts import Draft
-from mintmark.vault import keys, vaults
+from mintmark.registry.prompts import PromptDraft
+from mintmark.signing import bundles, canonical_json, dsse, key_policy
+from mintmark.vault import bundle_store, keys
 from mintmark.vault.models import PromptMarketplaceVault
-from tests.market.stall import Stall
+from tests.factories.market_fixture import Stall
 from tests.tampering import tried
 
 from .test_exports import exported
@@ -26,32 +27,32 @@ ODD = "Zero\u200bwidth, \U0001f512 astral, \u202eright to left, tab\tand \\ \" '
 
 def test_what_is_kept_is_what_was_signed_whatever_the_text(stall: Stall) -> None:
     author = stall.principal(stall.cast.seller)
-    draft = Draft(
+    draft = PromptDraft(
         namespace="acme", name="odd", text=ODD, title="\U0001f600 title", variables=[], tags=[],
         allow_hidden_unicode=True,
     )  # fmt: skip
     odd = prompts.register(draft=draft, author=author, team=stall.cast.sellers)
     vault = PromptMarketplaceVault.objects.get(pk=exported(stall, [odd]).pk)
-    opened = bundles.opened(vaults.file_of(vault))
+    opened = bundles.verify(bundle_store.get_raw_file(vault))
     assert opened.statement == vault.exported_json
     assert canonical_json.dumps(vault.exported_json) == opened.envelope.payload
     assert vault.exported_json["predicate"]["prompts"][0]["text"] == ODD
-    assert vaults.verify(vault) == opened.key_ids
+    assert bundle_store.verify_vault(vault) == opened.key_ids
     assert vault.created_at == stall.now
 
 
 def test_the_largest_integers_come_back_from_the_database(stall: Stall) -> None:
     key = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
-    bundle = bundles.opened(vaults.file_of(exported(stall, [stall.prompt]))).bundle
-    largest = bundle.model_copy(update={"policy": canonical_json.SAFE})
-    opened = bundles.opened(bundles.sealed(largest, keys=[key]).to_bytes())
-    vault = vaults.keep_imported(
-        opened=opened, team=stall.cast.buyers, made_by=None, prompts=[], now=stall.now
+    bundle = bundles.verify(bundle_store.get_raw_file(exported(stall, [stall.prompt]))).bundle
+    largest = bundle.model_copy(update={"policy": canonical_json.MAX_SAFE_INTEGER})
+    opened = bundles.verify(bundles.sign(largest, keys=[key]).to_bytes())
+    vault = bundle_store.store_imported(
+        verified=opened, team=stall.cast.buyers, made_by=None, prompts=[], now=stall.now
     )
     vault.refresh_from_db()
     assert vault.exported_json["predicate"]["policy"] == 2**53 - 1
-    assert vaults.verify(vault) == {dsse.key_id(key)}
-    assert vaults.file_of(vault) == opened.envelope.to_bytes()
+    assert bundle_store.verify_vault(vault) == {dsse.get_key_id(key)}
+    assert bundle_store.get_raw_file(vault) == opened.envelope.to_bytes()
 
 
 def test_a_vault_never_changes(stall: Stall) -> None:
@@ -73,72 +74,78 @@ def test_whoever_gets_past_the_triggers_is_found_out(stall: Stall, column: str) 
     }
     with tried(), connection.cursor() as cursor:
         cursor.execute(f"UPDATE vault_promptmarketplacevault SET {column} = %s", [changed[column]])
-        with pytest.raises(vaults.VaultAltered, match=f"vault {vault.pk}"):
-            vaults.verify(PromptMarketplaceVault.objects.get(pk=vault.pk))
+        with pytest.raises(bundle_store.VaultAltered, match=f"vault {vault.pk}"):
+            bundle_store.verify_vault(PromptMarketplaceVault.objects.get(pk=vault.pk))
 
 
 def test_a_vault_is_seen_by_its_team_and_by_an_admin(stall: Stall) -> None:
     vault = exported(stall, [stall.prompt])
     for who in (stall.cast.seller, stall.cast.smith, stall.admin):
-        assert vaults.named(caller=stall.as_(who), pk=vault.pk) == vault
+        assert bundle_store.get_vault(caller=stall.as_(who), pk=vault.pk) == vault
     for who in (stall.cast.buyer, stall.cast.stranger, stall.cast.auditor, stall.cast.scout):
-        assert not vaults.visible_to(caller=stall.as_(who))
+        assert not bundle_store.visible_to(caller=stall.as_(who))
         with pytest.raises(errors.NotFound):
-            vaults.handed_out(caller=stall.as_(who), vault=vault)
+            bundle_store.get_downloadable_file(caller=stall.as_(who), vault=vault)
 
 
 def test_a_file_is_handed_out_while_its_texts_are_served(stall: Stall) -> None:
     stall.bought(stall.listed(licence="MIT"))
     vault = exported(stall, [stall.prompt], by=stall.cast.buyer)
     buyer = stall.as_(stall.cast.buyer)
-    assert vaults.handed_out(caller=buyer, vault=vault) == vaults.file_of(vault)
-    granted = entitlements.live(prompt=stall.prompt, team_ids=frozenset([stall.cast.buyers.pk]))
-    stall.market.revoke(
+    assert bundle_store.get_downloadable_file(
+        caller=buyer, vault=vault
+    ) == bundle_store.get_raw_file(vault)
+    granted = entitlements.list_active_grants(
+        prompt=stall.prompt, team_ids=frozenset([stall.cast.buyers.pk])
+    )
+    stall.market.revoke_entitlement(
         caller=stall.as_(stall.admin), entitlement=granted.get(), reason="refunded", now=stall.now
     )
     with pytest.raises(errors.Forbidden, match="may no longer use acme/mint@1"):
-        vaults.handed_out(caller=buyer, vault=vault)
-    assert vaults.handed_out(caller=stall.as_(stall.admin), vault=vault)
+        bundle_store.get_downloadable_file(caller=buyer, vault=vault)
+    assert bundle_store.get_downloadable_file(caller=stall.as_(stall.admin), vault=vault)
 
 
 def test_the_team_signs_beside_the_installation_if_it_has_a_key(stall: Stall) -> None:
-    (own,) = vaults.verify(exported(stall, [stall.prompt]))
-    key = keys.generate(caller=stall.as_(stall.cast.seller), team=stall.cast.sellers, now=stall.now)
-    assert vaults.verify(exported(stall, [stall.prompt])) == {own, key.key_id}
+    (own,) = bundle_store.verify_vault(exported(stall, [stall.prompt]))
+    key = keys.generate_key(
+        caller=stall.as_(stall.cast.seller), team=stall.cast.sellers, now=stall.now
+    )
+    assert bundle_store.verify_vault(exported(stall, [stall.prompt])) == {own, key.key_id}
 
 
 def test_an_importer_vouches_for_what_he_trusts(stall: Stall) -> None:
     theirs = Ed25519PrivateKey.from_private_bytes(b"t" * 32)
-    bundle = bundles.opened(vaults.file_of(exported(stall, [stall.prompt]))).bundle
-    raw = bundles.sealed(bundle, keys=[theirs]).to_bytes()
+    bundle = bundles.verify(bundle_store.get_raw_file(exported(stall, [stall.prompt]))).bundle
+    raw = bundles.sign(bundle, keys=[theirs]).to_bytes()
     buyer, admin = stall.as_(stall.cast.buyer), stall.as_(stall.admin)
     asked: dict[str, Any] = {"vault_or_raw": raw, "team": stall.cast.buyers, "now": stall.now}
-    with pytest.raises(vaults.UnknownSigner, match=dsse.key_id(theirs)[:16]):
-        vaults.countersign(caller=buyer, **asked)
-    trusted = keys.trust(
-        caller=admin, key_id=dsse.key_id(theirs), name="Elsewhere", reason="by telephone",
+    with pytest.raises(bundle_store.UnknownSigner, match=dsse.get_key_id(theirs)[:16]):
+        bundle_store.countersign(caller=buyer, **asked)
+    trusted = keys.trust_key(
+        caller=admin, key_id=dsse.get_key_id(theirs), name="Elsewhere", reason="by telephone",
         now=stall.now,
     )  # fmt: skip
-    own = keys.generate(caller=buyer, team=stall.cast.buyers, now=stall.now)
-    vouched = bundles.opened(vaults.countersign(caller=buyer, **asked))
-    assert {own.key_id, dsse.key_id(theirs)} < vouched.key_ids
+    own = keys.generate_key(caller=buyer, team=stall.cast.buyers, now=stall.now)
+    vouched = bundles.verify(bundle_store.countersign(caller=buyer, **asked))
+    assert {own.key_id, dsse.get_key_id(theirs)} < vouched.key_ids
     assert vouched.bundle == bundle
-    again = vaults.countersign(
+    again = bundle_store.countersign(
         caller=buyer, **(asked | {"vault_or_raw": vouched.envelope.to_bytes()})
     )
     assert again == vouched.envelope.to_bytes()
     for nobody in (stall.cast.stranger, stall.cast.seller, stall.cast.scout):
         with pytest.raises(errors.Forbidden):
-            vaults.countersign(caller=stall.as_(nobody), **asked)
-    keys.distrust(caller=admin, key=trusted, reason="stolen", now=stall.now)
-    with pytest.raises(trust_roots.KeyRevoked):
-        vaults.countersign(caller=buyer, **asked)
+            bundle_store.countersign(caller=stall.as_(nobody), **asked)
+    keys.distrust_key(caller=admin, key=trusted, reason="stolen", now=stall.now)
+    with pytest.raises(key_policy.SigningKeyRevoked):
+        bundle_store.countersign(caller=buyer, **asked)
 
 
 def test_nobody_vouches_for_a_changed_file(stall: Stall) -> None:
-    raw = vaults.file_of(exported(stall, [stall.prompt]))
-    with pytest.raises(dsse.BadEnvelope):
-        vaults.countersign(
+    raw = bundle_store.get_raw_file(exported(stall, [stall.prompt]))
+    with pytest.raises(dsse.InvalidEnvelope):
+        bundle_store.countersign(
             caller=stall.as_(stall.admin),
             vault_or_raw=raw.replace(b'"sig":"', b'"sig":"AAAA', 1)[:-3] + b"}]}",
             team=None,
@@ -147,7 +154,7 @@ def test_nobody_vouches_for_a_changed_file(stall: Stall) -> None:
 
 
 def test_the_marketplace_exports(stall: Stall) -> None:
-    made = SymbolicPromptTokenMarketplace().export(
+    made = SymbolicPromptTokenMarketplace().export_bundle(
         caller=stall.as_(stall.cast.seller), team=stall.cast.sellers, prompts=[stall.prompt],
         now=stall.now,
     )  # fmt: skip

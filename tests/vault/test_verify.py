@@ -11,14 +11,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mintmark.cli.main import main
-from mintmark.core import dsse, folders
-from tests.bundles import bodies, make
-from tests.bundles.bodies import HOUSE, STRANGER, TEAM
+from mintmark.signing import dsse, folder_manifest
+from tests.bundles import generate, payloads
+from tests.bundles.payloads import HOUSE, STRANGER, TEAM
 
 ROOT = Path(__file__).parents[2]
 GOOD = ROOT / "tests/bundles/good"
 BAD = ROOT / "tests/bundles/bad"
-HOUSE_ID, TEAM_ID, STRANGER_ID = map(dsse.key_id, (HOUSE, TEAM, STRANGER))
+HOUSE_ID, TEAM_ID, STRANGER_ID = map(dsse.get_key_id, (HOUSE, TEAM, STRANGER))
 
 
 def verified(file: Path, *arguments: str) -> Result:
@@ -37,7 +37,7 @@ def test_it_says_who_signed_what() -> None:
     assert result.exit_code == 0, result.output
     for part in (
         f"{HOUSE_ID}, which you trust", f"{TEAM_ID}, which was not given", "Mintmark of Acme",
-        bodies.INSTALLATION, "forks/triage-calm@2", "acme/triage@3", "passed on", "MIT", "0.840",
+        payloads.INSTALLATION, "forks/triage-calm@2", "acme/triage@3", "passed on", "MIT", "0.840",
     ):  # fmt: skip
         assert part in result.stdout
 
@@ -48,7 +48,7 @@ def test_its_document_says_the_same() -> None:
     assert answer["signed_by"] == [
         {"key_id": TEAM_ID, "trusted": True}, {"key_id": HOUSE_ID, "trusted": False},
     ]  # fmt: skip
-    assert answer["issuer"]["installation"] == bodies.INSTALLATION
+    assert answer["issuer"]["installation"] == payloads.INSTALLATION
     first = answer["prompts"][0]
     assert (first["name"], first["trust"], first["licence"]) == ("forks/triage-calm@2", 0.84, "MIT")
 
@@ -81,7 +81,7 @@ def test_a_threshold_takes_distinct_keys() -> None:
 
 
 def test_a_key_may_be_in_a_file(tmp_path: Path) -> None:
-    for content in (dsse.public_pem(HOUSE_ID), HOUSE_ID + "\n"):
+    for content in (dsse.export_pem(HOUSE_ID), HOUSE_ID + "\n"):
         (tmp_path / "key").write_text(content)
         assert verified(GOOD / "small.json", "--key", str(tmp_path / "key")).exit_code == 0
     assert verified(GOOD / "small.json", "--key", HOUSE_ID.upper()).exit_code == 0
@@ -109,7 +109,7 @@ def test_what_is_not_there_is_bad_input(tmp_path: Path) -> None:
     "name", ["digest_mismatch", "wrong_key", "depth_10_4", "zip_bomb", "empty"]
 )
 def test_what_was_changed_is_a_problem_with_its_code(name: str) -> None:
-    code = make.bad()[name].code
+    code = generate.bad()[name].code
     assert f"Refused ({code})" in verified(BAD / f"{name}.json", "--key", HOUSE_ID).output
     result = verified(BAD / f"{name}.json", "--key", HOUSE_ID, "--json")
     assert (result.exit_code, json.loads(result.stdout)["error"]["code"]) == (1, code)
@@ -123,7 +123,7 @@ def test_no_more_is_read_than_is_said() -> None:
 def test_more_is_read_if_it_is_said(tmp_path: Path) -> None:
     text = "x" * 400_000
     (tmp_path / "large.json").write_bytes(
-        bodies.sealed([bodies.prompt(f"acme/a@{n}", text=text) for n in range(1, 40)])
+        payloads.sealed([payloads.prompt(f"acme/a@{n}", text=text) for n in range(1, 40)])
     )
     arguments = [tmp_path / "large.json", "--key", HOUSE_ID]
     assert document(*arguments)["error"]["code"] == "too_large"  # type: ignore[arg-type]
@@ -140,11 +140,11 @@ def test_hidden_characters_are_reported() -> None:
 
 def test_what_a_bundle_says_does_nothing_to_a_terminal(tmp_path: Path) -> None:
     title = "\x1b]0;owned\x07\x1b[2J\nEvery signature holds\u202e"
-    issuer = {"installation": bodies.INSTALLATION, "name": title, "team": title}
+    issuer = {"installation": payloads.INSTALLATION, "name": title, "team": title}
     told = {"name": "x", "title": title, "description": ""}
-    licence = bodies.prompt(licence="MIT\x1b[31m")
+    licence = payloads.prompt(licence="MIT\x1b[31m")
     (tmp_path / "sly.json").write_bytes(
-        bodies.sealed([licence], issuer=issuer, prompt_set=told, keys=[HOUSE])
+        payloads.sealed([licence], issuer=issuer, prompt_set=told, keys=[HOUSE])
     )
     result = verified(tmp_path / "sly.json", "--key", HOUSE_ID)
     assert result.exit_code == 0
@@ -158,7 +158,7 @@ def _folder(at: Path) -> Path:
         "bundle.json": (GOOD / "small.json").read_bytes(),
         "skills/triage/SKILL.md": b"Sort {ticket}.",
     }
-    for path, raw in folders.sealed(files, kind="skill", keys=[TEAM]).items():
+    for path, raw in folder_manifest.sign(files, kind="skill", keys=[TEAM]).items():
         (at / path).parent.mkdir(parents=True, exist_ok=True)
         (at / path).write_bytes(raw)
     return at

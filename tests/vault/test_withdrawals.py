@@ -7,13 +7,22 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from mintmark.core import bundles, canonical_json, dsse, envelopes, errors, revocations, trust_roots
-from mintmark.core.revocations import Issuer, Revoked, RevokedKey
-from mintmark.market.models import Injection, PromptTokenListing
+from mintmark.common import errors
+from mintmark.deployments.models import Injection
+from mintmark.market.models import PromptTokenListing
 from mintmark.registry.models import Prompt, Tombstone
-from mintmark.vault import identity, keys, vaults, withdrawals
+from mintmark.signing import (
+    bundles,
+    canonical_json,
+    dsse,
+    key_policy,
+    revocation_list,
+    signed_files,
+)
+from mintmark.signing.revocation_list import RevocationIssuer, RevokedKey, RevokedPrompt
+from mintmark.vault import bundle_store, installation, keys, revocation_lists
 from mintmark.vault.models import ForeignPrompt, RevocationList, TrustedKey
-from tests.market.stall import Stall
+from tests.factories.market_fixture import Stall
 
 from .test_exports import exported
 
@@ -21,49 +30,49 @@ pytestmark = pytest.mark.django_db
 
 THEIRS = Ed25519PrivateKey.from_private_bytes(b"t" * 32)
 OTHERS = Ed25519PrivateKey.from_private_bytes(b"o" * 32)
-ISSUER = Issuer(installation="e" * 32, name="Elsewhere")
+ISSUER = RevocationIssuer(installation="e" * 32, name="Elsewhere")
 AT = "2026-11-02T00:00:00.000000Z"
 
 
-def read(raw: bytes) -> revocations.Revocations:
-    return revocations.opened(raw).revocations
+def read(raw: bytes) -> revocation_list.RevocationListPayload:
+    return revocation_list.verify(raw).revocations
 
 
 def entombed(stall: Stall, prompt: Prompt, *, days: int = 0) -> None:
-    stall.market.entomb(
+    stall.market.withdraw_permanently(
         caller=stall.as_(stall.admin), prompt=prompt, reason="leaks names",
         now=stall.now + timedelta(days=days),
     )  # fmt: skip
 
 
 def test_an_empty_list_is_signed_and_says_nothing(stall: Stall) -> None:
-    raw = withdrawals.issued(now=stall.now)
+    raw = revocation_lists.build_revocation_list(now=stall.now)
     said = read(raw)
     assert (said.sequence, said.revoked, said.revoked_keys) == (0, (), ())
-    assert said.issuer.installation == identity.installation()
-    assert said.as_of == revocations.NEVER
-    assert withdrawals.issued(now=stall.now + timedelta(days=1)) == raw
+    assert said.issuer.installation == installation.get_installation_id()
+    assert said.as_of == revocation_list.EPOCH
+    assert revocation_lists.build_revocation_list(now=stall.now + timedelta(days=1)) == raw
 
 
 def test_what_was_told_and_then_withdrawn_is_listed_and_nothing_else(stall: Stall) -> None:
     exported(stall, [stall.prompt])
     entombed(stall, stall.cast.prompt)
-    assert read(withdrawals.issued(now=stall.now)).sequence == 0
+    assert read(revocation_lists.build_revocation_list(now=stall.now)).sequence == 0
     entombed(stall, stall.prompt, days=1)
-    raw = withdrawals.issued(now=stall.now)
+    raw = revocation_lists.build_revocation_list(now=stall.now)
     (one,) = read(raw).revoked
-    assert one == Revoked(
+    assert one == RevokedPrompt(
         digest=stall.prompt.digest, name="acme/mint@1", reason="leaks names", at="2026-11-02T12:00:00.000000Z"
     )  # fmt: skip
     assert (read(raw).sequence, read(raw).as_of) == (1, one.at)
-    assert withdrawals.issued(now=stall.now + timedelta(days=9)) == raw
+    assert revocation_lists.build_revocation_list(now=stall.now + timedelta(days=9)) == raw
 
 
 def test_revoked_keys_of_ones_own_are_listed(stall: Stall) -> None:
     seller = stall.as_(stall.cast.seller)
-    key = keys.generate(caller=seller, team=stall.cast.sellers, now=stall.now)
-    keys.revoke(caller=seller, key=key, reason="lost", now=stall.now)
-    said = read(withdrawals.issued(now=stall.now))
+    key = keys.generate_key(caller=seller, team=stall.cast.sellers, now=stall.now)
+    keys.revoke_key(caller=seller, key=key, reason="lost", now=stall.now)
+    said = read(revocation_lists.build_revocation_list(now=stall.now))
     assert [(one.key_id, one.reason) for one in said.revoked_keys] == [(key.key_id, "lost")]
     assert said.sequence == 1
 
@@ -71,18 +80,18 @@ def test_revoked_keys_of_ones_own_are_listed(stall: Stall) -> None:
 def arrived(
     stall: Stall,
     *,
-    issuer: Issuer = ISSUER,
+    issuer: RevocationIssuer = ISSUER,
     key: Ed25519PrivateKey = THEIRS,
     line: str = "from/afar",
 ) -> Prompt:
     """A prompt that came here with a bundle of another installation, whose key is trusted."""
     prompt = stall.cast.written(line, f"From {line}: weigh {{coin}}.", is_open=False, licence="MIT")
-    bundle = bundles.opened(vaults.file_of(exported(stall, [prompt]))).bundle
+    bundle = bundles.verify(bundle_store.get_raw_file(exported(stall, [prompt]))).bundle
     theirs = bundle.model_copy(
-        update={"issuer": bundles.Issuer(installation=issuer.installation, name=issuer.name, team="")}
+        update={"issuer": bundles.BundleIssuer(installation=issuer.installation, name=issuer.name, team="")}
     )  # fmt: skip
-    vault = vaults.keep_imported(
-        opened=bundles.opened(bundles.sealed(theirs, keys=[key]).to_bytes()),
+    vault = bundle_store.store_imported(
+        verified=bundles.verify(bundles.sign(theirs, keys=[key]).to_bytes()),
         team=stall.cast.sellers, made_by=None, prompts=[prompt], now=stall.now,
     )  # fmt: skip
     ForeignPrompt.objects.create(
@@ -93,8 +102,8 @@ def arrived(
 
 
 def trusted(stall: Stall, key: Ed25519PrivateKey = THEIRS, name: str = "Elsewhere") -> TrustedKey:
-    return keys.trust(
-        caller=stall.as_(stall.admin), key_id=dsse.key_id(key), name=name, reason="by telephone",
+    return keys.trust_key(
+        caller=stall.as_(stall.admin), key_id=dsse.get_key_id(key), name=name, reason="by telephone",
         now=stall.now,
     )  # fmt: skip
 
@@ -103,22 +112,24 @@ def listed(
     *prompts: Prompt,
     gone: Sequence[Ed25519PrivateKey] = (),
     key: Ed25519PrivateKey = THEIRS,
-    issuer: Issuer = ISSUER,
+    issuer: RevocationIssuer = ISSUER,
 ) -> bytes:
-    made = revocations.listed(
+    made = revocation_list.build_list(
         issuer=issuer,
         revoked=[
-            Revoked(digest=prompt.digest, name="there/it@1", reason="wrong", at=AT)
+            RevokedPrompt(digest=prompt.digest, name="there/it@1", reason="wrong", at=AT)
             for prompt in prompts
         ],
-        revoked_keys=[RevokedKey(key_id=dsse.key_id(one), reason="stolen", at=AT) for one in gone],
+        revoked_keys=[
+            RevokedKey(key_id=dsse.get_key_id(one), reason="stolen", at=AT) for one in gone
+        ],
     )
-    return revocations.sealed(made, keys=[key]).to_bytes()
+    return revocation_list.sign(made, keys=[key]).to_bytes()
 
 
 def taken(stall: Stall, raw: bytes, **changes: Any) -> RevocationList:
     asked: dict[str, Any] = {"caller": stall.as_(stall.admin), "raw": raw, "now": stall.now}
-    return stall.market.take_withdrawals(**(asked | changes))
+    return stall.market.apply_revocation_list(**(asked | changes))
 
 
 def test_what_they_withdraw_is_withdrawn_here_at_once(stall: Stall) -> None:
@@ -130,14 +141,16 @@ def test_what_they_withdraw_is_withdrawn_here_at_once(stall: Stall) -> None:
         caller=stall.as_(stall.cast.buyer), prompt=prompt, assistant=stall.cast.scout, now=stall.now
     )
     row = taken(stall, listed(prompt))
-    assert (row.applied, row.sequence, row.key_id) == (1, 1, dsse.key_id(THEIRS))
+    assert (row.applied, row.sequence, row.key_id) == (1, 1, dsse.get_key_id(THEIRS))
     tombstone = Tombstone.objects.get()
     assert (tombstone.prompt, tombstone.reason) == (prompt, "withdrawn by Elsewhere: wrong")
     assert not PromptTokenListing.objects.filter(prompt=prompt, withdrawn_at=None).exists()
     assert not Injection.objects.filter(prompt=prompt, ended_at=None).exists()
     assert not Tombstone.objects.filter(prompt=stays).exists()
-    assert withdrawals.withdrawn(issuer=ISSUER.installation) == {prompt.digest: "wrong"}
-    assert withdrawals.withdrawn(issuer="0" * 32) == {}
+    assert revocation_lists.get_withdrawal_reasons(issuer=ISSUER.installation) == {
+        prompt.digest: "wrong"
+    }
+    assert revocation_lists.get_withdrawal_reasons(issuer="0" * 32) == {}
 
 
 def test_a_text_that_was_here_before_is_not_theirs_to_withdraw(stall: Stall) -> None:
@@ -172,7 +185,7 @@ def test_an_older_list_and_another_of_the_same_number_are_refused(stall: Stall) 
     first, second = arrived(stall), arrived(stall, line="from/near")
     taken(stall, listed(first, second))
     for raw in (listed(first), listed(first, stall.prompt)):
-        with pytest.raises(withdrawals.StaleList):
+        with pytest.raises(revocation_lists.StaleRevocationList):
             taken(stall, raw)
     taken(stall, listed(first, second, stall.prompt))
     assert RevocationList.objects.count() == 2
@@ -193,7 +206,9 @@ def test_a_list_says_nothing_of_keys_of_a_third_installation(stall: Stall) -> No
     trusted(stall)
     arrived(stall)
     third = trusted(stall, OTHERS, "Third")
-    arrived(stall, issuer=Issuer(installation="3" * 32, name="Third"), key=OTHERS, line="3/x")
+    arrived(
+        stall, issuer=RevocationIssuer(installation="3" * 32, name="Third"), key=OTHERS, line="3/x"
+    )
     taken(stall, listed(gone=[OTHERS]))
     third.refresh_from_db()
     assert third.revoked_at is None
@@ -203,19 +218,21 @@ def test_whose_key_speaks_for_another_withdraws_nothing_of_theirs(stall: Stall) 
     trusted(stall)
     prompt = arrived(stall)
     trusted(stall, OTHERS, "Third")
-    arrived(stall, issuer=Issuer(installation="3" * 32, name="Third"), key=OTHERS, line="3/x")
-    with pytest.raises(withdrawals.AnothersKey, match="Elsewhere"):
+    arrived(
+        stall, issuer=RevocationIssuer(installation="3" * 32, name="Third"), key=OTHERS, line="3/x"
+    )
+    with pytest.raises(revocation_lists.WrongIssuerKey, match="Elsewhere"):
         taken(stall, listed(prompt, key=OTHERS))
     assert not Tombstone.objects.exists()
 
 
 def test_nobody_who_is_not_trusted_withdraws_anything(stall: Stall) -> None:
     prompt = arrived(stall)
-    with pytest.raises(vaults.UnknownSigner):
+    with pytest.raises(bundle_store.UnknownSigner):
         taken(stall, listed(prompt))
     key = trusted(stall)
-    keys.distrust(caller=stall.as_(stall.admin), key=key, reason="stolen", now=stall.now)
-    with pytest.raises(trust_roots.KeyRevoked):
+    keys.distrust_key(caller=stall.as_(stall.admin), key=key, reason="stolen", now=stall.now)
+    with pytest.raises(key_policy.SigningKeyRevoked):
         taken(stall, listed(prompt))
     assert not RevocationList.objects.exists()
 
@@ -226,8 +243,8 @@ def test_one_trusted_signature_is_enough_to_withdraw_however_many_a_bundle_takes
     trusted(stall)
     prompt = arrived(stall)
     settings.VAULT_THRESHOLD = 2
-    with pytest.raises(trust_roots.BelowThreshold):
-        vaults.require_trusted(key_ids=frozenset({dsse.key_id(THEIRS)}), now=stall.now)
+    with pytest.raises(key_policy.BelowThreshold):
+        bundle_store.require_trusted(key_ids=frozenset({dsse.get_key_id(THEIRS)}), now=stall.now)
     taken(stall, listed(prompt))
     assert Tombstone.objects.filter(prompt=prompt).exists()
 
@@ -241,31 +258,33 @@ def test_taking_a_list_in_takes_an_admin(stall: Stall) -> None:
 
 
 def test_a_bundle_is_no_list_and_a_list_no_bundle(stall: Stall) -> None:
-    with pytest.raises(errors.Refusal) as refused:
-        taken(stall, vaults.file_of(exported(stall, [stall.prompt])))
+    with pytest.raises(errors.DomainError) as refused:
+        taken(stall, bundle_store.get_raw_file(exported(stall, [stall.prompt])))
     assert refused.value.code == "payload_type"
-    with pytest.raises(envelopes.BadFile, match="a bundle holds"):
-        bundles.opened(withdrawals.issued(now=stall.now))
+    with pytest.raises(signed_files.InvalidSignedFile, match="a bundle holds"):
+        bundles.verify(revocation_lists.build_revocation_list(now=stall.now))
 
 
 def test_a_reason_of_theirs_is_kept_as_one_of_here_could_be(stall: Stall) -> None:
     trusted(stall)
     prompt = arrived(stall)
-    made = revocations.listed(
+    made = revocation_list.build_list(
         issuer=ISSUER,
-        revoked=[Revoked(digest=prompt.digest, name="there/it@1", reason="a\nb" + "x" * 396, at=AT)],
+        revoked=[RevokedPrompt(digest=prompt.digest, name="there/it@1", reason="a\nb" + "x" * 396, at=AT)],
         revoked_keys=[],
     )  # fmt: skip
-    taken(stall, revocations.sealed(made, keys=[THEIRS]).to_bytes())
+    taken(stall, revocation_list.sign(made, keys=[THEIRS]).to_bytes())
     reason = Tombstone.objects.get().reason
     assert reason.startswith("withdrawn by Elsewhere: a bx") and len(reason) == 400
 
 
 def _said(**changes: Any) -> bytes:
     """An empty list of theirs with these changes, signed."""
-    value = revocations.listed(issuer=ISSUER, revoked=[], revoked_keys=[]).model_dump(mode="json")
-    envelope = dsse.signed(
-        payload_type=revocations.PAYLOAD_TYPE,
+    value = revocation_list.build_list(issuer=ISSUER, revoked=[], revoked_keys=[]).model_dump(
+        mode="json"
+    )
+    envelope = dsse.sign(
+        payload_type=revocation_list.PAYLOAD_TYPE,
         payload=canonical_json.dumps(value | changes),
         keys=[THEIRS],
     )
@@ -288,15 +307,15 @@ def _said(**changes: Any) -> bytes:
     ],
 )
 def test_a_list_of_another_shape_is_refused(changes: dict[str, Any], code: str) -> None:
-    with pytest.raises(errors.Refusal) as refused:
-        revocations.opened(_said(**changes))
+    with pytest.raises(errors.DomainError) as refused:
+        revocation_list.verify(_said(**changes))
     assert refused.value.code == code
 
 
 def test_a_field_of_a_later_minor_version_is_let_pass() -> None:
-    opened = revocations.opened(_said(version="1.7", more=[1]))
+    opened = revocation_list.verify(_said(version="1.7", more=[1]))
     assert opened.revocations.version == "1.7"
-    assert opened.key_ids == {dsse.key_id(THEIRS)}
+    assert opened.key_ids == {dsse.get_key_id(THEIRS)}
 
 
 def test_any_byte_of_a_list_that_is_changed_refuses_it() -> None:
@@ -304,7 +323,7 @@ def test_any_byte_of_a_list_that_is_changed_refuses_it() -> None:
     for place in range(len(raw)):
         changed = bytearray(raw)
         changed[place] ^= 1
-        with pytest.raises(errors.Refusal):
-            revocations.opened(bytes(changed))
-    with pytest.raises(errors.Refusal):
-        revocations.opened(raw + b"\n")
+        with pytest.raises(errors.DomainError):
+            revocation_list.verify(bytes(changed))
+    with pytest.raises(errors.DomainError):
+        revocation_list.verify(raw + b"\n")

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from tests.factories.holdings_fixture import Holdings
+from tests.factories.web_scene import Scene
 from tests.standing import standing
-from tests.web.holdings import Holdings
-from tests.web.scene import Scene
 
 
 @pytest.fixture(autouse=True)

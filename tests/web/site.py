@@ -20,7 +20,7 @@ class Site:
 def served() -> Iterator[Site]:
     """The site, from the moment it answers to the end of the block."""
     with installations.installation() as installation:
-        installation.run("tests.web.furnish")
+        installation.run("tests.factories.seed_site")
         with installation.served(workers=1) as port:
             yield Site(
                 address=f"http://127.0.0.1:{port}", user="buyer", password="correct horse battery"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from tests.web.scene import Scene
+from tests.factories.web_scene import Scene
 
 pytestmark = pytest.mark.django_db
 
@@ -167,12 +167,12 @@ def test_a_body_beyond_what_is_taken_is_refused_before_it_is_read(
 def test_what_breaks_says_what_was_kept(
     scene: Scene, reader: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mintmark.web import start
+    from mintmark.web import home
 
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(start, "read", broken)
+    monkeypatch.setattr(home, "build_context", broken)
     reader.raise_request_exception = False
     answer = reader.get("/")
     assert answer.status_code == 500

@@ -9,9 +9,9 @@ from django.test import Client
 
 from mintmark.market.models import RoyaltyTerm
 from mintmark.registry.models import Prompt
-from mintmark.trust.answers import FeatureEffect
-from mintmark.web import foreseen
-from tests.web.holdings import BRIEF, DIGEST, Holdings
+from mintmark.trust.results import EditFeatureEffect
+from mintmark.web.scores import foresight_panel
+from tests.factories.holdings_fixture import BRIEF, DIGEST, Holdings
 
 pytestmark = pytest.mark.django_db
 
@@ -107,11 +107,11 @@ def test_it_says_plainly_that_it_is_a_prediction_and_how_well_such_have_held(
 
 
 def test_the_sum_of_what_moved_it_is_the_change(holdings: Holdings) -> None:
-    told = foreseen.of(
+    told = foresight_panel.build_foresight(
         text=EDITED, parent=holdings.brief, assistants=[holdings.cast.scout], now=holdings.now
     )
     row = told["rows"][0]
-    parts = sum(one.effect for one in row.moved) + row.rest
+    parts = sum(one.effect for one in row.moves) + row.rest
     assert abs(parts - row.change.effect) < 1e-12
 
 
@@ -130,10 +130,10 @@ def test_the_sum_of_what_moved_it_is_the_change(holdings: Holdings) -> None:
 def test_what_an_edit_does_to_the_wording_is_said_in_words(
     label: str, counted: bool, before: float, after: float, words: str
 ) -> None:
-    effect = FeatureEffect(
+    effect = EditFeatureEffect(
         name="n", label=label, counted=counted, before=before, after=after, effect=0.0, low=0.0, high=0.0
     )  # fmt: skip
-    assert foreseen.in_words(effect) == words
+    assert foresight_panel.describe_effect(effect) == words
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\r\n"])

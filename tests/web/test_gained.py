@@ -8,9 +8,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from mintmark.registry.models import Prompt
-from mintmark.reputation.answers import Estimate
-from mintmark.web import figures, gained
-from tests.web.scene import SECRET, Scene
+from mintmark.scoring.estimate import Estimate
+from mintmark.web import number_format
+from mintmark.web.scores import edit_effect_panel
+from tests.factories.web_scene import SECRET, Scene
 
 
 @pytest.mark.parametrize(
@@ -27,12 +28,12 @@ from tests.web.scene import SECRET, Scene
 )
 def test_a_gain_is_said_in_points_with_its_doubt(low: float, high: float, said: str) -> None:
     gain = Estimate(value=(low + high) / 2.0, low=low, high=high, runs=50.0)
-    assert str(gained.in_words(gain)) == said
+    assert str(edit_effect_panel.describe_gain(gain)) == said
 
 
 def test_points_below_one_have_a_tenth_and_are_never_nothing() -> None:
     sizes = (0.0, 0.00002, 0.004, 0.00951, 0.0149, 0.126, 1.0)
-    assert [figures.points(size) for size in sizes] == [
+    assert [number_format.format_points(size) for size in sizes] == [
         "0", "under 0.1", "0.4", "1", "1", "13", "100",
     ]  # fmt: skip
 

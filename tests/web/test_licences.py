@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from mintmark.core import licences as known
-from mintmark.web import licences
-from mintmark.web.templatetags import ledger
+from mintmark.common import licences as known
+from mintmark.web.market import licences
+from mintmark.web.templatetags import mintmark_tags
 
 
 @pytest.mark.parametrize(
@@ -20,19 +20,19 @@ from mintmark.web.templatetags import ledger
     ],
 )
 def test_a_licence_says_what_it_allows(identifier: str, says: str) -> None:
-    assert licences.allowed_by(identifier) == says
+    assert licences.describe_permissions(identifier) == says
 
 
 def test_every_licence_can_be_chosen_once_the_strictest_first() -> None:
-    choices = licences.choices()
-    assert sorted(identifier for identifier, _ in choices) == sorted(known.KNOWN)
+    choices = licences.list_choices()
+    assert sorted(identifier for identifier, _ in choices) == sorted(known.PERMISSIONS)
     assert choices[0][0] == known.PROPRIETARY
     assert choices[0][1].startswith("all rights reserved: ")
-    assert [identifier for identifier, _ in licences.choices(only="MIT")] == ["MIT"]
+    assert [identifier for identifier, _ in licences.list_choices(only="MIT")] == ["MIT"]
 
 
 def test_amounts_are_written_to_the_micro_token_and_no_further() -> None:
-    assert ledger.in_tokens(12_500_000) == "12.5 tokens"
-    assert ledger.in_tokens(1_000_000) == "1 token"
-    assert ledger.tokens(-1) == "−0.000001"
-    assert ledger.tokens(Decimal("1234.500000")) == "1,234.5"
+    assert mintmark_tags.in_tokens(12_500_000) == "12.5 tokens"
+    assert mintmark_tags.in_tokens(1_000_000) == "1 token"
+    assert mintmark_tags.tokens(-1) == "−0.000001"
+    assert mintmark_tags.tokens(Decimal("1234.500000")) == "1,234.5"

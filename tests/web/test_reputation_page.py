@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from tests.web.scene import SECRET, Scene
+from tests.factories.web_scene import SECRET, Scene
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both("smoke set: the pages")]
 

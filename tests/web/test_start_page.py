@@ -5,8 +5,8 @@ import re
 import pytest
 from django.test import Client
 
-from tests.cast import person
-from tests.web.scene import Scene
+from tests.factories.cast import person
+from tests.factories.web_scene import Scene
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both("smoke set: the pages")]
 

@@ -10,8 +10,8 @@ from django.test import Client
 
 from mintmark.accounts.models import User
 from mintmark.registry import assistants
-from mintmark.web import trust
-from tests.web.scene import Scene
+from mintmark.web.scores import trust
+from tests.factories.web_scene import Scene
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both("smoke set: the pages")]
 
@@ -161,7 +161,7 @@ def test_a_pairing_says_how_like_the_prompt_is_to_what_the_assistant_remembers(
         return scene.client(user).get(path).content.decode()
 
     assert "scout remembers nothing yet" in said(cast.buyer)
-    assistants.remember(assistant=cast.scout, key="house-rule", text="Sort tickets by urgency.")
+    assistants.store_memory(assistant=cast.scout, key="house-rule", text="Sort tickets by urgency.")
     page = said(cast.buyer)
     assert "the prompt is most like <code>house-rule</code>" in page
     assert "It is no evidence, and no score or prediction uses it." in page

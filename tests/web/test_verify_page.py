@@ -15,16 +15,17 @@ from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect
 
 import mintmark.web
-from mintmark.core import bundles, dsse, errors
+from mintmark.common import errors
+from mintmark.signing import bundles, dsse
 from tests import windows
-from tests.bundles import bodies, make
-from tests.bundles.bodies import HOUSE, STRANGER, TEAM
+from tests.bundles import generate, payloads
+from tests.bundles.payloads import HOUSE, STRANGER, TEAM
+from tests.factories.vault_fixture import changed
 from tests.web import site as sites
 from tests.web.site import Site
-from tests.web.strongroom import changed
 
 STATIC = Path(mintmark.web.__file__).parent / "static"
-GOOD, BAD, LARGE = make.good(), make.bad(), make.large()
+GOOD, BAD, LARGE = generate.good(), generate.bad(), generate.large()
 # What the page's script says of many files, which come one after another in one body: "ok", or the code of a refusal.
 _CODES = """
 async (lengths) => {
@@ -88,8 +89,8 @@ def reader(browser: Browser) -> Iterator[Page]:
 
 def _in_python(raw: bytes) -> str:
     try:
-        bundles.opened(raw)
-    except errors.Refusal as refusal:
+        bundles.verify(raw)
+    except errors.DomainError as refusal:
         return refusal.code
     return "ok"
 
@@ -137,12 +138,12 @@ def test_a_payload_that_somebody_changed_and_signed_is_read_alike(reader: Page) 
         files[f"{n} changed"] = payload[:n] + byte + payload[n + 1 :]
         files[f"{n} put in"] = payload[:n] + byte + payload[n:]
         files[f"{n} left out"] = payload[:n] + payload[n + 1 :]
-    assert _differ(reader, {name: bodies.enveloped(raw) for name, raw in files.items()}) == {}
+    assert _differ(reader, {name: payloads.enveloped(raw) for name, raw in files.items()}) == {}
 
 
 @pytest.mark.browser
 def test_hidden_characters_are_the_same_in_both(reader: Page) -> None:
-    from mintmark.core import unicode
+    from mintmark.textchecks import hidden_characters
 
     texts = [
         "a\u200bb", "\ufeffa\ufeff", "👩\u200d🔬", "a\u200db", "é\u200c", "\t\r\n\x1c\x07\x7f", "\ue000", "a\ufe0f",
@@ -155,7 +156,9 @@ def test_hidden_characters_are_the_same_in_both(reader: Page) -> None:
         }""",
         texts,
     )
-    assert told == [[place.code_point for place in unicode.hidden(text)] for text in texts]
+    assert told == [
+        [place.code_point for place in hidden_characters.find_hidden(text)] for text in texts
+    ]
 
 
 @pytest.fixture
@@ -185,7 +188,7 @@ def _choose(page: Page, raw: bytes, name: str = "bundle.json") -> None:
 def test_a_good_file_verifies_with_the_network_off(offline: Page) -> None:
     asked: list[str] = []
     offline.on("request", lambda request: asked.append(request.url))
-    offline.get_by_label("Keys that you trust").fill(dsse.key_id(HOUSE))
+    offline.get_by_label("Keys that you trust").fill(dsse.get_key_id(HOUSE))
     _choose(offline, GOOD["family"])
     result = offline.locator("#result")
     expect(result).to_contain_text("Verified: 1 key that you gave signed exactly this")
@@ -212,13 +215,13 @@ def test_what_the_keys_and_the_threshold_say_follows_at_once(offline: Page) -> N
     result, given = offline.locator("#result"), offline.get_by_label("Keys that you trust")
     _choose(offline, GOOD["family"])
     expect(result).to_contain_text("By whom it should be signed is for you to say")
-    given.fill(dsse.key_id(STRANGER).upper())
+    given.fill(dsse.get_key_id(STRANGER).upper())
     expect(result).to_contain_text("none of the keys that you gave signed it")
-    given.fill(dsse.public_pem(dsse.key_id(TEAM)))
+    given.fill(dsse.export_pem(dsse.get_key_id(TEAM)))
     expect(result).to_contain_text("Verified: 1 key")
     offline.get_by_label("How many").fill("2")
     expect(result).to_contain_text("it takes 2")
-    given.fill(f"{dsse.key_id(TEAM)}\n{dsse.key_id(HOUSE)}")
+    given.fill(f"{dsse.get_key_id(TEAM)}\n{dsse.get_key_id(HOUSE)}")
     expect(result).to_contain_text("Verified: 2 keys")
     given.fill("abc")
     expect(result).to_contain_text("That is no key")
@@ -226,7 +229,7 @@ def test_what_the_keys_and_the_threshold_say_follows_at_once(offline: Page) -> N
 
 @pytest.mark.browser
 def test_a_text_of_the_file_stays_a_text(offline: Page) -> None:
-    hostile = bodies.prompt(text="<img src=x onerror=alert(1)>\u202e", title="<b>bold</b>")
+    hostile = payloads.prompt(text="<img src=x onerror=alert(1)>\u202e", title="<b>bold</b>")
     said: list[str] = []
 
     def hear(dialog: Dialog) -> None:
@@ -234,7 +237,7 @@ def test_a_text_of_the_file_stays_a_text(offline: Page) -> None:
         dialog.dismiss()
 
     offline.on("dialog", hear)
-    _choose(offline, bodies.sealed([hostile]), name="<i>.json")
+    _choose(offline, payloads.sealed([hostile]), name="<i>.json")
     prompts = offline.locator("#prompts")
     expect(prompts).to_contain_text("It hides 1 character that one does not see")
     offline.get_by_text("The text of acme/triage@1").click()
@@ -246,8 +249,8 @@ def test_a_text_of_the_file_stays_a_text(offline: Page) -> None:
 @pytest.mark.browser
 def test_a_link_brings_the_key_along(browser: Browser, site: Site) -> None:
     context = windows.opened(browser, base_url=site.address)
-    page = _loaded(context, f"/vaults/verify#key={dsse.key_id(HOUSE)}")
-    expect(page.get_by_label("Keys that you trust")).to_have_value(dsse.key_id(HOUSE))
+    page = _loaded(context, f"/vaults/verify#key={dsse.get_key_id(HOUSE)}")
+    expect(page.get_by_label("Keys that you trust")).to_have_value(dsse.get_key_id(HOUSE))
     context.close()
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.market.stall import Stall
+from tests.factories.market_fixture import Stall
 
 from .receiver import Receiver, listening
 

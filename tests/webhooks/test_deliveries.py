@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from mintmark.core import errors
-from mintmark.webhooks import addresses, deliveries, hooks, outbox, retention, signatures
+from mintmark.common import errors, outbound_urls
+from mintmark.webhooks import deliveries, endpoints, outbox, retention, signing
 from mintmark.webhooks.models import Delivery, Webhook
-from tests.cast import NOW
-from tests.market.stall import Stall
+from tests.factories.cast import NOW
+from tests.factories.market_fixture import Stall
 
 from .receiver import Receiver
 
@@ -29,19 +29,21 @@ class Sender:
         self.cast = stall.cast
         self.now = NOW
         self.caller = stall.cast.as_(stall.cast.seller)
-        made = hooks.make(
+        made = endpoints.create(
             caller=self.caller, team=self.cast.sellers, url=url, kinds=[], note="", now=NOW
         )
         self.webhook, self.secret = made.webhook, made.secret
 
     def told(self) -> Delivery:
-        outbox.tell(
+        outbox.enqueue(
             kind="sale", team_ids=[self.cast.sellers.pk], data={"transfer": 7}, now=self.now
         )
         return Delivery.objects.latest("id")
 
     def work(self, holder: str = "worker") -> bool:
-        return deliveries.work(holder=holder, clock=lambda: self.now, rng=random.Random(1))
+        return deliveries.deliver_next(
+            worker_id=holder, clock=lambda: self.now, rng=random.Random(1)
+        )
 
     def through(self, delivery: Delivery) -> Delivery:
         """Work on until nothing is due for ever."""
@@ -61,7 +63,7 @@ def sender(stall: Stall, receiver: Receiver) -> Sender:
 
 def test_a_signature_is_that_of_the_specification_s_example() -> None:
     assert (
-        signatures.signature(
+        signing.sign(
             secret="whsec_plJ3nmyCDGBKInavdOK15jsl",
             message="msg_loFOjxBNrRLzqYUf",
             timestamp=1731705121,
@@ -80,7 +82,7 @@ def test_what_happened_arrives_signed_once(sender: Sender, receiver: Receiver) -
     ]
     assert headers["webhook-id"] == delivery.message
     assert headers["host"] == f"127.0.0.1:{receiver.port}"
-    assert headers["webhook-signature"] == signatures.signature(
+    assert headers["webhook-signature"] == signing.sign(
         secret=sender.secret,
         message=delivery.message,
         timestamp=int(headers["webhook-timestamp"]),
@@ -99,7 +101,7 @@ def test_what_is_refused_is_sent_later_under_the_same_id_until_it_is_taken(
     delivery.refresh_from_db()
     assert (delivery.state, delivery.status, delivery.problem) == ("waiting", 500, "refused")
     wait = delivery.due_at - sender.now
-    assert deliveries.WAITS[0] * 0.8 <= wait <= deliveries.WAITS[0] * 1.2
+    assert deliveries.RETRY_DELAYS[0] * 0.8 <= wait <= deliveries.RETRY_DELAYS[0] * 1.2
     assert not sender.work()
     sender.now = delivery.due_at
     receiver.status = 200
@@ -114,11 +116,11 @@ def test_what_is_never_taken_is_given_up_and_can_be_sent_again(
 ) -> None:
     receiver.status = 503
     delivery = sender.through(sender.told())
-    assert (delivery.state, delivery.attempts) == ("failed", len(deliveries.WAITS) + 1)
+    assert (delivery.state, delivery.attempts) == ("failed", len(deliveries.RETRY_DELAYS) + 1)
     receiver.status = 200
-    hooks.replay(caller=sender.caller, delivery=delivery, now=sender.now)
+    endpoints.redeliver(caller=sender.caller, delivery=delivery, now=sender.now)
     assert sender.through(delivery).state == "delivered"
-    hooks.replay(caller=sender.caller, delivery=delivery, now=sender.now)
+    endpoints.redeliver(caller=sender.caller, delivery=delivery, now=sender.now)
     assert sender.through(delivery).state == "delivered"
     assert {headers["webhook-id"] for headers, _ in receiver.came} == {delivery.message}
 
@@ -135,7 +137,7 @@ def test_a_redirect_is_not_followed(sender: Sender, receiver: Receiver) -> None:
 def test_a_receiver_that_drips_is_left(
     sender: Sender, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deliveries, "SECONDS_A_CALL", 0.5)
+    monkeypatch.setattr(deliveries, "CALL_TIMEOUT_SECONDS", 0.5)
     receiver.drip_seconds = 20.0
     delivery = sender.told()
     sender.work()
@@ -150,9 +152,9 @@ def test_an_address_that_is_gone_is_told_nothing_more(sender: Sender, receiver: 
     sender.webhook.refresh_from_db()
     assert "410" in sender.webhook.disabled_because
     delivery = Delivery.objects.select_related("webhook").get(pk=delivery.pk)
-    with pytest.raises(hooks.InvalidWebhook, match="disabled"):
-        hooks.replay(caller=sender.caller, delivery=delivery, now=sender.now)
-    assert outbox.listens(kind="sale", team_ids=[sender.cast.sellers.pk]) == []
+    with pytest.raises(endpoints.InvalidWebhook, match="disabled"):
+        endpoints.redeliver(caller=sender.caller, delivery=delivery, now=sender.now)
+    assert outbox.list_subscribers(kind="sale", team_ids=[sender.cast.sellers.pk]) == []
 
 
 def test_what_waited_is_sent_once_a_webhook_is_enabled_again(
@@ -161,13 +163,15 @@ def test_what_waited_is_sent_once_a_webhook_is_enabled_again(
     delivery = sender.told()
     receiver.status = 500
     sender.work()
-    hooks.disable(caller=sender.caller, webhook=sender.webhook, reason="it moves", now=sender.now)
+    endpoints.disable(
+        caller=sender.caller, webhook=sender.webhook, reason="it moves", now=sender.now
+    )
     sender.told()  # written for nobody
     sender.now += timedelta(days=1)
     assert not sender.work()
     receiver.status = 204
     for _ in range(2):
-        again = hooks.enable(caller=sender.caller, webhook=sender.webhook, now=sender.now)
+        again = endpoints.enable(caller=sender.caller, webhook=sender.webhook, now=sender.now)
         assert (again.disabled_at, again.disabled_because) == (None, "")
     assert sender.work() and not sender.work()
     delivery.refresh_from_db()
@@ -180,33 +184,35 @@ def test_what_waits_for_its_next_attempt_is_sent_at_once_when_it_is_enabled(
     receiver.status = 500
     sender.told()
     sender.work()
-    hooks.disable(caller=sender.caller, webhook=sender.webhook, reason="it moves", now=sender.now)
+    endpoints.disable(
+        caller=sender.caller, webhook=sender.webhook, reason="it moves", now=sender.now
+    )
     sender.webhook.refresh_from_db()
-    hooks.enable(caller=sender.caller, webhook=sender.webhook, now=sender.now)
+    endpoints.enable(caller=sender.caller, webhook=sender.webhook, now=sender.now)
     assert sender.work()
 
 
 def test_a_webhook_whose_address_is_not_called_any_more_stays_disabled(
     sender: Sender, settings: object
 ) -> None:
-    hooks.disable(caller=sender.caller, webhook=sender.webhook, reason="it moves", now=NOW)
+    endpoints.disable(caller=sender.caller, webhook=sender.webhook, reason="it moves", now=NOW)
     sender.webhook.refresh_from_db()
     settings.WEBHOOK_HOSTS = []  # type: ignore[attr-defined]
-    with pytest.raises(hooks.InvalidWebhook, match="https"):
-        hooks.enable(caller=sender.caller, webhook=sender.webhook, now=NOW)
+    with pytest.raises(endpoints.InvalidWebhook, match="https"):
+        endpoints.enable(caller=sender.caller, webhook=sender.webhook, now=NOW)
 
 
 def test_one_that_is_enabled_again_counts_among_those_of_its_team(
     sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hooks, "MOST_OF_A_TEAM", 1)
-    hooks.disable(caller=sender.caller, webhook=sender.webhook, reason="it moves", now=NOW)
-    hooks.make(
+    monkeypatch.setattr(endpoints, "MAX_WEBHOOKS_PER_TEAM", 1)
+    endpoints.disable(caller=sender.caller, webhook=sender.webhook, reason="it moves", now=NOW)
+    endpoints.create(
         caller=sender.caller, team=sender.cast.sellers, url="https://example.com", kinds=[], note="", now=NOW
     )  # fmt: skip
     sender.webhook.refresh_from_db()
-    with pytest.raises(hooks.InvalidWebhook, match="at most 1"):
-        hooks.enable(caller=sender.caller, webhook=sender.webhook, now=NOW)
+    with pytest.raises(endpoints.InvalidWebhook, match="at most 1"):
+        endpoints.enable(caller=sender.caller, webhook=sender.webhook, now=NOW)
 
 
 def test_a_removed_webhook_is_told_nothing_and_keeps_nothing(
@@ -214,11 +220,11 @@ def test_a_removed_webhook_is_told_nothing_and_keeps_nothing(
 ) -> None:
     delivery = sender.told()
     delivery.webhook = sender.webhook
-    hooks.remove(caller=sender.caller, webhook=sender.webhook, now=sender.now)
+    endpoints.remove(caller=sender.caller, webhook=sender.webhook, now=sender.now)
     sender.webhook.refresh_from_db()
     assert (bytes(sender.webhook.sealed), sender.webhook.deliveries.count()) == (b"", 0)
-    assert list(hooks.visible_to(caller=sender.caller)) == []
-    assert outbox.listens(kind="sale", team_ids=[sender.cast.sellers.pk]) == []
+    assert list(endpoints.visible_to(caller=sender.caller)) == []
+    assert outbox.list_subscribers(kind="sale", team_ids=[sender.cast.sellers.pk]) == []
     # What was being written to it while it was removed is never sent.
     Delivery.objects.create(
         webhook=sender.webhook, message="msg_late", kind="sale", body={}, told_at=NOW, due_at=NOW
@@ -226,12 +232,12 @@ def test_a_removed_webhook_is_told_nothing_and_keeps_nothing(
     assert not sender.work()
     assert receiver.came == []
     with pytest.raises(errors.NotFound):
-        hooks.rotate(caller=sender.caller, webhook=sender.webhook, now=sender.now)
+        endpoints.rotate_secret(caller=sender.caller, webhook=sender.webhook, now=sender.now)
     sender.webhook.disabled_at = None  # as it was read before it was removed
     with pytest.raises(errors.NotFound):
-        hooks.replay(caller=sender.caller, delivery=delivery, now=sender.now)
-    hooks.enable(caller=sender.caller, webhook=sender.webhook, now=sender.now)
-    assert outbox.listens(kind="sale", team_ids=[sender.cast.sellers.pk]) == []
+        endpoints.redeliver(caller=sender.caller, delivery=delivery, now=sender.now)
+    endpoints.enable(caller=sender.caller, webhook=sender.webhook, now=sender.now)
+    assert outbox.list_subscribers(kind="sale", team_ids=[sender.cast.sellers.pk]) == []
 
 
 def test_what_ended_is_forgotten_after_a_while_and_what_waits_never(
@@ -244,10 +250,10 @@ def test_what_ended_is_forgotten_after_a_while_and_what_waits_never(
     assert (taken.state, given_up.state) == ("delivered", "failed")
     waiting = sender.told()
     week = timedelta(days=7)
-    assert retention.forget(now=taken.ended_at + week - timedelta(seconds=1)) == 0  # type: ignore[operator]
-    assert retention.forget(now=taken.ended_at + week) == 1  # type: ignore[operator]
-    hooks.replay(caller=sender.caller, delivery=given_up, now=sender.now)
-    assert retention.forget(now=sender.now + 9 * week) == 0
+    assert retention.purge(now=taken.ended_at + week - timedelta(seconds=1)) == 0  # type: ignore[operator]
+    assert retention.purge(now=taken.ended_at + week) == 1  # type: ignore[operator]
+    endpoints.redeliver(caller=sender.caller, delivery=given_up, now=sender.now)
+    assert retention.purge(now=sender.now + 9 * week) == 0
     assert set(Delivery.objects.values_list("id", flat=True)) == {given_up.pk, waiting.pk}
 
 
@@ -261,8 +267,8 @@ def test_nobody_there_is_tried_again(stall: Stall, settings: object) -> None:
 
 
 def test_after_a_rotation_both_secrets_sign_for_a_day(sender: Sender, receiver: Receiver) -> None:
-    new = hooks.rotate(caller=sender.caller, webhook=sender.webhook, now=sender.now)
-    for later, count in ((timedelta(), 2), (hooks.OLD_SECRET_SIGNS, 1)):
+    new = endpoints.rotate_secret(caller=sender.caller, webhook=sender.webhook, now=sender.now)
+    for later, count in ((timedelta(), 2), (endpoints.OLD_SECRET_VALIDITY, 1)):
         sender.now = NOW + later
         sender.told()
         sender.work()
@@ -270,7 +276,7 @@ def test_after_a_rotation_both_secrets_sign_for_a_day(sender: Sender, receiver: 
         message, at = headers["webhook-id"], int(headers["webhook-timestamp"])
         secrets = [new.secret, sender.secret][:count]
         assert headers["webhook-signature"].split() == [
-            signatures.signature(secret=secret, message=message, timestamp=at, body=body)
+            signing.sign(secret=secret, message=message, timestamp=at, body=body)
             for secret in secrets
         ]
 
@@ -278,13 +284,13 @@ def test_after_a_rotation_both_secrets_sign_for_a_day(sender: Sender, receiver: 
 def test_one_worker_has_a_delivery_until_it_falls_silent(sender: Sender) -> None:
     sender.told()
     now = sender.now
-    assert deliveries.take(holder="one", now=now) is not None
-    assert deliveries.take(holder="two", now=now) is None
-    late = now + deliveries.LEASE + timedelta(seconds=1)
-    taken = deliveries.take(holder="two", now=late)
+    assert deliveries.acquire(worker_id="one", now=now) is not None
+    assert deliveries.acquire(worker_id="two", now=now) is None
+    late = now + deliveries.LEASE_DURATION + timedelta(seconds=1)
+    taken = deliveries.acquire(worker_id="two", now=late)
     assert taken is not None
-    deliveries.ended(
-        taken, holder="one", status=200, problem="", now=late, rng=random.Random(1)
+    deliveries.record_attempt(
+        taken, worker_id="one", status=200, problem="", now=late, rng=random.Random(1)
     )  # no longer his
     taken.refresh_from_db()
     assert (taken.state, taken.lease_holder) == ("waiting", "two")
@@ -334,7 +340,7 @@ def test_a_secret_is_sealed_at_rest_and_lost_with_its_key(
     ],
 )
 def test_an_address_that_is_not_called_is_not_taken(stall: Stall, url: str, says: str) -> None:
-    with pytest.raises(hooks.InvalidWebhook, match=says):
+    with pytest.raises(endpoints.InvalidWebhook, match=says):
         Sender(stall, url)
 
 
@@ -344,7 +350,7 @@ def test_a_name_that_turns_private_is_not_called(
     # What was allowed when it was made is not any more: "localhost" stands for this machine.
     Webhook.objects.update(url=f"https://localhost:{receiver.port}/hooks")
     settings.WEBHOOK_HOSTS = []  # type: ignore[attr-defined]
-    assert addresses.problem(f"https://localhost:{receiver.port}/hooks") == ""
+    assert outbound_urls.find_url_problem(f"https://localhost:{receiver.port}/hooks") == ""
     delivery = sender.told()
     sender.work()
     delivery.refresh_from_db()
@@ -357,19 +363,19 @@ def test_only_operators_of_the_team_make_and_change_them(sender: Sender) -> None
     for user in (cast.buyer, cast.stranger, cast.auditor):
         caller, webhook = cast.as_(user), sender.webhook
         with pytest.raises(errors.Forbidden):
-            hooks.rotate(caller=caller, webhook=webhook, now=NOW)
+            endpoints.rotate_secret(caller=caller, webhook=webhook, now=NOW)
         with pytest.raises(errors.Forbidden):
-            hooks.enable(caller=caller, webhook=webhook, now=NOW)
+            endpoints.enable(caller=caller, webhook=webhook, now=NOW)
         with pytest.raises(errors.Forbidden):
-            hooks.remove(caller=caller, webhook=webhook, now=NOW)
-    assert list(hooks.visible_to(caller=cast.as_(cast.buyer))) == []
-    assert list(hooks.visible_to(caller=cast.as_(cast.auditor))) == [sender.webhook]
+            endpoints.remove(caller=caller, webhook=webhook, now=NOW)
+    assert list(endpoints.visible_to(caller=cast.as_(cast.buyer))) == []
+    assert list(endpoints.visible_to(caller=cast.as_(cast.auditor))) == [sender.webhook]
 
 
 def test_a_team_has_a_bounded_number(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hooks, "MOST_OF_A_TEAM", 1)
-    with pytest.raises(hooks.InvalidWebhook, match="at most 1"):
-        hooks.make(
+    monkeypatch.setattr(endpoints, "MAX_WEBHOOKS_PER_TEAM", 1)
+    with pytest.raises(endpoints.InvalidWebhook, match="at most 1"):
+        endpoints.create(
             caller=sender.caller, team=sender.cast.sellers, url="https://example.com", kinds=[], note="", now=NOW
         )  # fmt: skip
 
@@ -386,5 +392,8 @@ def test_the_page_s_verifier_takes_what_arrives_and_nothing_else(
     ((headers, body),) = receiver.came
     assert told["is_genuine"](sender.secret, headers, body)
     assert not told["is_genuine"](sender.secret, headers, body + b" ")
-    assert not told["is_genuine"](signatures.new_secret(), headers, body)
-    assert set(re.findall(r"^\| `([a-z.]+)` \|", page, flags=re.MULTILINE)) == outbox.KINDS.keys()
+    assert not told["is_genuine"](signing.generate_secret(), headers, body)
+    assert (
+        set(re.findall(r"^\| `([a-z.]+)` \|", page, flags=re.MULTILINE))
+        == outbox.EVENT_KINDS.keys()
+    )

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
+from mintmark.deployments.models import Mandate
 from mintmark.market.listings import WarrantyTerms
-from mintmark.market.models import Mandate
+from mintmark.projection.pair_models import AssistantPromptTrustMap
 from mintmark.registry import entitlements, labels
 from mintmark.registry.models import Entitlement
-from mintmark.trust.models import AssistantPromptTrustMap
-from mintmark.webhooks import hooks, outbox
+from mintmark.webhooks import endpoints, outbox
 from mintmark.webhooks.models import Delivery
-from tests.cast import NOW
-from tests.market.stall import SECRET, Stall
+from tests.factories.cast import NOW
+from tests.factories.market_fixture import SECRET, Stall
 
 pytestmark = pytest.mark.django_db
 
@@ -24,7 +24,7 @@ def hooked(stall: Stall) -> Stall:
     for user in (stall.cast.seller, stall.cast.buyer):
         caller = stall.cast.as_(user)
         assert caller.principal.team is not None
-        hooks.make(
+        endpoints.create(
             caller=caller, team=caller.principal.team, url="https://example.com/hooks", kinds=[], note="", now=NOW
         )  # fmt: skip
     return stall
@@ -38,8 +38,8 @@ def told() -> list[tuple[str, str, dict[str, Any]]]:
 
 def test_a_sale_is_told_to_the_seller_once(hooked: Stall) -> None:
     offered = hooked.listed()
-    receipt = hooked.bought(offered, key="same")
-    hooked.bought(offered, key="same")
+    receipt = hooked.bought(offered, idempotency_key="same")
+    hooked.bought(offered, idempotency_key="same")
     assert told() == [
         (
             "sale",
@@ -64,7 +64,7 @@ def test_a_refund_is_told_to_both(hooked: Stall) -> None:
     hooked.bought(hooked.listed(warranty=terms))
     Delivery.objects.all().delete()
     hooked.cast.record(hooked.cast.outcome(score=0.1, runs=20, prompt=hooked.prompt.pk))
-    hooked.market.settle(now=NOW + timedelta(minutes=1))
+    hooked.market.decide_due_warranties(now=NOW + timedelta(minutes=1))
     kinds = {(kind, team) for kind, team, _ in told()}
     assert kinds == {("refund", "sellers"), ("refund", "buyers"), ("prompt.revoked", "buyers")}
     (data,) = [data for kind, team, data in told() if (kind, team) == ("refund", "sellers")]
@@ -75,13 +75,17 @@ def test_a_revocation_is_told_to_who_loses_it_and_one_for_good_to_all(hooked: St
     hooked.bought(hooked.listed())
     Delivery.objects.all().delete()
     held = Entitlement.objects.get(team=hooked.cast.buyers)
-    entitlements.end(entitlement=held, reason="by mistake", now=NOW)
-    entitlements.end(entitlement=held, reason="again", now=NOW)
+    entitlements.end_grant(entitlement=held, reason="by mistake", now=NOW)
+    entitlements.end_grant(entitlement=held, reason="again", now=NOW)
     ((kind, team, data),) = told()
     assert (kind, team, data["for_good"]) == ("prompt.revoked", "buyers", False)
     seller = hooked.cast.as_(hooked.cast.seller)
-    hooked.market.entomb(caller=seller, prompt=hooked.prompt, reason="it leaks", now=NOW)
-    hooked.market.entomb(caller=seller, prompt=hooked.prompt, reason="it leaks", now=NOW)
+    hooked.market.withdraw_permanently(
+        caller=seller, prompt=hooked.prompt, reason="it leaks", now=NOW
+    )
+    hooked.market.withdraw_permanently(
+        caller=seller, prompt=hooked.prompt, reason="it leaks", now=NOW
+    )
     assert [(team, data["for_good"]) for _, team, data in told()] == [
         ("buyers", False),
         ("sellers", True),
@@ -114,7 +118,7 @@ def test_trust_that_falls_under_the_floor_is_told_once_a_fall(hooked: Stall) -> 
     pair = AssistantPromptTrustMap.objects.filter(assistant=cast.scout, prompt=cast.prompt)
     for low, newly in ((0.6, 0), (0.3, 1), (0.2, 0), (0.55, 0), (0.35, 1)):
         pair.update(trust_low=low)
-        assert hooked.market.watch(now=NOW) == newly, low
+        assert hooked.market.raise_trust_alerts(now=NOW) == newly, low
     assert [(kind, team, data["low"], data["floor"]) for kind, team, data in told()] == [
         ("trust.fell", "buyers", 0.3, 0.4),
         ("trust.fell", "buyers", 0.35, 0.4),
@@ -122,9 +126,9 @@ def test_trust_that_falls_under_the_floor_is_told_once_a_fall(hooked: Stall) -> 
 
 
 def test_a_webhook_is_told_of_its_kinds_alone(stall: Stall) -> None:
-    hooks.make(
+    endpoints.create(
         caller=stall.cast.as_(stall.cast.seller), team=stall.cast.sellers, url="https://example.com", kinds=["refund"],
         note="", now=NOW,
     )  # fmt: skip
-    assert outbox.tell(kind="sale", team_ids=[stall.cast.sellers.pk], data={}, now=NOW) == 0
-    assert outbox.tell(kind="refund", team_ids=[stall.cast.sellers.pk], data={}, now=NOW) == 1
+    assert outbox.enqueue(kind="sale", team_ids=[stall.cast.sellers.pk], data={}, now=NOW) == 0
+    assert outbox.enqueue(kind="refund", team_ids=[stall.cast.sellers.pk], data={}, now=NOW) == 1

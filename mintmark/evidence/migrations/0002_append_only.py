@@ -6,7 +6,7 @@ from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
 
-from mintmark.database.append_only import append_only
+from mintmark.storage.append_only import make_append_only
 
 _SQL = Path(__file__).parent.parent / "order.postgresql.sql"
 
@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
     dependencies = [("evidence", "0001_initial")]
 
     operations = [
-        append_only("evidence_batch"),
-        append_only("evidence_event"),
+        make_append_only("evidence_batch"),
+        make_append_only("evidence_event"),
         migrations.RunPython(_order, migrations.RunPython.noop),
     ]

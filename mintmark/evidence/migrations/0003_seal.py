@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from mintmark.database.append_only import append_only
+from mintmark.storage.append_only import make_append_only
 
 
 class Migration(migrations.Migration):
@@ -35,5 +35,5 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        append_only("evidence_seal"),
+        make_append_only("evidence_seal"),
     ]

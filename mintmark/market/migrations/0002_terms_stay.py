@@ -6,7 +6,7 @@ from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
 
-from mintmark.database.append_only import append_only
+from mintmark.storage.append_only import make_append_only
 
 _SQL = Path(__file__).parent.parent / "buy.postgresql.sql"
 
@@ -24,21 +24,21 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        append_only("market_purchase"),
-        append_only("market_royaltyterm"),
-        append_only(
+        make_append_only("market_purchase"),
+        make_append_only("market_royaltyterm"),
+        make_append_only(
             "market_prompttokenlisting",
             except_columns=[
                 "token_cost", "symbolic_tag_weight", "swarm_adoption_score", "codex_usage_score",
                 "scored_at", "withdrawn_at", "withdrawal_reason",
             ],
         ),
-        append_only("market_promptset", except_columns=["withdrawn_at"]),
-        append_only("market_promptsetitem"),
-        append_only(
+        make_append_only("market_promptset", except_columns=["withdrawn_at"]),
+        make_append_only("market_promptsetitem"),
+        make_append_only(
             "market_warranty",
             except_columns=["state", "settled_at", "score", "runs", "transfer_id"],
         ),
-        append_only("market_injection", except_columns=["ended_at", "ended_by_id", "end_reason"]),
+        make_append_only("market_injection", except_columns=["ended_at", "ended_by_id", "end_reason"]),
         migrations.RunPython(_function, migrations.RunPython.noop),
     ]  # fmt: skip

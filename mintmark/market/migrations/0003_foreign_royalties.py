@@ -7,7 +7,7 @@ from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
 
-from mintmark.database.append_only import append_only
+from mintmark.storage.append_only import make_append_only
 
 _SQL = Path(__file__).parent.parent / "buy.postgresql.sql"
 
@@ -98,7 +98,7 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        append_only("market_foreignholder"),
-        append_only("market_foreignroyalty"),
+        make_append_only("market_foreignholder"),
+        make_append_only("market_foreignroyalty"),
         migrations.RunPython(_function, migrations.RunPython.noop),
     ]

@@ -10,15 +10,15 @@ import mcp_types
 from pydantic import TypeAdapter
 
 from mintmark.registry.models import Prompt
-from mintmark.reputation.answers import Estimate
+from mintmark.scoring.estimate import Estimate
 
-from ..arguments import Arguments
-from ..credentials import Holder
+from ..arguments import ToolArguments
+from ..credentials import KeyHolder
 
-type Verb = Callable[[Holder, Any, datetime], Any]
+type ToolFunction = Callable[[KeyHolder, Any, datetime], Any]
 
 
-class EstimateShape(TypedDict):
+class ToolEstimate(TypedDict):
     """An estimate in [0, 1] with its 90% interval and the effective runs behind it (0: nothing was observed)."""
 
     value: float
@@ -27,20 +27,20 @@ class EstimateShape(TypedDict):
     runs: float
 
 
-class PromptNamed(TypedDict):
+class ToolPromptRef(TypedDict):
     id: int
     reference: str
     title: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pause:
+class ToolPolling:
     """A tool whose answer may change while one waits: `again` asks anew, `is_over` says whether it is settled, `says`
     what is waited for."""
 
-    again: Callable[[Holder, Any, Any, datetime], Any]
+    refresh: Callable[[KeyHolder, Any, Any, datetime], Any]
     is_over: Callable[[Any], bool]
-    says: str
+    message: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,52 +50,58 @@ class Tool:
 
     name: str
     title: str
-    says: str
+    description: str
     scope: str
-    takes: type[Arguments]
-    answers: Any
-    run: Verb
-    reads: bool = False
-    replaces: bool = False
-    pause: Pause | None = None
+    arguments_type: type[ToolArguments]
+    output_type: Any
+    run: ToolFunction
+    is_read_only: bool = False
+    is_destructive: bool = False
+    polling: ToolPolling | None = None
 
-    def described(self) -> mcp_types.Tool:
+    def describe(self) -> mcp_types.Tool:
         """The tool as `tools/list` shows it."""
         return mcp_types.Tool(
             name=self.name,
             title=self.title,
-            description=self.says,
-            input_schema=self.takes.model_json_schema(),
-            output_schema=_adapter(self.answers).json_schema(),
+            description=self.description,
+            input_schema=self.arguments_type.model_json_schema(),
+            output_schema=_get_adapter(self.output_type).json_schema(),
             annotations=mcp_types.ToolAnnotations(
-                read_only_hint=self.reads,
-                destructive_hint=self.replaces,
+                read_only_hint=self.is_read_only,
+                destructive_hint=self.is_destructive,
                 idempotent_hint=True,
                 open_world_hint=False,
             ),
         )
 
-    def answer(self, told: Any) -> mcp_types.CallToolResult:
+    def build_result(self, output: Any) -> mcp_types.CallToolResult:
         """An answer, as JSON twice: for programs, and as a text for models."""
-        adapter = _adapter(self.answers)
+        adapter = _get_adapter(self.output_type)
         return mcp_types.CallToolResult(
             content=[
                 mcp_types.TextContent(
-                    type="text", text=adapter.dump_json(told, indent=1, ensure_ascii=False).decode()
+                    type="text",
+                    text=adapter.dump_json(output, indent=1, ensure_ascii=False).decode(),
                 )
             ],
-            structured_content=adapter.dump_python(told, mode="json"),
+            structured_content=adapter.dump_python(output, mode="json"),
         )
 
 
-def estimate(told: Estimate) -> EstimateShape:
-    return {"value": told.value, "low": told.low, "high": told.high, "runs": told.runs}
+def serialize_estimate(estimate: Estimate) -> ToolEstimate:
+    return {
+        "value": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "runs": estimate.runs,
+    }
 
 
-def prompt(row: Prompt) -> PromptNamed:
+def serialize_prompt_ref(row: Prompt) -> ToolPromptRef:
     return {"id": row.pk, "reference": row.reference, "title": row.title}
 
 
 @cache
-def _adapter(shape: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(shape)
+def _get_adapter(output_type: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(output_type)

@@ -2,15 +2,15 @@
 
 from django.db import migrations
 
-from mintmark.database.append_only import append_only
+from mintmark.storage.append_only import make_append_only
 
 
 class Migration(migrations.Migration):
     dependencies = [("registry", "0001_initial")]
 
     operations = [
-        append_only(
+        make_append_only(
             "registry_prompt", except_columns=["is_open", "preview", "wording", "wording_version"]
         ),
-        append_only("registry_labelmove"),
+        make_append_only("registry_labelmove"),
     ]

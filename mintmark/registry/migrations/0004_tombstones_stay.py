@@ -2,13 +2,13 @@
 
 from django.db import migrations
 
-from mintmark.database.append_only import append_only
+from mintmark.storage.append_only import make_append_only
 
 
 class Migration(migrations.Migration):
     dependencies = [("registry", "0003_entitlements_end")]
 
     operations = [
-        append_only("registry_tombstone"),
-        append_only("registry_entitlement", except_columns=["ended_at", "end_reason"]),
+        make_append_only("registry_tombstone"),
+        make_append_only("registry_entitlement", except_columns=["ended_at", "end_reason"]),
     ]

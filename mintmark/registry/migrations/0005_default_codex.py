@@ -4,8 +4,8 @@ from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
 
-from mintmark.database.append_only import append_only
 from mintmark.registry import default_codex
+from mintmark.storage.append_only import make_append_only
 
 
 def register(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
@@ -24,5 +24,5 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunPython(register, migrations.RunPython.noop),
-        append_only("registry_codex"),
+        make_append_only("registry_codex"),
     ]

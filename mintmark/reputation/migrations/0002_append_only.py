@@ -2,13 +2,13 @@
 
 from django.db import migrations
 
-from mintmark.database.append_only import append_only
+from mintmark.storage.append_only import make_append_only
 
 
 class Migration(migrations.Migration):
     dependencies = [("reputation", "0001_initial")]
 
     operations = [
-        append_only("reputation_policy"),
-        append_only("reputation_promptreputationscore"),
+        make_append_only("reputation_policy"),
+        make_append_only("reputation_promptreputationscore"),
     ]

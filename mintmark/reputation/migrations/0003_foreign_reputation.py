@@ -3,7 +3,7 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-from mintmark.database.append_only import append_only
+from mintmark.storage.append_only import make_append_only
 
 
 class Migration(migrations.Migration):
@@ -41,5 +41,5 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        append_only("reputation_foreignreputation"),
+        make_append_only("reputation_foreignreputation"),
     ]

@@ -5,7 +5,7 @@ from typing import ClassVar, Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class ModelMessage:
     """One turn; `role` is system, user or assistant."""
 
     role: str
@@ -13,11 +13,11 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class ModelRequest:
     """One call. `prompt` (its digest), `case`, `frame` and `hints` (texts that the case's assertions look for) are for
     runners that are no model, and are never sent anywhere."""
 
-    messages: tuple[Message, ...]
+    messages: tuple[ModelMessage, ...]
     temperature: float
     max_tokens: int
     seed: int
@@ -27,13 +27,13 @@ class Ask:
     hints: tuple[str, ...] = field(default=())
 
     @property
-    def most_tokens_in(self) -> int:
+    def max_tokens_in(self) -> int:
         """A bound of what the messages count: no tokenizer makes more tokens than bytes, and a turn has a few marks."""
-        return sum(len(one.content.encode(errors="replace")) + 16 for one in self.messages)
+        return sum(len(message.content.encode(errors="replace")) + 16 for message in self.messages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class ModelResponse:
     """What came back. The counts are None where the endpoint did not tell them."""
 
     text: str
@@ -52,28 +52,28 @@ class CallFailed(Exception):
     def __init__(
         self,
         code: str,
-        says: str,
+        message: str,
         *,
         may_retry: bool = False,
         is_fatal: bool = False,
         may_have_cost: bool = False,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(f"{code}: {says}")
+        super().__init__(f"{code}: {message}")
         self.code = code
-        self.says = says
+        self.message = message
         self.may_retry = may_retry
         self.is_fatal = is_fatal
         self.may_have_cost = may_have_cost
         self.retry_after = retry_after
 
 
-class Answering(Protocol):
+class ModelRunner(Protocol):
     """A runner: one call, one reply, or `CallFailed`."""
 
-    says: ClassVar[str]
+    description: ClassVar[str]
     """What it is, for people and for the note of its evidence."""
 
-    async def answer(self, ask: Ask) -> Reply: ...
+    async def answer(self, request: ModelRequest) -> ModelResponse: ...
 
     async def close(self) -> None: ...

@@ -12,28 +12,28 @@ from typing import Any, ClassVar
 
 import httpx
 
-from . import Ask, CallFailed, Reply
+from . import CallFailed, ModelRequest, ModelResponse
 
-RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
+RETRYABLE_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
 """Statuses after which another attempt may succeed."""
 
-REFUSED_FOR_GOOD = frozenset({401, 402, 403, 404, 405})
+FATAL_STATUSES = frozenset({401, 402, 403, 404, 405})
 """Statuses that every other call of the run would get as well."""
 
 
-class OpenAI:
+class OpenAIRunner:
     """An endpoint. `key` goes into the header of each call and nowhere else."""
 
-    says: ClassVar[str] = "an endpoint that speaks OpenAI's chat completions"
+    description: ClassVar[str] = "an endpoint that speaks OpenAI's chat completions"
 
     def __init__(
-        self, *, base_url: str, model: str, key: str, timeout_seconds: float, most_bytes: int
+        self, *, base_url: str, model: str, key: str, timeout_seconds: float, max_bytes: int
     ) -> None:
         self._url = base_url.rstrip("/") + "/chat/completions"
         self._model = model
         self._key = key
         self._timeout_seconds = timeout_seconds
-        self._most_bytes = most_bytes
+        self._max_bytes = max_bytes
         # Proxies of the environment would see what is asked; a redirect could lead to anybody.
         self._client = httpx.AsyncClient(
             timeout=timeout_seconds,
@@ -42,12 +42,12 @@ class OpenAI:
             limits=httpx.Limits(max_connections=128, max_keepalive_connections=64),
         )
 
-    async def answer(self, ask: Ask) -> Reply:
+    async def answer(self, request: ModelRequest) -> ModelResponse:
         """One attempt, within the deadline whatever the endpoint does, a byte at a time included."""
         began = time.monotonic()
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                status, headers, body = await self._posted(ask)
+                status, headers, body = await self._post(request)
         except TimeoutError:
             raise CallFailed(
                 "timed_out",
@@ -55,30 +55,32 @@ class OpenAI:
                 may_retry=True,
                 may_have_cost=True,
             ) from None
-        except httpx.TransportError as failed:
+        except httpx.TransportError as error:
             # What httpx raises carries the request, and so the key: its name alone goes on.
-            sent = not isinstance(failed, httpx.ConnectError | httpx.ConnectTimeout)
+            sent = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
             raise CallFailed(
                 "unreachable",
-                f"the endpoint could not be reached, or broke off ({type(failed).__name__})",
+                f"the endpoint could not be reached, or broke off ({type(error).__name__})",
                 may_retry=True,
                 may_have_cost=sent,
             ) from None
         latency_ms = (time.monotonic() - began) * 1_000.0
         if status != 200:
-            raise _refused(status, headers)
-        return _reply(body, latency_ms=latency_ms)
+            raise _build_status_error(status, headers)
+        return _parse_response(body, latency_ms=latency_ms)
 
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def _posted(self, ask: Ask) -> tuple[int, httpx.Headers, bytes]:
+    async def _post(self, request: ModelRequest) -> tuple[int, httpx.Headers, bytes]:
         payload = {
             "model": self._model,
-            "messages": [{"role": one.role, "content": one.content} for one in ask.messages],
-            "temperature": ask.temperature,
-            "max_tokens": ask.max_tokens,
-            "seed": ask.seed,
+            "messages": [
+                {"role": message.role, "content": message.content} for message in request.messages
+            ],
+            "temperature": request.temperature,
+            "max_tokens": request.max_tokens,
+            "seed": request.seed,
             "stream": False,
         }
         headers = {"Accept-Encoding": "identity"}
@@ -92,20 +94,20 @@ class OpenAI:
                 raise CallFailed(
                     "malformed_reply", "the reply is compressed, unasked", may_have_cost=True
                 )
-            parts, size = [], 0
-            async for part in response.aiter_raw():
-                size += len(part)
-                if size > self._most_bytes:
+            chunks, size = [], 0
+            async for chunk in response.aiter_raw():
+                size += len(chunk)
+                if size > self._max_bytes:
                     raise CallFailed(
                         "reply_too_large",
-                        f"the reply is larger than {self._most_bytes:,} bytes",
+                        f"the reply is larger than {self._max_bytes:,} bytes",
                         may_have_cost=True,
                     )
-                parts.append(part)
-            return response.status_code, response.headers, b"".join(parts)
+                chunks.append(chunk)
+            return response.status_code, response.headers, b"".join(chunks)
 
 
-def _refused(status: int, headers: httpx.Headers) -> CallFailed:
+def _build_status_error(status: int, headers: httpx.Headers) -> CallFailed:
     if 300 <= status < 400:
         return CallFailed(
             "redirected",
@@ -115,25 +117,25 @@ def _refused(status: int, headers: httpx.Headers) -> CallFailed:
     return CallFailed(
         "rate_limited" if status == 429 else f"status_{status}",
         f"the endpoint answered {status}",
-        may_retry=status in RETRIED,
-        is_fatal=status in REFUSED_FOR_GOOD,
-        retry_after=_retry_after(headers.get("Retry-After", "")),
+        may_retry=status in RETRYABLE_STATUSES,
+        is_fatal=status in FATAL_STATUSES,
+        retry_after=_parse_retry_after(headers.get("Retry-After", "")),
     )
 
 
-def _retry_after(said: str) -> float | None:
+def _parse_retry_after(header: str) -> float | None:
     """Seconds, from RFC 9110's two forms: a number, or a date."""
-    if said.isascii() and said.isdigit() and len(said) < 7:
-        return float(said)
+    if header.isascii() and header.isdigit() and len(header) < 7:
+        return float(header)
     try:
-        at = parsedate_to_datetime(said)
+        retry_at = parsedate_to_datetime(header)
     except ValueError:
         return None
-    at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-    return max(0.0, (at - datetime.now(UTC)).total_seconds())
+    retry_at = retry_at if retry_at.tzinfo is not None else retry_at.replace(tzinfo=UTC)
+    return max(0.0, (retry_at - datetime.now(UTC)).total_seconds())
 
 
-def _reply(body: bytes, *, latency_ms: float) -> Reply:
+def _parse_response(body: bytes, *, latency_ms: float) -> ModelResponse:
     malformed = CallFailed(
         "malformed_reply",
         "the reply is no chat completion",
@@ -141,8 +143,8 @@ def _reply(body: bytes, *, latency_ms: float) -> Reply:
         may_have_cost=True,
     )
     try:
-        found: Any = json.loads(body)
-        message = found["choices"][0]["message"]
+        data: Any = json.loads(body)
+        message = data["choices"][0]["message"]
         text = message["content"]
     except (ValueError, LookupError, TypeError, RecursionError):
         raise malformed from None
@@ -150,17 +152,17 @@ def _reply(body: bytes, *, latency_ms: float) -> Reply:
         text = message.get("refusal") or ""
     if not isinstance(text, str):
         raise malformed
-    usage = found.get("usage")
+    usage = data.get("usage")
     usage = usage if isinstance(usage, dict) else {}
-    return Reply(
+    return ModelResponse(
         text=text.encode(errors="replace").decode().replace("\0", "�"),
         latency_ms=latency_ms,
-        tokens_in=_count(usage.get("prompt_tokens")),
-        tokens_out=_count(usage.get("completion_tokens")),
+        tokens_in=_parse_count(usage.get("prompt_tokens")),
+        tokens_out=_parse_count(usage.get("completion_tokens")),
     )
 
 
-def _count(value: object) -> int | None:
+def _parse_count(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
         return None
     return value

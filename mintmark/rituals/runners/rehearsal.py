@@ -8,40 +8,47 @@ than for others: enough to see a run, a frame and a score move, and of no other 
 import hashlib
 from typing import ClassVar
 
-from . import Ask, Reply
+from . import ModelRequest, ModelResponse
 
 NAME = "rehearsal"
-_WORDS_A_TOKEN = 0.75
-_LEAST, _MOST = 0.35, 0.95
+_WORDS_PER_TOKEN = 0.75
+_MIN_SKILL, _MAX_SKILL = 0.35, 0.95
 
 
-class Rehearsal:
+class RehearsalRunner:
     """Made-up replies; nothing is sent anywhere."""
 
-    says: ClassVar[str] = "a rehearsal: no language model, made-up replies"
+    description: ClassVar[str] = "a rehearsal: no language model, made-up replies"
 
-    async def answer(self, ask: Ask) -> Reply:
-        asked = "\n".join(one.content for one in ask.messages)
-        text = self._text(ask)
-        return Reply(
+    async def answer(self, request: ModelRequest) -> ModelResponse:
+        prompt_text = "\n".join(message.content for message in request.messages)
+        text = self._compose_text(request)
+        return ModelResponse(
             text=text,
-            latency_ms=100.0 + 400.0 * _drawn(asked, ask.case, ask.frame, "pace"),
-            tokens_in=round(len(asked.split()) / _WORDS_A_TOKEN),
-            tokens_out=round(len(text.split()) / _WORDS_A_TOKEN),
+            latency_ms=100.0
+            + 400.0 * _draw_fraction(prompt_text, request.case, request.frame, "pace"),
+            tokens_in=round(len(prompt_text.split()) / _WORDS_PER_TOKEN),
+            tokens_out=round(len(text.split()) / _WORDS_PER_TOKEN),
         )
 
     async def close(self) -> None:
         return None
 
-    def _text(self, ask: Ask) -> str:
-        skill = _LEAST + (_MOST - _LEAST) * _drawn(ask.prompt, "skill")
-        luck = _drawn(ask.case, ask.frame, ask.temperature, ask.seed if ask.frame else 0, "luck")
-        if ask.hints and luck < skill:
-            return "\n".join(ask.hints)
+    def _compose_text(self, request: ModelRequest) -> str:
+        skill = _MIN_SKILL + (_MAX_SKILL - _MIN_SKILL) * _draw_fraction(request.prompt, "skill")
+        luck = _draw_fraction(
+            request.case,
+            request.frame,
+            request.temperature,
+            request.seed if request.frame else 0,
+            "luck",
+        )
+        if request.hints and luck < skill:
+            return "\n".join(request.hints)
         return "This is a rehearsal and no language model; it has nothing to say here."
 
 
-def _drawn(*of: object) -> float:
+def _draw_fraction(*parts: object) -> float:
     """A number in [0, 1)."""
-    digest = hashlib.sha256("\x1f".join(map(str, of)).encode(errors="replace")).digest()
+    digest = hashlib.sha256("\x1f".join(map(str, parts)).encode(errors="replace")).digest()
     return int.from_bytes(digest[:8]) / 2**64

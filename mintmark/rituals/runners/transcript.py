@@ -4,75 +4,78 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from mintmark.core import errors
+from mintmark.common import errors
 
-from . import Ask, CallFailed, Reply
+from . import CallFailed, ModelRequest, ModelResponse
 
-MOST_REPLIES = 20_000
-MOST_TEXT = 200_000
+MAX_REPLIES = 20_000
+MAX_TEXT_LENGTH = 200_000
 
 
-class InvalidTranscript(errors.Refusal):
+class InvalidTranscript(errors.DomainError):
     """A transcript can't be used: it is no list of replies."""
 
     code = "invalid_transcript"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Transcript:
+class TranscriptRunner:
     """Replies by case and frame. A frame that was not written down has no reply: it is not taken for the plain one."""
 
     replies: Mapping[str, Mapping[str, Any]]
 
-    says: ClassVar[str] = "a transcript: replies that were written down before"
+    description: ClassVar[str] = "a transcript: replies that were written down before"
 
-    async def answer(self, ask: Ask) -> Reply:
-        told = self.replies.get(_key(ask.case, ask.frame))
-        if told is None:
+    async def answer(self, request: ModelRequest) -> ModelResponse:
+        recorded = self.replies.get(_build_key(request.case, request.frame))
+        if recorded is None:
             raise CallFailed(
                 "not_in_transcript",
-                f"the transcript has no reply to the case {ask.case!r} in frame {ask.frame}",
+                f"the transcript has no reply to the case {request.case!r} in frame {request.frame}",
             )
-        return Reply(
-            text=told["output"],
-            latency_ms=float(told["latency_ms"]),
-            tokens_in=told["tokens_in"],
-            tokens_out=told["tokens_out"],
+        return ModelResponse(
+            text=recorded["output"],
+            latency_ms=float(recorded["latency_ms"]),
+            tokens_in=recorded["tokens_in"],
+            tokens_out=recorded["tokens_out"],
         )
 
     async def close(self) -> None:
         return None
 
 
-def checked(document: object) -> dict[str, dict[str, Any]]:
+def validate_replies(document: object) -> dict[str, dict[str, Any]]:
     """Replies as a runner keeps them, from a list of `{case, output}` with `frame`, `latency_ms`, `tokens_in` and
     `tokens_out` where they are known."""
-    if not isinstance(document, list) or not 1 <= len(document) <= MOST_REPLIES:
+    if not isinstance(document, list) or not 1 <= len(document) <= MAX_REPLIES:
         raise InvalidTranscript(
-            f"A transcript is a list of 1 to {MOST_REPLIES:,} replies, each with `case` and `output`."
+            f"A transcript is a list of 1 to {MAX_REPLIES:,} replies, each with `case` and `output`."
         )
-    problems: list[errors.Row] = []
+    problems: list[errors.FieldError] = []
     replies: dict[str, dict[str, Any]] = {}
-    for n, told in enumerate(document):
-        field, message = _problem(told)
+    for n, entry in enumerate(document):
+        field, message = _find_problem(entry)
         if not field:
-            key = _key(str(told["case"]), int(told.get("frame", 0)))
+            key = _build_key(str(entry["case"]), int(entry.get("frame", 0)))
             if key in replies:
                 field, message = "case", "There is a reply to this case in this frame already."
         if field:
-            value = told.get(field) if isinstance(told, Mapping) else None
-            shown = value if isinstance(value, str | int | float) else None
+            value = entry.get(field) if isinstance(entry, Mapping) else None
+            shown_value = value if isinstance(value, str | int | float) else None
             problems.append(
-                errors.Row(
-                    row=n, field=field, value=None if field == "output" else shown, message=message
+                errors.FieldError(
+                    row=n,
+                    field=field,
+                    value=None if field == "output" else shown_value,
+                    message=message,
                 )
             )
             continue
         replies[key] = {
-            "output": told["output"],
-            "latency_ms": float(told.get("latency_ms", 0.0)),
-            "tokens_in": int(told.get("tokens_in", 0)),
-            "tokens_out": int(told.get("tokens_out", 0)),
+            "output": entry["output"],
+            "latency_ms": float(entry.get("latency_ms", 0.0)),
+            "tokens_in": int(entry.get("tokens_in", 0)),
+            "tokens_out": int(entry.get("tokens_out", 0)),
         }
     if problems:
         raise InvalidTranscript(
@@ -82,26 +85,26 @@ def checked(document: object) -> dict[str, dict[str, Any]]:
     return replies
 
 
-def _problem(told: object) -> tuple[str, str]:
-    if not isinstance(told, Mapping):
+def _find_problem(entry: object) -> tuple[str, str]:
+    if not isinstance(entry, Mapping):
         return "reply", "A reply is a mapping with `case` and `output`."
-    if not isinstance(told.get("case"), str) or not told["case"]:
+    if not isinstance(entry.get("case"), str) or not entry["case"]:
         return "case", "It names the case that it answers."
-    output = told.get("output")
-    if not isinstance(output, str) or len(output) > MOST_TEXT or "\0" in output:
-        return "output", f"It is a text of at most {MOST_TEXT:,} characters."
-    for field, most in (
+    output = entry.get("output")
+    if not isinstance(output, str) or len(output) > MAX_TEXT_LENGTH or "\0" in output:
+        return "output", f"It is a text of at most {MAX_TEXT_LENGTH:,} characters."
+    for field, maximum in (
         ("frame", 1_000),
         ("latency_ms", 10**9),
         ("tokens_in", 2**31),
         ("tokens_out", 2**31),
     ):
-        value = told.get(field, 0)
+        value = entry.get(field, 0)
         kinds = (int, float) if field == "latency_ms" else (int,)
-        if isinstance(value, bool) or not isinstance(value, kinds) or not 0 <= value < most:
+        if isinstance(value, bool) or not isinstance(value, kinds) or not 0 <= value < maximum:
             return field, "It is a number from 0."
     return "", ""
 
 
-def _key(case: str, frame: int) -> str:
+def _build_key(case: str, frame: int) -> str:
     return f"{frame}:{case}"

@@ -6,7 +6,7 @@ from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
 
-from mintmark.database.append_only import append_only
+from mintmark.storage.append_only import make_append_only
 
 _SQL = Path(__file__).parent.parent / "book.postgresql.sql"
 
@@ -20,8 +20,8 @@ class Migration(migrations.Migration):
     dependencies = [("tokens", "0001_initial")]
 
     operations = [
-        append_only("tokens_transfer"),
-        append_only("tokens_entry"),
-        append_only("tokens_account", except_columns=["balance_micro"]),
+        make_append_only("tokens_transfer"),
+        make_append_only("tokens_entry"),
+        make_append_only("tokens_account", except_columns=["balance_micro"]),
         migrations.RunPython(_function, migrations.RunPython.noop),
     ]

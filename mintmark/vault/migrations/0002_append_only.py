@@ -2,23 +2,23 @@
 
 from django.db import migrations
 
-from mintmark.database.append_only import append_only
+from mintmark.storage.append_only import make_append_only
 
 
 class Migration(migrations.Migration):
     dependencies = [("vault", "0001_initial")]
 
     operations = [
-        append_only("vault_identity"),
-        append_only("vault_promptmarketplacevault"),
-        append_only("vault_promptmarketplacevault_prompt_set"),
-        append_only("vault_foreignprompt"),
-        append_only("vault_revocationlist"),
-        append_only("vault_trustedkey", except_columns=["revoked_at", "revocation_reason"]),
-        append_only(
+        make_append_only("vault_identity"),
+        make_append_only("vault_promptmarketplacevault"),
+        make_append_only("vault_promptmarketplacevault_prompt_set"),
+        make_append_only("vault_foreignprompt"),
+        make_append_only("vault_revocationlist"),
+        make_append_only("vault_trustedkey", except_columns=["revoked_at", "revocation_reason"]),
+        make_append_only(
             "vault_signingkey", except_columns=["retired_at", "revoked_at", "revocation_reason"]
         ),
-        append_only(
+        make_append_only(
             "vault_bundleimport",
             except_columns=[
                 "state", "code", "reason", "findings", "envelope", "vault_id", "runs",

@@ -7,7 +7,7 @@ from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
 
-from mintmark.database.append_only import append_only
+from mintmark.storage.append_only import make_append_only
 
 
 def note(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
@@ -53,7 +53,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.RunPython(note, migrations.RunPython.noop),
-        append_only("vault_bundlesignature"),
+        make_append_only("vault_bundlesignature"),
         migrations.AddConstraint(
             model_name="bundleimport",
             constraint=models.UniqueConstraint(

@@ -2,9 +2,9 @@
 
 import pytest
 
+from tests.factories.web_scene import Scene
 from tests.standing import standing
 from tests.web.market.pages import Town
-from tests.web.scene import Scene
 
 
 @pytest.fixture

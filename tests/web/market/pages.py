@@ -9,13 +9,13 @@ from django.test import Client
 from django.utils import timezone
 
 from mintmark.accounts.models import User
-from mintmark.core import money
-from mintmark.market.listings import Offer
+from mintmark.common import amounts
+from mintmark.market.listings import ListingOffer
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.market.models import PromptSet, PromptTokenListing, Purchase
 from mintmark.registry.models import Prompt
 from mintmark.tokens import wallets
-from tests.web.scene import Scene
+from tests.factories.web_scene import Scene
 
 PREVIEW = "Weighs coins for you."
 
@@ -46,7 +46,7 @@ class Town:
     def listed(
         self, prompt: Prompt, price: str, *, by: User | None = None, **terms: Any
     ) -> PromptTokenListing:
-        offer = Offer(prompt=prompt, token_cost=price, **({"licence": "MIT"} | terms))
+        offer = ListingOffer(prompt=prompt, token_cost=price, **({"licence": "MIT"} | terms))
         caller = self.cast.as_(by or self.cast.seller)
         return self.market.list_prompt(caller=caller, offer=offer, now=timezone.now())
 
@@ -62,21 +62,23 @@ class Town:
         return made
 
     def curated(self, *prompts: Prompt, discount_bp: int = 2_000) -> PromptSet:
-        return self.market.curate(
+        return self.market.create_prompt_set(
             caller=self.cast.as_(self.cast.seller), team=self.cast.sellers, name="starter",
             title="On-call starter", prompts=prompts, discount_bp=discount_bp, now=timezone.now(),
         )  # fmt: skip
 
     def balance(self, user: User) -> str:
         principal = self.cast.as_(user).principal
-        return money.shown(wallets.opened(principal=principal, now=timezone.now()).balance_micro)
+        return amounts.format_tokens(
+            wallets.get_or_open(principal=principal, now=timezone.now()).balance_micro
+        )
 
     def bought(self, listing: PromptTokenListing | None = None) -> int:
         """The transfer by which the buyer has bought a listing."""
         one = listing or self.listing
         self.market.buy(
             caller=self.cast.as_(self.cast.buyer), listing=one.pk, price_micro=one.price_micro,
-            key=f"by-verb-{one.pk}", now=timezone.now(),
+            idempotency_key=f"by-verb-{one.pk}", now=timezone.now(),
         )  # fmt: skip
         return Purchase.objects.get(listing=one).transfer_id
 

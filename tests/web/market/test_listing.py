@@ -9,9 +9,9 @@ from django.utils import timezone
 from mintmark.market.listings import WarrantyTerms
 from mintmark.market.models import Purchase, RoyaltyTerm
 from mintmark.registry.models import Codex, CodexContract
+from tests.factories.web_scene import SECRET
 from tests.web.market import pages
 from tests.web.market.pages import PREVIEW, Town
-from tests.web.scene import SECRET
 
 pytestmark = pytest.mark.django_db
 
@@ -127,7 +127,7 @@ def test_a_promise_that_was_not_kept_is_shown_to_everybody(town: Town) -> None:
     town.cast.record(
         town.cast.outcome(score=0.4, prompt=other.pk), now=timezone.now() + timedelta(seconds=1)
     )
-    town.market.settle(now=timezone.now() + timedelta(seconds=2))
+    town.market.decide_due_warranties(now=timezone.now() + timedelta(seconds=2))
     page = pages.page(town.stranger, f"/market/prompts/{listing.pk}")
     assert "Where it fell short" in page
     assert re.search(r"title=\"0.4\">0.40<", page)

@@ -3,7 +3,7 @@
 import pytest
 
 from mintmark.accounts.models import Role
-from tests.cast import person
+from tests.factories.cast import person
 from tests.web.market import pages
 from tests.web.market.pages import Town
 

@@ -6,10 +6,10 @@ import pytest
 
 from mintmark.market.listings import WarrantyTerms
 from mintmark.market.models import PromptTokenListing
-from mintmark.web import market as market_page
+from mintmark.web.market import prompts as market_page
+from tests.factories.web_scene import Scene
 from tests.web.market import pages
 from tests.web.market.pages import PREVIEW, Town
-from tests.web.scene import Scene
 
 pytestmark = pytest.mark.django_db
 
@@ -76,7 +76,7 @@ def test_facets_are_links_with_counts_that_keep_the_query(town: Town) -> None:
 def test_every_order_can_be_paged_to_its_end_by_its_links(
     town: Town, monkeypatch: pytest.MonkeyPatch, order: str
 ) -> None:
-    monkeypatch.setattr(market_page, "CARDS_A_PAGE", 3)
+    monkeypatch.setattr(market_page, "CARDS_PER_PAGE", 3)
     town.stocked(7)
     seen, query = [], f"?order={order}&assistant={town.cast.scout.pk}"
     while query:

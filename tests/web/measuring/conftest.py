@@ -3,9 +3,9 @@
 import pytest
 from django.test import Client
 
+from tests.factories.runs_fixture import Laboratory
+from tests.factories.web_scene import Scene
 from tests.standing import standing
-from tests.web.laboratory import Laboratory
-from tests.web.scene import Scene
 
 
 @pytest.fixture

@@ -6,14 +6,14 @@ import re
 import pytest
 from django.test import Client
 
-from mintmark.core import sequential, verdicts
+from mintmark.experiments import decision, sequential_test
 from mintmark.rituals import comparisons
 from mintmark.rituals.models import Comparison
-from mintmark.web.charts import narrowing
+from mintmark.web.charts import confidence_sequence
+from tests.factories.runs_fixture import Laboratory
+from tests.factories.web_scene import Scene
 from tests.standing import standing
-from tests.web.laboratory import Laboratory
 from tests.web.measuring import pages
-from tests.web.scene import Scene
 
 pytestmark = pytest.mark.django_db
 
@@ -68,11 +68,11 @@ def test_the_list_says_what_each_said(buyer: Client, lab: Laboratory) -> None:
 def test_a_comparison_says_its_verdict_its_interval_and_its_cases(
     buyer: Client, lab: Laboratory
 ) -> None:
-    told = comparisons.told(lab.compared)
-    assert told.verdict.pairs > 10
+    told = comparisons.get_progress(lab.compared)
+    assert told.result.pairs > 10
     page = pages.page(buyer, f"/comparisons/{lab.compared.pk}")
     said = pages.words(page)
-    assert f"{told.verdict.pairs} of at most 1,000 pairs" in said
+    assert f"{told.result.pairs} of at most 1,000 pairs" in said
     assert '<p class="verdict in-words">acme/careful-triage@1 is better</p>' in page
     assert "with a chance of 95% at all looks together" in said
     assert "no language model" in said
@@ -167,23 +167,23 @@ def test_the_form_says_what_it_takes_before_anything_is_asked(
 
 def test_the_chart_narrows_and_holds_what_is_wider_than_its_axis() -> None:
     points = [
-        narrowing.Point(pairs=10, mean=0.2, low=-0.9, high=0.9),
-        narrowing.Point(pairs=40, mean=0.1, low=0.02, high=0.18),
+        confidence_sequence.DifferencePoint(pairs=10, mean=0.2, low=-0.9, high=0.9),
+        confidence_sequence.DifferencePoint(pairs=40, mean=0.1, low=0.02, high=0.18),
     ]
-    line = narrowing.line(points, margin=0.03)
+    line = confidence_sequence.build_difference_chart(points, margin=0.03)
     assert line is not None
     assert [label for _, label in line.grid] == ["−20", "−10", "0", "+10", "+20"]
     assert [x for x, _, _ in line.marks] == [25.0, 100.0]
     assert line.equal_top < 98 < line.equal_top + line.equal_height
     heights = [float(y) for y in re.findall(r",([0-9.]+)", line.band)]
     assert min(heights) == 8.0 and max(heights) == 188.0
-    assert narrowing.line([], margin=0.03) is None
+    assert confidence_sequence.build_difference_chart([], margin=0.03) is None
 
 
 def test_margins_and_error_rates_on_offer_can_be_asked() -> None:
-    from mintmark.web import comparing
+    from mintmark.web.measuring import comparison_form
 
-    begun = sequential.begin(weights=[1.0, 2.0])
-    for margin in comparing.MARGINS:
-        for alpha in comparing.ERROR_RATES:
-            assert verdicts.verdict(begun, alpha=float(alpha), margin=margin / 100.0).pairs == 0
+    begun = sequential_test.start(weights=[1.0, 2.0])
+    for margin in comparison_form.MARGINS:
+        for alpha in comparison_form.ERROR_RATES:
+            assert decision.evaluate(begun, alpha=float(alpha), margin=margin / 100.0).pairs == 0

@@ -6,20 +6,20 @@ import pytest
 from django.test import Client
 
 from mintmark.registry.models import Codex, Ritual
-from tests import bombs
-from tests.web.laboratory import Laboratory
+from tests import oversize_inputs
+from tests.factories.runs_fixture import Laboratory
 from tests.web.measuring import pages
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("path", ["/codices/new", "/rituals/new"])
-@pytest.mark.parametrize("bomb", bombs.YAML)
+@pytest.mark.parametrize("bomb", oversize_inputs.YAML)
 def test_a_bomb_that_is_pasted_is_refused_with_its_line(
     buyer: Client, lab: Laboratory, path: str, bomb: str
 ) -> None:
     before = (Codex.objects.count(), Ritual.objects.count())
-    answer = pages.post(buyer, path, text=bombs.YAML[bomb])
+    answer = pages.post(buyer, path, text=oversize_inputs.YAML[bomb])
     assert answer.status_code == 422
     assert "with its aliases written out it has over" in pages.words(answer.content.decode())
     assert (Codex.objects.count(), Ritual.objects.count()) == before
@@ -29,7 +29,7 @@ def test_a_bomb_that_is_pasted_is_refused_with_its_line(
     ("rules", "says"),
     [
         ([{}] * 100_000, "100,000 clauses"),
-        ([bombs.clause("contains", "x")] * 100_000, "larger than the"),
+        ([oversize_inputs.clause("contains", "x")] * 100_000, "larger than the"),
     ],
     ids=["small", "whole"],
 )

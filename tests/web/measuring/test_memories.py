@@ -6,8 +6,8 @@ from django.test import Client
 from mintmark.accounts.models import Role
 from mintmark.registry import assistants
 from mintmark.registry.models import MemoryEntry
-from tests.cast import person
-from tests.web.laboratory import Laboratory
+from tests.factories.cast import person
+from tests.factories.runs_fixture import Laboratory
 from tests.web.measuring import pages
 
 pytestmark = pytest.mark.django_db
@@ -79,9 +79,9 @@ def test_an_unknown_deed_or_entry_is_told(buyer: Client, lab: Laboratory) -> Non
 def test_the_list_goes_on_by_key(
     buyer: Client, lab: Laboratory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mintmark.web.memories.ROWS_A_PAGE", 2)
+    monkeypatch.setattr("mintmark.web.account.memories.ROWS_PER_PAGE", 2)
     for key in ("a", "b", "z&1"):
-        assistants.remember(assistant=lab.cast.scout, key=key, text="x")
+        assistants.store_memory(assistant=lab.cast.scout, key=key, text="x")
     first = pages.page(buyer, _path(lab))
     assert "?after=b" in first
     assert "house-style" not in pages.words(first).partition("Tell it")[0]

@@ -3,9 +3,9 @@
 import pytest
 from django.test import Client
 
-from mintmark.telemetry import mappings
+from mintmark.otlp import mappings
+from tests.factories.runs_fixture import Laboratory
 from tests.telemetry.exports import MAPPING, Exporter
-from tests.web.laboratory import Laboratory
 from tests.web.measuring import pages
 
 pytestmark = pytest.mark.django_db
@@ -36,7 +36,7 @@ def test_a_mapping_is_put_in_force_and_a_wrong_one_keeps_what_was_typed(
     said = pages.words(answer.content.decode())
     assert "2 evaluations.A.ritual" in said and "{ritual: gone}" in said
     assert pages.post(buyer, "/otel", do="save", text=MAPPING).status_code == 302
-    found = mappings.current(team=lab.cast.buyers)
+    found = mappings.get_current_mapping(team=lab.cast.buyers)
     assert found is not None and found.version == 1
     assert "Relevance" in pages.page(buyer, "/otel?team=buyers")
 
@@ -55,4 +55,4 @@ def test_it_is_for_those_of_the_team(seller: Client, stranger: Client, lab: Labo
     auditor = lab.scene.client(lab.cast.auditor)
     assert "takes the role" in pages.page(auditor, "/otel?team=buyers")
     assert pages.post(auditor, "/otel?team=buyers", do="save", text=MAPPING).status_code == 403
-    assert mappings.current(team=lab.cast.buyers) is None
+    assert mappings.get_current_mapping(team=lab.cast.buyers) is None

@@ -3,10 +3,10 @@
 import pytest
 from django.test import Client
 
-from mintmark.core import assertions
 from mintmark.registry.models import Ritual
-from mintmark.web import spoken
-from tests.web.laboratory import RITUAL, Laboratory
+from mintmark.textchecks import assertions
+from mintmark.web.measuring import check_descriptions
+from tests.factories.runs_fixture import RITUAL, Laboratory
 from tests.web.measuring import pages
 
 pytestmark = pytest.mark.django_db
@@ -121,4 +121,4 @@ def test_every_assertion_has_plain_words() -> None:
         raw = {"type": kind, "value": {"type": "object"} if kind == "is-json" else "word"}
         if kind in ("cost", "latency"):
             raw = {"type": kind, "threshold": 3}
-        assert spoken.assertion(assertions.read(raw, variables={}))
+        assert check_descriptions.describe_assertion(assertions.parse_assertion(raw, variables={}))

@@ -3,11 +3,11 @@
 import pytest
 from django.test import Client
 
-from mintmark.core import checks
 from mintmark.registry import codices, default_codex
 from mintmark.registry.models import Codex
-from mintmark.web import spoken
-from tests.web.laboratory import PROMISED, Laboratory
+from mintmark.textchecks import checks
+from mintmark.web.measuring import check_descriptions
+from tests.factories.runs_fixture import PROMISED, Laboratory
 from tests.web.measuring import pages
 
 pytestmark = pytest.mark.django_db
@@ -95,7 +95,7 @@ def test_an_operator_registers_one_and_again_changes_nothing(
     buyer: Client, lab: Laboratory
 ) -> None:
     answer = pages.post(buyer, "/codices/new", text=GOOD)
-    made = codices.named(reference="kind")
+    made = codices.resolve(reference="kind")
     assert answer.status_code == 302
     assert answer["Location"] == f"/codices/{made.pk}"
     pages.post(buyer, "/codices/new", text=GOOD)
@@ -138,7 +138,7 @@ def test_an_admin_changes_the_one_that_binds_everybody(lab: Laboratory) -> None:
     admin = lab.scene.client(lab.scene.admin)
     answer = pages.post(admin, "/codices/new", text=GOOD.replace("kind\n", "default\n", 1))
     assert answer.status_code == 302
-    assert codices.default().clauses[0]["id"] == "thanks"
+    assert codices.get_default().clauses[0]["id"] == "thanks"
 
 
 def test_who_operates_nothing_cannot_register(stranger: Client, lab: Laboratory) -> None:
@@ -159,7 +159,9 @@ def test_every_kind_of_check_has_plain_words() -> None:
         "similarity": {"reference": "a", "at_least": 0.4},
     }
     for kind in checks.KINDS:
-        said = spoken.check({"check": {"kind": kind, "value": values.get(kind, "word")}})
+        said = check_descriptions.describe_check(
+            {"check": {"kind": kind, "value": values.get(kind, "word")}}
+        )
         assert "which nobody makes" not in said
-    assert "nobody makes" in spoken.check({"check": {"kind": "new"}})
+    assert "nobody makes" in check_descriptions.describe_check({"check": {"kind": "new"}})
     assert default_codex.CLAUSES

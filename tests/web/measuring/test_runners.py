@@ -7,8 +7,8 @@ from django.test import Client
 
 from mintmark.accounts.models import Role
 from mintmark.rituals.models import Runner
-from tests.cast import person
-from tests.web.laboratory import Laboratory
+from tests.factories.cast import person
+from tests.factories.runs_fixture import Laboratory
 from tests.web.measuring import pages
 
 pytestmark = pytest.mark.django_db

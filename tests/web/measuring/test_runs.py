@@ -10,8 +10,8 @@ from mintmark.accounts.models import Role
 from mintmark.evidence.models import Event
 from mintmark.rituals import retention
 from mintmark.rituals.models import CaseRun, RitualRun
-from tests.cast import person
-from tests.web.laboratory import OUTPUT, Laboratory, replies
+from tests.factories.cast import person
+from tests.factories.runs_fixture import OUTPUT, Laboratory, replies
 from tests.web.measuring import pages
 
 pytestmark = pytest.mark.django_db
@@ -69,7 +69,7 @@ def test_a_filter_that_is_none_is_told(buyer: Client, lab: Laboratory) -> None:
 def test_the_list_goes_on_where_the_page_ends(
     buyer: Client, lab: Laboratory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mintmark.web.runs.ROWS_A_PAGE", 2)
+    monkeypatch.setattr("mintmark.web.measuring.runs.ROWS_PER_PAGE", 2)
     first = pages.page(buyer, "/runs")
     assert f'href="?before={lab.stopped.pk}"' in first
     second = pages.page(buyer, f"/runs?before={lab.stopped.pk}")
@@ -123,7 +123,7 @@ def test_what_others_record_under_a_run_s_key_is_none_of_it(buyer: Client, lab: 
 def test_the_events_come_a_page_at_a_time(
     buyer: Client, lab: Laboratory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mintmark.web.runs.EVENTS_A_PAGE", 4)
+    monkeypatch.setattr("mintmark.web.measuring.runs.EVENTS_PER_PAGE", 4)
     first = pages.page(buyer, _run(lab.done))
     (after,) = set(re.findall(r"event=(\d+)#evidence", first))
     second = pages.page(buyer, _run(lab.done, f"?event={after}"))
@@ -162,7 +162,7 @@ def test_the_cases_of_another_frame(buyer: Client, lab: Laboratory) -> None:
 def test_cases_come_a_page_at_a_time_and_by_what_came_of_them(
     buyer: Client, lab: Laboratory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mintmark.web.judged.CASES_A_PAGE", 2)
+    monkeypatch.setattr("mintmark.web.measuring.run_cases.CASES_PER_PAGE", 2)
     assert "?case=3#cases" in pages.page(buyer, _run(lab.done))
     page = pages.page(buyer, _run(lab.done, "?case=3"))
     assert 'id="case-2"' in page
@@ -185,7 +185,7 @@ def test_a_forgotten_output_says_so_and_its_judgement_stays(
     buyer: Client, lab: Laboratory, settings: Any
 ) -> None:
     settings.OUTPUT_DAYS = 0
-    retention.forget(now=lab.clock())
+    retention.purge_outputs(now=lab.clock())
     page = pages.page(buyer, _run(lab.done))
     assert "What was answered is forgotten" in page
     assert OUTPUT not in page

@@ -8,7 +8,7 @@ from django.test import Client
 from mintmark.registry.models import Assistant
 from mintmark.rituals import definitions
 from mintmark.rituals.models import RitualRun
-from tests.web.laboratory import Laboratory
+from tests.factories.runs_fixture import Laboratory
 from tests.web.measuring import pages
 
 pytestmark = pytest.mark.django_db
@@ -161,7 +161,7 @@ def test_an_admin_may_run_anybody_s(lab: Laboratory) -> None:
 
 
 def test_a_ritual_with_a_rule_set_that_is_not_there_is_told(buyer: Client, lab: Laboratory) -> None:
-    definitions.load(
+    definitions.load_ritual(
         text="name: odd\ntag: t\ncodices: [gone]\ncases: [{vars: {ticket: x}, assert: [{type: contains, value: a}]}]"
     )
     answer = pages.post(buyer, "/runs/new", **_sent(lab, ritual="odd"))

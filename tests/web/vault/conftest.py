@@ -3,9 +3,9 @@
 import pytest
 from django.test import Client
 
+from tests.factories.holdings_fixture import Holdings
+from tests.factories.vault_fixture import Strongroom
 from tests.standing import standing
-from tests.web.holdings import Holdings
-from tests.web.strongroom import Strongroom
 
 
 @pytest.fixture

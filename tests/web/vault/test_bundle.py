@@ -6,14 +6,14 @@ import zipfile
 import pytest
 from django.test import Client
 
-from mintmark.core import bundles, dsse, folders
+from mintmark.signing import bundles, dsse, folder_manifest
 from mintmark.vault import keys
 from mintmark.vault.models import (
     PromptMarketplaceVault,
 )
-from tests.bundles import make
-from tests.bundles.bodies import HOUSE
-from tests.web.strongroom import Strongroom, changed
+from tests.bundles import generate
+from tests.bundles.payloads import HOUSE
+from tests.factories.vault_fixture import Strongroom, changed
 from tests.web.vault import pages
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +40,7 @@ def test_an_own_bundle_calls_its_reputation_its_own(buyer: Client, room: Strongr
 def test_a_key_that_was_revoked_since_is_said_where_its_signature_stands(
     buyer: Client, room: Strongroom
 ) -> None:
-    keys.distrust(
+    keys.distrust_key(
         caller=room.admin, key=room.trusted, reason="it was stolen", now=room.holdings.now
     )
     page = pages.words(pages.page(buyer, f"/vaults/{room.accepted.vault_id}"))
@@ -52,7 +52,7 @@ def test_a_bundle_is_handed_out_to_the_byte(buyer: Client, room: Strongroom) -> 
     answer = buyer.get(f"/vaults/{room.exported.pk}/file")
     assert answer.content == room.exported.symbolic_signature.encode()
     assert answer["Content-Disposition"].startswith('attachment; filename="on-call-lines-')
-    assert bundles.opened(answer.content).bundle.prompt_set.name == "On-call lines"
+    assert bundles.verify(answer.content).bundle.prompt_set.name == "On-call lines"
 
 
 @pytest.mark.parametrize(
@@ -70,14 +70,14 @@ def test_a_bundle_is_handed_out_as_a_signed_folder(
     with zipfile.ZipFile(io.BytesIO(answers[0].content)) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     assert path in files
-    assert room.own_key.key_id in folders.check(files)
+    assert room.own_key.key_id in folder_manifest.verify(files)
 
 
 def test_a_text_that_the_team_may_not_use_any_more_is_not_handed_out(
     buyer: Client, room: Strongroom
 ) -> None:
     held = room.holdings
-    held.market.entomb(
+    held.market.withdraw_permanently(
         caller=held.caller(room.cast.seller), prompt=held.brief, reason="it misleads", now=held.now
     )
     assert room.receipt is not None
@@ -91,7 +91,7 @@ def test_countersigning_gives_the_file_with_one_signature_more(
     vault = room.accepted.vault_id
     answer = pages.post(buyer, f"/vaults/{vault}/countersign", **{"as": room.cast.buyers.pk})
     assert answer.status_code == 200
-    assert {room.own_key.key_id, dsse.key_id(HOUSE)} <= bundles.opened(answer.content).key_ids
+    assert {room.own_key.key_id, dsse.get_key_id(HOUSE)} <= bundles.verify(answer.content).key_ids
     assert PromptMarketplaceVault.objects.count() == 3
 
 
@@ -107,7 +107,9 @@ def test_countersigning_for_the_installation_is_not_for_everybody(
 def test_a_row_that_somebody_altered_is_said_to_hold_no_more(
     buyer: Client, room: Strongroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mintmark.vault.vaults.file_of", lambda _: changed(make.good()["small"]))
+    monkeypatch.setattr(
+        "mintmark.vault.bundle_store.get_raw_file", lambda _: changed(generate.good()["small"])
+    )
     page = pages.page(buyer, f"/vaults/{room.exported.pk}")
     assert "This bundle does not hold any more" in page
     assert "mintmark audit" in page

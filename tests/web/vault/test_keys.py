@@ -6,14 +6,14 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from mintmark.core import dsse, revocations
 from mintmark.registry.models import Prompt
+from mintmark.signing import dsse, revocation_list
 from mintmark.vault.models import (
     SigningKey,
     TrustedKey,
 )
-from tests.bundles.bodies import HOUSE, key
-from tests.web.strongroom import FROM_ABROAD, Strongroom, changed
+from tests.bundles.payloads import HOUSE, key
+from tests.factories.vault_fixture import FROM_ABROAD, Strongroom, changed
 from tests.web.vault import pages
 
 pytestmark = pytest.mark.django_db
@@ -47,12 +47,12 @@ def test_the_installations_key_and_trust_are_not_for_everybody(
     house = SigningKey.objects.filter(team__isnull=True).first()
     assert house is not None
     assert pages.post(buyer, "/vaults/keys", do="rotate", id=house.pk).status_code == 422
-    sent = {"do": "trust", "key": dsse.key_id(key("another")), "name": "X", "reason": "y"}
+    sent = {"do": "trust", "key": dsse.get_key_id(key("another")), "name": "X", "reason": "y"}
     assert "for an admin to say" in pages.post(buyer, "/vaults/keys", **sent).content.decode()
     assert not TrustedKey.objects.filter(name="X").exists()
-    pem = dsse.public_pem(dsse.key_id(key("another")))
+    pem = dsse.export_pem(dsse.get_key_id(key("another")))
     pages.post(admin, "/vaults/keys", **(sent | {"key": pem}))
-    assert TrustedKey.objects.get(name="X").key_id == dsse.key_id(key("another"))
+    assert TrustedKey.objects.get(name="X").key_id == dsse.get_key_id(key("another"))
     pages.post(admin, "/vaults/keys", do="distrust", id=room.trusted.pk, reason="it was stolen")
     assert "it was stolen" in pages.page(admin, "/vaults/keys")
 
@@ -68,29 +68,31 @@ def test_what_is_no_key_and_what_is_no_day_is_said(admin: Client) -> None:
 
 
 def test_a_page_leads_back_here_alone(admin: Client) -> None:
-    sent = {"do": "trust", "key": dsse.key_id(key("other")), "name": "X", "reason": "y"}
+    sent = {"do": "trust", "key": dsse.get_key_id(key("other")), "name": "X", "reason": "y"}
     answer = pages.post(admin, "/vaults/keys", **sent, next="https://example.com/")
     assert answer.headers["Location"] == "/vaults/keys"
 
 
 def test_the_list_of_withdrawals_is_handed_out_signed(buyer: Client, room: Strongroom) -> None:
     held = room.holdings
-    held.market.entomb(caller=room.buyer, prompt=held.forked, reason="it misleads", now=held.now)
+    held.market.withdraw_permanently(
+        caller=room.buyer, prompt=held.forked, reason="it misleads", now=held.now
+    )
     answer = buyer.get("/vaults/withdrawals")
-    listed = revocations.opened(answer.content).revocations
+    listed = revocation_list.verify(answer.content).revocations
     assert [one.name for one in listed.revoked] == ["buyers/incident-line@1"]
     assert "names 1 prompt that it told" in pages.words(pages.page(buyer, "/vaults/keys"))
 
 
 def test_a_list_of_others_acts_at_once(admin: Client, buyer: Client, room: Strongroom) -> None:
     came = Prompt.objects.get(text=FROM_ABROAD)
-    raw = revocations.sealed(
-        revocations.listed(
-            issuer=revocations.Issuer(
+    raw = revocation_list.sign(
+        revocation_list.build_list(
+            issuer=revocation_list.RevocationIssuer(
                 installation="0123456789abcdef0123456789abcdef", name="Mintmark of Acme"
             ),
             revoked=[
-                revocations.Revoked(
+                revocation_list.RevokedPrompt(
                     digest=came.digest, name="abroad/by-price@1", reason="it is unfair",
                     at="2026-11-01T12:00:00.000000Z",
                 )

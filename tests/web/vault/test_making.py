@@ -6,8 +6,8 @@ from django.test import Client
 from mintmark.vault.models import (
     PromptMarketplaceVault,
 )
-from tests.web.fair import Fair
-from tests.web.strongroom import Strongroom
+from tests.factories.busy_market_fixture import Fair
+from tests.factories.vault_fixture import Strongroom
 from tests.web.vault import pages
 
 pytestmark = pytest.mark.django_db

@@ -5,14 +5,14 @@ import re
 import pytest
 from django.test import Client
 
-from mintmark.core import dsse
+from mintmark.projection.prompt_models import ForeignReputation
 from mintmark.registry.models import Prompt
-from mintmark.reputation.models import ForeignReputation
+from mintmark.signing import dsse
 from mintmark.vault.models import (
     BundleImport,
 )
-from tests.bundles.bodies import STRANGER, prompt, sealed
-from tests.web.strongroom import HIDING, Strongroom
+from tests.bundles.payloads import STRANGER, prompt, sealed
+from tests.factories.vault_fixture import HIDING, Strongroom
 from tests.web.vault import pages
 
 pytestmark = pytest.mark.django_db
@@ -95,7 +95,7 @@ def test_refusing_takes_a_reason_and_keeps_nothing(buyer: Client, room: Strongro
 def test_trusting_a_key_is_an_act_of_its_own_from_the_page_where_one_sees_it(
     admin: Client, buyer: Client, room: Strongroom
 ) -> None:
-    path, unknown = f"/vaults/imports/{room.strange.pk}", dsse.key_id(STRANGER)
+    path, unknown = f"/vaults/imports/{room.strange.pk}", dsse.get_key_id(STRANGER)
     assert "An admin may trust a key" in pages.page(buyer, path)
     assert 'value="trust"' not in pages.page(buyer, path)
     page = pages.page(admin, path)

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from tests.web.strongroom import Strongroom
+from tests.factories.vault_fixture import Strongroom
 from tests.web.vault import pages
 
 pytestmark = pytest.mark.django_db

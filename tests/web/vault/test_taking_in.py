@@ -9,8 +9,8 @@ from django.test import Client
 from mintmark.vault.models import (
     BundleImport,
 )
-from tests.bundles.bodies import prompt, sealed
-from tests.web.strongroom import Strongroom, changed
+from tests.bundles.payloads import prompt, sealed
+from tests.factories.vault_fixture import Strongroom, changed
 from tests.web.vault import pages
 
 pytestmark = pytest.mark.django_db

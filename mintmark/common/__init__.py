@@ -1,0 +1,1 @@
+"""Small pure modules that every other package may use: errors, amounts, pages, documents."""

@@ -1,0 +1,65 @@
+"""What a refusal is: every error that a caller can cause derives from `Refusal`."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+
+class DomainError(Exception):
+    """Something was asked that is not done. The message says what was wrong, with which value, and what to do.
+
+    `code` is stable and documented; `rows` names the offending rows of a batch, each with its own message.
+    """
+
+    code: ClassVar[str] = "refused"
+
+    def __init__(self, message: str, *, rows: Sequence["FieldError"] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.rows = tuple(rows)
+
+
+class CodedError(DomainError):
+    """A refusal of a thing with many ways to be wrong: each occurrence has one of `codes`."""
+
+    codes: ClassVar[frozenset[str]]
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code  # type: ignore[misc]
+
+
+class FieldError(dict[str, Any]):
+    """One refused row: `row` (position from 0), `field`, `value`, `message`."""
+
+    def __init__(self, *, row: int, field: str, value: object, message: str) -> None:
+        json_value = value if isinstance(value, int | float | bool | None) else str(value)[:200]
+        if (isinstance(json_value, float) and json_value != json_value) or json_value in (
+            float("inf"),
+            float("-inf"),
+        ):
+            json_value = str(json_value)  # JSON has no NaN and no infinity
+        super().__init__(row=row, field=field, value=json_value, message=message)
+
+
+class NotFound(DomainError):
+    """There is no such thing, or it is not the caller's to see (both look alike, so that ids tell nothing)."""
+
+    code = "not_found"
+
+
+class Forbidden(DomainError):
+    """The caller is known and may not do this."""
+
+    code = "forbidden"
+
+
+class MissingExtra(DomainError):
+    """What was asked takes packages that are not installed: an extra of Mintmark."""
+
+    code = "missing_extra"
+
+
+class IdempotencyKeyReused(DomainError):
+    """An idempotency key was used before, for something else."""
+
+    code = "key_reused"

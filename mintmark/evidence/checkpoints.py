@@ -1,0 +1,108 @@
+"""Seals of the log: seal what is settled, prove that what was sealed still stands.
+
+A leaf is the list (`database.canonical`) of an event's columns and those of its batch, all that the triggers protect:
+
+    [id, xid, batch, kind, prompt, assistant, ritual, actor, cohort, admissible, score, runs, tags, note, occurred at,
+     recorded at, key, digest, batch's actor, batch's source, batch's recorded at, batch's size]
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.db import connection
+
+from mintmark.storage import checkpoints, row_encoding
+from mintmark.storage.audit_results import InvariantResult
+from mintmark.storage.checkpoints import ChainHead, Leaf, RowPosition, RowRange
+
+from . import log
+from .models import Seal
+
+_FOLDER = Path(__file__).parent
+_ROWS_SQL = {
+    vendor: (_FOLDER / f"checkpoints.{vendor}.sql").read_text().strip()
+    for vendor in ("postgresql", "sqlite")
+}
+_TAGS_INDEX, _TIME_INDICES = 12, (14, 15, 20)
+
+
+def create_checkpoints(
+    *, now: datetime, at_most: int = checkpoints.MAX_ROWS
+) -> list[checkpoints.Checkpoint]:
+    """Seal all settled events not yet sealed, `at_most` a seal; the new seals, none where nothing is new."""
+    return checkpoints.create_checkpoints(CHECKPOINTED_TABLE, now=now, max_rows=at_most)
+
+
+def get_head() -> ChainHead:
+    """The last seal's number and digest, to be written down elsewhere."""
+    return checkpoints.get_head(CHECKPOINTED_TABLE)
+
+
+def verify(progress: Callable[[str], None] = lambda _: None) -> InvariantResult:
+    """Compute every root and the chain anew, from the rows; see `database.seals.verify`."""
+    return checkpoints.verify(CHECKPOINTED_TABLE, progress=progress)
+
+
+def _read_leaves(span: RowRange) -> list[Leaf]:
+    return [
+        Leaf(position=RowPosition(xid=row[1], id=row[0]), record=row_encoding.encode(row))
+        for row in _read_rows(span)
+    ]
+
+
+def _read_rows(span: RowRange) -> list[list[Any]]:
+    condition, arguments = span.where_sql
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_ROWS_SQL[connection.vendor]} {condition} {span.order_sql}", arguments)
+        rows = [list(row) for row in cursor.fetchall()]
+    for row in rows:
+        row[_TAGS_INDEX] = row_encoding.canonicalize_json(row[_TAGS_INDEX])
+        if connection.vendor == "sqlite":
+            for index in _TIME_INDICES:
+                row[index] = row_encoding.parse_micros(row[index])
+    return rows
+
+
+def _find_suspects(span: RowRange) -> Iterator[str]:
+    """The events whose claim is not that whose digest stands beside it."""
+    for row in _read_rows(span):
+        if not _matches_digest(row):
+            yield f"event {row[0]} is not what was claimed: its digest is that of something else"
+
+
+def _matches_digest(row: list[Any]) -> bool:
+    (
+        _, _, _, kind, prompt, assistant, ritual, _, cohort, admissible, score, runs, tags, note, occurred_at, _, key,
+        digest, *_,
+    ) = row  # fmt: skip
+    try:
+        entry = log.LogEntry(
+            kind=kind,
+            prompt_id=prompt,
+            assistant_id=assistant,
+            ritual_id=ritual,
+            cohort=cohort,
+            admissible=bool(admissible),
+            score=score,
+            runs=runs,
+            tags=tuple(json.loads(tags)),
+            note=note,
+            occurred_at=datetime(1970, 1, 1) + timedelta(microseconds=occurred_at),
+            key=key,
+        )
+        return entry.compute_digest() == bytes(digest)
+    except (AttributeError, OverflowError, TypeError, ValueError):  # values of other types
+        return False
+
+
+CHECKPOINTED_TABLE = checkpoints.CheckpointedTable(
+    name="evidence",
+    table="evidence_event",
+    model=Seal,
+    lock=0x5345414C_01,
+    read=_read_leaves,
+    suspects=_find_suspects,
+)

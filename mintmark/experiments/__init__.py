@@ -1,0 +1,1 @@
+"""Comparing two prompts: sequential tests, allocation, perturbed replays. Pure Python."""

@@ -1,0 +1,239 @@
+"""Langfuse's public API: what it keeps, fetched page by page or read from a file of what the API answered; and the way
+in for what is sent there."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+from mintmark.common import errors
+
+from . import import_report
+
+LIST_NAMES = ("prompts", "traces", "observations", "scores", "scoreConfigs")
+"""The members of a file; `prompts` holds every version, as the API shows one."""
+PUBLIC_KEY, SECRET_KEY = "LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY"
+MAX_FILE_BYTES = 256 * 2**20
+MAX_ANSWER_BYTES = 64 * 2**20
+MAX_ROWS = 500_000
+_PAGE_SIZE = 100
+_MAX_ATTEMPTS = 4
+_TIMEOUT_SECONDS = 30.0
+_MAX_WAIT_SECONDS = 30.0
+_MAX_MESSAGE_LENGTH = 300
+
+type LangfuseLists = dict[str, list[Any]]
+type OnFetched = Callable[[str, int], None]
+type ErrorFactory = Callable[[str, str], errors.DomainError]
+"""Makes the refusal of a request that did not do what it should: told the path and what was wrong."""
+
+
+class MissingKeys(errors.DomainError):
+    """An API asks for keys, and the environment has none."""
+
+    code = "missing_keys"
+
+
+def load_lists(*, source: str, on_fetched: OnFetched = lambda name, count: None) -> LangfuseLists:
+    """Everything that an importer needs, by list. `source` is the address of a server, or the path of a file.
+
+    An address takes its keys from `LANGFUSE_PUBLIC_KEY` and `LANGFUSE_SECRET_KEY`. Raises `missing_keys`, or
+    `UnreadableSource` where the file or an answer is not what the API documents.
+    """
+    if source.startswith(("http://", "https://")):
+        return _fetch_lists(source, on_fetched)
+    return _read_file(Path(source))
+
+
+def _read_file(path: Path) -> LangfuseLists:
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise _build_error(
+                path.name, f"It has {size:,} bytes; at most {MAX_FILE_BYTES:,} are read."
+            )
+        content = json.loads(path.read_bytes().decode("utf-8-sig"), parse_constant=_reject_constant)
+    except OSError as error:
+        raise _build_error(path.name, f"It can't be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise _build_error(path.name, f"It is not UTF-8: byte {error.start}.") from error
+    except json.JSONDecodeError as error:
+        message = f"{error.msg}, column {error.colno}."
+        raise _build_error(path.name, message, line=error.lineno) from error
+    except (ValueError, RecursionError) as error:
+        raise _build_error(path.name, "It is no JSON, or nested too deep.") from error
+    if not isinstance(content, Mapping) or not isinstance(content.get("prompts"), list):
+        raise _build_error(path.name, f"It is no object of lists: {', '.join(LIST_NAMES)}.")
+    for name in LIST_NAMES:
+        if not isinstance(content.get(name, []), list):
+            raise _build_error(path.name, "It is no list.", field=name)
+    if unknown := sorted(content.keys() - set(LIST_NAMES)):
+        raise _build_error(path.name, f"Lists are {', '.join(LIST_NAMES)} here.", field=unknown[0])
+    return {name: list(content.get(name, [])) for name in LIST_NAMES}
+
+
+def _fetch_lists(address: str, on_fetched: OnFetched) -> LangfuseLists:
+    with open_api(address, build_error=_build_error) as api:
+        lists: LangfuseLists = {}
+        heads = list(api.iter_rows("/api/public/v2/prompts"))
+        lists["prompts"] = [version for head in heads for version in api.iter_versions(head)]
+        on_fetched("prompts", len(lists["prompts"]))
+        for name, path in (
+            ("traces", "/api/public/traces"),
+            ("observations", "/api/public/observations"),
+            ("scores", "/api/public/v2/scores"),
+            ("scoreConfigs", "/api/public/score-configs"),
+        ):
+            only = {"type": "GENERATION"} if name == "observations" else {}
+            lists[name] = list(api.iter_rows(path, **only))
+            on_fetched(name, len(lists[name]))
+    return lists
+
+
+@contextmanager
+def open_api(address: str, *, build_error: ErrorFactory) -> Iterator["LangfuseApi"]:
+    """The API of a server, with the project's keys from the environment. Raises `missing_keys`."""
+    if "@" in urlsplit(address).netloc:
+        raise build_error(
+            "the address",
+            f"Keys are taken from {PUBLIC_KEY} and {SECRET_KEY}, never from an address.",
+        )
+    public, secret = os.environ.get(PUBLIC_KEY, ""), os.environ.get(SECRET_KEY, "")
+    if not public or not secret:
+        raise MissingKeys(f"Set {PUBLIC_KEY} and {SECRET_KEY} to a pair of keys of the project.")
+    try:
+        client = httpx.Client(
+            base_url=address,
+            auth=(public, secret),
+            timeout=_TIMEOUT_SECONDS,
+            follow_redirects=False,
+        )
+    except httpx.InvalidURL as error:
+        raise build_error("the address", f"The address is none: {error}.") from error
+    with client:
+        yield LangfuseApi(client=client, build_error=build_error)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LangfuseApi:
+    """Requests to a server of Langfuse; one that it was too busy for is made again a few times."""
+
+    client: httpx.Client
+    build_error: ErrorFactory
+
+    def iter_rows(self, path: str, **query: str) -> Iterator[Any]:
+        """The rows of a list, page by page."""
+        page, row_count = 1, 0
+        while True:
+            page_body = self.get(path, page=str(page), limit=str(_PAGE_SIZE), **query)
+            rows = page_body.get("data") if isinstance(page_body, Mapping) else None
+            meta = page_body.get("meta") if isinstance(page_body, Mapping) else None
+            pages = meta.get("totalPages") if isinstance(meta, Mapping) else None
+            if not isinstance(rows, list) or not isinstance(pages, int):
+                raise self.build_error(
+                    path, f"Page {page} has no list `data` or no `meta.totalPages`."
+                )
+            yield from rows
+            row_count += len(rows)
+            if row_count > MAX_ROWS:
+                raise self.build_error(
+                    path, f"It has over {MAX_ROWS:,} rows; keep what you need as a file."
+                )
+            if page >= pages or not rows:
+                return
+            page += 1
+
+    def iter_versions(self, head: Any) -> Iterator[Any]:
+        """Every version of a prompt that stands in the list of prompts as `head`."""
+        name = head.get("name") if isinstance(head, Mapping) else None
+        numbers = head.get("versions") if isinstance(head, Mapping) else None
+        if not isinstance(name, str) or not isinstance(numbers, list):
+            path = "/api/public/v2/prompts"
+            raise self.build_error(path, "A prompt has no name or no list of versions.")
+        for number in numbers:
+            path = f"/api/public/v2/prompts/{quote(name, safe='')}"
+            yield self.get(path, version=str(number))
+
+    def get(self, path: str, **query: str) -> Any:
+        """What the server answers."""
+        status, body = self._request("GET", path, query=query, body=None, busy=(429, 502, 503))
+        if status != 200:
+            raise self.build_error(path, f"The server answered {status}.")
+        return body
+
+    def send(self, method: str, path: str, body: Any, *, is_once: bool = False) -> tuple[Any, str]:
+        """What the server answers to `body`, and in its words what it has against it, empty if it took it.
+
+        What makes a new thing each time (`is_once`) is sent again only where the server says that it did nothing.
+        """
+        busy = (429,) if is_once else (429, 502, 503)
+        status, answer = self._request(method, path, query={}, body=body, busy=busy)
+        if status in (400, 404, 409, 422):
+            message = (
+                answer.get("message") or answer.get("error") if isinstance(answer, Mapping) else ""
+            )
+            return None, f"Langfuse answered {status}: {_format_message(message)}"
+        if status not in (200, 201, 207):
+            raise self.build_error(path, f"The server answered {status}.")
+        return answer, ""
+
+    def _request(
+        self, method: str, path: str, *, query: Mapping[str, str], body: Any, busy: tuple[int, ...]
+    ) -> tuple[int, Any]:
+        for attempt in range(_MAX_ATTEMPTS):
+            try:
+                with self.client.stream(method, path, params=query, json=body) as response:
+                    raw = b""
+                    for chunk in response.iter_bytes():
+                        raw += chunk
+                        if len(raw) > MAX_ANSWER_BYTES:
+                            raise self.build_error(
+                                path, f"An answer has over {MAX_ANSWER_BYTES:,} bytes."
+                            )
+                    status, wait = response.status_code, response.headers.get("Retry-After", "")
+            except httpx.HTTPError as error:
+                message = f"The server can't be reached: {type(error).__name__}."
+                raise self.build_error(path, message) from error
+            except httpx.InvalidURL as url_error:
+                raise self.build_error(path, f"The address is none: {url_error}.") from url_error
+            if status not in busy or attempt == _MAX_ATTEMPTS - 1:
+                break
+            seconds = float(wait) if wait.isascii() and wait.isdigit() else 2.0**attempt
+            time.sleep(min(seconds, _MAX_WAIT_SECONDS))
+        if status in (401, 403):
+            raise self.build_error(path, f"The server refuses the keys of {PUBLIC_KEY} ({status}).")
+        try:
+            return status, json.loads(raw.decode() or "null", parse_constant=_reject_constant)
+        except (ValueError, RecursionError) as error:
+            if status != 200:
+                return status, None
+            message = "The answer is no JSON: is this Langfuse's address?"
+            raise self.build_error(path, message) from error
+
+
+def _format_message(message: object) -> str:
+    """Words of a server, as one line of bounded length that a terminal can show."""
+    text = " ".join(str(message or "without a reason").split())[:_MAX_MESSAGE_LENGTH]
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _reject_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _build_error(
+    file: str, message: str, *, field: str = "", line: int | None = None
+) -> import_report.UnreadableSource:
+    row = import_report.SourceFieldError(
+        row=0, field=field, value="", message=message, file=file, line=line
+    )
+    return import_report.build_unreadable_source(
+        source_name="Langfuse's account" if file.startswith("/") else file, rows=[row]
+    )

@@ -1,0 +1,376 @@
+"""Other registries of prompts: versions and labels as revisions and labels here, what was scored there as outcomes.
+
+A version keeps its number. A score is an outcome of the prompts that it is about, by the assistant that answered, in a
+ritual for each name and kind of assessor: people and judges measure differently. All of it is one transaction.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import batched
+
+from django.db import transaction
+
+from mintmark.accounts.callers import Caller
+from mintmark.accounts.models import Team
+from mintmark.common import errors
+from mintmark.evidence.models import Event
+from mintmark.registry import assistants, labels, prompts, rituals
+from mintmark.registry.models import Assistant, Prompt, Ritual
+from mintmark.trust import intake
+
+from . import chat_format, import_report
+from .multiprompt import TakenByAnotherTeam
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalVersion:
+    """A version of a prompt, as a text of this place."""
+
+    name: str
+    number: int
+    text: str
+    variables: Sequence[str]
+    is_chat: bool
+    message: str
+    tags: tuple[str, ...]
+    aliases: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalFeedback:
+    """One assessment of a trace, for one of the prompts that the trace was linked to; `sent` is the mark that an export
+    of Mintmark's left on it, if one did."""
+
+    id: str
+    name: str
+    source: str
+    prompt: str
+    number: int
+    assistant: str
+    score: float
+    at: datetime
+    export_marker: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryContents:
+    """What another registry holds for us, what of it can't be used and why, and what was read, for a report. A prompt's
+    versions stand together, the oldest first."""
+
+    name: str
+    versions: Sequence[ExternalVersion]
+    feedback: Sequence[ExternalFeedback]
+    refused: Sequence[errors.FieldError]
+    read: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalRegistry:
+    """Whose registry it is: its name in plain words, and as it stands in namespaces, rituals and keys."""
+
+    title: str
+    slug: str
+
+    @property
+    def source(self) -> str:
+        """Of the batches by which its evidence came in."""
+        return f"import {self.slug}"
+
+
+_MARKER_BATCH_SIZE = 500
+EXPORT_MARKER_TAG = "mintmark.event"
+"""Under this name an export says of a score which event it is."""
+MLFLOW = ExternalRegistry(title="MLflow", slug="mlflow")
+LANGFUSE = ExternalRegistry(title="Langfuse", slug="langfuse")
+
+
+def build_export_marker(event: Event) -> str:
+    """An event as an export names it: its place in this log, and what it says, which another log has elsewhere."""
+    return f"{event.pk}:{bytes(event.digest).hex()}"
+
+
+def load(
+    *,
+    registry: RegistryContents,
+    tool: ExternalRegistry,
+    caller: Caller,
+    now: datetime,
+    namespace: str = "",
+    team: str = "",
+    is_open: bool = False,
+    dry_run: bool = False,
+    progress: import_report.Progress = lambda completed, total: None,
+) -> import_report.ImportReport:
+    """Bring in what `registry` holds. A second import of the same changes nothing; labels that moved there move here.
+    A score that an export sent from this log is there already.
+
+    `namespace` and `team` are the tool's own name where they are empty.
+
+    Raises `name_taken` where a line or an assistant belongs to another team, `revision_taken` where a version here has
+    another text: versions never change, so these are two registries under one namespace.
+    """
+    space = namespace or tool.slug
+    refused_rows = list(registry.refused)
+    own_markers = _find_own_markers(registry.feedback)
+    external_feedback = [
+        assessment
+        for assessment in registry.feedback
+        if assessment.export_marker not in own_markers
+    ]
+    echoed = len(registry.feedback) - len(external_feedback)
+    registry = replace(registry, feedback=external_feedback)
+    with transaction.atomic():
+        owner, _ = Team.objects.get_or_create(
+            name=team or tool.slug, defaults={"title": f"Read from {tool.title}"}
+        )
+        _require_free(registry, tool=tool, namespace=space, team=owner)
+        known = Prompt.objects.filter(namespace=space).count()
+        stored = _register(
+            registry.versions, namespace=space, caller=caller, team=owner, is_open=is_open,
+            refused_rows=refused_rows, progress=progress,
+        )  # fmt: skip
+        registered = Prompt.objects.filter(namespace=space).count() - known
+        moved_labels = _move_labels(
+            registry.versions,
+            tool=tool,
+            stored=stored,
+            caller=caller,
+            now=now,
+            refused_rows=refused_rows,
+        )
+        claims = _build_claims(
+            registry.feedback,
+            tool=tool,
+            stored=stored,
+            caller=caller,
+            team=owner,
+            refused_rows=refused_rows,
+        )
+        recorded, repeated = 0, echoed
+        for start in range(0, len(claims), intake.MAX_BATCH):
+            batch = claims[start : start + intake.MAX_BATCH]
+            recording = intake.record(caller=caller, claims=batch, source=tool.source, now=now)
+            recorded, repeated = recorded + recording.recorded, repeated + recording.repeated
+        if dry_run:
+            transaction.set_rollback(True)
+    would = "would be " if dry_run else ""
+    return import_report.ImportReport(
+        source=registry.name,
+        dry_run=dry_run,
+        read=registry.read,
+        registered=registered,
+        unchanged=len(stored) - registered,
+        labels=moved_labels,
+        recorded=recorded,
+        repeated=repeated,
+        refused=refused_rows,
+        notes=[
+            f"The namespace is {space}, the team {owner.name}.",
+            *(
+                [f"{moved_labels} labels {would}moved to where {tool.title} has them."]
+                if moved_labels
+                else []
+            ),
+        ],
+    )
+
+
+def _find_own_markers(feedback: Sequence[ExternalFeedback]) -> set[str]:
+    """The marks that name events of this log."""
+    marker_by_event = {
+        int(number): assessment.export_marker
+        for assessment in feedback
+        if (number := assessment.export_marker.partition(":")[0]).isascii()
+        and number.isdigit()
+        and len(number) < 19
+    }
+    own_markers: set[str] = set()
+    for batch in batched(marker_by_event, _MARKER_BATCH_SIZE):
+        own_markers.update(
+            build_export_marker(event) for event in Event.objects.filter(pk__in=batch)
+        )
+    return own_markers
+
+
+def _require_free(
+    registry: RegistryContents, *, tool: ExternalRegistry, namespace: str, team: Team
+) -> None:
+    conflicting_prompts = Prompt.objects.filter(
+        namespace=namespace, name__in={version.name for version in registry.versions}
+    ).exclude(team=team)
+    if conflicting := conflicting_prompts.select_related("team").first():
+        raise TakenByAnotherTeam(
+            f"{conflicting.qualified_name} belongs to the team {conflicting.team.name!r}: import into that team, or "
+            "into another namespace. Nothing was imported."
+        )
+    named_assistants = Assistant.objects.filter(
+        name__in={_build_assistant_name(assessment, tool) for assessment in registry.feedback}
+    )
+    if conflicting_assistant := named_assistants.exclude(team=team).select_related("team").first():
+        raise TakenByAnotherTeam(
+            f"The assistant {conflicting_assistant.name!r} belongs to the team {conflicting_assistant.team.name!r}: "
+            "import into that team. Nothing was imported."
+        )
+
+
+def _register(
+    versions: Sequence[ExternalVersion],
+    *,
+    namespace: str,
+    caller: Caller,
+    team: Team,
+    is_open: bool,
+    refused_rows: list[errors.FieldError],
+    progress: import_report.Progress,
+) -> dict[tuple[str, int], Prompt]:
+    """The prompt of each version by name and number: a version derives from the one before it."""
+    stored: dict[tuple[str, int], Prompt] = {}
+    previous: Prompt | None = None
+    for n, version in enumerate(versions):
+        if previous is not None and previous.name != version.name:
+            previous = None
+        draft = prompts.PromptDraft(
+            namespace=namespace,
+            name=version.name,
+            revision=version.number,
+            text=version.text,
+            title=version.name[:200],
+            preview=" ".join(version.text.split())[:200] if is_open else "",
+            is_open=is_open,
+            parent=previous,
+            mutation_note=version.message[:200] if previous is not None else "",
+            tags=(*((chat_format.TAG,) if version.is_chat else ()), *version.tags),
+            variables=version.variables,
+        )
+        if problems := prompts.find_problems(drafts=[draft]):
+            for row in problems:
+                refused_rows.append(
+                    _build_refused_row(
+                        f"{version.name}, version {version.number}", len(refused_rows), row
+                    )
+                )
+            continue
+        previous = prompts.register(draft=draft, author=caller.principal, team=team)
+        stored[version.name, version.number] = previous
+        progress(n + 1, len(versions))
+    return stored
+
+
+def _move_labels(
+    versions: Sequence[ExternalVersion],
+    *,
+    tool: ExternalRegistry,
+    stored: dict[tuple[str, int], Prompt],
+    caller: Caller,
+    now: datetime,
+    refused_rows: list[errors.FieldError],
+) -> int:
+    """How many labels were moved to where the aliases stand."""
+    moved_count = 0
+    for version in versions:
+        prompt = stored.get((version.name, version.number))
+        if prompt is None:
+            continue
+        for alias in version.aliases:
+            try:
+                move = labels.move(
+                    namespace=prompt.namespace, name=prompt.name, label=alias, prompt=prompt,
+                    actor=caller.principal, reason=f"as {tool.title} has it", now=now,
+                )  # fmt: skip
+            except labels.InvalidLabel as error:
+                row = errors.FieldError(row=0, field="label", value=alias, message=error.message)
+                refused_rows.append(
+                    _build_refused_row(f"{version.name}, label {alias}", len(refused_rows), row)
+                )
+                continue
+            moved_count += move is not None
+    return moved_count
+
+
+def _build_claims(
+    feedback: Sequence[ExternalFeedback],
+    *,
+    tool: ExternalRegistry,
+    stored: dict[tuple[str, int], Prompt],
+    caller: Caller,
+    team: Team,
+    refused_rows: list[errors.FieldError],
+) -> list[intake.EvidenceClaim]:
+    keys = {_build_key(assessment, tool) for assessment in feedback}
+    recorded_events = Event.objects.filter(actor=caller.principal, key__in=keys)
+    score_by_key = dict(recorded_events.values_list("key", "score"))
+    measured = {_build_ritual_name(assessment, tool): assessment for assessment in feedback}
+    by_ritual = {
+        name: _register_ritual(name, assessment, tool) for name, assessment in measured.items()
+    }
+    assistants_by_name = {
+        name: assistants.register(
+            name=name,
+            owner=caller.principal,
+            team=team,
+            description=f"Named by traces of {tool.title}.",
+        )
+        for name in sorted({_build_assistant_name(assessment, tool) for assessment in feedback})
+    }
+    claims = []
+    for assessment in feedback:
+        prompt = stored.get((assessment.prompt, assessment.number))
+        location = f"{assessment.id}, {assessment.name}"
+        if prompt is None:
+            value = f"{assessment.prompt}, version {assessment.number}"
+            row = errors.FieldError(
+                row=0, field="prompt", value=value, message="This version did not come in."
+            )
+            refused_rows.append(_build_refused_row(location, len(refused_rows), row))
+        elif score_by_key.get(_build_key(assessment, tool), assessment.score) != assessment.score:
+            message = f"It was recorded as {score_by_key[_build_key(assessment, tool)]}, and evidence never changes."
+            row = errors.FieldError(row=0, field="value", value=assessment.score, message=message)
+            refused_rows.append(_build_refused_row(location, len(refused_rows), row))
+        else:
+            claims.append(
+                intake.EvidenceClaim(
+                    kind="outcome",
+                    prompt=prompt.pk,
+                    assistant=assistants_by_name[_build_assistant_name(assessment, tool)].pk,
+                    ritual=by_ritual[_build_ritual_name(assessment, tool)].pk,
+                    score=assessment.score,
+                    note=f"scored in {tool.title}",
+                    key=_build_key(assessment, tool),
+                    occurred_at=assessment.at,
+                )
+            )  # fmt: skip
+    return claims
+
+
+def _register_ritual(name: str, assessment: ExternalFeedback, tool: ExternalRegistry) -> Ritual:
+    task = re.sub(r"[^\w]+", "-", assessment.name.casefold()).strip("-")[:80] or "feedback"
+    return rituals.register(
+        name=name,
+        tag=f"task:{task}",
+        description=f"Scores called {assessment.name[:100]!r} in {tool.title}, by source: {assessment.source}.",
+        definition={tool.slug: {"name": assessment.name[:200], "source": assessment.source}},
+    )
+
+
+def _build_ritual_name(assessment: ExternalFeedback, tool: ExternalRegistry) -> str:
+    plain = " ".join(re.sub(r"[^\w .:/()&,'+-]", " ", assessment.name).split())[:120].strip()
+    return f"{tool.slug}/{plain or 'feedback'} ({assessment.source})"
+
+
+def _build_assistant_name(assessment: ExternalFeedback, tool: ExternalRegistry) -> str:
+    plain = " ".join(re.sub(r"[^\w .:/+-]", "-", assessment.assistant).split())[:180].strip()
+    return (
+        plain if re.match(r"\w", plain) and not plain.isdigit() else f"{tool.slug} {plain}".strip()
+    )
+
+
+def _build_key(assessment: ExternalFeedback, tool: ExternalRegistry) -> str:
+    return f"{tool.slug}:{assessment.id[:60]}:{assessment.prompt[:100]}:{assessment.number}"
+
+
+def _build_refused_row(location: str, number: int, row: errors.FieldError) -> errors.FieldError:
+    return import_report.SourceFieldError(
+        row=number, field=row["field"], value=row["value"], message=row["message"], file=location
+    )

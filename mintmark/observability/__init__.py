@@ -1,0 +1,1 @@
+"""Mintmark's own logs, metrics and traces."""

@@ -1,0 +1,1 @@
+"""Evaluations that arrive over OpenTelemetry."""

@@ -1,0 +1,1 @@
+"""How many requests a key, a session or an address may send."""

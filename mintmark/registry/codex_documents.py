@@ -1,0 +1,72 @@
+"""Rule sets written as YAML or JSON: read, and registered as what they name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mintmark.accounts.callers import Caller
+from mintmark.accounts.models import Role
+from mintmark.common import documents, errors
+from mintmark.registry import codices, default_codex
+from mintmark.registry.codices import InvalidCodex
+from mintmark.registry.models import Codex
+from mintmark.textchecks import clauses as core_clauses
+from mintmark.textchecks import placeholders
+from mintmark.textchecks.clauses import ClauseResult
+
+_MEMBER_NAMES = {"name", "description", "clauses"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodexDocument:
+    """What a document says of a rule set; whether its clauses can be checked is not known yet."""
+
+    name: str
+    description: str
+    clauses: list[Any]
+
+
+def parse_codex(text: str | bytes) -> CodexDocument:
+    """What a document says. `InvalidDocument` or `InvalidCodex` where it is none of a rule set."""
+    document = documents.parse_document(text)
+    if not isinstance(document, Mapping):
+        raise InvalidCodex("A rule set is a mapping of name, description and clauses.")
+    if unknown_members := sorted(document.keys() - _MEMBER_NAMES):
+        raise InvalidCodex(
+            f"{unknown_members[0][:60]!r} is not read here: give name, description, clauses."
+        )
+    name, rules, description = (
+        document.get("name"),
+        document.get("clauses"),
+        document.get("description"),
+    )
+    if not isinstance(name, str) or not isinstance(rules, list):
+        raise InvalidCodex("Give the rule set a `name`, a text, and `clauses`, a list.")
+    if not isinstance(description, str | None):
+        raise InvalidCodex("The `description` is a text.")
+    return CodexDocument(name=name, description=description or "", clauses=rules)
+
+
+def register_codex(document: CodexDocument, *, caller: Caller) -> tuple[Codex, bool]:
+    """The codex that it is, and whether it is a new version. It takes an operator of some team; for the one that binds
+    everybody, an admin."""
+    if not caller.has_role_anywhere(Role.OPERATOR):
+        raise errors.Forbidden("Registering a rule set takes the role 'operator' in some team.")
+    name, rules, description = document.name, document.clauses, document.description
+    version_count = Codex.objects.filter(name=name).count()
+    if name == default_codex.NAME and caller.is_admin:
+        codex = codices.change_default(caller=caller, clauses=rules, description=description)
+    else:
+        codex = codices.register(name=name, clauses=rules, description=description)
+    return codex, Codex.objects.filter(name=name).count() > version_count
+
+
+def check_text(codex: Codex, *, text: str, applies_to: str) -> list[ClauseResult]:
+    """What a codex says of a text: as of a prompt's with the variables that stand in it, or as of an output."""
+    rules, name = codex.clauses, str(codex)
+    if applies_to == "output":
+        return core_clauses.evaluate_output(clauses=rules, text=text, codex=name)
+    variables = placeholders.list_names(text)
+    return core_clauses.evaluate_prompt_text(
+        clauses=rules, text=text, variables=variables, codex=name
+    )

@@ -1,0 +1,146 @@
+"""What the ledger answers: shapes only, every score-like number with its interval and the evidence behind it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from mintmark.projection.imported_reputation import ImportedPrior
+from mintmark.registry.models import Assistant, Prompt, Ritual
+from mintmark.scoring.estimate import Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contribution:
+    """One term of a trust score: its `amount` in points of score (0.11 = eleven points), the effective `runs` it
+    counts for, the raw `counted` runs or opinions, and the `inherited` part of `runs`."""
+
+    source: str
+    label: str
+    amount: float
+    runs: float
+    counted: float
+    inherited: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatingMeans:
+    """Live ratings: their plain mean, what they say once raters' records are taken into account, and their number."""
+
+    raw: float | None
+    weighted: float | None
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptReputation:
+    """A prompt's reputation as of now. The amounts of `contributions` add up to `trust.value`.
+
+    `foreign` is what it came with, if it came from elsewhere: a part of what the outcomes' contribution inherited.
+    """
+
+    prompt: Prompt
+    policy: int
+    as_of: int
+    as_of_time: datetime | None
+    home: Ritual | None
+    trust: Estimate
+    bound: float
+    rank: int | None
+    ranked: int
+    effectiveness: Estimate
+    approval: Estimate
+    contributions: tuple[Contribution, ...]
+    rating: RatingMeans
+    rating_tags: Mapping[str, int]
+    inherited_from: Prompt | None
+    imported: ImportedPrior | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReputationSummary:
+    """A reputation in short: trust, what an average prompt scores on the same task, the home (None where there is
+    none), and the prompt's own runs, approvals and live ratings by source."""
+
+    trust: Estimate
+    average: float
+    home: Ritual | None
+    counted: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreSnapshot:
+    """One row of a prompt's history."""
+
+    at: datetime
+    trust: float
+    low: float
+    high: float
+    effectiveness: float
+    approval: float
+    event: int
+    policy: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvidenceRow:
+    """One event of a prompt, what was expected of it and by how much it moved the score."""
+
+    event: int
+    kind: str
+    assistant: str | None
+    assistant_id: int | None
+    actor: str
+    ritual: str | None
+    score: float
+    runs: int
+    expected: float | None
+    moved: float | None
+    occurred_at: datetime
+    note: str
+    tags: Sequence[str]
+    admissible: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineageNode:
+    prompt: Prompt
+    trust: Estimate
+    is_self: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineageEdge:
+    """A derivation. `gain` is the child's mean lift over the parent, assistant by assistant on the same ritual, with
+    its 90% interval; None where no assistant has run both."""
+
+    parent: int
+    child: int
+    derivation: str
+    note: str
+    gain: Estimate | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lineage:
+    nodes: tuple[LineageNode, ...]
+    edges: tuple[LineageEdge, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssistantGain:
+    """What an edit gained (or, below 0, cost) one assistant, with its 90% interval."""
+
+    assistant: Assistant
+    gain: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditGains:
+    """A prompt compared with its `parent` (None where it has none) on the same assistants and rituals.
+
+    `overall` is None where no assistant has run both; `assistants` are those that have, the largest differences first.
+    """
+
+    parent: Prompt | None
+    overall: Estimate | None
+    assistants: tuple[AssistantGain, ...]

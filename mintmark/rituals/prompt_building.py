@@ -1,0 +1,145 @@
+"""What an assistant is asked: a prompt and a case, as one frame has them."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+
+from mintmark.experiments import paraphrasing, perturbations
+from mintmark.registry.models import MemoryEntry, Prompt
+from mintmark.textchecks import placeholders
+
+from .definitions import Case, Example, RitualDefinition
+from .runners import ModelMessage, ModelRequest
+
+MAX_CHARACTERS = 1_000_000
+"""Of one call: a prompt that names a long variable often is a great many."""
+MEMORY_HEADING = "What you remember:"
+_MAX_HINTS = 20
+_MAX_HINT_LENGTH = 400
+
+
+def build_request(
+    *,
+    prompt: Prompt,
+    case: Case,
+    frame: perturbations.FrameContext,
+    definition: RitualDefinition,
+    memory: Mapping[str, str],
+) -> ModelRequest:
+    """The call for one case in one frame. What it is told comes first, then the examples, then the question.
+
+    Where the case has an `input` the prompt is the instruction, and the input the question; else the prompt is the
+    question. What is remembered and the inputs stand in the frame's order, and are worded as it says.
+    """
+    values = {
+        name: _fill_variable(value, name, case, frame) for name, value in case.variables.items()
+    }
+    text = placeholders.substitute(text=prompt.text, values=values)
+    memory_keys = _order_items(case.memory, frame.memory_order, frame, case, "memory")
+    system_parts = [text] if case.input else []
+    if memory_keys:
+        memory_lines = "\n".join(f"- {memory[key]}" for key in memory_keys)
+        system_parts.append(f"{MEMORY_HEADING}\n{memory_lines}")
+    messages = (
+        [ModelMessage(role="system", content="\n\n".join(system_parts))] if system_parts else []
+    )
+    for example in _order_items(case.examples, frame.input_order, frame, case, "examples"):
+        messages.append(ModelMessage(role="user", content=_reword(example.input, frame)))
+        messages.append(ModelMessage(role="assistant", content=example.output))
+    messages.append(
+        ModelMessage(role="user", content=_reword(case.input, frame) if case.input else text)
+    )
+    return ModelRequest(
+        messages=tuple(messages),
+        temperature=frame.temperature,
+        max_tokens=definition.max_tokens,
+        seed=frame.seed,
+        prompt=prompt.digest,
+        case=case.id,
+        frame=frame.number,
+        hints=_collect_hints(case, [memory[key] for key in case.memory]),
+    )
+
+
+def compute_request_digest(request: ModelRequest) -> str:
+    """The SHA-256 of what is sent: says whether two calls asked the same, and nothing of what they asked."""
+    messages = [[message.role, message.content] for message in request.messages]
+    canonical = [messages, request.temperature, request.max_tokens, request.seed]
+    return hashlib.sha256(json.dumps(canonical).encode()).hexdigest()
+
+
+def load_memory(
+    *, assistant_id: int, definition: RitualDefinition
+) -> tuple[dict[str, str], list[str]]:
+    """What an assistant remembers of what the cases cite, by key; and the keys under which it remembers nothing."""
+    cited_keys = {key for case in definition.cases for key in case.memory}
+    entries = MemoryEntry.objects.filter(assistant=assistant_id, key__in=cited_keys)
+    memory = dict(entries.values_list("key", "text"))
+    return memory, sorted(cited_keys - memory.keys())
+
+
+def find_missing_variables(*, prompt: Prompt, definition: RitualDefinition) -> dict[str, list[str]]:
+    """The prompt's variables that a case leaves open, by case."""
+    variable_names = placeholders.list_names(prompt.text)
+    return {
+        case.id: missing
+        for case in definition.cases
+        if (missing := [name for name in variable_names if name not in case.variables])
+    }
+
+
+def find_oversized_cases(
+    *, prompt: Prompt, definition: RitualDefinition, memory: Mapping[str, str]
+) -> dict[str, int]:
+    """The cases of which one call would have over `MOST_CHARACTERS`, and how many it would have. Nothing is built."""
+    length_model = placeholders.build_length_model(prompt.text)
+    length_by_case = {}
+    for case in definition.cases:
+        lengths = {
+            name: len(value)
+            if isinstance(value, str)
+            else sum(len(text_line) + 1 for text_line in value)
+            for name, value in case.variables.items()
+        }
+        length = len(case.input)
+        length += length_model.predict_length(lengths)
+        length += sum(len(memory.get(key, "")) for key in case.memory)
+        length += sum(len(example.input) + len(example.output) for example in case.examples)
+        if length > MAX_CHARACTERS:
+            length_by_case[case.id] = length
+    return length_by_case
+
+
+def _fill_variable(
+    value: str | Sequence[str], name: str, case: Case, frame: perturbations.FrameContext
+) -> str:
+    if isinstance(value, str):
+        return _reword(value, frame)
+    texts = _order_items(value, frame.input_order, frame, case, f"variable {name}")
+    return "\n".join(_reword(item, frame) for item in texts)
+
+
+def _reword(text: str, frame: perturbations.FrameContext) -> str:
+    return paraphrasing.reword(text, rules=frame.paraphrases) if frame.paraphrases else text
+
+
+def _order_items[T: (str, Example)](
+    items: Sequence[T], is_changed: bool, frame: perturbations.FrameContext, case: Case, label: str
+) -> Sequence[T]:
+    if not is_changed:
+        return items
+    return perturbations.shuffle(items, seed=frame.seed, purpose=f"{case.id} {label}")
+
+
+def _collect_hints(case: Case, memory: Sequence[str]) -> tuple[str, ...]:
+    """What the case's assertions look for and it is to remember, for a runner that is no model."""
+    hints: list[str] = []
+    for assertion in case.assertions:
+        if assertion.is_negated or assertion.kind in ("regex", "is-json", "llm-rubric"):
+            continue
+        if isinstance(assertion.value, str):
+            hints.append(assertion.value)
+        elif isinstance(assertion.value, list):
+            hints += assertion.value if assertion.kind.endswith("-all") else assertion.value[:1]
+    hints += memory
+    return tuple(hint[:_MAX_HINT_LENGTH] for hint in hints[:_MAX_HINTS])

@@ -1,0 +1,254 @@
+"""Runners: how an assistant is reached, said by an operator of its team; and the runner that this makes.
+
+A key is never kept: its environment variable is named, and read when a run begins. So that no team sends another's key
+to an endpoint of its own, an operator names variables of his team alone: `MINTMARK_RUNNER_`, the team, `__`, a name.
+"""
+
+import ipaddress
+import os
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from mintmark.accounts.callers import Caller
+from mintmark.common import errors, outbound_urls
+from mintmark.registry import assistants
+from mintmark.registry.models import Assistant
+
+from .models import Runner
+from .runners import ModelRunner
+from .runners.openai import OpenAIRunner
+from .runners.rehearsal import RehearsalRunner
+from .runners.transcript import TranscriptRunner
+
+KEY_PREFIX = "MINTMARK_RUNNER_"
+_VARIABLE_SUFFIX_PATTERN = r"[A-Z0-9]+(?:_[A-Z0-9]+)*"
+_MAX_PRICE_MICRO = 10**9
+_MAX_CAP_MICRO = 10**15
+
+
+class InvalidRunner(errors.DomainError):
+    """A runner can't be set up as asked, or can't be used as it is set up."""
+
+    code = "invalid_runner"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerSettingsInput:
+    """How an assistant is to be reached. Prices are in micro-units of `currency` for 1,000 tokens; `judge` is the
+    assistant that decides its rubrics; `transcript` holds replies as `runners.transcript.checked` gives them."""
+
+    kind: str
+    base_url: str = ""
+    model: str = ""
+    key_name: str = ""
+    timeout_seconds: float = 60.0
+    attempts: int = 4
+    at_once: int = 4
+    per_minute: int = 0
+    price_in_micro: int = 0
+    price_out_micro: int = 0
+    currency: str = "USD"
+    cost_cap_micro: int | None = None
+    judge: Assistant | None = None
+    transcript: dict[str, dict[str, object]] | None = None
+
+
+def configure(
+    *, caller: Caller, assistant: Assistant, setup: RunnerSettingsInput, now: datetime
+) -> Runner:
+    """Say how an assistant is reached, in the place of what was said before; runs under way go on as they began.
+
+    It takes an operator of the assistant's team, and of the judge's. Raises `InvalidRunner`, naming every field.
+    """
+    caller.require_scope("registry")
+    assistants.require_operator(caller=caller, team_id=assistant.team_id)
+    judge = None
+    if setup.judge is not None:
+        assistants.require_operator(caller=caller, team_id=setup.judge.team_id)
+        judge = get_runner_settings(assistant=setup.judge)
+    problems = list(_find_problems(setup))
+    if setup.key_name and not _may_name_variable(caller, assistant, setup.key_name):
+        # What stands there may be the key itself, and is not said again.
+        problems.append(
+            _build_field_error(
+                "key_name", None, f"Name a variable {get_variable_prefix(assistant)}…."
+            )
+        )
+    if problems:
+        first = problems[0]
+        raise InvalidRunner(f"{first['field']}: {first['message']}", rows=problems)
+    return Runner.objects.update_or_create(
+        assistant=assistant,
+        defaults={
+            "kind": setup.kind,
+            "base_url": setup.base_url,
+            "model": setup.model,
+            "key_name": setup.key_name,
+            "timeout_seconds": setup.timeout_seconds,
+            "attempts": setup.attempts,
+            "at_once": setup.at_once,
+            "per_minute": setup.per_minute,
+            "price_in_micro": setup.price_in_micro,
+            "price_out_micro": setup.price_out_micro,
+            "currency": setup.currency,
+            "cost_cap_micro": setup.cost_cap_micro,
+            "judge": judge,
+            "transcript": setup.transcript or {},
+            "configured_by": caller.principal,
+            "configured_at": now,
+        },
+    )[0]
+
+
+def get_runner_settings(*, assistant: Assistant) -> Runner:
+    """How an assistant is reached. `InvalidRunner` where nobody has said it."""
+    runner_settings = (
+        Runner.objects.select_related("judge", "assistant").filter(assistant=assistant).first()
+    )
+    if runner_settings is None:
+        raise InvalidRunner(f"Nobody has said how {assistant} is reached: set up its runner first.")
+    return runner_settings
+
+
+def visible_to(*, caller: Caller) -> QuerySet[Runner]:
+    """The runners of assistants of the caller's teams; every one to an admin."""
+    runner_rows = Runner.objects.select_related("assistant__team", "judge__assistant")
+    return (
+        runner_rows if caller.is_admin else runner_rows.filter(assistant__team__in=caller.team_ids)
+    )
+
+
+def build_runner(runner: Runner) -> ModelRunner:
+    """The runner that a setup makes, its key read from the environment. To be closed after use."""
+    if runner.kind == Runner.Kind.REHEARSAL:
+        return RehearsalRunner()
+    if runner.kind == Runner.Kind.TRANSCRIPT:
+        return TranscriptRunner(replies=runner.transcript)
+    # What an installation allows may have changed since it was said.
+    if address_problem := _find_address_problem(runner.base_url):
+        raise InvalidRunner(f"The endpoint of {runner.assistant}: {address_problem}")
+    return OpenAIRunner(
+        base_url=runner.base_url,
+        model=runner.model,
+        key=read_api_key(runner),
+        timeout_seconds=runner.timeout_seconds,
+        max_bytes=settings.REPLY_MAX_BYTES,
+    )
+
+
+def read_api_key(runner: Runner) -> str:
+    """What the variable that a runner names holds, or the file that it names with `_FILE` behind it; empty for none."""
+    name = runner.key_name
+    if not name:
+        return ""
+    api_key = os.environ.get(name, "")
+    file = os.environ.get(f"{name}_FILE", "")
+    if not api_key and file:
+        try:
+            api_key = Path(file).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            api_key = ""
+    api_key = api_key.strip()
+    if not api_key or not api_key.isascii() or not api_key.isprintable():
+        raise InvalidRunner(
+            f"The environment variable {name} holds no key here: set it for the processes that run rituals."
+        )
+    return api_key
+
+
+def _may_name_variable(caller: Caller, assistant: Assistant, name: str) -> bool:
+    if re.fullmatch(re.escape(KEY_PREFIX) + r"[A-Z0-9_]{1,150}", name) is None:
+        return False
+    own_match = re.fullmatch(
+        re.escape(get_variable_prefix(assistant)) + _VARIABLE_SUFFIX_PATTERN, name
+    )
+    # …_FILE says where a key is; the setting of that name is none.
+    return (caller.is_admin or own_match is not None) and name != KEY_PREFIX + "HOSTS"
+
+
+def get_variable_prefix(assistant: Assistant) -> str:
+    """What the names of variables begin with that operators of the assistant's team may name."""
+    return f"{KEY_PREFIX}{assistant.team.name.upper().replace('-', '_')}__"
+
+
+def _find_problems(setup: RunnerSettingsInput) -> list[errors.FieldError]:
+    problems = []
+    if setup.kind not in Runner.Kind.values:
+        problems.append(
+            _build_field_error("kind", setup.kind, f"It is one of {', '.join(Runner.Kind.values)}.")
+        )
+    if setup.kind == Runner.Kind.OPENAI:
+        if address_problem := _find_address_problem(setup.base_url):
+            shown_value = None if "@" in setup.base_url or "?" in setup.base_url else setup.base_url
+            problems.append(_build_field_error("base_url", shown_value, address_problem))
+        if not 1 <= len(setup.model) <= 200 or not setup.model.isprintable():
+            problems.append(
+                _build_field_error("model", setup.model, "An endpoint needs the name of a model.")
+            )
+    elif setup.base_url or setup.key_name:
+        problems.append(
+            _build_field_error("base_url", setup.base_url, f"A {setup.kind} calls no endpoint.")
+        )
+    if (setup.kind == Runner.Kind.TRANSCRIPT) != bool(setup.transcript):
+        problems.append(
+            _build_field_error(
+                "transcript", None, "A transcript, and it alone, brings its replies."
+            )
+        )
+    if not re.fullmatch(r"[A-Z]{1,8}", setup.currency):
+        problems.append(
+            _build_field_error("currency", setup.currency, "It is 1 to 8 capitals, such as USD.")
+        )
+    for name, minimum, maximum in (
+        ("timeout_seconds", 0.1, 3_600),
+        ("attempts", 1, 10),
+        ("at_once", 1, 64),
+        ("per_minute", 0, 100_000),
+        ("price_in_micro", 0, _MAX_PRICE_MICRO),
+        ("price_out_micro", 0, _MAX_PRICE_MICRO),
+        ("cost_cap_micro", 0, _MAX_CAP_MICRO),
+    ):
+        value = getattr(setup, name)
+        if value is not None and not minimum <= value <= maximum:
+            problems.append(
+                _build_field_error(name, value, f"It is a number from {minimum} to {maximum:,}.")
+            )
+    return problems
+
+
+def _find_address_problem(base_url: str) -> str:
+    """What keeps an address from being called; nothing where it may be."""
+    try:
+        url_parts = outbound_urls.parse_url(
+            base_url,
+            example="https://api.example.com/v1",
+            message="It holds a name, a password, a query or a fragment; a key goes into the environment.",
+            allow_query=False,
+        )
+    except outbound_urls.InvalidUrl as error:
+        return str(error)
+    try:
+        address = ipaddress.ip_address(url_parts.hostname or "")
+        if address.is_link_local or address.is_multicast or address.is_unspecified:
+            return "Endpoints are not at such addresses: there machines tell secrets of their own."
+    except ValueError:
+        pass
+    allowed = settings.RUNNER_HOSTS
+    if (
+        "*" in allowed
+        or url_parts.hostname in allowed
+        or f"{url_parts.hostname}:{url_parts.port}" in allowed
+    ):
+        return ""
+    return (
+        f"This installation calls {', '.join(allowed) or 'no host'} alone (MINTMARK_RUNNER_HOSTS)."
+    )
+
+
+def _build_field_error(field: str, value: object, message: str) -> errors.FieldError:
+    return errors.FieldError(row=0, field=field, value=value, message=message)

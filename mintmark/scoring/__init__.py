@@ -1,0 +1,1 @@
+"""The estimators: prompt reputation, pair trust, their priors and intervals. Pure Python, no clock."""

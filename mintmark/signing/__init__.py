@@ -1,0 +1,1 @@
+"""Signed files: canonical JSON, DSSE, bundles, manifests, revocation lists. Pure Python."""

@@ -1,0 +1,1 @@
+"""A simulated market, and attacks on it."""

@@ -1,0 +1,434 @@
+"""Assertions on an output, with promptfoo's names and meaning: https://www.promptfoo.dev/docs/configuration/expected-outputs/
+
+Those that would run code from a file are refused by name. `similar` compares spelling here (`core.similarity`), not
+embeddings, so its figures are lower than promptfoo's for texts that say the same in other words.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mintmark.textchecks import regex, similarity
+from mintmark.textchecks.json_schema import validator, work_budget
+
+RUBRIC = "llm-rubric"
+"""The one kind that no text decides by itself: a judge does."""
+
+RUNS_CODE = frozenset({"javascript", "python", "ruby", "webhook"})
+TEXT_KINDS = frozenset(
+    {
+        "equals", "contains", "icontains", "contains-any", "contains-all", "icontains-any", "icontains-all",
+        "starts-with", "regex", "is-json", "similar",
+    }
+)  # fmt: skip
+KINDS = TEXT_KINDS | {"cost", "latency", RUBRIC}
+"""What is decided here; each but cost and latency may also be said with `not-` before it."""
+
+MAX_WORDS = 1_000
+MAX_VALUE_CHARACTERS = 100_000
+SIMILAR_THRESHOLD = 0.75
+MAX_COMPARED_CHARACTERS = 200_000
+"""Characters of an output that `similar` reads."""
+
+MAX_WORK = 500_000_000
+"""Steps that a pattern may take at worst; where an output would take it more, nothing is taken as found."""
+
+MAX_SCHEMA_WORK = 2 * work_budget.MAX_WORK
+"""Work after which no further schema of a case is tried on its output."""
+
+_LIST_KINDS = frozenset({"contains-any", "contains-all", "icontains-any", "icontains-all"})
+_FIELDS = frozenset({"type", "value", "threshold", "weight", "metric"})
+_PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][\w.-]{0,63})\s*\}\}")
+_MAX_QUOTED_CHARACTERS = 80
+
+
+class _Undecided(Exception):
+    """An output on which an assertion can't be decided: it fails, with `not-` before it as well."""
+
+    def __init__(self, reason: str, *, work: int = 0) -> None:
+        super().__init__(reason)
+        self.work = work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assertion:
+    """One assertion, checked and ready: `value` is a text, a list of texts, a schema, or None where none is needed."""
+
+    kind: str
+    is_negated: bool
+    value: Any
+    threshold: float | None
+    weight: float
+
+    @property
+    def name(self) -> str:
+        """As it is written in a ritual."""
+        return ("not-" if self.is_negated else "") + self.kind
+
+    @property
+    def needs_judge(self) -> bool:
+        return self.kind == RUBRIC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyMeta:
+    """What is known of a reply beside its text: what it cost and how long it took."""
+
+    cost_micro: int
+    latency_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssertionResult:
+    """What one assertion says of an output: `score` in [0, 1]; where it failed, `why` says what was missed. `work` is
+    what its schema took (`schema_budget`)."""
+
+    name: str
+    passed: bool
+    score: float
+    weight: float
+    reason: str
+    work: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "type": self.name,
+            "passed": self.passed,
+            "score": self.score,
+            "weight": self.weight,
+            "why": self.reason,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssertionGrade:
+    """What all assertions of a case say together: `score` is their weighted mean. It passed if that reaches the case's
+    threshold, or where it has none, if each assertion that weighs anything did."""
+
+    score: float
+    passed: bool
+
+
+def parse_assertion(raw: object, *, variables: Mapping[str, Any]) -> Assertion:
+    """The assertion that a ritual states, its `{{placeholders}}` filled in; ValueError says why it is none."""
+    if not isinstance(raw, Mapping) or not isinstance(raw.get("type"), str):
+        raise ValueError("An assertion is a mapping with a `type`, such as `type: contains`.")
+    name = raw["type"]
+    kind = name.removeprefix("not-")
+    if kind in RUNS_CODE:
+        raise ValueError(f"{name!r} runs code from a file, which is not done here.")
+    if kind not in KINDS or (name != kind and kind in ("cost", "latency")):
+        known = ", ".join(sorted(KINDS))
+        raise ValueError(f"{name[:60]!r} is no assertion that is decided here: use {known}.")
+    if unknown_fields := sorted(map(str, raw.keys() - _FIELDS)):
+        raise ValueError(f"{name} has {', '.join(unknown_fields)[:100]}, which is not read here.")
+    return Assertion(
+        kind=kind,
+        is_negated=name != kind,
+        value=_parse_value(kind, _fill_placeholders(kind, raw.get("value"), variables)),
+        threshold=_parse_threshold(kind, raw.get("threshold")),
+        weight=_parse_number("weight", raw.get("weight", 1.0), maximum=1_000_000.0),
+    )
+
+
+def has_placeholders(raw: object) -> bool:
+    """Whether an assertion's value holds placeholders, so that each case has its own."""
+    value = raw.get("value") if isinstance(raw, Mapping) else None
+    return any(_PLACEHOLDER.search(text) for text in _iterate_texts(value))
+
+
+def get_size(assertion: Assertion) -> int:
+    """How large its pattern or schema is (`patterns.Pattern.size`, `schemas.LARGEST`); 0 for other kinds."""
+    if assertion.kind == "regex":
+        return regex.compile_pattern(assertion.value).size
+    if assertion.kind == "is-json" and assertion.value is not None:
+        return validator.compile_schema(assertion.value).size
+    return 0
+
+
+def check_assertion(
+    assertion: Assertion,
+    *,
+    output: str,
+    reply_meta: ReplyMeta,
+    remaining_work: int = MAX_SCHEMA_WORK,
+) -> AssertionResult:
+    """What an assertion says of an output. A rubric is a judge's to decide: see `judged`.
+
+    Where nothing is `left` of the work that the schemas of one case may take, a schema is not tried, and fails.
+    """
+    if assertion.kind in ("cost", "latency"):
+        return _check_limit(assertion, reply_meta)
+    if assertion.kind == "similar":
+        return _check_similarity(assertion, output)
+    work = 0
+    try:
+        if assertion.kind == "is-json" and assertion.value is not None:
+            reason, work = _check_schema(assertion.value, output, remaining_work=remaining_work)
+        else:
+            reason = _CHECKS[assertion.kind](assertion.value, output)
+    except _Undecided as undecided:
+        return _build_result(
+            assertion, passed=False, score=0.0, reason=str(undecided), work=undecided.work
+        )
+    passed = (not reason) != assertion.is_negated
+    return _build_result(
+        assertion,
+        passed=passed,
+        score=float(passed),
+        reason=reason or "it does so, and must not",
+        work=work,
+    )
+
+
+def apply_judgement(assertion: Assertion, *, passed: bool, score: float) -> AssertionResult:
+    """What a judge's verdict makes of a rubric: it also has to reach the assertion's threshold, if there is one."""
+    if assertion.threshold is not None:
+        passed = passed and score >= assertion.threshold
+    if assertion.is_negated:
+        passed, score = not passed, 1.0 - score
+    return _build_result(assertion, passed=passed, score=score, reason="the judge said otherwise")
+
+
+def grade_results(results: Sequence[AssertionResult], *, threshold: float | None) -> AssertionGrade:
+    """The weighted mean, and whether the case passed. At least one result has to weigh something."""
+    score = weighted_mean([r.score for r in results], [r.weight for r in results])
+    if threshold is not None:
+        return AssertionGrade(score=score, passed=score >= threshold)
+    return AssertionGrade(score=score, passed=all(r.passed for r in results if r.weight > 0.0))
+
+
+def weighted_mean(values: Sequence[float], weights: Sequence[float]) -> float:
+    """A weighted mean of values in [0, 1]; rounding never leads outside."""
+    weighted = math.fsum(value * weight for value, weight in zip(values, weights, strict=True))
+    return min(1.0, max(0.0, weighted / math.fsum(weights)))
+
+
+def _build_result(
+    assertion: Assertion, *, passed: bool, score: float, reason: str, work: int = 0
+) -> AssertionResult:
+    return AssertionResult(
+        name=assertion.name,
+        passed=passed,
+        score=score,
+        weight=assertion.weight,
+        reason="" if passed else reason[:200],
+        work=work,
+    )
+
+
+def _check_limit(assertion: Assertion, reply_meta: ReplyMeta) -> AssertionResult:
+    limit = assertion.threshold or 0.0
+    if assertion.kind == "cost":
+        passed = reply_meta.cost_micro <= limit * 1_000_000
+        reason = f"it cost {reply_meta.cost_micro / 1_000_000:g}, more than {limit:g}"
+    else:
+        passed = reply_meta.latency_ms <= limit
+        reason = f"it took {reply_meta.latency_ms:.0f} ms, more than {limit:g}"
+    return _build_result(assertion, passed=passed, score=float(passed), reason=reason)
+
+
+def _check_similarity(assertion: Assertion, output: str) -> AssertionResult:
+    score = similarity.cosine(
+        str(assertion.value)[:MAX_COMPARED_CHARACTERS], output[:MAX_COMPARED_CHARACTERS]
+    )
+    threshold = SIMILAR_THRESHOLD if assertion.threshold is None else assertion.threshold
+    passed = score >= threshold
+    if assertion.is_negated:
+        passed, score = not passed, 1.0 - score
+    reason = f"its likeness to the reference is {score:.3f}, and the threshold {threshold:g}"
+    return _build_result(assertion, passed=passed, score=score, reason=reason)
+
+
+def _check_equals(value: Any, output: str) -> str:
+    if isinstance(value, str):
+        return "" if output == value else f"it is not {_quote(value)}"
+    output_value, wrong = _parse_json(output)
+    return wrong or ("" if output_value == value else "it is another value")
+
+
+def _check_contains(value: Any, output: str) -> str:
+    return "" if value in output else f"it lacks {_quote(value)}"
+
+
+def _check_icontains(value: Any, output: str) -> str:
+    return _check_contains(value.lower(), output.lower()) and f"it lacks {_quote(value)}"
+
+
+def _check_any(value: Any, output: str) -> str:
+    is_contained = any(word in output for word in value)
+    return "" if is_contained else f"it has none of {', '.join(map(_quote, value[:5]))}"
+
+
+def _check_all(value: Any, output: str) -> str:
+    missing = [word for word in value if word not in output]
+    return f"it lacks {', '.join(map(_quote, missing[:5]))}" if missing else ""
+
+
+def _ignore_case(check: Callable[[Any, str], str]) -> Callable[[Any, str], str]:
+    return lambda value, output: check([word.lower() for word in value], output.lower())
+
+
+def _check_starts_with(value: Any, output: str) -> str:
+    return "" if output.startswith(value) else f"it does not start with {_quote(value)}"
+
+
+def _check_regex(value: Any, output: str) -> str:
+    pattern = regex.compile_pattern(value)
+    if pattern.estimate_work(output) > MAX_WORK:
+        raise _Undecided(f"it is too long to be searched for {_quote(value)}")
+    return "" if pattern.search(output) is not None else f"it does not match {_quote(value)}"
+
+
+def _check_schema(schema: Any, output: str, *, remaining_work: int) -> tuple[str, int]:
+    """Why an output does not keep a schema, "" where it does, and the work that it took."""
+    if remaining_work <= 0:
+        raise _Undecided("the schemas before it took all the work that one case may")
+    finding = validator.compile_schema(schema).check(output)
+    if finding.holds is None:
+        raise _Undecided(finding.reason, work=finding.work)
+    return "" if finding.holds else finding.reason or "it does not keep the schema", finding.work
+
+
+_CHECKS: Mapping[str, Callable[[Any, str], str]] = {
+    "equals": _check_equals,
+    "contains": _check_contains,
+    "icontains": _check_icontains,
+    "contains-any": _check_any,
+    "contains-all": _check_all,
+    "icontains-any": _ignore_case(_check_any),
+    "icontains-all": _ignore_case(_check_all),
+    "starts-with": _check_starts_with,
+    "regex": _check_regex,
+    "is-json": lambda value, output: _parse_json(output)[1],
+}
+
+
+def _parse_json(output: str) -> tuple[Any, str]:
+    """What a text says as JSON, or why it says nothing."""
+    try:
+        return validator.parse_json(output), ""
+    except (ValueError, RecursionError):
+        return None, "it is no JSON"
+
+
+def _parse_value(kind: str, value: Any) -> Any:
+    if isinstance(value, str) and value.startswith("file://"):
+        raise ValueError(f"{kind} reads a file, which is not done here: write the value itself.")
+    if len(json.dumps(value, default=str)) > MAX_VALUE_CHARACTERS:
+        raise ValueError(f"The value of {kind} has over {MAX_VALUE_CHARACTERS:,} characters.")
+    if kind in _LIST_KINDS:
+        words = value.split(",") if isinstance(value, str) else value
+        words = [word.strip() if isinstance(value, str) else str(word) for word in words or ()]
+        if not words or not all(words) or len(words) > MAX_WORDS:
+            raise ValueError(f"{kind} takes 1 to {MAX_WORDS} words, as a list or by commas.")
+        return words
+    if kind == "is-json":
+        return _parse_schema(value)
+    if kind == "equals":
+        if value is None:
+            raise ValueError("equals takes a value.")
+        return value if isinstance(value, str | Mapping | list) else _to_text(value)
+    if kind in ("cost", "latency"):
+        return None
+    if not isinstance(value, str | int | float) or value == "":
+        raise ValueError(f"{kind} takes a text as its value.")
+    text = _to_text(value)
+    if kind == "regex":
+        try:
+            regex.compile_pattern(text)
+        except regex.InvalidPattern as wrong:
+            raise ValueError(wrong.message) from None
+    return text
+
+
+def _parse_schema(value: Any) -> Any:
+    if isinstance(value, str):
+        value, wrong = _parse_json(value)
+        if wrong:
+            raise ValueError("is-json takes a schema as a mapping, or as a text of JSON.")
+    if value is not None:
+        if not isinstance(value, Mapping | bool):
+            raise ValueError("is-json takes a schema as a mapping.")
+        try:
+            validator.compile_schema(value)
+        except validator.InvalidSchema as wrong:
+            raise ValueError(wrong.message) from None
+    return value
+
+
+def _parse_threshold(kind: str, value: object) -> float | None:
+    if value is None:
+        if kind in ("cost", "latency"):
+            raise ValueError(f"{kind} takes a threshold.")
+        return None
+    if kind in ("cost", "latency"):
+        return _parse_number("threshold", value, maximum=1e9)
+    if kind in ("similar", RUBRIC):
+        return _parse_number("threshold", value, maximum=1.0)
+    raise ValueError(f"{kind} takes no threshold.")
+
+
+def _parse_number(field: str, value: object, *, maximum: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{field} is a number, not {str(value)[:40]!r}.")
+    if not math.isfinite(value) or not 0.0 <= value <= maximum:
+        raise ValueError(f"{field} is {value}; it must be 0 to {maximum:g}.")
+    return float(value)
+
+
+def _fill_placeholders(kind: str, value: Any, variables: Mapping[str, Any]) -> Any:
+    """A value with its placeholders filled; one that names no variable stands as it is."""
+    # Before anything is built: a few placeholders of a long text are a great many characters.
+    if (
+        sum(_measure_filled(text, variables) for text in _iterate_texts(value))
+        > MAX_VALUE_CHARACTERS
+    ):
+        raise ValueError(
+            f"The value of {kind} has over {MAX_VALUE_CHARACTERS:,} characters, its placeholders filled in."
+        )
+    return _substitute(value, variables)
+
+
+def _substitute(value: Any, variables: Mapping[str, Any]) -> Any:
+    if isinstance(value, str):
+        return _PLACEHOLDER.sub(lambda match: _get_replacement(match, variables), value)
+    if isinstance(value, list):
+        return [_substitute(item, variables) for item in value]
+    return value
+
+
+def _iterate_texts(value: Any) -> Iterator[str]:
+    """The texts of a value in which placeholders are filled."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _iterate_texts(item)
+
+
+def _measure_filled(text: str, variables: Mapping[str, Any]) -> int:
+    matches = list(_PLACEHOLDER.finditer(text))
+    placeholder_length = sum(match.end() - match.start() for match in matches)
+    return (
+        len(text)
+        - placeholder_length
+        + sum(len(_get_replacement(match, variables)) for match in matches)
+    )
+
+
+def _get_replacement(match: re.Match[str], variables: Mapping[str, Any]) -> str:
+    return _to_text(variables.get(match[1], match[0]))
+
+
+def _to_text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _quote(value: str) -> str:
+    return repr(
+        value if len(value) <= _MAX_QUOTED_CHARACTERS else value[: _MAX_QUOTED_CHARACTERS - 1] + "…"
+    )

@@ -1,0 +1,1 @@
+"""JSON Schema validation with a bound on its work."""

@@ -1,0 +1,86 @@
+"""Placeholders of a text: `{x}`, `{{x}}` and `${x:default}`."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+MAX_FILLED_CHARACTERS = 500_000
+"""Characters that a text has at most once its variables are filled in by others: as many as one that is registered."""
+
+_PLACEHOLDER = re.compile(
+    r"\$\{([^{}:]{1,64})(?::([^{}]*))?\}|\{\{?\s*([A-Za-z_][\w.-]{0,63})\s*\}?\}"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placeholder:
+    """One place to be filled in: the variable's name, and where it stands (offsets, the end excluded)."""
+
+    name: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LengthModel:
+    """What it takes to say how long a text is once it is filled in, without building it: its length, how many of its
+    characters are placeholders of each variable, and how often it names each."""
+
+    length: int
+    placeholder_characters: Mapping[str, int]
+    occurrences: Mapping[str, int]
+
+    def predict_length(self, lengths: Mapping[str, int]) -> int:
+        """How long the text is with values of these lengths; a short one that is named often is a great many."""
+        return self.length + sum(
+            self.occurrences[name] * length - self.placeholder_characters[name]
+            for name, length in lengths.items()
+            if name in self.occurrences
+        )
+
+
+def build_length_model(text: str) -> LengthModel:
+    """The measure of a text."""
+    placeholder_characters: Counter[str] = Counter()
+    occurrences: Counter[str] = Counter()
+    for placeholder in find_placeholders(text):
+        placeholder_characters[placeholder.name] += placeholder.end - placeholder.start
+        occurrences[placeholder.name] += 1
+    return LengthModel(
+        length=len(text), placeholder_characters=placeholder_characters, occurrences=occurrences
+    )
+
+
+def find_placeholders(text: str) -> list[Placeholder]:
+    """Every placeholder of a text, in order."""
+    return [
+        Placeholder(name=_get_name(match), start=match.start(), end=match.end())
+        for match in _PLACEHOLDER.finditer(text)
+    ]
+
+
+def list_names(text: str) -> list[str]:
+    """The names of a text's placeholders, once each, in order."""
+    return list(dict.fromkeys(_get_name(match) for match in _PLACEHOLDER.finditer(text)))
+
+
+def get_defaults(text: str) -> dict[str, str]:
+    """What `${x:default}` brings along for when nobody fills it in, by name; the first of a name counts."""
+    default_texts: dict[str, str] = {}
+    for match in _PLACEHOLDER.finditer(text):
+        if match[2] is not None:
+            default_texts.setdefault(_get_name(match), match[2])
+    return default_texts
+
+
+def substitute(*, text: str, values: Mapping[str, str]) -> str:
+    """A text with the placeholders that `values` names filled in; the others stand as they are.
+
+    What is filled in is not read for placeholders again.
+    """
+    return _PLACEHOLDER.sub(lambda match: values.get(_get_name(match), match[0]), text)
+
+
+def _get_name(match: re.Match[str]) -> str:
+    return (match[1] or match[3]).strip()

@@ -1,0 +1,228 @@
+"""What the tracker answers: shapes only, every score-like number with its interval and the evidence behind it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from mintmark.registry.models import Assistant, Prompt, Ritual
+from mintmark.reputation.results import EvidenceRow
+from mintmark.scoring.estimate import Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """A measure without a posterior interval; None where nothing was observed."""
+
+    value: float | None
+    runs: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resonance:
+    """The lift of a pairing over what assistant and prompt each predict alone, in [−1, 1]; the parts add up exactly."""
+
+    value: float
+    task: float
+    wording: float
+    own_record: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrustMatrixRow:
+    """One prompt in an assistant's trust matrix. `swarm` is the mean trust over all measured
+    assistants (None: not asked for)."""
+
+    prompt: Prompt
+    ritual: Ritual | None
+    trust: Estimate
+    swarm: float | None
+    resonance: Resonance
+    compliance: Estimate
+    volatility: Measure
+    mutation: Measure
+    memory: Estimate
+    runs: float
+    last_event: int
+    last_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrustMatrix:
+    """A page of an assistant's trust matrix; `total` rows match, `as_of` is the newest event folded."""
+
+    assistant: Assistant
+    rows: tuple[TrustMatrixRow, ...]
+    total: int
+    as_of: int
+    policy: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairExplanation:
+    """Why an assistant trusts a prompt as it does."""
+
+    row: TrustMatrixRow
+    baseline: float
+    events: tuple[EvidenceRow, ...]
+    failed_checks: tuple[EvidenceRow, ...]
+    as_of: int
+    policy: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Affinity:
+    """How like a prompt is to what an assistant remembers, in [0, 1]: its largest likeness, to the `entry` of that key.
+
+    None both where nothing is remembered. Of all `entries` the newest `compared` were read; `by` spelling or by vectors
+    of the `model`; `note` says why it is not the one that the settings ask for. No evidence, and no part of any score.
+    """
+
+    score: float | None
+    entry: str | None
+    compared: int
+    entries: int
+    by: Literal["spelling", "vectors"]
+    model: str
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssistantTrust:
+    """How one assistant stands with a prompt; `mine` says that it belongs to the caller's teams."""
+
+    assistant: Assistant
+    trust: Estimate
+    is_own: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssistantWordingEffect:
+    """What a feature of the wording does for an assistant, in points of score, with its 90% interval; `own` is the
+    part that is this assistant's alone, `prompts` how many of its tried prompts show the feature, `examples` some."""
+
+    name: str
+    label: str
+    effect: float
+    low: float
+    high: float
+    own_effect: float
+    prompts: int
+    examples: tuple[Prompt, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suggestion:
+    """A prompt that the assistant never tried, with the odds (a probability) that it beats the incumbent."""
+
+    prompt: Prompt
+    ritual: Ritual
+    trust: Estimate
+    odds: float
+    incumbent: Prompt | None
+    incumbent_trust: Estimate | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankedPrompt:
+    """A prompt, its task, and how far an assistant can trust it there, tried or not."""
+
+    prompt: Prompt
+    ritual: Ritual
+    trust: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """The first of `total` prompts for a task, in the order asked for."""
+
+    rows: tuple[RankedPrompt, ...]
+    total: int
+    as_of: int
+    policy: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeatMap:
+    """Expected scores, `trust[i][j]` of assistant i with prompt j."""
+
+    assistants: tuple[Assistant, ...]
+    prompts: tuple[Prompt, ...]
+    trust: tuple[tuple[float, ...], ...]
+    runs: tuple[tuple[float, ...], ...]
+    ritual: Ritual
+    as_of: int
+    policy: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditFeatureEffect:
+    """What one readable feature that an edit changes does for one assistant, with its 90% interval, in points of score
+    (0.04 = four points). `before` and `after` are the feature in the parent and in the edited text as `core.wording`
+    measures it: 0 or 1, or, where `counted`, a number (mostly a logarithm: say "more" or "less")."""
+
+    name: str
+    label: str
+    counted: bool
+    before: float
+    after: float
+    effect: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForeseenTrust:
+    """What one assistant's trust in an edited text would be, beside its parent.
+
+    `told` is the parent's trust as the matrix tells it, with whatever record it has. A new text has no record, so the
+    comparison is of the two texts as if new: `as_new` is the parent's, `edited` the edited one's, `change` (in
+    [−1, 1]) the difference, due to wording alone. Its interval says how surely that wording is known to work; what
+    else two prompts may differ in is in the wider intervals of `as_new` and `edited`. `change.value` is the exact
+    sum of the `effects` (the largest first), `hashed` (the wording beyond readable features) and `spread` (what being
+    surer or less sure does to an expected score). `runs` is 0 but for `told`.
+    """
+
+    assistant: Assistant
+    parent_trust: Estimate
+    as_new: Estimate
+    edited: Estimate
+    change: Estimate
+    effects: tuple[EditFeatureEffect, ...]
+    hashed: float
+    spread: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Foresight:
+    """What an unregistered text would be trusted with, a row for each assistant asked about, in that order.
+
+    `ritual` is the task for which it is foreseen, None where the parent has none. `measured_task` says whether that
+    task's wording has been measured here: where not, nothing of what suits the task is in the answer and both texts
+    are held against the parent's.
+    """
+
+    parent: Prompt
+    ritual: Ritual | None
+    measured_task: bool
+    rows: tuple[ForeseenTrust, ...]
+    as_of: int
+    policy: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackRecord:
+    """How predictions of prompts that nobody had run have held here, each beside the first score measured.
+
+    Of the newest `prompts` such prompts: `mean_error` is the mean of |expected − scored|, the noise of the runs
+    included; `plain_error` the same had each been expected to score the mean of them all, told in hindsight.
+    `rank_correlation` (Spearman, None where nothing varies) is over all of them, easy tasks and hard ones together;
+    `rank_within` compares prompts of one assistant and task alone, so it is what wording foretold: over the `compared`
+    prompts that share theirs with another, None where those are too few.
+    """
+
+    prompts: int
+    mean_error: float
+    plain_error: float
+    rank_correlation: float | None
+    rank_within: float | None
+    compared: int

@@ -1,0 +1,429 @@
+"""The folded state as a reader needs it: loaded, aged to now, never changed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from statistics import NormalDist
+
+import numpy as np
+from django.db.models import Q, QuerySet
+from numpy.typing import NDArray
+
+from mintmark.evidence import log
+from mintmark.projection import projector
+from mintmark.projection.fold import Fold
+from mintmark.projection.pair_models import AssistantPromptTrustMap
+from mintmark.projection.prompt_models import Policy, Standing
+from mintmark.registry.models import Assistant, Prompt, Ritual
+from mintmark.scoring import pair_measures, pair_predictions
+from mintmark.scoring.estimate import Estimate
+from mintmark.scoring.pair_priors import PairPolicy
+from mintmark.scoring.reputation_constants import ReputationPolicy
+
+from .results import (
+    AssistantWordingEffect,
+    Measure,
+    RankedPrompt,
+    Ranking,
+    Resonance,
+    Suggestion,
+    TrustMatrixRow,
+)
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+MAX_CANDIDATES = 4000
+NINETY = pair_predictions.Z_90
+
+
+class ScoringView:
+    """The state of the pair model as a reader needs it: loaded, never changed."""
+
+    def __init__(self, *, requested_policy: Policy | None) -> None:
+        checkpoint = projector.get_checkpoint()
+        policy = requested_policy or checkpoint.policy
+        self.policy = policy.version
+        self.as_of = checkpoint.event
+        self.pair_policy = PairPolicy.from_json(policy.pairs)
+        self.fold = Fold(
+            pairs_policy=self.pair_policy,
+            reputation_policy=ReputationPolicy.from_json(policy.reputation),
+            stored=True,
+        )
+
+    def predict(
+        self, assistants: Ints, tasks: Ints, prompts: Ints, *, now: datetime
+    ) -> pair_predictions.Prediction:
+        """Predict rows of (assistant id, task id or −1, prompt id)."""
+        fold = self.fold
+        everything = np.zeros(1, dtype=np.int64)
+        fold.pair_fleet.locate(everything, changes=False)
+        known = np.array(fold.prompt_state.task_ids, dtype=np.int64)
+        fold.pair_ritual.locate(known, changes=False)
+        fold.centre.locate(known, changes=False)
+        distinct, inverse = np.unique(prompts, return_inverse=True)
+        rows = pair_predictions.PairRows(
+            assistant=fold.pair_assistant.locate(assistants, changes=False),
+            ritual=fold.pair_ritual.locate(tasks, changes=False),
+            assistant_ritual=fold.pair_assistant_ritual.locate(assistants, tasks, changes=False),
+            prompt=fold.pair_prompt.locate(prompts, changes=False),
+            pair=fold.pair_pair.locate(assistants, prompts, changes=False),
+            features=fold.get_features(distinct)[inverse],
+        )
+        return pair_predictions.predict(
+            self.pair_policy,
+            fold.build_pair_state(),
+            rows,
+            now_days=float(log.to_epoch_days([now])[0]),
+        )
+
+    def get_tasks(self, prompts: Sequence[Prompt]) -> dict[int, int]:
+        """The task of each prompt by id: its home, else the ritual that its `task:` tag names; −1 for none."""
+        homes = dict(
+            Standing.objects.filter(prompt__in=prompts, ritual__isnull=False).values_list(
+                "prompt_id", "ritual_id"
+            )
+        )
+        tags = {
+            tag for p in prompts if p.pk not in homes for tag in p.tags if tag.startswith("task:")
+        }
+        by_tag: Mapping[str, int] = {}
+        if tags:
+            tag_rows = Ritual.objects.filter(tag__in=tags).order_by("-id").values_list("tag", "id")
+            by_tag = dict(tag_rows)
+        for prompt in prompts:
+            if prompt.pk not in homes:
+                homes[prompt.pk] = next((by_tag[tag] for tag in prompt.tags if tag in by_tag), -1)
+        ids = np.array([homes[p.pk] for p in prompts], dtype=np.int64)
+        return dict(
+            zip(
+                [p.pk for p in prompts], self.fold.prompt_state.get_tasks(ids).tolist(), strict=True
+            )
+        )
+
+    def build_rows(
+        self,
+        *,
+        assistant: Assistant,
+        prompts: Sequence[Prompt],
+        maps: Sequence[AssistantPromptTrustMap],
+        now: datetime,
+    ) -> list[TrustMatrixRow]:
+        """Rows of an assistant's matrix for these prompts, `swarm` left out."""
+        if not prompts:
+            return []
+        tasks = self.get_tasks(prompts)
+        map_by_prompt = {m.prompt_id: m for m in maps}
+        ids = np.array([p.pk for p in prompts], dtype=np.int64)
+        assistant_ids = np.full(len(prompts), assistant.pk, dtype=np.int64)
+        task_ids = np.array([tasks[p.pk] for p in prompts], dtype=np.int64)
+        predicted = self.predict(assistant_ids, task_ids, ids, now=now)
+        _overwrite_measured(
+            predicted,
+            {i: map_by_prompt[p.pk] for i, p in enumerate(prompts) if p.pk in map_by_prompt},
+        )
+        pair_at = self.fold.locate_alignment(assistant_ids, ids, changes=False)
+        prompt_at = self.fold.alignment_prompt.locate(ids, changes=False)
+        state = self.fold.build_alignment_state()
+        measures = pair_measures.measure_pairs(state, pairs=pair_at, prompts=prompt_at)
+        rituals = Ritual.objects.in_bulk(sorted({t for t in tasks.values() if t >= 0}))
+        sums = state.pairs
+        return [
+            TrustMatrixRow(
+                prompt=prompt,
+                ritual=rituals.get(tasks[prompt.pk]),
+                trust=_build_estimate(predicted, i, runs=float(sums.runs[pair_at[i]])),
+                swarm=None,
+                resonance=_build_resonance(predicted, i),
+                compliance=_build_posterior(
+                    measures.symbolic_compliance[i],
+                    measures.compliance_low[i],
+                    measures.compliance_high[i],
+                    _count_checks(
+                        own=float(sums.checked[pair_at[i]]),
+                        anywhere=float(state.prompts.checked[prompt_at[i]]),
+                    ),
+                ),
+                volatility=_build_measure(
+                    measures.dreamframe_volatility[i],
+                    map_by_prompt[prompt.pk].replay_runs if prompt.pk in map_by_prompt else 0.0,
+                ),
+                mutation=_build_measure(
+                    measures.mutation_bias[i],
+                    float(sums.runs[pair_at[i]]) if sums.forked[pair_at[i]] else 0.0,
+                ),
+                memory=_build_posterior(
+                    measures.memory_fidelity[i],
+                    measures.memory_low[i],
+                    measures.memory_high[i],
+                    float(sums.asked[pair_at[i]]),
+                ),
+                runs=float(sums.runs[pair_at[i]]),
+                last_event=map_by_prompt[prompt.pk].event if prompt.pk in map_by_prompt else 0,
+                last_at=map_by_prompt[prompt.pk].updated_at if prompt.pk in map_by_prompt else None,
+            )
+            for i, prompt in enumerate(prompts)
+        ]
+
+    def add_swarm(self, rows: Sequence[TrustMatrixRow], *, now: datetime) -> list[TrustMatrixRow]:
+        """The same rows with the mean trust over all measured assistants."""
+        assistants = self.list_measured_assistants()
+        if not assistants or not rows:
+            return list(rows)
+        predicted, _ = self.predict_grid(
+            assistants=assistants, prompts=[row.prompt for row in rows], now=now
+        )
+        means = predicted.trust.reshape(len(assistants), len(rows)).mean(axis=0)
+        return [replace(row, swarm=float(mean)) for row, mean in zip(rows, means, strict=True)]
+
+    def predict_baseline(self, *, assistant: Assistant, prompt: Prompt, now: datetime) -> float:
+        """What an average prompt is expected to score for this assistant on this prompt's task."""
+        task = self.get_tasks([prompt])[prompt.pk]
+        row = np.ones(1, dtype=np.int64)
+        predicted = self.predict(row * assistant.pk, row * task, row * prompt.pk, now=now)
+        return float(predicted.baseline[0])
+
+    def predict_grid(
+        self, *, assistants: Sequence[Assistant], prompts: Sequence[Prompt], now: datetime
+    ) -> tuple[pair_predictions.Prediction, Floats]:
+        """Predictions of every assistant with every prompt (assistant by assistant), and their runs (n, m)."""
+        tasks = self.get_tasks(prompts)
+        assistant_ids = np.repeat(
+            np.array([a.pk for a in assistants], dtype=np.int64), len(prompts)
+        )
+        ids = np.tile(np.array([p.pk for p in prompts], dtype=np.int64), len(assistants))
+        task_ids = np.tile(
+            np.array([tasks[p.pk] for p in prompts], dtype=np.int64), len(assistants)
+        )
+        runs = np.zeros((len(assistants), len(prompts)))
+        row_by_assistant = {a.pk: i for i, a in enumerate(assistants)}
+        column_by_prompt = {p.pk: j for j, p in enumerate(prompts)}
+        predicted = self.predict(assistant_ids, task_ids, ids, now=now)
+        maps = AssistantPromptTrustMap.objects.filter(
+            assistant__in=row_by_assistant, prompt__in=column_by_prompt
+        )
+        measured = {}
+        for m in maps:
+            i, j = row_by_assistant[m.assistant_id], column_by_prompt[m.prompt_id]
+            runs[i, j] = m.runs
+            measured[i * len(prompts) + j] = m
+        _overwrite_measured(predicted, measured)
+        return predicted, runs
+
+    def list_measured_assistants(self) -> list[Assistant]:
+        """The assistants with measured evidence, by name."""
+        with_evidence = AssistantPromptTrustMap.objects.filter(runs__gt=0).values("assistant")
+        return list(
+            Assistant.objects.filter(pk__in=with_evidence).select_related("team").order_by("name")
+        )
+
+    def list_wording_effects(
+        self,
+        *,
+        assistant: Assistant,
+        ritual: Ritual | None,
+        tried: Sequence[Prompt],
+        now: datetime,
+    ) -> list[AssistantWordingEffect]:
+        """Effects of readable features, the surest first: those whose interval is farthest from nothing."""
+        assistant_ids = np.array([assistant.pk], dtype=np.int64)
+        task = self.fold.prompt_state.get_tasks(np.array([ritual.pk if ritual is not None else -1]))
+        fold = self.fold
+        fold.pair_fleet.locate(np.zeros(1, dtype=np.int64), changes=False)
+        assistant_position = int(fold.pair_assistant.locate(assistant_ids, changes=False)[0])
+        ritual_position = int(fold.pair_ritual.locate(task, changes=False)[0]) if ritual else None
+        assistant_ritual_position = (
+            int(fold.pair_assistant_ritual.locate(assistant_ids, task, changes=False)[0])
+            if ritual
+            else None
+        )
+        effects = pair_predictions.compute_wording_effects(
+            self.pair_policy,
+            fold.build_pair_state(),
+            assistant=assistant_position,
+            ritual=ritual_position,
+            assistant_ritual=assistant_ritual_position,
+            now_days=float(log.to_epoch_days([now])[0]),
+        )
+        features = fold.get_features(np.array([p.pk for p in tried], dtype=np.int64))
+        wording_effects = []
+        for j, effect in enumerate(effects):
+            shows = np.flatnonzero(features[:, j] > 0) if len(tried) else np.empty(0, np.int64)
+            strongest = sorted(shows.tolist(), key=lambda i: -features[i, j])[:3]
+            wording_effects.append(
+                AssistantWordingEffect(
+                    name=effect.name,
+                    label=effect.label,
+                    effect=effect.effect,
+                    low=effect.low,
+                    high=effect.high,
+                    own_effect=effect.own_share,
+                    prompts=len(shows),
+                    examples=tuple(tried[i] for i in strongest),
+                )
+            )
+        return sorted(wording_effects, key=lambda e: -abs(e.effect) / max(e.high - e.low, 1e-9))
+
+    def suggest_prompts(
+        self, *, assistant: Assistant, now: datetime, limit: int
+    ) -> list[Suggestion]:
+        """Untried prompts of the tasks that the assistant does, by the odds of beating its best there."""
+        maps = list(
+            AssistantPromptTrustMap.objects.filter(assistant=assistant, runs__gt=0).select_related(
+                "prompt"
+            )
+        )
+        tried = [m.prompt for m in maps]
+        tasks = self.get_tasks(tried)
+        task_ids = sorted({t for t in tasks.values() if t >= 0})
+        tags = list(Ritual.objects.filter(pk__in=task_ids).values_list("tag", flat=True))
+        candidates = list(
+            Prompt.objects.filter(Q(standing__ritual__in=task_ids) | Q(taggings__tag__in=tags))
+            .exclude(pk__in=[p.pk for p in tried])
+            .distinct()
+            .order_by("-id")[:MAX_CANDIDATES]
+        )
+        if not candidates:
+            return []
+        tasks |= self.get_tasks(candidates)
+        all_prompts = tried + candidates
+        ids = np.array([p.pk for p in all_prompts], dtype=np.int64)
+        prompt_tasks = np.array([tasks[p.pk] for p in all_prompts], dtype=np.int64)
+        predicted = self.predict(
+            np.full(len(all_prompts), assistant.pk, dtype=np.int64), prompt_tasks, ids, now=now
+        )
+        _overwrite_measured(predicted, dict(enumerate(maps)))
+        sd = (predicted.high - predicted.low) / (2.0 * NINETY)
+        best: dict[int, int] = {}
+        for i in range(len(tried)):
+            if prompt_tasks[i] >= 0 and (
+                int(prompt_tasks[i]) not in best
+                or predicted.trust[i] > predicted.trust[best[int(prompt_tasks[i])]]
+            ):
+                best[int(prompt_tasks[i])] = i
+        rituals = Ritual.objects.in_bulk(task_ids)
+        suggested = []
+        for i in range(len(tried), len(all_prompts)):
+            task = int(prompt_tasks[i])
+            if task not in best:
+                continue
+            rival = best[task]
+            lead = (predicted.trust[i] - predicted.trust[rival]) / (
+                sd[i] ** 2 + sd[rival] ** 2
+            ) ** 0.5
+            odds = NormalDist().cdf(float(lead))
+            suggested.append(
+                Suggestion(
+                    prompt=all_prompts[i],
+                    ritual=rituals[task],
+                    trust=_build_estimate(predicted, i, runs=0.0),
+                    odds=odds,
+                    incumbent=all_prompts[rival],
+                    incumbent_trust=_build_estimate(predicted, rival, runs=maps[rival].runs),
+                )
+            )
+        suggested.sort(key=lambda s: (-s.odds, s.prompt.pk))
+        return suggested[:limit]
+
+    def rank_prompts(
+        self,
+        *,
+        assistant: Assistant,
+        tasks: Sequence[Ritual],
+        usable: QuerySet[Prompt],
+        now: datetime,
+        order: Callable[[Estimate], float],
+        limit: int,
+    ) -> Ranking:
+        """The usable prompts of these tasks, the highest by `order` first; of more than 4,000 the newest."""
+        names = {ritual.name for ritual in tasks}
+        ritual_by_task = self._map_tasks(tasks)
+        candidates = list(
+            usable.filter(
+                Q(standing__ritual__name__in=names)
+                | Q(taggings__tag__in={ritual.tag for ritual in tasks})
+            )
+            .distinct()
+            .defer("text", "wording")
+            .order_by("-id")[:MAX_CANDIDATES]
+        )
+        task_by_prompt = self.get_tasks(candidates)
+        prompts = [prompt for prompt in candidates if task_by_prompt[prompt.pk] in ritual_by_task]
+        if not prompts:
+            return Ranking(rows=(), total=0, as_of=self.as_of, policy=self.policy)
+        predicted, runs = self.predict_grid(assistants=[assistant], prompts=prompts, now=now)
+        rows = [
+            RankedPrompt(
+                prompt=prompt,
+                ritual=ritual_by_task[task_by_prompt[prompt.pk]],
+                trust=_build_estimate(predicted, i, runs=float(runs[0, i])),
+            )
+            for i, prompt in enumerate(prompts)
+        ]
+        rows.sort(key=lambda row: (-order(row.trust), -row.trust.value, row.prompt.pk))
+        return Ranking(
+            rows=tuple(rows[:limit]), total=len(rows), as_of=self.as_of, policy=self.policy
+        )
+
+    def _map_tasks(self, rituals: Sequence[Ritual]) -> dict[int, Ritual]:
+        """By the id under which their task is kept (that of a name's first version), each task's newest version."""
+        newest = sorted(rituals, key=lambda ritual: ritual.version)
+        ids = self.fold.prompt_state.get_tasks(
+            np.array([ritual.pk for ritual in newest], dtype=np.int64)
+        )
+        return dict(zip(ids.tolist(), newest, strict=True))
+
+
+def _overwrite_measured(
+    predicted: pair_predictions.Prediction, measured: Mapping[int, AssistantPromptTrustMap]
+) -> None:
+    """Put in place of the predictions of measured pairs, by row, what was learned at their last event.
+
+    Later events of other pairs go on to move the parameters that they share, and with them a prediction made now; what
+    a pair has measured itself says more. What the pairing adds beyond task and wording is its own record.
+    """
+    for i, pair in measured.items():
+        if pair.trust is None or pair.trust_low is None or pair.trust_high is None:
+            continue
+        predicted.trust[i], predicted.low[i], predicted.high[i] = (
+            pair.trust,
+            pair.trust_low,
+            pair.trust_high,
+        )
+        predicted.resonance[i] = pair.resonance_score
+        predicted.own_record[i] = pair.resonance_score - predicted.task[i] - predicted.wording[i]
+
+
+def _build_resonance(predicted: pair_predictions.Prediction, i: int) -> Resonance:
+    return Resonance(
+        value=float(predicted.resonance[i]),
+        task=float(predicted.task[i]),
+        wording=float(predicted.wording[i]),
+        own_record=float(predicted.own_record[i]),
+    )
+
+
+def _build_estimate(predicted: pair_predictions.Prediction, i: int, *, runs: float) -> Estimate:
+    return Estimate(
+        value=float(predicted.trust[i]),
+        low=float(predicted.low[i]),
+        high=float(predicted.high[i]),
+        runs=runs,
+    )
+
+
+def _build_posterior(value: float, low: float, high: float, runs: float) -> Estimate:
+    """A posterior, or all of [0, 1] around one half where nothing was observed."""
+    if value != value:
+        return Estimate(value=0.5, low=0.0, high=1.0, runs=0.0)
+    return Estimate(value=float(value), low=float(low), high=float(high), runs=runs)
+
+
+def _count_checks(*, own: float, anywhere: float) -> float:
+    """Clause checks behind a pair's compliance: its own, and others' of the prompt for the weight that they have."""
+    return own + min(pair_measures.COMPLIANCE_WEIGHT, anywhere - own)
+
+
+def _build_measure(value: float, runs: float) -> Measure:
+    return Measure(value=None if value != value else float(value), runs=runs)

@@ -1,0 +1,1 @@
+"""Pages of a team: wallet, webhooks, an assistant's settings."""

@@ -1,0 +1,1 @@
+"""The background process: folds evidence, settles warranties, runs rituals, delivers webhooks."""
