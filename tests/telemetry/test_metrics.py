@@ -58,12 +58,11 @@ def test_it_sums_over_the_processes_of_the_server(db: None) -> None:
     ):
         patch.setenv("MINTMARK_METRICS_TOKEN", TOKEN)
         with made.served(workers=2) as port:
-            address = f"http://127.0.0.1:{port}"
+            address, token = f"http://127.0.0.1:{port}", {"Authorization": f"Bearer {TOKEN}"}
             for _ in range(30):  # each on a connection of its own, so that both processes answer
-                assert httpx.get(f"{address}/api/v1/openapi.json").status_code == 200
+                assert httpx.get(f"{address}/api/v1/openapi.json", timeout=60).status_code == 200
             told = [
-                httpx.get(f"{address}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).text
-                for _ in range(6)
+                httpx.get(f"{address}/metrics", headers=token, timeout=60).text for _ in range(6)
             ]
     counted = r'mintmark_requests_total\{.*route="api/v1/openapi.json".*\} (\S+)'
     assert [re.findall(counted, each) for each in told] == [["30.0"]] * 6
