@@ -13,7 +13,7 @@ from django.conf import settings
 
 import mintmark.market
 import mintmark.tokens
-from mintmark.market import deals, listing_snapshot
+from mintmark.market import listing_snapshot, purchases
 from mintmark.market.policy import MarketPolicy
 from mintmark.storage import named_sql
 
@@ -50,9 +50,11 @@ def buying(
     return buy
 
 
-def _deal(each: listing_snapshot.ListingSnapshot, *, policy: MarketPolicy) -> deals.PurchaseOrder:
+def _deal(
+    each: listing_snapshot.ListingSnapshot, *, policy: MarketPolicy
+) -> purchases.PurchaseOrder:
     """The purchase of a listing by nobody in particular."""
-    return deals.build_order(
+    return purchases.build_order(
         policy=policy,
         buyer=0,
         team=0,
@@ -66,7 +68,9 @@ def _deal(each: listing_snapshot.ListingSnapshot, *, policy: MarketPolicy) -> de
     )
 
 
-def _buy(driver: sqlite3.Connection, *, deal: deals.PurchaseOrder, buyer: int, team: int) -> None:
+def _buy(
+    driver: sqlite3.Connection, *, deal: purchases.PurchaseOrder, buyer: int, team: int
+) -> None:
     (one,), (paid,) = deal.snapshots, deal.charged_micro
     now = str(datetime.now())
     key = f"buy:{buyer}:{uuid.uuid4().hex}"

@@ -22,7 +22,7 @@ from django.utils import timezone  # noqa: E402
 
 from benchmarks.market import bare_sqlite, client, market_data, plain_orm  # noqa: E402
 from mintmark.accounts.models import Principal  # noqa: E402
-from mintmark.market import deals, listing_snapshot, policy, purchases  # noqa: E402
+from mintmark.market import listing_snapshot, policy, purchases  # noqa: E402
 
 type Pairs = Iterator[tuple[tuple[int, int], tuple[int, int]]]
 
@@ -37,11 +37,12 @@ def buying(people: dict[int, Principal], pairs: Pairs, *, anew: bool = False) ->
         (buyer, team), (listing, price) = next(pairs)
         if anew:
             listing_snapshot._cached_snapshots.pop(listing, None)
-        receipt = purchases.buy_listing(
+        receipt = purchases.buy_within(
             policy=POLICY,
             buyer=people[buyer],
             team=team,
             listing=listing,
+            prompt_set=None,
             price_micro=price,
             idempotency_key=uuid.uuid4().hex,
             now=timezone.now(),
@@ -107,7 +108,7 @@ def main(file: str, first: str, threads: str) -> None:
     bazaar: market_data.Bazaar = json.loads(Path(file).read_text())
     numbers = range(int(first), int(first) + int(threads))
     made = [works(bazaar=bazaar, number=number) for number in numbers]
-    deals._SHARD_RNG = OfTheThread()
+    purchases._SHARD_RNG = OfTheThread()
     # As in a process that has sold for a while.
     listing_snapshot.load_snapshots([listing for listing, _ in bazaar["spread"] + bazaar["hot"]])
     connection.close()

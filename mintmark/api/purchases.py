@@ -8,10 +8,10 @@ from pydantic import model_validator
 
 from mintmark.common import amounts, errors
 from mintmark.market import prompt_sets
-from mintmark.market import receipts as made
+from mintmark.market import purchases as market_purchases
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.market.models import PurchaseRequest
-from mintmark.market.receipts import PurchaseResult
+from mintmark.market.purchases import PurchaseResult
 
 from . import pagination, permissions, purchase_schemas
 from .amount_fields import Price
@@ -62,7 +62,7 @@ def list_purchases(
     prompt: Annotated[int | None, Query(None, ge=1, le=MAX_ID, description="of this prompt alone")],
 ) -> PurchasePage:
     """List what the caller's teams bought, newest first, one row a prompt; admins and auditors see all."""
-    rows = made.visible_to(caller=request.auth)
+    rows = market_purchases.visible_to(caller=request.auth)
     if prompt is not None:
         rows = rows.filter(prompt=prompt)
     page, next_cursor = pagination.paginate_by_id(rows, limit=limit, cursor=cursor)
@@ -75,7 +75,9 @@ def list_purchases(
 @routes.get("/purchases/{int:transfer}", scope="read", response_schema=PurchaseReceiptOut)
 def get_purchase(request: AuthenticatedRequest, transfer: Id) -> PurchaseReceiptOut:
     """Show a receipt, to the team that bought, to admins and to auditors."""
-    purchase_rows = made.visible_to(caller=request.auth).filter(transfer=transfer).order_by("id")
+    purchase_rows = (
+        market_purchases.visible_to(caller=request.auth).filter(transfer=transfer).order_by("id")
+    )
     if not purchase_rows:
         raise errors.NotFound(f"There is no purchase {transfer}.")
     return purchase_schemas.serialize_receipt(list(purchase_rows))
@@ -145,4 +147,6 @@ def _serialize_requested_purchase(row: PurchaseRequest) -> PurchaseResultOut:
 
 
 def _build_receipt(transfer: int) -> PurchaseReceiptOut:
-    return purchase_schemas.serialize_receipt(list(made.list_transfer_purchases(transfer=transfer)))
+    return purchase_schemas.serialize_receipt(
+        list(market_purchases.list_transfer_purchases(transfer=transfer))
+    )

@@ -18,7 +18,7 @@ from mintmark.market.forks import ForkDraft
 from mintmark.market.listings import ListingOffer, WarrantyTerms
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.market.models import PromptTokenListing
-from mintmark.market.receipts import PurchaseResult
+from mintmark.market.purchases import PurchaseResult
 from mintmark.registry import assistants, prompts, rituals
 from mintmark.registry.models import Prompt
 from mintmark.tokens import wallets

@@ -23,7 +23,7 @@ from mintmark.vault.models import (
     RevocationList,
 )
 
-from . import export_rights, foreign_royalties, lineage, listings, receipts, warranties
+from . import export_rights, foreign_royalties, lineage, listings, purchases, warranties
 from .models import PromptSet, Purchase
 
 _RECEIPT_WINDOW = timedelta(days=1)
@@ -93,7 +93,7 @@ def get_or_issue_receipt(
     Made the first time that it is asked for, of what the team may still use then; None where that is nothing.
     """
     purchase_rows = list(
-        receipts.list_transfer_purchases(transfer=transfer).select_related(
+        purchases.list_transfer_purchases(transfer=transfer).select_related(
             "prompt__team", "buyer__assistant"
         )
     )

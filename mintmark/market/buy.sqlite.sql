@@ -1,4 +1,4 @@
--- The same steps as in buy.postgresql.sql, one statement each; `market.deals` runs them in one transaction.
+-- The same steps as in buy.postgresql.sql, one statement each; `market.purchases` runs them in one transaction.
 
 -- offered_set
 SELECT 1 FROM market_promptset WHERE id = ? AND withdrawn_at IS NULL

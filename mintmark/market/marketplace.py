@@ -25,6 +25,7 @@ from . import (
     price_breakdown,
     prompt_sets,
     purchase_requests,
+    purchases,
     ratings,
     search,
     warranties,
@@ -37,7 +38,7 @@ from .listings import ListingOffer
 from .models import PromptSet, PromptTokenListing, PurchaseRequest, Warranty
 from .policy import MarketPolicy
 from .price_breakdown import PriceBreakdownItem
-from .receipts import PurchaseResult
+from .purchases import PurchaseResult
 from .search import ListingPage, ListingQuery
 
 
@@ -129,7 +130,8 @@ class SymbolicPromptTokenMarketplace:
         asks a person instead."""
         if (listing is None) == (prompt_set is None):
             raise ValueError("buy one listing or one set")
-        return purchase_requests.buy(
+        buy = purchase_requests.buy_or_request if caller.is_assistant else purchases.buy
+        return buy(
             policy=self.policy, caller=caller, listing=listing, prompt_set=prompt_set,
             price_micro=price_micro, idempotency_key=idempotency_key, now=now, team=team,
         )  # fmt: skip

@@ -1,8 +1,8 @@
-"""What webhooks are told of trade: sales, refunds, and trust that fell under the floor of an assistant at work."""
+"""What trade sends to webhooks: sales, refunds, and trust that fell under the floor of an assistant at work."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, OuterRef, Subquery
@@ -12,30 +12,37 @@ from mintmark.deployments import gates
 from mintmark.deployments.models import Fall, Injection
 from mintmark.projection.pair_models import AssistantPromptTrustMap
 from mintmark.registry.models import Prompt
-from mintmark.tokens.book import Posting
 from mintmark.webhooks import outbox
 
-from . import deals
-from .deals import PurchaseOrder
+from .listing_snapshot import ListingSnapshot
 from .models import Purchase
 
-if TYPE_CHECKING:
-    from .warranties import WarrantyOutcome
+
+def notify_sale(
+    *, sold: Sequence[tuple[ListingSnapshot, int]], transfer: int, now: datetime
+) -> None:
+    """Tell the sellers' teams what was bought in a transfer, each with what was paid for it, in micro-credits. It joins
+    the caller's transaction."""
+    prompts = Prompt.objects.in_bulk([snapshot.prompt for snapshot, _ in sold])
+    items_by_team: dict[int, list[dict[str, object]]] = defaultdict(list)
+    for snapshot, price_micro in sold:
+        prompt = prompts[snapshot.prompt]
+        items_by_team[prompt.team_id].append(
+            {
+                "listing": snapshot.listing,
+                "prompt": prompt.reference,
+                "price": amounts.format_exact(price_micro),
+            }
+        )
+    for team, items in items_by_team.items():
+        outbox.enqueue(
+            kind="sale", team_ids=[team], data={"transfer": transfer, "lines": items}, now=now
+        )
 
 
-def post_with_notifications(order: PurchaseOrder, *, now: datetime) -> Posting:
-    """Make a purchase, and tell the sellers' webhooks of it in the same transaction, where there are any."""
-    if not outbox.has_active_webhooks():
-        return deals.post_order(order, now=now)
-    with transaction.atomic():
-        posting = deals.post_order(order, now=now)
-        if posting.is_new:
-            _notify_sellers(order, transfer=posting.transfer, now=now)
-    return posting
-
-
-def notify_refund(*, purchase: Purchase, outcome: "WarrantyOutcome", now: datetime) -> None:
-    """Tell buyer and seller that a price went back. It joins the caller's transaction."""
+def notify_refund(*, purchase: Purchase, score: float | None, runs: int, now: datetime) -> None:
+    """Tell buyer and seller that a price was refunded, with the mean score in [0, 1] of the runs that the buyer
+    measured. It joins the caller's transaction."""
     prompt = purchase.prompt
     outbox.enqueue(
         kind="refund",
@@ -44,17 +51,18 @@ def notify_refund(*, purchase: Purchase, outcome: "WarrantyOutcome", now: dateti
             "purchase": purchase.pk,
             "prompt": prompt.reference,
             "amount": amounts.format_exact(purchase.price_micro),
-            "score": outcome.score,
-            "runs": outcome.runs,
+            "score": score,
+            "runs": runs,
         },
         now=now,
     )
 
 
 def raise_trust_alerts(*, now: datetime) -> int:
-    """Tell of each prompt at work whose stored lower bound of trust is newly under its assistant's floor; how many.
+    """Notify of each prompt at work whose stored lower bound of trust is newly under its assistant's floor; how many.
 
-    Once a fall: it is told again after trust had risen to the floor. What was put to work against that gate is not.
+    Once for each fall: a second notification needs trust to have risen to the floor in between. None is sent for what
+    was put to work by an override of the trust gate.
     """
     if not outbox.has_active_webhooks():
         return 0
@@ -97,24 +105,6 @@ def _raise_trust_alert(injection: Injection, *, low: float, floor: float, now: d
                 },
                 now=now,
             )
-    except IntegrityError:  # another worker told it
+    except IntegrityError:  # another worker has notified
         return False
     return True
-
-
-def _notify_sellers(order: PurchaseOrder, *, transfer: int, now: datetime) -> None:
-    prompts = Prompt.objects.in_bulk([snapshot.prompt for snapshot in order.snapshots])
-    items_by_team: dict[int, list[dict[str, object]]] = defaultdict(list)
-    for snapshot, price_micro in zip(order.snapshots, order.charged_micro, strict=True):
-        prompt = prompts[snapshot.prompt]
-        items_by_team[prompt.team_id].append(
-            {
-                "listing": snapshot.listing,
-                "prompt": prompt.reference,
-                "price": amounts.format_exact(price_micro),
-            }
-        )
-    for team, items in items_by_team.items():
-        outbox.enqueue(
-            kind="sale", team_ids=[team], data={"transfer": transfer, "lines": items}, now=now
-        )

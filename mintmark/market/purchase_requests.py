@@ -1,4 +1,4 @@
-"""Buying: at once where the buyer may, else as a request that a person confirms or declines."""
+"""Purchase requests: what an assistant may not buy by itself, a person of its team confirms or declines."""
 
 from datetime import datetime
 
@@ -6,18 +6,15 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from mintmark.accounts.callers import Caller
-from mintmark.accounts.models import Principal, Team
+from mintmark.accounts.models import Team
 from mintmark.common import errors
-from mintmark.deployments import mandates
-from mintmark.deployments.mandates import SpendingLimits
 from mintmark.registry import assistants
 from mintmark.registry.models import Assistant
 
 from . import purchases
-from .deals import OverLimit
 from .models import PromptSet, PurchaseRequest
 from .policy import MarketPolicy
-from .receipts import PurchaseResult
+from .purchases import OverLimit, PurchaseResult
 
 
 class AlreadyDecided(errors.DomainError):
@@ -26,7 +23,7 @@ class AlreadyDecided(errors.DomainError):
     code = "already_decided"
 
 
-def buy(
+def buy_or_request(
     *,
     policy: MarketPolicy,
     caller: Caller,
@@ -37,17 +34,11 @@ def buy(
     now: datetime,
     team: Team | None = None,
 ) -> PurchaseResult | PurchaseRequest:
-    """Buy a listing or a set for the caller's team. An assistant that may not spend so much asks a person instead.
+    """Buy for an assistant as `purchases.buy` does; what is beyond its mandate becomes a request to a person.
 
-    The same key with the same request again answers as it did, with another it is `errors.KeyReused`.
+    The same key with the same request again answers as it did; with another it is `errors.IdempotencyKeyReused`.
     """
-    caller.require_scope("market")
-    team_id = purchases.resolve_buying_team(caller=caller, team=team)
-    if not caller.is_assistant:
-        return _buy_listing_or_set(
-            policy=policy, buyer=caller.principal, team=team_id, listing=listing, prompt_set=prompt_set,
-            price_micro=price_micro, idempotency_key=idempotency_key, limits=None, now=now,
-        )  # fmt: skip
+    purchases.require_may_buy(caller=caller, team=team)
     earlier = PurchaseRequest.objects.filter(buyer=caller.principal, key=idempotency_key).first()
     if earlier is not None:
         _require_same_request(
@@ -55,10 +46,9 @@ def buy(
         )
         return earlier
     try:
-        return _buy_listing_or_set(
-            policy=policy, buyer=caller.principal, team=team_id, listing=listing, prompt_set=prompt_set,
-            price_micro=price_micro, idempotency_key=idempotency_key, now=now,
-            limits=mandates.get_spending_limits(assistant=caller.principal.assistant),
+        return purchases.buy(
+            policy=policy, caller=caller, listing=listing, prompt_set=prompt_set, price_micro=price_micro,
+            idempotency_key=idempotency_key, now=now, team=team,
         )  # fmt: skip
     except OverLimit as error:
         purchase_request, _ = PurchaseRequest.objects.get_or_create(
@@ -90,7 +80,7 @@ def confirm(
         locked = _lock_waiting(request)
         team_id = locked.buyer.team_id
         assert team_id is not None
-        result = _buy_listing_or_set(
+        result = purchases.buy_within(
             policy=policy, buyer=locked.buyer, team=team_id, listing=locked.listing_id,
             prompt_set=locked.prompt_set, price_micro=locked.price_micro, idempotency_key=locked.key, limits=None,
             now=now,
@@ -113,7 +103,7 @@ def decline(*, caller: Caller, request: PurchaseRequest, now: datetime) -> Purch
 
 
 def visible_to(*, caller: Caller) -> QuerySet[PurchaseRequest]:
-    """The requests that a caller may see: of his teams' assistants, newest first; an assistant sees its own."""
+    """The requests that a caller may see: of their teams' assistants, newest first; an assistant sees its own."""
     rows = PurchaseRequest.objects.select_related("buyer", "listing__prompt", "prompt_set")
     if caller.is_assistant:
         rows = rows.filter(buyer=caller.principal)
@@ -125,30 +115,6 @@ def visible_to(*, caller: Caller) -> QuerySet[PurchaseRequest]:
 def get_requesting_assistant(request: PurchaseRequest) -> Assistant:
     """Who asked."""
     return Assistant.objects.get(principal=request.buyer_id)
-
-
-def _buy_listing_or_set(
-    *,
-    policy: MarketPolicy,
-    buyer: Principal,
-    team: int,
-    listing: int | None,
-    prompt_set: PromptSet | None,
-    price_micro: int,
-    idempotency_key: str,
-    limits: SpendingLimits | None,
-    now: datetime,
-) -> PurchaseResult:
-    if prompt_set is None:
-        assert listing is not None
-        return purchases.buy_listing(
-            policy=policy, buyer=buyer, team=team, listing=listing, price_micro=price_micro,
-            idempotency_key=idempotency_key, now=now, limits=limits,
-        )  # fmt: skip
-    return purchases.buy_prompt_set(
-        policy=policy, buyer=buyer, team=team, prompt_set=prompt_set, price_micro=price_micro,
-        idempotency_key=idempotency_key, now=now, limits=limits,
-    )  # fmt: skip
 
 
 def _require_same_request(

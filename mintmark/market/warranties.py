@@ -180,7 +180,9 @@ def _close_warranty(
         )
         if failed:
             reason = "refunded: its warranty failed"
-            notifications.notify_refund(purchase=purchase, outcome=outcome, now=now)
+            notifications.notify_refund(
+                purchase=purchase, score=outcome.score, runs=outcome.runs, now=now
+            )
             # One that was revoked before says nothing of what the team bought since.
             if entitlements.end_grant(entitlement=purchase.entitlement, reason=reason, now=now):
                 injections.end_injections(

@@ -95,7 +95,7 @@ def test_a_changed_price_is_refused_and_not_charged(world: World) -> None:
     assert author.send("PUT", path, {"price": "5"}).json()["price"] == "5"
     before = stored()
     refused = problem(buy(caller, world), 409, "price_changed")
-    assert "costs 5 tokens now, not 4" in refused["detail"]
+    assert "costs 5 credits now, not 4" in refused["detail"]
     assert stored() == before
     assert buy(caller, world, price="5").status_code == 201
 

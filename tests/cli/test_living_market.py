@@ -29,7 +29,7 @@ from mintmark.market.models import (
     Warranty,
 )
 from mintmark.market.policy import MarketPolicy
-from mintmark.market.receipts import PurchaseResult
+from mintmark.market.purchases import PurchaseResult
 from mintmark.projection import projector
 from mintmark.registry import assistants, prompts
 from mintmark.registry.models import Entitlement, Prompt

@@ -13,7 +13,7 @@ from mintmark.market.forks import ForkDraft
 from mintmark.market.listings import ListingOffer, WarrantyTerms
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.market.models import PromptTokenListing, PurchaseRequest
-from mintmark.market.receipts import PurchaseResult
+from mintmark.market.purchases import PurchaseResult
 from mintmark.registry.models import Assistant, Prompt
 from mintmark.tokens import wallets
 from tests.factories.cast import person

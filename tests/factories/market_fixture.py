@@ -12,7 +12,7 @@ from mintmark.market.listings import ListingOffer
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.market.models import PromptTokenListing, PurchaseRequest
 from mintmark.market.policy import MarketPolicy
-from mintmark.market.receipts import PurchaseResult
+from mintmark.market.purchases import PurchaseResult
 from mintmark.registry.models import Assistant, Prompt
 from mintmark.tokens import book, wallets
 from mintmark.tokens.models import Entry, Transfer

@@ -22,7 +22,7 @@ from mintmark.market.listings import ListingOffer, WarrantyTerms
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.market.models import PromptSet, Purchase, PurchaseRequest
 from mintmark.market.policy import MarketPolicy
-from mintmark.market.receipts import PurchaseResult
+from mintmark.market.purchases import PurchaseResult
 from mintmark.registry import assistants, prompts, rituals
 from mintmark.registry.models import Assistant, Prompt
 from mintmark.tokens import audit as tokens_audit

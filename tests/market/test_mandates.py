@@ -9,7 +9,7 @@ from mintmark.common import errors
 from mintmark.deployments.mandates import InvalidMandate
 from mintmark.market.models import PurchaseRequest
 from mintmark.market.purchase_requests import AlreadyDecided
-from mintmark.market.receipts import PurchaseResult
+from mintmark.market.purchases import PurchaseResult
 from mintmark.tokens import book, wallets
 from tests.factories.market_fixture import Stall, entries, trace
 
@@ -64,7 +64,7 @@ def test_above_the_limit_of_a_purchase_or_a_day_it_waits(stall: Stall) -> None:
     stall.bought(_another(stall, "10"), by=stall.cast.scout)
     over = stall.asked(_another(stall, "5.000001"), by=stall.cast.scout)
     assert isinstance(over, PurchaseRequest)
-    assert "15 tokens a day" in over.why
+    assert "15 credits a day" in over.why
     stall.bought(_another(stall, "5"), by=stall.cast.scout)
     tomorrow = stall.now + timedelta(days=1)
     assert isinstance(

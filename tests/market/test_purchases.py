@@ -6,10 +6,9 @@ import pytest
 
 from mintmark.accounts.models import Membership, Role
 from mintmark.common import errors
-from mintmark.market import receipts
-from mintmark.market.deals import AlreadyOwned, PriceChanged
+from mintmark.market import purchases
 from mintmark.market.models import PromptTokenListing, Purchase
-from mintmark.market.purchases import InvalidIdempotencyKey
+from mintmark.market.purchases import AlreadyOwned, InvalidIdempotencyKey, PriceChanged
 from mintmark.registry import prompts
 from mintmark.registry.models import Entitlement
 from mintmark.tokens import book, system_accounts
@@ -84,7 +83,7 @@ def test_a_changed_price_is_refused_and_not_silently_charged(stall: Stall) -> No
     before = trace()
     with pytest.raises(PriceChanged) as refused:
         stall.bought(listing, price_micro=seen)
-    assert "costs 9 tokens now, not 10" in refused.value.message
+    assert "costs 9 credits now, not 10" in refused.value.message
     assert trace() == before
 
 
@@ -188,7 +187,7 @@ def test_token_cost_given_as_a_float_round_trips(stall: Stall) -> None:
 
 def test_a_receipt_can_be_read_again(stall: Stall) -> None:
     made = stall.bought(stall.listed(cost="7"))
-    read = receipts.get_purchase_result(transfer=made.transfer)
+    read = purchases.get_purchase_result(transfer=made.transfer)
     assert (read.items, read.total_micro) == (made.items, 7_000_000)
     purchase = Purchase.objects.get(transfer=made.transfer)
     assert (purchase.prompt, purchase.team) == (stall.prompt, stall.cast.buyers)

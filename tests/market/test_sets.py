@@ -6,10 +6,9 @@ import pytest
 
 from mintmark.common import errors
 from mintmark.market import prompt_sets
-from mintmark.market.deals import AlreadyOwned, PriceChanged
 from mintmark.market.models import PromptSet, Purchase
 from mintmark.market.prompt_sets import InvalidPromptSet
-from mintmark.market.receipts import PurchaseResult
+from mintmark.market.purchases import AlreadyOwned, PriceChanged, PurchaseResult
 from mintmark.registry.models import Prompt
 from tests.factories.market_fixture import Stall, entries, trace
 

@@ -33,7 +33,7 @@ from mintmark.market.forks import ForkDraft  # noqa: E402
 from mintmark.market.listings import ListingOffer, WarrantyTerms  # noqa: E402
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace  # noqa: E402
 from mintmark.market.models import PromptSet, PromptTokenListing, Purchase, Warranty  # noqa: E402
-from mintmark.market.receipts import PurchaseResult  # noqa: E402
+from mintmark.market.purchases import PurchaseResult  # noqa: E402
 from mintmark.registry import assistants, prompts, rituals  # noqa: E402
 from mintmark.registry.models import (  # noqa: E402
     Assistant,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self, TypedDict
 from pydantic import Field, model_validator
 
 from mintmark.common import amounts, errors
-from mintmark.market import listings, prompt_sets, purchase_requests, receipts
+from mintmark.market import listings, prompt_sets, purchase_requests, purchases
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.market.models import PurchaseRequest
 
@@ -110,11 +110,11 @@ def _serialize_request(row: PurchaseRequest) -> BuyPromptOutput:
 def _serialize_purchase(
     transfer: int, *, price_micro: int, request: int | None = None, reason: str = ""
 ) -> BuyPromptOutput:
-    purchases = receipts.list_transfer_purchases(transfer=transfer)
+    bought = purchases.list_transfer_purchases(transfer=transfer)
     return {
         "status": "bought",
         "price": amounts.format_exact(price_micro),
-        "prompts": [serialize_prompt_ref(purchase.prompt) for purchase in purchases],
+        "prompts": [serialize_prompt_ref(purchase.prompt) for purchase in bought],
         "transfer": transfer,
         "request": request,
         "why": reason,

@@ -15,10 +15,10 @@ from django.utils import timezone
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Role, Team
 from mintmark.common import amounts, errors
-from mintmark.market import deals, listings, prompt_sets
+from mintmark.market import listings, prompt_sets, purchases
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.market.models import PromptSet, PromptTokenListing
-from mintmark.market.receipts import PurchaseResult
+from mintmark.market.purchases import PurchaseResult
 from mintmark.registry import entitlements
 from mintmark.registry.models import Prompt
 from mintmark.reputation.ledger import PromptReputationLedger
@@ -103,7 +103,8 @@ def _handle_checkout(request: HttpRequest, item: CheckoutItem) -> HttpResponseBa
         context = _build_context(request, item, caller=caller, now=now)
         quoted_micro = query_params.parse_integer(request.POST, "price") or 0
         is_price_changed = (
-            isinstance(error, deals.PriceChanged) and context["bill"].price_micro != quoted_micro
+            isinstance(error, purchases.PriceChanged)
+            and context["bill"].price_micro != quoted_micro
         )
         context |= {
             "refusal": error.message,

@@ -11,7 +11,7 @@ from django.shortcuts import render
 from mintmark.accounts.callers import Caller
 from mintmark.common import errors
 from mintmark.deployments.models import Injection
-from mintmark.market import receipts
+from mintmark.market import purchases as market_purchases
 from mintmark.market.models import Purchase, Warranty
 from mintmark.tokens.models import Account, Entry, Transfer
 from mintmark.vault import bundle_store
@@ -47,7 +47,9 @@ class ReceiptItem:
 def show_receipt(request: HttpRequest, transfer_id: int) -> HttpResponseBase:
     """`/market/receipts/<transfer>`: for the buyer's team, auditors and admins."""
     caller = decorators.get_caller(request)
-    purchases = list(receipts.visible_to(caller=caller).filter(transfer=transfer_id).order_by("id"))
+    purchases = list(
+        market_purchases.visible_to(caller=caller).filter(transfer=transfer_id).order_by("id")
+    )
     if not purchases:
         raise errors.NotFound("There is no such receipt, or it is another team's.")
     return render(request, "web/receipt.html", _build_context(purchases, caller=caller))

@@ -78,7 +78,7 @@ def test_a_request_whose_price_changed_cannot_be_bought(holdings: Holdings, buye
         buyer, "/market/requests", request=holdings.request.pk, decision="buy"
     )
     assert status == 422
-    assert "costs 10 tokens now, not 9" in page
+    assert "costs 10 credits now, not 9" in page
     assert pages.held(holdings.cast.scout) == "13.5"
 
 
