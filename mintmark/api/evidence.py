@@ -29,7 +29,6 @@ WAIT_SECONDS = 10.0
 SOURCE = "api"
 
 _STRICT = ConfigDict(strict=True, extra="forbid")
-_OUTCOME = evidence_kinds.EvidenceKind.OUTCOME.name.lower()
 KINDS = [kind.name.lower() for kind in evidence_kinds.EvidenceKind]
 
 
@@ -124,9 +123,9 @@ def record_evidence(
     """
     now = timezone.now()
     claims = _parse_claims(request.body)
-    receipt = intake.record(caller=request.auth, claims=claims, source=SOURCE, now=now)
-    if receipt.batch is not None and any(claim.kind == _OUTCOME for claim in claims):
-        SymbolicPromptTokenMarketplace().decide_measured_warranties(batch=receipt.batch, now=now)
+    receipt = SymbolicPromptTokenMarketplace().record_evidence(
+        caller=request.auth, claims=claims, source=SOURCE, now=now
+    )
     is_projected = receipt.folded or (wait and _wait_until_projected(receipt.event, now=now))
     body: RecordResultOut = {
         "recorded": receipt.recorded,

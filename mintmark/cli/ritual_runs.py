@@ -1,5 +1,6 @@
 """A run of a ritual from the command line: see it through, find it, show it."""
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,15 +26,18 @@ def run_to_end(run: "RitualRun", *, context: click.Context, queue: bool, as_json
 
 def _run_here(run: "RitualRun") -> bool:
     """Whether somebody ended it from here, by Ctrl-C."""
+    from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
     from mintmark.rituals import run_worker, runs
 
     def progress() -> tuple[int, int]:
         run_progress = runs.get_progress(run)
         return run_progress.done + run_progress.failed, run_progress.cases
 
-    return follow.run_to_end(
-        run, work=run_worker.process_next_run, label="cases", progress=progress
+    work = functools.partial(
+        run_worker.process_next_run,
+        on_recorded=SymbolicPromptTokenMarketplace().decide_measured_warranties,
     )
+    return follow.run_to_end(run, work=work, label="cases", progress=progress)
 
 
 def print_run(run: "RitualRun", *, as_json: bool) -> None:

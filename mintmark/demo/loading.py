@@ -11,6 +11,7 @@ from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Membership, Role, Team, User
 from mintmark.evidence.models import Event
 from mintmark.integrations.import_report import Progress
+from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.registry import assistants, codices, entitlements, labels, prompts, rituals
 from mintmark.registry.models import Codex, LabelMove, Prompt
 from mintmark.trust import intake
@@ -52,7 +53,7 @@ def load_fleet(
     events = 0
     for index, report in enumerate(reports):
         at = start + timedelta(days=report.day)
-        receipt = intake.record(
+        receipt = SymbolicPromptTokenMarketplace().record_evidence(
             caller=people[report.person],
             claims=list(_build_claims(report, start=start, stored=stored)),
             source=SOURCE,

@@ -257,14 +257,11 @@ class _Playback:
                 )
             )
         self._record_evidence(claims, action)
-        self.market.decide_due_warranties(
-            prompt_ids={prompt.pk}, now=self.get_time(action) + timedelta(minutes=1)
-        )
 
     def _record_evidence(
         self, claims: Sequence[intake.EvidenceClaim], action: market_script.ScriptedAction
     ) -> None:
-        receipt = intake.record(
+        receipt = self.market.record_evidence(
             caller=self.get_caller(action), claims=claims, source=SOURCE, now=self.get_time(action)
         )
         self.events += receipt.recorded

@@ -10,6 +10,7 @@ from pathlib import Path
 from mintmark.accounts import callers
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import User
+from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.registry import assistants, prompts
 from mintmark.registry.models import Assistant
 from mintmark.rituals import definitions, run_worker, runner_settings, runs
@@ -58,6 +59,7 @@ def play_rehearsals(*, visitor: User, now: datetime) -> int:
             clock=lambda: now,
             rng=random.Random(pk),
             stop=threading.Event(),
+            on_recorded=SymbolicPromptTokenMarketplace().decide_measured_warranties,
             job_id=pk,
         )
     return len(ids)

@@ -22,6 +22,7 @@ from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Team
 from mintmark.common import errors
 from mintmark.evidence.models import Event
+from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.registry import assistants, codices, prompts, rituals
 from mintmark.registry.models import Assistant, Codex, CodexContract, Prompt, Ritual
 from mintmark.trust import intake
@@ -137,7 +138,7 @@ def _load_task(
     occurred_at = _find_recorded_time(claims, caller=caller) or measured_at or now
     recorded = repeated = 0
     for start in range(0, len(claims), intake.MAX_BATCH):
-        result = intake.record(
+        result = SymbolicPromptTokenMarketplace().record_evidence(
             caller=caller,
             claims=[
                 replace(claim, occurred_at=occurred_at)

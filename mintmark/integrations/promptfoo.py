@@ -24,6 +24,7 @@ from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Team
 from mintmark.common import errors
 from mintmark.evidence.models import Event
+from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.registry import assistants, prompts, rituals
 from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.rituals import definitions
@@ -144,7 +145,9 @@ def _load_results(
             replace(claim, occurred_at=occurred_at)
             for claim in claims[start : start + intake.MAX_BATCH]
         ]
-        recording = intake.record(caller=caller, claims=batch, source=_SOURCE, now=now)
+        recording = SymbolicPromptTokenMarketplace().record_evidence(
+            caller=caller, claims=batch, source=_SOURCE, now=now
+        )
         recorded, repeated = recorded + recording.recorded, repeated + recording.repeated
         progress(len(names) + start + len(batch), total)
     notes = [note, f"The ritual is {ritual}, the team {owner.name}."]

@@ -16,6 +16,7 @@ from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Team
 from mintmark.common import errors
 from mintmark.evidence.models import Event
+from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.registry import assistants, labels, prompts, rituals
 from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.trust import intake
@@ -151,7 +152,9 @@ def load(
         recorded, repeated = 0, echoed
         for start in range(0, len(claims), intake.MAX_BATCH):
             batch = claims[start : start + intake.MAX_BATCH]
-            recording = intake.record(caller=caller, claims=batch, source=tool.source, now=now)
+            recording = SymbolicPromptTokenMarketplace().record_evidence(
+                caller=caller, claims=batch, source=tool.source, now=now
+            )
             recorded, repeated = recorded + recording.recorded, repeated + recording.repeated
         if dry_run:
             transaction.set_rollback(True)

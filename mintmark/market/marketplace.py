@@ -11,7 +11,7 @@ from mintmark.deployments.injections import ActivePrompt
 from mintmark.deployments.models import Injection, Mandate
 from mintmark.registry.models import Assistant, Entitlement, Prompt, Tombstone
 from mintmark.tokens.book import Posting
-from mintmark.trust.intake import RecordResult as EvidenceReceipt
+from mintmark.trust.intake import EvidenceClaim, RecordResult
 from mintmark.vault.models import BundleImport, PromptMarketplaceVault, RevocationList
 
 from . import (
@@ -27,6 +27,7 @@ from . import (
     purchase_requests,
     purchases,
     ratings,
+    recording,
     search,
     warranties,
     withdrawals,
@@ -214,7 +215,7 @@ class SymbolicPromptTokenMarketplace:
         now: datetime,
         tags: Sequence[str] = (),
         note: str = "",
-    ) -> EvidenceReceipt:
+    ) -> RecordResult:
         """Rate a prompt that one's team has used."""
         return ratings.rate(
             caller=caller,
@@ -225,6 +226,12 @@ class SymbolicPromptTokenMarketplace:
             note=note,
             now=now,
         )
+
+    def record_evidence(
+        self, *, caller: Caller, claims: Sequence[EvidenceClaim], source: str, now: datetime
+    ) -> RecordResult:
+        """Append a batch of evidence, all of it or nothing, and settle the warranties that its outcomes decide."""
+        return recording.record_evidence(caller=caller, claims=claims, source=source, now=now)
 
     def revoke_entitlement(
         self, *, caller: Caller, entitlement: Entitlement, reason: str, now: datetime
@@ -249,7 +256,8 @@ class SymbolicPromptTokenMarketplace:
         return warranties.decide_due(now=now, prompt_ids=prompt_ids)
 
     def decide_measured_warranties(self, *, batch: int, now: datetime) -> list[Warranty]:
-        """Pay out or refund what the outcomes of a batch of evidence decide."""
+        """Pay out or refund what the outcomes of a batch decide, where a run of a task recorded it: what comes in by
+        `record_evidence` is settled there."""
         return warranties.decide_measured(batch=batch, now=now)
 
     def raise_trust_alerts(self, *, now: datetime) -> int:

@@ -118,7 +118,9 @@ def _record_claims(
     """Enter what the log takes. What it refuses row by row is added to `rejected`, and the rest is sent again."""
     while claims:
         try:
-            receipt = intake.record(caller=caller, claims=claims, source=source, now=now)
+            return SymbolicPromptTokenMarketplace().record_evidence(
+                caller=caller, claims=claims, source=source, now=now
+            )
         except (intake.InvalidEvidence, errors.IdempotencyKeyReused) as error:
             if not error.rows:
                 raise
@@ -127,12 +129,6 @@ def _record_claims(
                 IngestOutcome.from_untrusted("refused", field) for field in refused_fields.values()
             )
             claims = [claim for n, claim in enumerate(claims) if n not in refused_fields]
-            continue
-        if receipt.batch is not None:
-            SymbolicPromptTokenMarketplace().decide_measured_warranties(
-                batch=receipt.batch, now=now
-            )
-        return receipt
     return intake.RecordResult(recorded=0, repeated=0, batch=None, event=0, folded=True)
 
 

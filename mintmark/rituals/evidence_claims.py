@@ -9,6 +9,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Protocol
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -30,7 +31,15 @@ NOT_RECORDED_NOTE = (
 _MAX_NAME_LENGTH = 60
 
 
-def record_frame(*, run: RitualRun, frame: Dreamframe, now: datetime) -> bool:
+class OnRecorded(Protocol):
+    """Called with each batch of the log that a run has recorded: what stands above settles what it decides."""
+
+    def __call__(self, *, batch: int, now: datetime) -> object: ...
+
+
+def record_frame(
+    *, run: RitualRun, frame: Dreamframe, on_recorded: OnRecorded, now: datetime
+) -> bool:
     """Record what a frame measured, if each of its cases has its result; whether it is in the log now.
 
     Where the log refuses it (who started the run is no operator any more), the frame says so and the run goes on.
@@ -54,7 +63,10 @@ def record_frame(*, run: RitualRun, frame: Dreamframe, now: datetime) -> bool:
     except errors.DomainError as error:
         return _mark_recorded(frame, f"refused ({error.code})", None)
     events = receipt.recorded + receipt.repeated
-    return _mark_recorded(frame, f"{events} events", now)
+    is_recorded = _mark_recorded(frame, f"{events} events", now)
+    if receipt.batch is not None:
+        on_recorded(batch=receipt.batch, now=now)
+    return is_recorded
 
 
 def build_evidence(

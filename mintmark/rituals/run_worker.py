@@ -22,6 +22,7 @@ from . import (
     runs,
 )
 from .case_execution import CaseAnswer, CaseExecutor
+from .evidence_claims import OnRecorded
 from .job_runner import Clock, PreparedCall
 from .loop_thread import LoopThread
 from .models import CaseRun, RitualRun
@@ -35,11 +36,13 @@ def process_next_run(
     clock: Clock,
     rng: random.Random,
     stop: threading.Event,
+    on_recorded: OnRecorded,
     job_id: int | None = None,
     on_progress: RunProgressCallback = lambda run: None,
 ) -> RitualRun | None:
-    """Take a run that waits (`only` this one, if it is given) and work on it until it ends, is cancelled, or `stop` is
-    set. Returns it, or None where no run waits. `watch` is called after each result."""
+    """Take a run that waits (the one with `job_id`, if it is given) and work on it until it ends, is cancelled, or
+    `stop` is set. Returns it, or None where no run waits. `on_progress` is called after each result, `on_recorded` with
+    each batch of evidence that the run has recorded."""
     run = leases.acquire(RitualRun, worker_id=worker_id, now=clock(), job_id=job_id)
     if run is None:
         return None
@@ -59,6 +62,7 @@ def process_next_run(
             _RunJob(
                 job=run, executor=executor, frames=dreamframes.load_frames(run=run), loop_thread=loop_thread,
                 worker_id=worker_id, clock=clock, rng=rng, stop=stop, on_progress=on_progress,
+                on_recorded=on_recorded,
                 at_once=executor.endpoint.settings.at_once,
             ).run()  # fmt: skip
         finally:
@@ -83,6 +87,7 @@ class _RunJob(job_runner.JobRunner[RitualRun, CaseRun]):
 
     executor: CaseExecutor
     frames: Mapping[int, FrameContext]
+    on_recorded: OnRecorded
 
     def select_next_items(self) -> Sequence[CaseRun]:
         waiting = self.job.case_runs.filter(state=CaseRun.State.WAITING)
@@ -130,4 +135,6 @@ class _RunJob(job_runner.JobRunner[RitualRun, CaseRun]):
         if items:
             closed = closed.filter(number__in={item.frame for item in items})
         for frame in closed.order_by("number"):
-            evidence_claims.record_frame(run=self.job, frame=frame, now=self.clock())
+            evidence_claims.record_frame(
+                run=self.job, frame=frame, on_recorded=self.on_recorded, now=self.clock()
+            )

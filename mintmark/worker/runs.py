@@ -38,6 +38,7 @@ def create_worker_id() -> str:
 def _run_jobs(stop: threading.Event, number: int) -> None:
     from django.db import close_old_connections, connection
 
+    from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
     from mintmark.rituals import comparison_worker, retention, run_worker
 
     worker_id = create_worker_id()
@@ -52,8 +53,9 @@ def _run_jobs(stop: threading.Event, number: int) -> None:
                 retention.purge_outputs(now=datetime.now(UTC))
                 forget_at = time.monotonic() + FORGET_SECONDS
             ran = run_worker.process_next_run(
-                worker_id=worker_id, clock=_get_now, rng=rng, stop=stop
-            )
+                worker_id=worker_id, clock=_get_now, rng=rng, stop=stop,
+                on_recorded=SymbolicPromptTokenMarketplace().decide_measured_warranties,
+            )  # fmt: skip
             compared = comparison_worker.process_next_comparison(
                 worker_id=worker_id, clock=_get_now, rng=rng, stop=stop
             )

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from mintmark.api import problems
+from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.projection import projector
 from mintmark.rituals import comparison_worker, run_worker
 from tests.factories.api_world import World
@@ -35,6 +36,7 @@ def worked() -> None:
     run_worker.process_next_run(
         worker_id="worker",
         clock=lambda: datetime.now(UTC),
+        on_recorded=SymbolicPromptTokenMarketplace().decide_measured_warranties,
         rng=random.Random(1),
         stop=threading.Event(),
     )

@@ -1,5 +1,6 @@
 """The cast at the market: a third party beside seller and buyer, each with a wallet of 100 tokens, and short verbs."""
 
+from datetime import datetime
 from typing import Any
 
 from mintmark.accounts.callers import Caller
@@ -8,12 +9,12 @@ from mintmark.accounts.keys import issue
 from mintmark.accounts.models import Principal, Role, Team, User
 from mintmark.common import amounts
 from mintmark.market.forks import ForkDraft
-from mintmark.market.listings import ListingOffer
+from mintmark.market.listings import ListingOffer, WarrantyTerms
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
-from mintmark.market.models import PromptTokenListing, PurchaseRequest
+from mintmark.market.models import PromptTokenListing, PurchaseRequest, Warranty
 from mintmark.market.policy import MarketPolicy
 from mintmark.market.purchases import PurchaseResult
-from mintmark.registry.models import Assistant, Prompt
+from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.tokens import book, wallets
 from mintmark.tokens.models import Entry, Transfer
 from tests.factories.cast import Cast, person
@@ -108,3 +109,20 @@ def entries(transfer: int) -> dict[int, int]:
 def trace() -> tuple[int, int]:
     """How much stands in the book: transfers and entries."""
     return Transfer.objects.count(), Entry.objects.count()
+
+
+def sold_with_warranty(
+    cast: Cast, *, prompt: Prompt, ritual: Ritual, now: datetime, runs: int = 1
+) -> Warranty:
+    """The open warranty of a prompt that the buyer has bought: 0.6 on `ritual` over `runs` runs, within 14 days."""
+    market = SymbolicPromptTokenMarketplace()
+    seller, buyer = cast.as_(cast.seller), cast.as_(cast.buyer)
+    for caller in (seller, buyer):
+        wallets.get_or_open(principal=caller.principal, now=now)
+    terms = WarrantyTerms(ritual=ritual, floor=0.6, runs=runs, days=14)
+    offer = ListingOffer(prompt=prompt, token_cost="10", licence="MIT", warranty=terms)
+    listing = market.list_prompt(caller=seller, offer=offer, now=now)
+    market.buy(
+        caller=buyer, listing=listing.pk, price_micro=listing.price_micro, idempotency_key="sold", now=now,
+    )  # fmt: skip
+    return Warranty.objects.get(purchase__listing=listing)

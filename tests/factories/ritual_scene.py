@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mintmark.accounts.callers import Caller
+from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.registry import assistants
 from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.rituals import definitions, run_worker, runner_settings, runs
@@ -101,6 +102,7 @@ class Scene:
             clock=self.clock,
             rng=random.Random(1),
             stop=self.stop,
+            on_recorded=SymbolicPromptTokenMarketplace().decide_measured_warranties,
             on_progress=watch,
         )
         if ran is not None:

@@ -8,6 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from mintmark.accounts.callers import Caller
+from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.projection import projector
 from mintmark.registry import assistants, codices
 from mintmark.registry.models import Assistant
@@ -197,6 +198,7 @@ class Laboratory:
             clock=self.clock,
             rng=random.Random(1),
             stop=threading.Event(),
+            on_recorded=SymbolicPromptTokenMarketplace().decide_measured_warranties,
             job_id=only.pk if only is not None else None,
         )
         projector.project_pending(now=self.clock())

@@ -15,6 +15,7 @@ from mintmark.cli import imports
 from mintmark.common import errors
 from mintmark.evidence.models import Event
 from mintmark.integrations import import_report, promptfoo
+from mintmark.market import warranties
 from mintmark.registry import assistants
 from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.rituals import definitions
@@ -408,3 +409,16 @@ def test_a_default_that_is_huge_once_every_test_has_it_is_refused(
     with pytest.raises(import_report.UnreadableSource, match="8,388,608 characters"):
         promptfoo.load(file=file(written), caller=operator, now=NOW)
     assert not Ritual.objects.exists()
+
+
+def test_imported_results_are_asked_what_warranties_they_decide(
+    file: File, operator: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prompts and assistants come in under one team, which can't buy its own: so that it is asked is all there is."""
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(warranties, "decide_measured", lambda **batch: asked.append(batch))
+    promptfoo.load(file=file(version_3()), caller=operator, now=NOW)
+    promptfoo.load(file=file(version_3()), caller=operator, now=NOW)
+    assert asked == [
+        {"batch": Event.objects.values_list("batch", flat=True).distinct().get(), "now": NOW}
+    ]

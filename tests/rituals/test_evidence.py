@@ -10,6 +10,7 @@ from mintmark.rituals import evidence_claims, retention, runner_settings, runs
 from mintmark.rituals.models import CaseRun, Dreamframe, RitualRun
 from mintmark.rituals.runners import transcript
 from mintmark.trust.tracker import AssistantTrustTracker
+from tests.factories.market_fixture import sold_with_warranty
 from tests.factories.ritual_scene import Scene, rows
 
 pytestmark = pytest.mark.django_db
@@ -23,7 +24,10 @@ def test_the_same_rows_give_the_same_claims_and_enter_once(scene: Scene) -> None
     assert first == evidence_claims.build_evidence(run=run, frame=frame, rows=rows(run)[:5])
     Dreamframe.objects.filter(run=run).update(recorded="")
     for again in Dreamframe.objects.filter(run=run):
-        assert evidence_claims.record_frame(run=run, frame=again, now=scene.now)
+        assert evidence_claims.record_frame(
+            run=run, frame=again, now=scene.now,
+            on_recorded=lambda **batch: pytest.fail("recorded again"),
+        )  # fmt: skip
     assert Event.objects.count() == before
 
 
@@ -150,3 +154,13 @@ def test_where_nothing_is_kept_outputs_are_judged_and_not_stored(
     assert [row.output for row in rows(run)] == [""] * 5
     assert all(row.score == 1.0 for row in rows(run))
     assert CaseRun.objects.filter(run=run, tokens_out__gt=0).count() == 5
+
+
+def test_a_run_decides_a_warranty_when_it_records(scene: Scene) -> None:
+    secret = scene.cast.written("acme/mint", "Is {ticket} urgent?", is_open=False)
+    warranty = sold_with_warranty(
+        scene.cast, prompt=secret, ritual=scene.ritual, now=scene.now, runs=4
+    )
+    scene.ran(prompt=secret, frames=1)
+    warranty.refresh_from_db()
+    assert (warranty.state, warranty.score) == ("kept", 1.0)

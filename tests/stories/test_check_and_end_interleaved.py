@@ -375,7 +375,7 @@ def test_a_case_begins_and_its_run_is_cancelled(stall: Stall, order: str) -> Non
         job=run, executor=run_worker.prepare_run_executor(run), frames=dreamframes.load_frames(run=run),
         loop_thread=_Board(),  # type: ignore[arg-type]
         worker_id="worker", clock=lambda: stall.now, rng=random.Random(1), stop=threading.Event(),
-        on_progress=lambda _: None, at_once=1,
+        on_progress=lambda _: None, on_recorded=stall.market.decide_measured_warranties, at_once=1,
     )  # fmt: skip
     work.budget = CostBudget(cap_micro=None, spent_micro=0)
     piece = work.select_next_items()[0]

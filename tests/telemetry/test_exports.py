@@ -1,9 +1,11 @@
 """Evaluation events over OTLP: what becomes evidence, what is rejected, and what is told of it."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs
 
 from mintmark.accounts import keys
@@ -12,6 +14,7 @@ from mintmark.evidence.models import Event
 from mintmark.otlp import ingest, ingest_counts, mappings
 from mintmark.otlp.models import Arrival
 from mintmark.registry import prompts
+from tests.factories.market_fixture import sold_with_warranty
 
 from .exports import Exporter, export, in_protobuf
 
@@ -241,3 +244,15 @@ def test_kinds_of_arrivals_are_bounded_and_beyond_them_counted_together(
     told = counted(exporter)
     assert sum(told.values()) == 120
     assert told[("others", "", "")] > 90
+
+
+def test_an_evaluation_decides_a_warranty(exporter: Exporter) -> None:
+    cast = exporter.cast
+    secret = cast.written("acme/mint", "Weigh {coin} twice.", is_open=False)
+    bought_at = timezone.now() - timedelta(minutes=1)
+    warranty = sold_with_warranty(cast, prompt=secret, ritual=cast.triage, now=bought_at)
+    exporter.send(
+        exporter.record(gen_ai__prompt__name="acme/mint@1", gen_ai__evaluation__score__value=1.0)
+    )
+    warranty.refresh_from_db()
+    assert (warranty.state, warranty.score) == ("failed", 0.0)

@@ -49,7 +49,7 @@ def _report_outcome(
     holder: KeyHolder, args: ReportOutcomeArguments, now: datetime
 ) -> ReportOutcomeOutput:
     row = arguments.resolve_prompt(holder, args.prompt)
-    receipt = intake.record(
+    receipt = SymbolicPromptTokenMarketplace().record_evidence(
         caller=holder.caller,
         claims=[
             intake.EvidenceClaim(
@@ -68,8 +68,6 @@ def _report_outcome(
         source=SOURCE,
         now=now,
     )
-    if receipt.batch is not None:
-        SymbolicPromptTokenMarketplace().decide_measured_warranties(batch=receipt.batch, now=now)
     return {
         "event": receipt.event,
         "prompt": serialize_prompt_ref(row),
