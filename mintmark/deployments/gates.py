@@ -39,7 +39,7 @@ def list_gates(
     """Every gate between a prompt and an assistant: entitlement, blocking clauses, the assistant's floor of trust.
 
     The clauses are those of the default codex, of the prompt's contracts and of the assistant; they are checked on the
-    text with `variables` filled in, as it would be served. What they find is told to those alone who may use the text:
+    text with `variables` filled in, as it would be served. What they find is shown to those alone who may use the text:
     it tells of it, word by word.
     """
     entitlement = _build_entitlement_gate(prompt, assistant)

@@ -199,7 +199,7 @@ def _mark_ended(
 def _require_open_or_overridden(
     all_gates: list[gates.Gate], *, caller: Caller, reason: str
 ) -> list[str]:
-    """The names of the closed gates that an operator passes by for a reason; `GateClosed` if he can't."""
+    """The names of the closed gates that an operator passes by for a reason; `GateClosed` if they can't."""
     closed = [gate for gate in all_gates if not gate.is_open]
     if not closed:
         return []

@@ -17,7 +17,7 @@ from .models import Mandate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpendingLimits:
-    """What the buyer may spend by himself, in micro-tokens: on one purchase, and on a day of UTC."""
+    """What the buyer may spend by itself, in micro-credits: on one purchase, and on a day of UTC."""
 
     per_purchase_micro: int
     per_day_micro: int
@@ -50,7 +50,7 @@ def set_mandate(
     for name, micro in (("a purchase", per_purchase_micro), ("a day", per_day_micro)):
         if not 0 <= micro <= amounts.MAX_MICRO:
             raise InvalidMandate(
-                f"The limit for {name} is {micro} micro-tokens; it may be 0 to {amounts.MAX_MICRO}."
+                f"The limit for {name} is {micro} micro-credits; it may be 0 to {amounts.MAX_MICRO}."
             )
     if not (math.isfinite(trust_floor) and 0 <= trust_floor <= 1):
         raise InvalidMandate(f"The trust floor is {trust_floor!r}; it must be from 0 to 1.")

@@ -60,7 +60,7 @@ def _check_append_only() -> InvariantResult:
 
 
 def _check_purchases_paid() -> InvariantResult:
-    """For each transfer: what its purchases cost is what the buyer paid, less what came back to him in it."""
+    """For each transfer: what its purchases cost is what the buyer paid, less what came back to them in it."""
     totals = Purchase.objects.values("transfer", "buyer").annotate(paid=Sum("price_micro"))
 
     def find_violations() -> Iterator[str]:
@@ -80,7 +80,7 @@ def _check_purchases_paid() -> InvariantResult:
             elif known[transfer] != buyer:
                 yield f"transfer {transfer}: principal {known[transfer]} paid, and {buyer} bought"
             elif not 0 <= outflow[transfer] <= paid:
-                yield f"transfer {transfer}: {outflow[transfer]} micro-tokens left wallets, for {paid}"
+                yield f"transfer {transfer}: {outflow[transfer]} micro-credits left wallets, for {paid}"
 
     return InvariantResult(
         code="purchases_paid",
@@ -187,7 +187,7 @@ def _check_escrow_balances() -> InvariantResult:
         description="the escrow holds the prices that wait for a warranty, and nothing else",
         checked=len(escrow_accounts),
         broken=audit_results.take_first(
-            f"escrow {pk} holds {balance} micro-tokens, and {expected_micro.get(pk, 0)} wait there"
+            f"escrow {pk} holds {balance} micro-credits, and {expected_micro.get(pk, 0)} wait there"
             for pk, balance in escrow_accounts
             if balance != expected_micro.get(pk, 0)
         ),
@@ -212,7 +212,8 @@ def _check_royalty_rates() -> InvariantResult:
 
 
 def _check_foreign_royalties() -> InvariantResult:
-    """What is owed abroad is owed for what came from there, to somebody of there; only treasurers pay it out."""
+    """What is owed to other installations is owed for what came from there, to somebody of there; only treasurers pay
+    it out."""
 
     def find_violations() -> Iterator[str]:
         imported_prompts = ForeignPrompt.objects.filter(registered=True).values("prompt")
@@ -242,14 +243,14 @@ def _check_foreign_royalties() -> InvariantResult:
 
     return InvariantResult(
         code="owed_abroad",
-        description="what is owed abroad is owed for what came from there, and leaves wallets by settlements alone",
+        description="what other installations are owed is for what came from there; settlements alone pay it out",
         checked=ForeignRoyalty.objects.count(),
         broken=audit_results.take_first(find_violations()),
     )
 
 
 def _check_withdrawn_not_served() -> InvariantResult:
-    """What was entombed stands on no market and in no slot; no slot has two prompts."""
+    """What was withdrawn for good stands on no market and in no slot; no slot has two prompts."""
 
     def find_violations() -> Iterator[str]:
         withdrawn = Prompt.objects.filter(tombstone__isnull=False)

@@ -1,4 +1,5 @@
-"""Bundles of what was traded: export what one may tell, give a buyer his receipt, withdraw what others withdrew."""
+"""Bundles of what was traded: export what one may pass on, give buyers their receipts, withdraw what others
+withdrew."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -46,7 +47,7 @@ def export_bundle(
     """A signed bundle of prompts (or of a set) that a team may tell elsewhere: its own, and those whose licence lets it
     pass them on. All of them or none: `rows` name each that stands in the way.
 
-    It takes a person who is author or operator in the team. Told again without change, it is the same vault. Raises
+    It takes a person who is author or operator in the team. Exported again without change, it is the same vault. Raises
     `Forbidden`, `LicenceForbids`, `InvalidExport`.
     """
     _require_exporter(caller, team=team, owner_assistant=owner_assistant)
@@ -147,7 +148,7 @@ def get_or_issue_receipt(
 def issue_due_receipts(*, now: datetime, max_receipts: int = 20) -> int:
     """Make the receipts of sets bought within a day that have none yet, `at_most` of them; how many were made.
 
-    What fits no bundle is left to whoever asks for it, who is then told why.
+    What fits no bundle is left to whoever asks for it, who then gets the reason.
     """
     due = (
         Purchase.objects.filter(

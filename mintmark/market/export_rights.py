@@ -18,8 +18,8 @@ _BATCH_SIZE = 1_000
 
 
 def resolve_export_rights(*, prompts: Sequence[Prompt], team: Team) -> dict[int, ExportRight]:
-    """By which right each prompt is told, by id: as one's own, or passed on. Refused, with a row for each, where there
-    is none: `Forbidden`, `LicenceForbids`, `InvalidExport` (withdrawn), whichever is first."""
+    """By which right each prompt is exported, by id: as one's own, or passed on. Refused, with a row for each, where
+    there is none: `Forbidden`, `LicenceForbids`, `InvalidExport` (withdrawn), whichever is first."""
     usable, withdrawn, imported = _classify_prompts([prompt.pk for prompt in prompts], team=team)
     licence = lineage.get_licences(prompts=prompts, team_id=team.pk)
     rights_by_id: dict[int, ExportRight] = {}
@@ -56,7 +56,7 @@ def resolve_export_rights(*, prompts: Sequence[Prompt], team: Team) -> dict[int,
 
 
 def resolve_buyer_rights(*, prompts: Sequence[Prompt], team: Team) -> dict[int, ExportRight]:
-    """By which right what a team bought is told to it: to pass on where the licence lets it, else as bought."""
+    """By which right what a team bought is exported to it: to pass on where the licence lets it, else as bought."""
     licence = lineage.get_licences(prompts=prompts, team_id=team.pk)
     return {
         prompt.pk: "passed_on"

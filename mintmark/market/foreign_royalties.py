@@ -1,4 +1,5 @@
-"""What is owed abroad: royalties of prompts that came from other installations, kept at each sale, paid outside."""
+"""What is owed to other installations: royalties of prompts that came from other installations, kept at each sale,
+paid outside."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ from .models import ForeignHolder, ForeignRoyalty
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignBalance:
-    """What the wallet of somebody of another installation holds, in micro-tokens."""
+    """What the wallet of somebody of another installation holds, in micro-credits."""
 
     holder: ForeignHolder
     balance_micro: int
@@ -55,7 +56,7 @@ def record_foreign_royalties(
 
 
 def get_or_create_holder(*, issuer: bundles.BundleIssuer, name: str, now: datetime) -> Principal:
-    """The principal of somebody of another installation, with a wallet; made when he is first owed something."""
+    """The principal of somebody of another installation, with a wallet; made when they are first owed something."""
     matching = ForeignHolder.objects.filter(installation=issuer.installation, holder=name)
     foreign_holder = matching.select_related("principal").first()
     if foreign_holder is None:
@@ -69,7 +70,7 @@ def get_or_create_holder(*, issuer: bundles.BundleIssuer, name: str, now: dateti
                     holder=name,
                     issuer_name=issuer.name,
                 )
-        except IntegrityError:  # somebody else made him just now
+        except IntegrityError:  # another process made it just now
             foreign_holder = matching.select_related("principal").get()
         wallets.get_or_open(principal=foreign_holder.principal, now=now)
     return foreign_holder.principal
@@ -80,7 +81,7 @@ def list_foreign_balances(*, caller: Caller) -> list[ForeignBalance]:
     auditor."""
     if not caller.has_role(Role.TREASURER, Role.AUDITOR, team_id=None):
         raise errors.Forbidden(
-            "What is owed abroad is for a treasurer or an auditor of the installation to see."
+            "What is owed to other installations is for a treasurer or an auditor of the installation to see."
         )
     holders = {
         foreign_holder.pk: foreign_holder
@@ -104,10 +105,10 @@ def record_foreign_payment(
     idempotency_key: str,
     now: datetime,
 ) -> Posting:
-    """Keep that somebody of another installation was paid outside: so many tokens leave his wallet and circulation.
+    """Keep that somebody of another installation was paid outside: so many credits leave their wallet and circulation.
 
     It takes a treasurer; the same key again answers as it did. Raises `book.InsufficientFunds` beyond what is owed,
-    `errors.KeyReused`, `errors.NotFound` for one who is owed nothing abroad.
+    `errors.KeyReused`, `errors.NotFound` for one of another installation who is owed nothing.
     """
     if not ForeignHolder.objects.filter(principal=holder).exists():
         raise errors.NotFound(f"{holder} is nobody of another installation who is owed something.")

@@ -43,7 +43,7 @@ class ListingSnapshot:
 
 
 def get_cached_snapshot(*, listing: int, price_micro: int) -> ListingSnapshot | None:
-    """The terms as a buyer saw them, if this process read them before: what is remembered, at the price he saw.
+    """A listing as a buyer saw it, if this process read it before: the cached snapshot, at the price that they saw.
 
     For `market_buy` alone, which refuses what does not stand so. None on SQLite, where nothing holds what is
     remembered against the book.

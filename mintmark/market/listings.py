@@ -1,4 +1,4 @@
-"""Listings: offer a prompt for tokens, change its price, take it off the market."""
+"""Listings: offer a prompt for credits, change its price, take it off the market."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,7 +63,7 @@ class ListingOffer:
 def create_listing(
     *, policy: MarketPolicy, caller: Caller, offer: ListingOffer, now: datetime
 ) -> PromptTokenListing:
-    """List a prompt of the caller's own team; the caller is its seller, and his wallet gets the proceeds.
+    """List a prompt of the caller's own team; the caller is its seller, and their wallet gets the proceeds.
 
     Raises `Forbidden`, `money.InvalidAmount`, `licences.UnknownLicence`, `InvalidListing`, `AlreadyListed`.
     """

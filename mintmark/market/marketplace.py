@@ -46,8 +46,8 @@ from .search import ListingPage, ListingQuery
 class SymbolicPromptTokenMarketplace:
     """Trades under a policy: the one that the settings say, unless another is given.
 
-    Every verb takes its caller, and refuses what he may not do; prices are integers of micro-tokens where they are
-    compared, and tokens where a person states them.
+    Every verb takes its caller, and refuses what they may not do; prices are integers of micro-credits where they are
+    compared, and credits where a person states them.
     """
 
     def __init__(self, policy_: MarketPolicy | None = None) -> None:
@@ -56,7 +56,7 @@ class SymbolicPromptTokenMarketplace:
     def list_prompt(
         self, *, caller: Caller, offer: ListingOffer, now: datetime
     ) -> PromptTokenListing:
-        """Offer a prompt of one's own team for tokens."""
+        """Offer a prompt of one's own team for credits."""
         listing = listings.create_listing(policy=self.policy, caller=caller, offer=offer, now=now)
         listing_scores.refresh_scores(policy=self.policy, now=now, prompt_ids=[listing.prompt_id])
         listing.refresh_from_db()
@@ -282,7 +282,7 @@ class SymbolicPromptTokenMarketplace:
         with_events: bool = False,
         owner_assistant: Assistant | None = None,
     ) -> PromptMarketplaceVault:
-        """Sign a bundle of what a team may tell elsewhere."""
+        """Sign a bundle of what a team may pass on."""
         return bundle_exports.export_bundle(
             caller=caller, prompts=prompts, prompt_set=prompt_set, team=team, name=name, title=title,
             description=description, with_events=with_events, owner_assistant=owner_assistant, now=now,
@@ -308,7 +308,7 @@ class SymbolicPromptTokenMarketplace:
         runs: int | None = None,
         namespace: str | None = None,
     ) -> BundleImport:
-        """Take in a bundle that waits in quarantine, with what sales of its prompts owe abroad."""
+        """Take in a bundle that waits in quarantine, with what sales of its prompts owe to other installations."""
         return bundle_exports.accept_bundle(
             caller=caller,
             bundle_import=bundle_import,

@@ -154,9 +154,9 @@ class RoyaltyTerm(models.Model):
 
 
 class ForeignHolder(models.Model):
-    """Somebody of another installation to whom sales here owe something: append-only. His principal has a wallet.
+    """Somebody of another installation to whom sales here owe something: append-only. Their principal has a wallet.
 
-    `installation` is the other installation's id, `holder` what it calls him; both together are who he is.
+    `installation` is the other installation's id, `holder` what it calls them; both together say who they are.
     """
 
     principal = models.OneToOneField(

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Role, Team
-from mintmark.common import amounts, errors, revenue_split
+from mintmark.common import errors, revenue_split
 from mintmark.registry import entitlements
 from mintmark.registry.models import Prompt
 
@@ -219,8 +219,3 @@ def _require_seller_consent(prompts: Sequence[Prompt], *, team: Team, discount_b
 def _has_seller_consent(listing: PromptTokenListing, prompt: Prompt, prompt_set: PromptSet) -> bool:
     is_own = prompt.team_id == prompt_set.team_id
     return is_own or prompt_set.discount_bp <= listing.max_discount_bp
-
-
-def format_discount(prompt_set: PromptSet) -> str:
-    """A set's discount in percent, as people read it."""
-    return amounts.format_tokens(prompt_set.discount_bp * amounts.MICRO_PER_TOKEN // 100)

@@ -9,7 +9,6 @@ from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Team
 from mintmark.common import errors
 from mintmark.registry import assistants
-from mintmark.registry.models import Assistant
 
 from . import purchases
 from .models import PromptSet, PurchaseRequest
@@ -110,11 +109,6 @@ def visible_to(*, caller: Caller) -> QuerySet[PurchaseRequest]:
     elif not caller.is_admin:
         rows = rows.filter(buyer__team__in=caller.team_ids)
     return rows.order_by("-id")
-
-
-def get_requesting_assistant(request: PurchaseRequest) -> Assistant:
-    """Who asked."""
-    return Assistant.objects.get(principal=request.buyer_id)
 
 
 def _require_same_request(

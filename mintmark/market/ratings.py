@@ -40,7 +40,7 @@ def rate(
 ) -> RecordResult:
     """Rate a prompt with 1 to 5 stars; a new rating takes the place of the rater's last one, which stays in the log.
 
-    An assistant rates in its own name. Raises `NotYoursToRate`, `InvalidRating`, `intake.InvalidEvidence`.
+    An assistant rates in its own name. Raises `RatingNotAllowed`, `InvalidRating`, `intake.InvalidEvidence`.
     """
     caller.require_scope("market")
     if isinstance(stars, bool) or not isinstance(stars, int) or not 1 <= stars <= 5:
@@ -66,7 +66,7 @@ def rate(
 
 
 def find_rating_obstacle(*, caller: Caller, prompt: Prompt) -> str | None:
-    """Why a caller may not rate a prompt now, or None if he may."""
+    """Why a caller may not rate a prompt now, or None if they may."""
     if rating_eligibility.has_authored_lineage(caller=caller, prompt_id=prompt.pk):
         return f"{prompt.reference} is your own, or descends from what is: others rate it."
     was_entitled = Entitlement.objects.filter(prompt=prompt, team__in=caller.team_ids).exists()

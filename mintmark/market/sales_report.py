@@ -10,7 +10,7 @@ from .models import PromptTokenListing, Warranty
 
 
 def list_sales(*, caller: Caller) -> "QuerySet[Any]":
-    """The listings of the caller's teams and those he made, newest first: how often each was `sold`, what buyers
+    """The listings of the caller's teams and those they made, newest first: how often each was `sold`, what buyers
     paid (`paid_micro`), what of it may still go back (`waiting_micro`) and what went back (`refunded_micro`), in
     micro-tokens."""
     rows = PromptTokenListing.objects.filter(

@@ -39,7 +39,8 @@ class WarrantyHistory:
 
 def decide_due(*, now: datetime, prompt_ids: set[int] | None = None) -> list[Warranty]:
     """Settle what can be settled (of these prompts): refund where the buyer measured too little or the prompt was
-    entombed, pay out where he measured enough or the window has ended. Each in a transaction of its own, once."""
+    withdrawn for good, pay out where they measured enough or the window has ended. Each in a transaction of its own,
+    once."""
     rows = Warranty.objects.filter(state=Warranty.State.OPEN)
     if prompt_ids is not None:
         rows = rows.filter(purchase__prompt__in=prompt_ids)

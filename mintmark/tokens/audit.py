@@ -60,7 +60,7 @@ def _check_sum() -> InvariantResult:
         code="tokens_sum",
         description="no token came from nowhere: all entries sum to 0",
         checked=checked,
-        broken=(f"all entries together are {amounts.format_tokens(total)} tokens",)
+        broken=(f"all entries together are {amounts.format_tokens(total)} credits",)
         if total
         else (),
     )
@@ -73,7 +73,7 @@ def _check_transfers() -> InvariantResult:
             if len(values) < 2:
                 yield f"transfer {transfer}: it has {len(values)} entries, and takes at least 2"
             elif sum(values):
-                yield f"transfer {transfer}: its entries sum to {amounts.format_tokens(sum(values))} tokens"
+                yield f"transfer {transfer}: its entries sum to {amounts.format_tokens(sum(values))} credits"
 
     return InvariantResult(
         code="tokens_transfers",
@@ -95,7 +95,7 @@ def _check_balances() -> InvariantResult:
                 if balance_after != recorded_balance + amount:
                     yield (
                         f"entry {entry} of account {account}: {amounts.format_tokens(recorded_balance)} and "
-                        f"{amounts.format_tokens(amount)} tokens do not make the "
+                        f"{amounts.format_tokens(amount)} credits do not make the "
                         f"{amounts.format_tokens(balance_after)} written there"
                     )
                 recorded_balance, account_balance, is_account_known = (
@@ -105,13 +105,13 @@ def _check_balances() -> InvariantResult:
                 )
             if is_account_known and not entry_sum == recorded_balance == account_balance:
                 yield (
-                    f"account {account}: it holds {amounts.format_tokens(account_balance)} tokens, its last entry says "
-                    f"{amounts.format_tokens(recorded_balance)}, and its entries sum to "
+                    f"account {account}: it holds {amounts.format_tokens(account_balance)} credits, its last entry "
+                    f"says {amounts.format_tokens(recorded_balance)}, and its entries sum to "
                     f"{amounts.format_tokens(entry_sum)}"
                 )
         for account, balance in _read_rows("untouched"):
             if balance:
-                yield f"account {account}: it holds {amounts.format_tokens(balance)} tokens and has no entry"
+                yield f"account {account}: it holds {amounts.format_tokens(balance)} credits and has no entry"
 
     return InvariantResult(
         code="tokens_balances",
@@ -125,12 +125,12 @@ def _check_floors() -> InvariantResult:
     def find_broken() -> Iterator[str]:
         for entry, account, _, balance_after, _, _, floor in _read_rows("accounts"):
             if floor is not None and balance_after < floor:
-                yield f"entry {entry}: account {account} then held {amounts.format_tokens(balance_after)} tokens"
+                yield f"entry {entry}: account {account} then held {amounts.format_tokens(balance_after)} credits"
         accounts = Account.objects.order_by("id").values_list("id", "balance_micro", "floor_micro")
         for account, balance, floor in accounts:
             if floor is not None and balance < floor:
                 yield (
-                    f"account {account} holds {amounts.format_tokens(balance)} tokens, its floor is "
+                    f"account {account} holds {amounts.format_tokens(balance)} credits, its floor is "
                     f"{amounts.format_tokens(floor)}"
                 )
 

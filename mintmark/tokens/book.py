@@ -33,7 +33,7 @@ class NoAccount(errors.DomainError):
 
 
 class Leg(NamedTuple):
-    """What one account gets (negative: pays), in micro-tokens."""
+    """What one account gets (negative: pays), in micro-credits."""
 
     account: int
     amount_micro: int
@@ -41,8 +41,8 @@ class Leg(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferOrder:
-    """A transfer to be posted. `asked` is all that the caller asked for under `key`, as text: its SHA-256 is what the
-    same key must come with again. `actor` is the id of the principal who causes it."""
+    """A transfer to be posted. `request_fingerprint` is all that the caller asked for under the key, as text: its
+    SHA-256 is what the same key must come with again. `actor` is the id of the principal who causes it."""
 
     idempotency_key: str
     request_fingerprint: str
@@ -65,10 +65,10 @@ class Posting:
 
 
 def post(*, order: TransferOrder, now: datetime) -> Posting:
-    """Post a transfer: all of its legs, or nothing. The same key with the same `asked` again answers as it did.
+    """Post a transfer: all of its legs, or nothing. The same key with the same request again answers as it did.
 
-    Joins the caller's transaction. Raises `errors.KeyReused`, `InsufficientFunds`, `NoAccount`; legs that do not sum to
-    0 are a ValueError. Legs of one account are added up; accounts are locked in the order of their ids.
+    Joins the caller's transaction. Raises `errors.IdempotencyKeyReused`, `InsufficientFunds`, `NoAccount`; legs that
+    do not sum to 0 are a ValueError. Legs of one account are added up; accounts are locked in the order of their ids.
     """
     check_balanced(order)
     if connection.vendor == "postgresql":
@@ -141,7 +141,7 @@ def atomic_statement() -> AbstractContextManager[object]:
 
 @contextmanager
 def translate_errors(order: TransferOrder) -> Iterator[None]:
-    """Turn what the database refuses into what the caller is told."""
+    """Turn what the database refuses into the caller's errors."""
     try:
         yield
     except DatabaseError as error:
@@ -157,7 +157,7 @@ def translate_errors(order: TransferOrder) -> Iterator[None]:
 
 def build_key_reused_error(idempotency_key: str) -> errors.IdempotencyKeyReused:
     """The refusal of a key that came with another request before."""
-    # The part before the caller's own key is the house's.
+    # The part before the caller's own key is Mintmark's.
     caller_key = idempotency_key.split(":", 2)[-1][:200]
     return errors.IdempotencyKeyReused(
         f"The key {caller_key!r} was used before for another request; send a new key with a new request."
@@ -165,7 +165,7 @@ def build_key_reused_error(idempotency_key: str) -> errors.IdempotencyKeyReused:
 
 
 def get_balances(accounts: Sequence[int]) -> dict[int, int]:
-    """What these accounts hold, in micro-tokens, by id; those never opened are left out."""
+    """What these accounts hold, in micro-credits, by id; those never opened are left out."""
     return dict(Account.objects.filter(pk__in=accounts).values_list("pk", "balance_micro"))
 
 
@@ -175,7 +175,7 @@ def _build_insufficient_funds(order: TransferOrder) -> InsufficientFunds:
     for account, amount in paying:
         if balances_by_account.get(account, 0) + amount < 0:
             return InsufficientFunds(
-                f"This takes {amounts.format_tokens(-amount)} tokens, and the wallet holds "
+                f"This takes {amounts.format_tokens(-amount)} credits, and the wallet holds "
                 f"{amounts.format_tokens(balances_by_account.get(account, 0))}. Nothing was moved."
             )
     return InsufficientFunds("The wallet held too little at that moment. Nothing was moved.")

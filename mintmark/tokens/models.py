@@ -1,4 +1,4 @@
-"""The token book: accounts, balanced transfers, and their entries in integer micro-tokens."""
+"""The token book: accounts, balanced transfers, and their entries in integer micro-credits."""
 
 from typing import ClassVar
 
@@ -120,4 +120,4 @@ class Entry(models.Model):
 
 
 class Seal(checkpoints.Checkpoint):
-    """One link of the chain over the transfers with their entries; see `tokens.seals`."""
+    """One link of the chain over the transfers with their entries; see `tokens.checkpoints`."""

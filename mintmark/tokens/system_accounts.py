@@ -21,7 +21,7 @@ def pick_shard(kind: Account.Kind, *, rng: random.Random) -> int:
 
 
 def get_total_balance(kind: Account.Kind) -> int:
-    """What all accounts of a kind hold together, in micro-tokens."""
+    """What all accounts of a kind hold together, in micro-credits."""
     total = Account.objects.filter(kind=kind).aggregate(total=Sum("balance_micro"))["total"]
     return int(total or 0)
 

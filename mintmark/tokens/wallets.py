@@ -1,4 +1,4 @@
-"""Wallets: open one, see what it holds and its statement, give tokens from it."""
+"""Wallets: open one, see what it holds and its statement, give credits from it."""
 
 from datetime import datetime
 
@@ -24,9 +24,9 @@ class InvalidMemo(errors.DomainError):
 
 
 def get_or_open(*, principal: Principal, now: datetime) -> Account:
-    """The principal's wallet; the first time it is opened, with the opening grant if he is a person.
+    """The principal's wallet; the first time it is opened, with the opening grant if they are a person.
 
-    Assistants start with nothing: an operator registers as many as he likes, and would mint with each.
+    Assistants start with nothing: an operator registers as many as they like, and would mint with each.
     """
     account = Account.objects.filter(pk=principal.pk).first()
     if account is not None:
@@ -80,14 +80,14 @@ def give(
     now: datetime,
     source: Principal | None = None,
 ) -> Posting:
-    """Move tokens from the caller's wallet to another; or from that of an assistant (`source`) which he operates.
+    """Move credits from the caller's wallet to another; or from that of an assistant (`source`) which they operate.
 
     Assistants give nothing: what they may spend is what their owner allows them to buy for.
     """
     caller.require_scope("market")
     giver = source or caller.principal
     if caller.is_assistant:
-        raise errors.Forbidden("An assistant buys prompts and gives no tokens away.")
+        raise errors.Forbidden("An assistant buys prompts and gives no credits away.")
     if giver.pk != caller.principal.pk and not _may_operate(caller, giver):
         raise errors.Forbidden("This takes the role 'operator' in the team of that assistant.")
     if giver.pk == recipient.pk:
@@ -116,7 +116,7 @@ def mint(
     idempotency_key: str,
     now: datetime,
 ) -> Posting:
-    """Issue new tokens to a wallet, for a reason that is kept. It takes the role 'treasurer', everywhere."""
+    """Issue new credits to a wallet, for a reason that is kept. It takes the role 'treasurer', everywhere."""
     _require_treasurer(caller)
     _check_amount(amount_micro)
     _check_reason(reason)
@@ -143,11 +143,11 @@ def burn(
 ) -> Posting:
     """Take tokens of somebody of another installation, who was paid for them outside, out of circulation.
 
-    It takes the role 'treasurer', everywhere. Raises `book.InsufficientFunds` beyond what he is owed.
+    It takes the role 'treasurer', everywhere. Raises `book.InsufficientFunds` beyond what they are owed.
     """
     _require_treasurer(caller)
     if holder.kind != Principal.Kind.FOREIGN:
-        raise errors.Forbidden(f"{holder} is of this installation, and spends his tokens himself.")
+        raise errors.Forbidden(f"{holder} is of this installation, and spends their own credits.")
     _check_amount(amount_micro)
     _check_reason(reason)
     order = TransferOrder(
@@ -165,7 +165,7 @@ def _require_treasurer(caller: Caller) -> None:
     caller.require_scope("market")
     if not caller.has_role(Role.TREASURER, team_id=None):
         raise errors.Forbidden(
-            "Issuing tokens, and taking them back, takes the role 'treasurer' for the installation."
+            "Issuing credits, and taking them back, takes the role 'treasurer' for the installation."
         )
 
 
@@ -184,7 +184,7 @@ def _check_amount(amount_micro: int) -> None:
     # A gift of less than nothing would take from whom it names.
     if not 0 < amount_micro <= amounts.MAX_MICRO:
         raise amounts.InvalidAmount(
-            f"The amount {amounts.format_tokens(amount_micro)} can't be moved: give more than 0 tokens, and at most "
+            f"The amount {amounts.format_tokens(amount_micro)} can't be moved: give more than 0 credits, and at most "
             f"{amounts.format_tokens(amounts.MAX_MICRO)}."
         )
 

@@ -1,4 +1,4 @@
-"""The one door by which evidence enters: check every claim, append the batch, let the projections follow."""
+"""Where all evidence enters: check every claim, append the batch, let the projections follow."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -74,8 +74,9 @@ def record(
 ) -> RecordResult:
     """Append a batch of claims, all of it or nothing.
 
-    Raises `InvalidEvidence` or `errors.KeyReused` naming every bad row, `Forbidden` when the caller may not speak for
-    an assistant. On SQLite the projections are current on return; on PostgreSQL they follow (`Receipt.folded`).
+    Raises `InvalidEvidence` or `errors.IdempotencyKeyReused` naming every bad row, `Forbidden` when the caller may
+    not speak for an assistant. On SQLite the projections are current on return; on PostgreSQL they follow
+    (`RecordResult.folded`).
     """
     caller.require_scope("evidence")
     return record_unchecked(caller=caller, claims=claims, source=source, now=now)
@@ -279,8 +280,8 @@ def _find_problems(
 
 
 def _authorise(caller: Caller, claims: Sequence[EvidenceClaim], resolved: _ResolvedNames) -> None:
-    """An assistant speaks for itself alone; a person records for assistants of teams where he is operator; whoever is
-    signed in may rate in his own name."""
+    """An assistant speaks for itself alone; a person records for assistants of teams where they are operator; whoever
+    is signed in may rate in their own name."""
     caller_principal_id = caller.principal.pk
     for n, claim in enumerate(claims):
         kind = _KINDS[claim.kind]

@@ -37,7 +37,7 @@ class InvalidExport(errors.DomainError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportTerms:
-    """How a prompt is told: its licence (SPDX), by which right, and what sales of it owe, nearest generation first."""
+    """How a prompt is exported: its licence (SPDX), by which right, what its sales owe, nearest generation first."""
 
     licence: str
     rights: ExportRight
@@ -59,8 +59,8 @@ def build_bundle(
 ) -> Bundle:
     """The bundle of these prompts, in their order; `terms` by prompt id, `team` None where the installation tells it.
 
-    Ancestors that are not among them are told without their text, under the licences that `licences_of_ancestors` says
-    by id (else: their own). Nothing in it depends on when it is called but what is known of the prompts.
+    Ancestors that are not among them are exported without their text, under the licences that `licences_of_ancestors`
+    says by id (else: their own). Nothing in it depends on when it is called but what is known of the prompts.
     `InvalidExport` where something of it fits no bundle.
     """
     check_prompt_count(len(prompts))
@@ -171,7 +171,7 @@ def _load_ancestors(prompts: Sequence[Prompt]) -> list[Prompt]:
 
 
 def _load_author_names(prompts: Sequence[Prompt]) -> dict[int, str]:
-    """Who wrote each: by name, and of what came from elsewhere as it was told there."""
+    """Who wrote each: by name, and of what came from elsewhere as it was named there."""
     author_by_id: dict[int, str] = {}
     ids = [prompt.pk for prompt in prompts]
     for start in range(0, len(ids), _BATCH_SIZE):

@@ -104,7 +104,7 @@ def register_bundle(
 def _register_prompts(
     bundle: Bundle, *, row: BundleImport, namespace: str | None
 ) -> tuple[dict[str, Prompt], set[str]]:
-    """The prompt of here for each told name, and the names of those that were registered for it."""
+    """The prompt of here for each name in the bundle, and the names of those that were registered for it."""
     team = row.team
     node_by_name = inspection.index_nodes_by_name(bundle)
     prompt_by_digest = inspection.match_existing(
@@ -190,7 +190,7 @@ def _assign_names(
     namespace: str | None,
     team: Team,
 ) -> dict[str, PromptDraft]:
-    """The drafts under lines that are free or the team's own, each at the revision told or the next that is free."""
+    """The drafts under lines that are free or the team's own, each at the bundle's revision or the next free one."""
     digests = {bundled_name.name: bundled_name.digest for bundled_name in bundle.prompts}
     new_drafts = {
         name: draft

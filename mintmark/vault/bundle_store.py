@@ -99,7 +99,7 @@ def get_limits() -> JsonLimits:
 
 
 def visible_to(*, caller: Caller) -> QuerySet[PromptMarketplaceVault]:
-    """The vaults that a caller may see, newest first: those of his teams; all of them, to an admin."""
+    """The vaults that a caller may see, newest first: those of their teams; all of them, to an admin."""
     rows = PromptMarketplaceVault.objects.select_related("team", "made_by", "owner_assistant")
     if not caller.is_admin:
         rows = rows.filter(team__in=caller.team_ids)
@@ -187,7 +187,7 @@ def require_trusted(
     if not verdict.is_known:
         raise UnknownSigner(
             f"Nobody who is trusted here signed it, but {', '.join(f'{key[:16]}…' for key in verdict.unknown)}: "
-            "an admin may trust that key, once he knows whose it is."
+            "an admin may trust that key, once they know whose it is."
         )
     return verdict
 

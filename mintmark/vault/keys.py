@@ -118,7 +118,7 @@ def revoke_key(*, caller: Caller, key: SigningKey, reason: str, now: datetime) -
 
 
 def visible_to(*, caller: Caller) -> QuerySet[SigningKey]:
-    """The keys that a caller may see: the installation's, and those of his teams."""
+    """The keys that a caller may see: the installation's, and those of their teams."""
     rows = SigningKey.objects.select_related("team", "made_by").order_by("-id")
     if caller.is_admin or caller.has_role(Role.AUDITOR, team_id=None):
         return rows

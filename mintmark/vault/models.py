@@ -201,7 +201,7 @@ class BundleImport(models.Model):
 
 
 class ForeignPrompt(models.Model):
-    """Where a prompt of here came from: append-only. `issuer` is the id of the installation that told it."""
+    """Where a prompt of here came from: append-only. `issuer` is the id of the installation that exported it."""
 
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="foreign")
     vault = models.ForeignKey(

@@ -81,7 +81,7 @@ def refuse_oversized(
 
 
 def visible_to(*, caller: Caller) -> QuerySet[BundleImport]:
-    """The imports that a caller may see: those of his teams; an admin or auditor sees all."""
+    """The imports that a caller may see: those of their teams; an admin or auditor sees all."""
     rows = BundleImport.objects.select_related("team", "brought_by", "decided_by", "vault")
     if not (caller.is_admin or caller.has_role(Role.AUDITOR, team_id=None)):
         rows = rows.filter(team__in=caller.team_ids)
@@ -237,7 +237,7 @@ def _check_not_withdrawn(bundle: bundles.Bundle) -> None:
 
 
 def _check_licences(bundle: bundles.Bundle) -> None:
-    """Whoever tells a text that is not his own needs a licence that lets him pass it on."""
+    """Whoever exports a text that is not their own needs a licence that lets them pass it on."""
     for prompt in bundle.prompts:
         if len(prompt.royalties) > MAX_ROYALTIES:
             raise NotImportable(

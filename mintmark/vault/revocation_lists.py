@@ -45,8 +45,8 @@ class WrongIssuerKey(errors.DomainError):
 
 
 def build_revocation_list(*, now: datetime) -> bytes:
-    """This installation's list, signed by its key: every prompt that it told and then withdrew for good, every key of
-    its own that it revoked. The same content gives the same bytes, while the key is the same."""
+    """This installation's list, signed by its key: every prompt that it exported and then withdrew for good, every key
+    of its own that it revoked. The same content gives the same bytes, while the key is the same."""
     revoked_prompts = [
         revocation_list.RevokedPrompt(
             digest=tombstone.prompt.digest,
@@ -76,7 +76,7 @@ def build_revocation_list(*, now: datetime) -> bytes:
 
 
 def list_withdrawn_after_export() -> QuerySet[Tombstone]:
-    """What was told elsewhere from here and then withdrawn for good."""
+    """What was exported from here and then withdrawn for good."""
     purposes = [_Purpose.EXPORT, _Purpose.RECEIPT]
     return Tombstone.objects.filter(prompt__vaults__purpose__in=purposes).distinct()
 

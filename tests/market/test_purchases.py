@@ -99,7 +99,7 @@ def test_insufficient_funds_leave_no_trace_and_the_key_is_free(stall: Stall) -> 
     before = trace()
     with pytest.raises(book.InsufficientFunds) as refused:
         stall.bought(listing, idempotency_key="again")
-    assert "takes 100.000001 tokens, and the wallet holds 100" in refused.value.message
+    assert "takes 100.000001 credits, and the wallet holds 100" in refused.value.message
     assert trace() == before
     assert not Entitlement.objects.filter(prompt=stall.prompt).exists()
     cheaper = stall.market.reprice(

@@ -96,7 +96,7 @@ def test_too_little_in_the_wallet_leaves_no_trace_and_the_key_is_free(three: lis
     a, b, _ = three
     with pytest.raises(book.InsufficientFunds) as refused:
         book.post(order=_order((a, -100_000_001), (b, 100_000_001)), now=NOW)
-    assert "takes 100.000001 tokens, and the wallet holds 100" in refused.value.message
+    assert "takes 100.000001 credits, and the wallet holds 100" in refused.value.message
     assert not Transfer.objects.filter(key="k").exists()
     assert book.post(order=_order((a, -100_000_000), (b, 100_000_000)), now=NOW).is_new
 
