@@ -53,7 +53,6 @@ CSRF_TRUSTED_ORIGINS: list[str] = env.list("MINTMARK_TRUSTED_ORIGINS", default=[
 HTTPS: bool = env.bool("MINTMARK_HTTPS", default=False)
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -1,6 +1,5 @@
-"""Where each door is hung."""
+"""The root URLs: pages, the JSON API, metrics; and what answers where no view does."""
 
-from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import include, path
 from django.views import defaults
@@ -11,7 +10,6 @@ from mintmark.web import errors
 
 urlpatterns = [
     path("", include("mintmark.web.urls")),
-    path("admin/", admin.site.urls),
     path("api/v1/", app.urls),
     path("metrics", metrics.show_metrics, name="metrics"),
 ]

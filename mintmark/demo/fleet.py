@@ -111,11 +111,6 @@ class Fleet:
         """By task."""
         return {ritual.task: ritual for ritual in self.rituals}
 
-    @cached_property
-    def newest_revisions(self) -> dict[str, int]:
-        """The newest revision of each line."""
-        return Counter(prompt.line for prompt in self.prompts)
-
     def may_use(self, *, team: str, prompt: FleetPrompt) -> bool:
         """Whether a team's assistants can have run a prompt."""
         return prompt.open or prompt.team == team or (prompt.reference, team) in self.shared

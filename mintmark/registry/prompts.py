@@ -2,10 +2,8 @@
 
 import hashlib
 import re
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
@@ -164,11 +162,6 @@ def _find_or_build(
     return revisions[revision]
 
 
-def visible_to(*, caller: Caller) -> QuerySet[Prompt]:
-    """The prompts whose existence, scores and lineage a caller may know: all, to whoever is signed in."""
-    return Prompt.objects.all()
-
-
 def readable_by(*, caller: Caller) -> QuerySet[Prompt]:
     """The prompts whose text a caller may read: open ones, his teams', those his teams are entitled to."""
     if caller.is_admin:
@@ -295,27 +288,3 @@ def _find_draft_problems(draft: PromptDraft, *, row: int) -> list[errors.FieldEr
         if not isinstance(tag, str) or not 1 <= len(tag) <= 100 or not tag.isprintable():
             add_problem("tags", tag, "A tag is 1 to 100 printable characters.")
     return rows
-
-
-def build_summary(prompt: Prompt) -> Mapping[str, Any]:
-    """What everybody may know of a prompt: identity, lineage, tags; never its text."""
-    return {
-        "id": prompt.pk,
-        "reference": prompt.reference,
-        "digest": f"sha256:{prompt.digest}",
-        "title": prompt.title,
-        "preview": prompt.preview,
-        "parent": prompt.parent_id,
-        "derivation": prompt.derivation,
-        "mutation_note": prompt.mutation_note,
-        "variables": prompt.variables,
-        "tags": prompt.tags,
-        "licence": prompt.licence,
-        "team": prompt.team.name,
-        "created_at": prompt.created_at,
-    }
-
-
-def normalise(text: str) -> str:
-    """A text as search compares it: NFKC, lower case."""
-    return unicodedata.normalize("NFKC", text).casefold()

@@ -11,7 +11,7 @@ from mintmark.evidence import log
 from mintmark.evidence.models import Event
 from mintmark.projection import imported_reputation, policies
 from mintmark.projection.lineage_cache import LineageCache
-from mintmark.projection.prompt_models import LiveRating, Policy, PromptReputationScore, Standing
+from mintmark.projection.prompt_models import Policy, PromptReputationScore, Standing
 from mintmark.projection.prompt_rows import PromptStateRows
 from mintmark.registry import prompts as registry_prompts
 from mintmark.registry.models import Prompt, Ritual
@@ -272,10 +272,6 @@ class PromptReputationLedger:
         )
         rituals = Ritual.objects.filter(pk__in=counts).order_by("name")
         return [(ritual, counts[ritual.pk]) for ritual in rituals]
-
-    def list_active_ratings(self, *, prompt: Prompt) -> QuerySet[LiveRating]:
-        """The ratings of a prompt that count, one a rater."""
-        return LiveRating.objects.filter(prompt=prompt).select_related("rater")
 
     def _load_state(self) -> tuple[Policy, PromptStateRows]:
         policy = self._policy or policies.get_current()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -76,13 +76,6 @@ class ReputationPolicy:
     def get_kappas(self, rituals: Iterable[str]) -> NDArray[np.float64]:
         """κ of each ritual key, in that order: what `State.rituals.kappa` is to hold."""
         return np.array([self.kappa.get(key, self.kappa_default) for key in rituals], dtype=float)
-
-    def with_kappa(
-        self, kappa: Mapping[str, float], *, kappa_default: float | None = None
-    ) -> ReputationPolicy:
-        """This policy with learned prior weights."""
-        default = self.kappa_default if kappa_default is None else kappa_default
-        return replace(self, kappa=dict(kappa), kappa_default=default)
 
     def to_json(self) -> str:
         """Canonical JSON; floats round-trip exactly."""

@@ -89,10 +89,6 @@ class TextView:
         end = self.placeholders[-1][1] if self.placeholders else 0
         return self.text[end:].strip()
 
-    @cached_property
-    def before_placeholders(self) -> str:
-        return self.text[: self.placeholders[0][0]] if self.placeholders else self.text
-
 
 def view_text(text: str) -> TextView:
     """Read a text of any length; of a very long one, its head and its tail."""
