@@ -1,4 +1,4 @@
-"""Who holds a bearer key, in one query: doors ask at every request."""
+"""Find the holder of a bearer key, in one query, since every request does it."""
 
 import hashlib
 import hmac
@@ -17,9 +17,10 @@ _PRINCIPAL_FIELDS = ("id", "kind", "name", "team_id", "user_id")
 
 
 def authenticate(*, secret: str, now: datetime) -> Caller | None:
-    """The caller whose live key has this secret, or None; nothing tells an unknown key from a dead one.
+    """The caller whose active key has this secret, or None; the answer does not distinguish an unknown key from an
+    inactive one.
 
-    A key dies when it is revoked, when it expires, and with the account of the person who holds it.
+    A key is inactive once it is revoked or expired, or once its holder's account is disabled.
     """
     with connection.cursor() as cursor:
         cursor.execute(

@@ -1,4 +1,4 @@
-"""The caller of a verb: one principal, the scopes of his key and the roles he holds. Deny by default."""
+"""The caller of an operation: one principal, the scopes of their key and the roles they hold. Deny by default."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from .models import Key, Membership, Principal, Role, User
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """Who asks. `roles` holds (role, team id), the team None where the role holds everywhere."""
+    """Who makes the request. `roles` holds (role, team id); the team is None where the role applies everywhere."""
 
     principal: Principal
     scopes: frozenset[str]
@@ -27,24 +27,24 @@ class Caller:
         return (Role.ADMIN.value, None) in self.roles
 
     def has_role(self, *roles: Role, team_id: int | None) -> bool:
-        """Whether one of `roles` is held in this team or everywhere; an admin holds them all."""
+        """Whether the caller holds one of `roles` in this team or everywhere; an admin holds them all."""
         sufficient_roles = {role.value for role in roles} | {Role.ADMIN.value}
         return any(
             role in sufficient_roles and team in (None, team_id) for role, team in self.roles
         )
 
     def has_role_anywhere(self, role: Role) -> bool:
-        """Whether `role` is held in some team or everywhere: for what belongs to the whole installation."""
+        """Whether the caller holds `role` in any team or everywhere: for what belongs to the whole installation."""
         return self.is_admin or any(role_name == role.value for role_name, _ in self.roles)
 
     def require_scope(self, scope: str) -> None:
-        """Refuse unless the key in hand carries `scope`."""
+        """Raise `Forbidden` unless the caller's key has `scope`."""
         if scope not in self.scopes and "admin" not in self.scopes:
             raise errors.Forbidden(f"This key lacks the scope {scope!r}; issue one that has it.")
 
 
 def from_user(*, user: User) -> Caller:
-    """A person signed in to the pages: all scopes, his own roles."""
+    """A person signed in to the pages: all scopes, and their own roles."""
     return _build_caller(
         principal=principals.get_or_create_for_user(user=user), scopes=frozenset(SCOPES)
     )

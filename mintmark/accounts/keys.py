@@ -1,4 +1,4 @@
-"""Bearer keys: issue, revoke. Who holds one is told by `recognition`."""
+"""Bearer keys: issue, revoke, list. `authentication` finds the holder of a key."""
 
 import hashlib
 import secrets
@@ -29,7 +29,7 @@ class UnknownScope(errors.DomainError):
 
 @dataclass(frozen=True, kw_only=True)
 class IssuedApiKey:
-    """A new key with its secret, which is not kept and cannot be shown again."""
+    """A new key with its secret, which is not stored and can't be shown again."""
 
     key: Key
     secret: str
@@ -42,13 +42,13 @@ def issue(
     note: str = "",
     expires_at: datetime | None = None,
 ) -> IssuedApiKey:
-    """Make a key for `principal`; the secret is 256 random bits behind a visible prefix.
+    """Create a key for `principal`; the secret is 256 random bits after a visible prefix.
 
-    `Forbidden` for somebody of another installation, who is named here and never acts.
+    Raises `Forbidden` for a principal of another installation: such a principal is only named here, and never acts.
     """
     if principal.kind == Principal.Kind.FOREIGN:
         raise errors.Forbidden(
-            f"{principal} is of another installation, and holds no key of this one."
+            f"{principal} belongs to another installation and can't have a key here."
         )
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown or not scopes:
@@ -67,7 +67,7 @@ def issue(
 
 
 def revoke(*, key: Key, now: datetime) -> Key:
-    """End a key at once; a second call changes nothing."""
+    """Revoke a key at once; revoking it twice changes nothing."""
     Key.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=now)
     key.refresh_from_db()
     return key

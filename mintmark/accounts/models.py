@@ -1,4 +1,4 @@
-"""Who acts: people and assistants alike are principals; people have roles, and both hold bearer keys."""
+"""Identities: people and assistants are principals. People have roles, and both can have bearer keys."""
 
 from typing import ClassVar
 
@@ -56,8 +56,8 @@ class Membership(models.Model):
 
 
 class Principal(models.Model):
-    """Whoever can be named in a book: a person, or an assistant (which `registry` describes), who can both act; or
-    somebody of another installation to whom something is owed here."""
+    """An identity that logs can name: a person, or an assistant (described by the package registry), who can both act;
+    or somebody of another installation to whom something is owed here."""
 
     class Kind(models.TextChoices):
         PERSON = "person"
@@ -88,7 +88,7 @@ class Principal(models.Model):
 
 
 class Key(models.Model):
-    """A bearer key: shown once when made, stored as the SHA-256 of its secret."""
+    """A bearer key: shown once when created, stored as the SHA-256 of its secret."""
 
     principal = models.ForeignKey(Principal, on_delete=models.CASCADE, related_name="keys")
     prefix = models.CharField(max_length=12, unique=True)

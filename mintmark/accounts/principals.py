@@ -1,4 +1,4 @@
-"""Principals: the one identity that books and logs name."""
+"""Principals: the one identity that the logs name."""
 
 from mintmark.common import errors
 
@@ -6,7 +6,7 @@ from .models import Principal, Team, User
 
 
 def get_or_create_for_user(*, user: User) -> Principal:
-    """The principal of a person, made the first time it is needed. His first team is his cohort."""
+    """The principal of a person, created when first needed. The person's first team is their cohort."""
     principal = Principal.objects.filter(user=user).first()
     if principal is not None:
         return principal
@@ -23,16 +23,17 @@ def create_for_assistant(*, name: str, team: Team | None) -> Principal:
 
 
 def create_foreign(*, name: str) -> Principal:
-    """A new principal for somebody of another installation: in no team, without a key, and nobody signs in as him."""
+    """A new principal for somebody of another installation: in no team, without a key, and nobody can sign in as
+    them."""
     return Principal.objects.create(
         kind=Principal.Kind.FOREIGN, name=name[: Principal._meta.get_field("name").max_length]
     )
 
 
 def resolve(*, reference: str) -> Principal:
-    """The principal of a person's sign-in name, of an assistant's name, or with this id.
+    """The principal with a person's sign-in name, with an assistant's name, or with this id.
 
-    Where a person and an assistant go by one name, `person:NAME` and `assistant:NAME` tell them apart.
+    If a person and an assistant share a name, use `person:NAME` or `assistant:NAME`.
     """
     kind, _, name = reference.partition(":")
     if kind not in (Principal.Kind.PERSON, Principal.Kind.ASSISTANT):

@@ -1,28 +1,29 @@
-"""Tokens as integers: one token is a million micro-tokens, and floats never enter a sum."""
+"""Amounts as integers: a credit (symbolic token) is a million micro-tokens; floats never enter a sum."""
 
 from decimal import Context, Decimal, InvalidOperation
 
 from mintmark.common import errors
 
 MICRO_PER_TOKEN = 1_000_000
-"""Micro-tokens in a token."""
+"""Micro-tokens in a credit."""
 MAX_MICRO = 10**9 * MICRO_PER_TOKEN
-"""The largest amount that is ever moved at once: 10⁹ tokens, which a float64 tells apart to the micro-token."""
+"""The largest amount that is moved at once: 10⁹ credits, which a float64 represents exact to the micro-token."""
 _MAX_DIGITS = 40
 _EXACT = Context(prec=2 * _MAX_DIGITS)
 _TOO_LARGE = "at most 1,000,000,000 tokens move at once"
 
 
 class InvalidAmount(errors.DomainError):
-    """An amount of tokens that can't be moved: not a number, too exact, too large, zero or negative."""
+    """An amount of credits that can't be moved: not a number, too exact, too large, zero or negative."""
 
     code = "invalid_amount"
 
 
 def to_micro(amount: str | int | float | Decimal) -> int:
-    """Tokens as micro-tokens, exactly; `InvalidAmount` unless 0 < amount ≤ 10⁹ with at most six decimals.
+    """An amount of credits as micro-tokens, exactly. Raises `InvalidAmount` unless 0 < amount ≤ 10⁹ with at most six
+    decimals.
 
-    A float stands for the shortest decimal that reads back as it: 0.1 is 0.1.
+    A float is read as the shortest decimal that represents it: 0.1 is 0.1.
     """
     if isinstance(amount, int) and amount > MAX_MICRO:
         raise _build_error("of so many digits", _TOO_LARGE)
@@ -44,7 +45,7 @@ def to_micro(amount: str | int | float | Decimal) -> int:
 
 
 def to_tokens(amount_micro: int) -> Decimal:
-    """Micro-tokens as tokens, exactly."""
+    """Micro-tokens as credits, exactly."""
     return Decimal(amount_micro).scaleb(-6)
 
 

@@ -1,21 +1,21 @@
-"""Tables as lines of CSV, with exact values, safe to open in a spreadsheet."""
+"""Tables as lines of CSV with exact values, safe to open in a spreadsheet."""
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 
-# A cell that opens with one of these is run as a formula by spreadsheets.
+# Spreadsheets run a cell that starts with one of these as a formula.
 _FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
 
 
 class _Echo:
-    """A file whose `write` hands back what it was given: the writer's line is the next part of the table."""
+    """A file whose `write` returns its argument, so that the CSV writer yields lines."""
 
     def write(self, line: str) -> str:
         return line
 
 
 def render_csv(*, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
-    """A heading and one line a row, each as it is asked for; None is an empty cell. Encode them as UTF-8."""
+    """A header line, then one line for each row, generated on demand; None is an empty cell. Encode them as UTF-8."""
     writer = csv.writer(_Echo())
     # A byte order mark tells spreadsheets that this is UTF-8.
     yield "\ufeff"

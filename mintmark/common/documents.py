@@ -1,8 +1,9 @@
-"""YAML or JSON from anybody, read within bounds: what could blow up is refused before it is built.
+"""YAML or JSON from untrusted sources, read within limits: anything that could grow too large is refused before it is
+built.
 
-A document is read event by event first: nesting, aliases and how large it is once its aliases are written out are
-counted there, so a bomb of aliases costs no more than its own bytes. What is then built holds plain values alone, by
-the core schema of YAML 1.2: `no` is a word, `2026-01-01` is a word, `010` is ten, and no tag makes an object.
+A document is first read event by event: nesting, aliases and its size with aliases expanded are counted, so an alias
+bomb costs no more than its own bytes. The result holds plain values only, by the core schema of YAML 1.2: the values no
+and 2026-01-01 are texts, 010 is ten, and no tag creates an object.
 """
 
 import math
@@ -20,18 +21,18 @@ MAX_DEPTH = 32
 MAX_VALUES = 200_000
 MAX_ALIASES = 1_000
 MAX_CHARACTERS = 2 * MAX_BYTES
-"""Of a document once its aliases are written out, as whoever stores it does."""
+"""Limits of a document with its aliases expanded, as it is when stored."""
 
 
 class InvalidDocument(errors.DomainError):
-    """A text is no YAML or JSON that is read here; the message says where and why. Nothing of it was stored."""
+    """A text is not YAML or JSON in the supported form; the message says where and why. Nothing was stored."""
 
     code = "invalid_document"
 
 
 @dataclass(slots=True)
 class _NodeSize:
-    """Of a value that is being read: its values, their depth and their characters, its aliases written out."""
+    """The size of a value that is being read: its values, depth and characters, with aliases expanded."""
 
     anchor: str | None
     values: int = 1
@@ -40,9 +41,9 @@ class _NodeSize:
 
 
 def parse_document(text: str | bytes) -> Any:
-    """What a document says, of plain values: mappings by text, lists, texts, numbers, booleans and null."""
+    """The value of a document, as plain values: mappings with text keys, lists, texts, numbers, booleans and null."""
     if len(text if isinstance(text, bytes) else text.encode(errors="replace")) > MAX_BYTES:
-        raise InvalidDocument(f"It is larger than the {MAX_BYTES:,} bytes that are read.")
+        raise InvalidDocument(f"It is larger than the limit of {MAX_BYTES:,} bytes.")
     try:
         decoded = text.decode("utf-8-sig") if isinstance(text, bytes) else text
     except UnicodeDecodeError as error:
@@ -59,8 +60,8 @@ def parse_document(text: str | bytes) -> Any:
 
 
 def is_longer(value: Any, *, max_characters: int) -> bool:
-    """Whether plain values have over `most` characters once all of them are written out, each that is not a text
-    counted as one. Takes no more steps than that, however often a value stands in others."""
+    """Whether plain values have over `max_characters` characters when written out; each value that is not a text counts
+    as one. Takes no more steps than that, however often a value is shared."""
     remaining, waiting = max_characters, [value]
     while waiting and remaining >= 0:
         node = waiting.pop()
@@ -73,7 +74,7 @@ def is_longer(value: Any, *, max_characters: int) -> bool:
 
 
 def _check_size(text: str) -> None:
-    """Refuse a document that is too deep or too large once its aliases are written out."""
+    """Refuse a document that is too deep or too large with its aliases expanded."""
     size_by_anchor: dict[str, _NodeSize] = {}
     open_nodes: list[_NodeSize] = []
     aliases = values = characters = 0
@@ -124,7 +125,7 @@ def _check_size(text: str) -> None:
 
 
 class _Loader(yaml.CSafeLoader):
-    """Plain values by the core schema of YAML 1.2, keys that are texts and stand once."""
+    """Plain values by the core schema of YAML 1.2; keys are texts, and unique."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
 

@@ -1,13 +1,13 @@
-"""What a refusal is: every error that a caller can cause derives from `Refusal`."""
+"""The errors that a caller can cause: all derive from `DomainError`."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 
 class DomainError(Exception):
-    """Something was asked that is not done. The message says what was wrong, with which value, and what to do.
+    """The request can't be carried out. The message says what was wrong, with which value, and what to do.
 
-    `code` is stable and documented; `rows` names the offending rows of a batch, each with its own message.
+    `code` is stable and documented; `rows` names the invalid rows of a batch, each with its own message.
     """
 
     code: ClassVar[str] = "refused"
@@ -19,7 +19,7 @@ class DomainError(Exception):
 
 
 class CodedError(DomainError):
-    """A refusal of a thing with many ways to be wrong: each occurrence has one of `codes`."""
+    """An error of something that can be invalid in several ways: each occurrence has one of `codes`."""
 
     codes: ClassVar[frozenset[str]]
 
@@ -29,7 +29,7 @@ class CodedError(DomainError):
 
 
 class FieldError(dict[str, Any]):
-    """One refused row: `row` (position from 0), `field`, `value`, `message`."""
+    """One invalid row: `row` (position from 0), `field`, `value`, `message`."""
 
     def __init__(self, *, row: int, field: str, value: object, message: str) -> None:
         json_value = value if isinstance(value, int | float | bool | None) else str(value)[:200]
@@ -42,7 +42,7 @@ class FieldError(dict[str, Any]):
 
 
 class NotFound(DomainError):
-    """There is no such thing, or it is not the caller's to see (both look alike, so that ids tell nothing)."""
+    """There is no such thing, or the caller may not see it (both look alike, so that ids reveal nothing)."""
 
     code = "not_found"
 
@@ -54,12 +54,12 @@ class Forbidden(DomainError):
 
 
 class MissingExtra(DomainError):
-    """What was asked takes packages that are not installed: an extra of Mintmark."""
+    """The request needs packages that are not installed: an extra of Mintmark."""
 
     code = "missing_extra"
 
 
 class IdempotencyKeyReused(DomainError):
-    """An idempotency key was used before, for something else."""
+    """An idempotency key was used before, with other arguments."""
 
     code = "key_reused"

@@ -1,4 +1,4 @@
-"""What a licence lets a buyer do with a text: the few SPDX identifiers that a listing may name.
+"""What a licence lets a buyer do with a text: the SPDX identifiers that a listing may name.
 
 Facts from the licences' own summaries (choosealicense.com and creativecommons.org); not legal advice.
 """
@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from mintmark.common import errors
 
 PROPRIETARY = "LicenseRef-All-Rights-Reserved"
-"""SPDX's way to name a licence of one's own: the buyer uses the text and passes nothing on."""
+"""SPDX's form for a custom licence: the buyer may use the text and pass nothing on."""
 
 
 class UnknownLicence(errors.DomainError):
-    """A licence that is none of those whose terms are known here."""
+    """A licence whose terms are not known here."""
 
     code = "unknown_licence"
 
@@ -20,7 +20,7 @@ class UnknownLicence(errors.DomainError):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LicencePermissions:
     """Whether changed texts may be passed on, whether they may be sold, whether they keep the licence; and whether the
-    text itself, unchanged, may be passed on, and sold."""
+    unchanged text may be passed on, and sold."""
 
     allows_forks: bool
     allows_sale_of_forks: bool
@@ -63,7 +63,7 @@ PERMISSIONS: dict[str, LicencePermissions] = {
 
 
 def get_permissions(licence: str) -> LicencePermissions:
-    """What `licence` allows; `UnknownLicence` for any that is not in `KNOWN`."""
+    """The permissions of `licence`. Raises `UnknownLicence` if it is not in `PERMISSIONS`."""
     permissions = PERMISSIONS.get(licence)
     if permissions is None:
         raise UnknownLicence(
@@ -73,5 +73,5 @@ def get_permissions(licence: str) -> LicencePermissions:
 
 
 def get_permissions_or_default(licence: str) -> LicencePermissions:
-    """What `licence` allows; of one that is not known here, use alone."""
+    """The permissions of `licence`; for an unknown one, use only."""
     return PERMISSIONS.get(licence, PERMISSIONS[PROPRIETARY])

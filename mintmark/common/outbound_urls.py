@@ -1,5 +1,5 @@
-"""Which addresses are called: public ones, and those that the installation names. A name is looked up at each call, and
-what is called is the address that was looked at, not the name."""
+"""Which addresses may be called: public ones, and those that the installation names. A name is resolved at each call,
+and the call goes to the address that was checked, not to the name."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -11,17 +11,20 @@ MAX_URL_LENGTH = 500
 
 
 class InvalidUrl(ValueError):
-    """It is no address that can be called over HTTP; the message says why."""
+    """A text is not an address that can be called over HTTP; the message says why."""
 
 
 def parse_url(url: str, *, example: str, message: str, allow_query: bool = True) -> SplitResult:
-    """The parts of an address, before anybody asks whether it may be called. Raises `Malformed`: with `example` where
-    it is none, with `says` where it holds a name, a password, a fragment or (unless `query`) a query."""
+    """The parts of an address, before the check whether it may be called.
+
+    Raises `InvalidUrl`: with `example` if it is not an address, with `message` if it contains a name, a password, a
+    fragment or (unless `allow_query`) a query.
+    """
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise InvalidUrl("It is no address.") from error
+        raise InvalidUrl("It is not an address.") from error
     if parts.scheme not in ("http", "https") or not parts.hostname or len(url) > MAX_URL_LENGTH:
         raise InvalidUrl(f"Give an address such as {example}.")
     has_credentials_or_fragment = (
@@ -30,12 +33,12 @@ def parse_url(url: str, *, example: str, message: str, allow_query: bool = True)
     if has_credentials_or_fragment or (parts.query and not allow_query):
         raise InvalidUrl(message)
     if not url.isascii() or not url.isprintable() or " " in url or port == 0:
-        raise InvalidUrl("It holds characters that stand in no address.")
+        raise InvalidUrl("It contains characters that no address may contain.")
     return parts
 
 
 def find_url_problem(url: str) -> str:
-    """What keeps an address from being taken; "" where it may be. Names are looked up when they are called."""
+    """Why an address can't be used; "" if it can. Names are resolved when they are called."""
     try:
         parts = parse_url(
             url,
@@ -60,7 +63,7 @@ _PRIVATE_ADDRESS_MESSAGE = (
 
 
 def find_blocked_reason(url: str, ip_addresses: Sequence[str]) -> str:
-    """What keeps a call from being made to what a name stands for now; "" where nothing does."""
+    """Why a call to the addresses that a name resolves to is not allowed; "" if it is."""
     if problem := find_url_problem(url):
         return problem
     if is_allowlisted(urlsplit(url)):
@@ -69,13 +72,13 @@ def find_blocked_reason(url: str, ip_addresses: Sequence[str]) -> str:
 
 
 def is_allowlisted(parts: SplitResult) -> bool:
-    """Whether the installation names this host, alone or with its port."""
+    """Whether the installation names this host, with or without its port."""
     allowed = settings.WEBHOOK_HOSTS
     return parts.hostname in allowed or f"{parts.hostname}:{parts.port}" in allowed
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of the public internet. ValueError where it is none."""
+    """Whether an IP address is on the public internet. Raises ValueError for anything but an IP address."""
     ip = ipaddress.ip_address(address)
     embedded_ip = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
     if embedded_ip is not None and not is_public(str(embedded_ip)):

@@ -1,4 +1,5 @@
-"""Cursors of keyset paging: after which entry the next page begins, packed so that nobody reads or makes one."""
+"""Page tokens of keyset paging: the entry after which the next page begins, encoded so that nobody reads or builds
+one."""
 
 import base64
 import binascii
@@ -8,7 +9,8 @@ type SortKey = tuple[int | float | str, ...]
 
 
 def decode(token: str, *, example_key: SortKey) -> SortKey:
-    """The key in a cursor, each part of the type of the same part of `like`; `ValueError` for any other text."""
+    """The key in a page token, each part of the type of the same part of `example_key`. Raises ValueError for any other
+    text."""
     try:
         values = json.loads(base64.urlsafe_b64decode(token.encode("ascii") + b"=="))
     except (RecursionError, binascii.Error) as broken:
@@ -24,6 +26,6 @@ def decode(token: str, *, example_key: SortKey) -> SortKey:
 
 
 def encode(key: SortKey) -> str:
-    """A cursor after the entry with this key."""
+    """The page token after the entry with this key."""
     packed = json.dumps(key, separators=(",", ":")).encode()
     return base64.urlsafe_b64encode(packed).decode().rstrip("=")

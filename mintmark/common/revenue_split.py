@@ -1,4 +1,4 @@
-"""Who gets what of a price: exact shares, and whole micro-tokens by the largest remainder."""
+"""The parts of a price: exact shares, and whole micro-tokens by the largest remainder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ BASIS_POINTS = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Royalty:
-    """What one generation of the lineage takes: `rate_bp` basis points of what the nearer ones left."""
+    """The royalty of one generation of the lineage: `rate_bp` basis points of what the nearer ones left."""
 
     holder: int
     rate_bp: int
@@ -18,7 +18,7 @@ class Royalty:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevenueSplit:
-    """A price in micro-tokens, parted without a rest; `royalties_micro` are in the order of the royalties."""
+    """A price in micro-tokens, split without a remainder; `royalties_micro` are in the order of the royalties."""
 
     fee_micro: int
     royalties_micro: tuple[int, ...]
@@ -28,9 +28,8 @@ class RevenueSplit:
 def split_price(
     *, price_micro: int, fee_bp: int, royalties: Sequence[Royalty], royalty_cap_bp: int
 ) -> RevenueSplit:
-    """Part a price: the fee first; of the rest, each generation its percentage of what is left, nearest first and
-    capped in sum; then the seller. The parts add up to the price exactly.
-    """
+    """Split a price: the fee first; of the rest, each generation its percentage of what is left, nearest first and
+    capped in sum; then the seller. The parts add up to the price exactly."""
     net = 1 - Fraction(fee_bp, BASIS_POINTS)
     shares = [Fraction(fee_bp, BASIS_POINTS)]
     remaining, cap_left = Fraction(1), Fraction(royalty_cap_bp, BASIS_POINTS)

@@ -17,7 +17,7 @@ env = environ.FileAwareEnv()
 
 
 def _prepare_home() -> Path:
-    """Where an installation keeps its state; made on first use, readable by its owner only."""
+    """The folder in which an installation stores its state; created on first use, readable by its owner only."""
     home = Path(env.str("MINTMARK_HOME", default=str(Path.home() / ".mintmark"))).expanduser()
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     return home
@@ -27,7 +27,7 @@ HOME = _prepare_home()
 
 
 def _load_secret_key() -> str:
-    """The key from the environment, else one made once and kept in the home folder."""
+    """The secret key from the environment, or else one that is generated once and stored in the home folder."""
     configured_key: str = env.str("MINTMARK_SECRET_KEY", default="")
     if configured_key:
         return configured_key
@@ -36,7 +36,7 @@ def _load_secret_key() -> str:
         temporary_file = HOME / f"secret_key.{os.getpid()}"
         temporary_file.touch(mode=0o600)
         temporary_file.write_text(secrets.token_urlsafe(48))
-        # Another process may be here too: the first to link wins, and nobody reads half a key.
+        # Another process may do the same: the first to link wins, and nobody reads half a key.
         with contextlib.suppress(FileExistsError):
             os.link(temporary_file, key_file)
         temporary_file.unlink()
@@ -49,7 +49,7 @@ ALLOWED_HOSTS: list[str] = env.list(
     "MINTMARK_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"]
 )
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("MINTMARK_TRUSTED_ORIGINS", default=[])
-# Cookies travel over https only when the installation says that it is served over https.
+# Cookies are restricted to https only when the installation says that it is served over https.
 HTTPS: bool = env.bool("MINTMARK_HTTPS", default=False)
 
 INSTALLED_APPS = [
@@ -115,9 +115,9 @@ DATABASES = {
 }
 _database = DATABASES["default"]
 if _database["ENGINE"].endswith("sqlite3"):
-    # Opening a file and setting it up costs more than most requests: a thread keeps its connection.
+    # Opening and configuring a file costs more than most requests, so a thread keeps its connection.
     _database["CONN_MAX_AGE"] = None
-    # One writer at a time takes its lock at BEGIN: a reader that turns writer mid-way would fail.
+    # A writer takes its lock at BEGIN: a reader that became a writer mid-way would fail.
     _database["OPTIONS"] = _database.get("OPTIONS", {}) | {
         "transaction_mode": "IMMEDIATE",
         "timeout": 30,
@@ -172,8 +172,8 @@ if HTTPS:
 
 DATA_UPLOAD_MAX_MEMORY_SIZE: int = env.int("MINTMARK_MAX_REQUEST_BYTES", default=32 * 2**20)
 
-# Who folds the log on PostgreSQL: "worker" (`mintmark serve` starts one) or "inline" (the request that appended).
-# On SQLite folding always happens in the appending transaction.
+# Who projects the log on PostgreSQL: "worker" (`mintmark serve` starts one) or "inline" (the request that appended). On
+# SQLite the appending transaction always does it.
 FOLD: str = env.str("MINTMARK_FOLD", default="worker")
 if FOLD not in ("worker", "inline"):
     raise environ.ImproperlyConfigured(
@@ -189,7 +189,7 @@ def _parse_grant_micro(tokens: str) -> int:
         raise environ.ImproperlyConfigured(f"MINTMARK_OPENING_GRANT: {wrong}") from wrong
 
 
-# What a person's new wallet holds, and what the house keeps of each sale (in hundredths of a percent).
+# The credits in a person's new wallet, and the market's fee on each sale (in hundredths of a percent).
 OPENING_GRANT_MICRO = _parse_grant_micro(env.str("MINTMARK_OPENING_GRANT", default="100"))
 MARKET_FEE_BP: int = env.int("MINTMARK_MARKET_FEE_BP", default=500)
 if not 0 <= MARKET_FEE_BP <= 5_000:
@@ -197,8 +197,9 @@ if not 0 <= MARKET_FEE_BP <= 5_000:
         f"MINTMARK_MARKET_FEE_BP is {MARKET_FEE_BP}; it must be 0 to 5000 (hundredths of a percent)."
     )
 
-# How this installation calls itself in bundles, what its private keys are sealed under (the secret key where empty),
-# how many trusted keys an incoming bundle takes, how large it may be, and the runs as which foreign reputation counts.
+# The name of this installation in bundles; what its private keys are encrypted under (the secret key if empty); how
+# many trusted keys must sign an incoming bundle; its largest size; and the number of runs as which an imported
+# reputation counts.
 INSTALLATION_NAME: str = env.str("MINTMARK_NAME", default="Mintmark")
 VAULT_KEY: str = env.str("MINTMARK_VAULT_KEY", default="")
 VAULT_THRESHOLD: int = env.int("MINTMARK_VAULT_THRESHOLD", default=1)
@@ -215,14 +216,13 @@ if not 0 <= FOREIGN_RUNS <= 1_000:
         f"MINTMARK_FOREIGN_RUNS is {FOREIGN_RUNS}; it must be 0 to 1000."
     )
 
-# By what prompts are compared with memories: a folder with a model of static vectors, "none" for spelling alone, or
-# empty for the vectors of the extra `embeddings` where it is installed.
+# How prompts are compared with memories: a folder with a model of static vectors, "none" for spelling alone, or empty
+# for the vectors of the extra `embeddings` if it is installed.
 EMBEDDINGS: str = env.str("MINTMARK_EMBEDDINGS", default="")
 
-# Runs of rituals: where endpoints may be ("*" for anywhere), how many runs a worker has at once, how long a worker that
-# fell silent keeps a run, the largest reply, how long outputs and the
-# deliveries of webhooks are kept, and whether this is a demo, where what the
-# rehearsal runner measures counts as evidence.
+# Runs of rituals: hosts of endpoints ("*" for any), how many runs a worker executes at once, how long the lease of a
+# silent worker lasts, the largest reply, how long outputs and deliveries of webhooks are stored, and whether this is a
+# demo, in which results of the rehearsal runner count as evidence.
 RUNNER_HOSTS: list[str] = env.list("MINTMARK_RUNNER_HOSTS", default=["*"])
 RUNS_AT_ONCE: int = env.int("MINTMARK_RUNS_AT_ONCE", default=2)
 RUN_LEASE_SECONDS: float = env.float("MINTMARK_RUN_LEASE_SECONDS", default=30.0)
@@ -253,15 +253,15 @@ if not 1 <= DELIVERY_DAYS <= 3_650:
 
 
 def _read_per_minute(name: str, *, default: int) -> int:
-    """A number of requests a minute (0: as many as one likes)."""
+    """A rate limit in requests a minute; 0 for none."""
     limit: int = env.int(name, default=default)
     if not 0 <= limit <= 1_000_000:
         raise environ.ImproperlyConfigured(f"{name} is {limit}; it must be 0 to 1000000.")
     return limit
 
 
-# How many requests a minute a key or a session may make of the API, an address all whose requests have neither, and an
-# assistant over MCP; and the proxies that are believed when they say for which address they ask.
+# Requests a minute that are allowed to a key or session over the API, to an address without valid credentials, and to
+# an assistant over MCP; and the proxies whose X-Forwarded-For is trusted.
 API_PER_MINUTE = _read_per_minute("MINTMARK_API_PER_MINUTE", default=1_200)
 API_ANONYMOUS_PER_MINUTE = _read_per_minute("MINTMARK_API_ANONYMOUS_PER_MINUTE", default=120)
 MCP_PER_MINUTE = _read_per_minute("MINTMARK_MCP_PER_MINUTE", default=600)
@@ -277,10 +277,10 @@ def _read_networks(name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Netw
 
 PROXIES = _read_networks("MINTMARK_PROXIES")
 
-# Hosts that webhooks may be on though they are private or speak plain http, alone or with a port.
+# Hosts of webhooks that may be private or use plain http, with or without a port.
 WEBHOOK_HOSTS: list[str] = env.list("MINTMARK_WEBHOOK_HOSTS", default=[])
 
-# What it tells of itself: who may read /metrics beside auditors, whether requests become spans, how log lines look.
+# Observability: who may read /metrics beside auditors, whether requests become spans, the format of log lines.
 METRICS_TOKEN: str = env.str("MINTMARK_METRICS_TOKEN", default="")
 TRACES: bool = env.bool("MINTMARK_TRACES", default=False)
 LOG_FORMAT: str = env.str("MINTMARK_LOG_FORMAT", default="plain")

@@ -16,14 +16,15 @@ urlpatterns = [
 
 
 def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """What is refused before any door sees it, such as a host name that is not ours: in the words of its door."""
+    """The answer to a request that is refused before routing (an unknown host name, for example), in the format of its
+    route."""
     if request.path.startswith(app.PREFIX):
         return app.handle_400(request, exception)
     return defaults.bad_request(request, exception)
 
 
 def handler500(request: HttpRequest) -> HttpResponseBase:
-    """A mistake of the server's own, or a database that can't answer, in the words of its door."""
+    """The answer to a server error, or to a database that can't answer, in the format of the route."""
     if request.path.startswith(app.PREFIX):
         return app.handle_500(request)
     return errors.render_server_error(request)

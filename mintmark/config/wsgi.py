@@ -13,7 +13,7 @@ from mintmark.web import content_types  # noqa: E402  # as everything that is Dj
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """The pages and the API, which are given a `Content-Type` that can be read."""
+    """The pages and the API, with a `Content-Type` header that Django can parse."""
     if "CONTENT_TYPE" in environ:
         environ["CONTENT_TYPE"] = content_types.sanitise_content_type(environ["CONTENT_TYPE"])
     return _django_application(environ, start_response)

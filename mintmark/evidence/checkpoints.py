@@ -1,6 +1,6 @@
-"""Seals of the log: seal what is settled, prove that what was sealed still stands.
+"""Checkpoints of the log: create them over settled events, and verify that these are unchanged.
 
-A leaf is the list (`database.canonical`) of an event's columns and those of its batch, all that the triggers protect:
+A leaf is the list (`storage.row_encoding`) of an event's columns and those of its batch, all that the triggers protect:
 
     [id, xid, batch, kind, prompt, assistant, ritual, actor, cohort, admissible, score, runs, tags, note, occurred at,
      recorded at, key, digest, batch's actor, batch's source, batch's recorded at, batch's size]
@@ -32,17 +32,19 @@ _TAGS_INDEX, _TIME_INDICES = 12, (14, 15, 20)
 def create_checkpoints(
     *, now: datetime, at_most: int = checkpoints.MAX_ROWS
 ) -> list[checkpoints.Checkpoint]:
-    """Seal all settled events not yet sealed, `at_most` a seal; the new seals, none where nothing is new."""
+    """Create checkpoints over all settled events without one, at most `at_most` events each.
+
+    Returns the new checkpoints."""
     return checkpoints.create_checkpoints(CHECKPOINTED_TABLE, now=now, max_rows=at_most)
 
 
 def get_head() -> ChainHead:
-    """The last seal's number and digest, to be written down elsewhere."""
+    """The number and digest of the last checkpoint, to be written down elsewhere."""
     return checkpoints.get_head(CHECKPOINTED_TABLE)
 
 
 def verify(progress: Callable[[str], None] = lambda _: None) -> InvariantResult:
-    """Compute every root and the chain anew, from the rows; see `database.seals.verify`."""
+    """Recompute every root and the chain from the rows; see `storage.checkpoints.verify`."""
     return checkpoints.verify(CHECKPOINTED_TABLE, progress=progress)
 
 
@@ -67,10 +69,10 @@ def _read_rows(span: RowRange) -> list[list[Any]]:
 
 
 def _find_suspects(span: RowRange) -> Iterator[str]:
-    """The events whose claim is not that whose digest stands beside it."""
+    """The events whose content does not match the digest stored with them."""
     for row in _read_rows(span):
         if not _matches_digest(row):
-            yield f"event {row[0]} is not what was claimed: its digest is that of something else"
+            yield f"event {row[0]} was changed: its digest does not match its content"
 
 
 def _matches_digest(row: list[Any]) -> bool:

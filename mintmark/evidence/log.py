@@ -1,9 +1,9 @@
-"""The log: append a batch, read it in its total order.
+"""The log: append a batch, read events in their total order.
 
 Order. Identity values become visible out of order on PostgreSQL (a later id can commit first), so a reader that
 remembers the last id it saw would skip events. There the order is (xid, id), and only transactions older than every
-running one are read: nothing can appear before them any more. SQLite has one writer; there xid is 0 and the
-order is id.
+running one are read: nothing can appear before them any more. SQLite has a single writer; there xid is 0 and the order
+is id.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ _COPY_DTYPE = np.dtype(
     ]
 )
 _COPY_HEADER_BYTES, _COPY_TRAILER_BYTES = 19, 2
-# What differs from entry to entry; the batch, its actor and its time are said once.
+# The fields that differ between entries; the batch, its actor and its time are stored once.
 _ENTRY_COLUMNS = (
     "kind", "prompt_id", "assistant_id", "ritual_id", "cohort", "admissible", "score", "runs", "tags", "note",
     "occurred_at", "key", "digest",
@@ -56,10 +56,10 @@ _ENTRY_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One event as it will stand in the log; ids are known to exist, values are within bounds.
+    """One event to be appended; its ids exist and its values are valid.
 
-    Where the caller did not say when (not `is_dated`), `occurred_at` is the moment of recording, and no part of what he
-    must come with again under the same key.
+    If the caller gave no time (not `is_dated`), `occurred_at` is the time of recording, and is not part of the claim
+    that must be repeated under the same key.
     """
 
     kind: int
@@ -85,15 +85,15 @@ class LogEntry:
         return hashlib.sha256(repr(claim).encode()).digest()
 
     def is_same_claim(self, existing: "_ExistingEvent") -> bool:
-        """Whether this is the claim that stands under its key."""
+        """Whether this is the same claim as the one stored under its key."""
         comparable = self if self.is_dated else replace(self, occurred_at=existing.occurred_at)
         return comparable.compute_digest() == existing.digest
 
 
 @dataclass(frozen=True, kw_only=True)
 class AppendResult:
-    """What an append did: events written, events that were there already, the batch (None if all were), and the last
-    event written (of those that were there, if all were)."""
+    """The result of an append: events written, events that already existed, the batch (None if all existed), and the
+    last event written (or the last existing one, if all existed)."""
 
     recorded: int
     repeated: int
@@ -103,7 +103,7 @@ class AppendResult:
 
 @dataclass(frozen=True, kw_only=True)
 class LogPosition:
-    """A place in the log: everything up to and including it."""
+    """A position in the log: everything up to and including it."""
 
     xid: int = -1
     event: int = 0
@@ -113,8 +113,8 @@ class LogPosition:
 class Slice:
     """Consecutive whole batches of the log as columns of length n, in log order.
 
-    `assistant`, `ritual` are −1 where absent; `at_days` is days since 1970 (UTC), with microseconds; `tags` are the
-    tags of rating events (others: empty).
+    `assistant` and `ritual` are −1 where there is none; `at_days` is days since 1970 (UTC), with microseconds; `tags`
+    are the tags of rating events (empty for others).
     """
 
     event: NDArray[np.int64]
@@ -143,14 +143,14 @@ class Slice:
 def append(
     *, actor: Principal, source: str, entries: Sequence[LogEntry], now: datetime
 ) -> AppendResult:
-    """Append `entries` as one batch: all of them or nothing, each key once.
+    """Append `entries` as one batch: all of them or none, each key once.
 
-    An entry whose key the actor used before with the same claim is counted as repeated and written no second time;
-    with another claim, `errors.KeyReused` names the row. Joins the caller's transaction. A key that stands twice among
+    An entry whose key the actor already used for the same claim counts as repeated and is not written again; for
+    another claim, `IdempotencyKeyReused` names the row. Joins the caller's transaction. A duplicate key within
     `entries` is a ValueError.
     """
     if len({entry.key for entry in entries}) < len(entries):
-        raise ValueError("a key stands twice in one batch")
+        raise ValueError("a key is used twice in one batch")
     digests = [entry.compute_digest() for entry in entries]
     known: dict[str, _ExistingEvent] = {}
     while True:
@@ -162,7 +162,7 @@ def append(
             with transaction.atomic():
                 batch, event = _write(actor=actor, source=source, new=new, now=now)
         except _DuplicateKey:
-            # Rare, so it is not asked before; and another writer may use a key between asking and writing.
+            # Rare, so it is not checked before; and another writer may use a key between check and write.
             known = _find_existing(actor=actor, entries=entries)
             _refuse_clashes(entries, known)
         else:
@@ -171,11 +171,11 @@ def append(
 
 
 class _DuplicateKey(Exception):
-    """The actor used one of the keys before; nothing may be written as it stands."""
+    """The actor already used one of the keys, so the batch can't be written as it is."""
 
 
 class _ExistingEvent(NamedTuple):
-    """What stands under a key: the event, the digest of its claim, and when it says it occurred."""
+    """The event stored under a key: its id, the digest of its claim, and its time."""
 
     event: int
     digest: bytes
@@ -198,7 +198,7 @@ def _refuse_clashes(entries: Sequence[LogEntry], known: Mapping[str, _ExistingEv
             row=n,
             field="key",
             value=entry.key,
-            message="This key was used before with another body; use a new key for new evidence.",
+            message="This key was used before with another body: use a new key for new evidence.",
         )
         for n, entry in enumerate(entries)
         if entry.key in known and not entry.is_same_claim(known[entry.key])
@@ -213,7 +213,8 @@ def _refuse_clashes(entries: Sequence[LogEntry], known: Mapping[str, _ExistingEv
 def _write(
     *, actor: Principal, source: str, new: Sequence[tuple[LogEntry, bytes]], now: datetime
 ) -> tuple[int, int]:
-    """Write a batch; its id and that of its last event. `_SomeKeyIsKnown` when the transaction must be taken back."""
+    """Write a batch. Returns its id and that of its last event. Raises `_DuplicateKey` when the transaction must be
+    rolled back."""
     values = [
         (
             e.kind, e.prompt_id, e.assistant_id, e.ritual_id, e.cohort, e.admissible, e.score, e.runs,
@@ -232,7 +233,7 @@ def _write(
         if written_count < len(new):
             raise _DuplicateKey
         return batch, last
-    # One writer: what is not there now is not there when it is written.
+    # SQLite has a single writer, so a key that does not exist now does not exist when the batch is written.
     if Event.objects.filter(actor=actor, key__in=[entry.key for entry, _ in new]).exists():
         raise _DuplicateKey
     batch_row = Batch.objects.create(actor=actor, source=source, recorded_at=now, size=len(new))
@@ -245,7 +246,7 @@ def _write(
 
 
 def iter_slices(*, at_most: int, up_to: LogPosition | None = None) -> Iterator[Slice]:
-    """The whole settled log (up to and including `upto`), slice by slice from its first event."""
+    """The whole settled log (up to and including `up_to`), slice by slice from its first event."""
     log_slice = read_slice(after=LogPosition(), at_most=at_most, up_to=up_to)
     while log_slice is not None:
         yield log_slice
@@ -255,14 +256,14 @@ def iter_slices(*, at_most: int, up_to: LogPosition | None = None) -> Iterator[S
 def read_slice(
     *, after: LogPosition, at_most: int, up_to: LogPosition | None = None
 ) -> Slice | None:
-    """The next settled events after a position (and not after `upto`): about `at_most` of them, but whole batches.
+    """The next settled events after a position (and not after `up_to`): about `at_most` of them, in whole batches.
 
-    None where there are none.
+    None if there are none.
     """
     records = _select_events(after=after, limit=at_most, up_to=up_to)
     if not records.size:
         return None
-    if records.size == at_most:  # perhaps cut inside a batch: take that batch's remainder as well
+    if records.size == at_most:  # perhaps truncated within a batch: add the rest of that batch
         last = records[-1]
         end = LogPosition(xid=int(last["xid"]), event=int(last["event"]))
         records = np.concatenate([records, _select_events(after=end, batch=int(last["batch"]))])
@@ -289,7 +290,7 @@ def read_slice(
 
 
 def _load_tags(event: NDArray[np.int64], kind: NDArray[np.int64]) -> list[tuple[str, ...]]:
-    """The tags of each event that is a rating; the others' concern nobody here."""
+    """The tags of each rating event; other events get none."""
     tags: list[tuple[str, ...]] = [()] * event.size
     indices = np.flatnonzero(kind == evidence_kinds.EvidenceKind.RATING).tolist()
     for chunk in itertools.batched(indices, 5000):
@@ -301,7 +302,7 @@ def _load_tags(event: NDArray[np.int64], kind: NDArray[np.int64]) -> list[tuple[
 
 
 def count_events(*, up_to: LogPosition) -> int:
-    """How many events stand in the log up to and including a position."""
+    """The number of events in the log up to and including a position."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM evidence_event WHERE (xid, id) <= (%s, %s)",
@@ -311,7 +312,7 @@ def count_events(*, up_to: LogPosition) -> int:
 
 
 def check_cluster() -> None:
-    """Refuse to go on in a log that was restored into another cluster; see `settled.check_clock`."""
+    """Raise an error if the log was restored into another cluster; see `watermark.check_cluster`."""
     watermark.check_cluster(table="evidence_event")
 
 
@@ -332,9 +333,9 @@ def _select_events(
     batch: int | None = None,
     up_to: LogPosition | None = None,
 ) -> NDArray[np.void]:
-    """Events as records of `_RECORD`, in log order."""
+    """Events as records, in log order."""
     postgresql = connection.vendor == "postgresql"
-    # SQLite, whose xid is 0 throughout, would search an index for the first of two columns and scan from there.
+    # SQLite, whose xid is always 0, would search an index for the first of two columns and scan from there.
     clauses = ["(xid, id) > (%s, %s)" if postgresql else "id > %s", watermark.get_visible_sql()]
     arguments: list[Any] = _to_arguments(after)
     if batch is not None:
@@ -360,9 +361,8 @@ def _to_arguments(position: LogPosition) -> list[int]:
 
 
 def _copy_rows(cursor: Any, sql: str, arguments: Sequence[Any]) -> NDArray[np.void]:
-    """The rows of a query all of whose columns take eight bytes and none is NULL, in PostgreSQL's binary format: a
-    header, then for each row the number of its columns, and each column after its length.
-    """
+    """The rows of a query in PostgreSQL's binary format, which has a header, then for each row the number of its
+    columns, and each column after its length. All columns must take eight bytes and none may be NULL."""
     statement = f"COPY ({sql}) TO STDOUT (FORMAT BINARY)"
     # The driver's own cursor: Django's, when it logs queries, takes no arguments here.
     with connection.wrap_database_errors, cursor.cursor.copy(statement, arguments) as copy:

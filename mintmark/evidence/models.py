@@ -11,7 +11,7 @@ from mintmark.storage import checkpoints
 
 
 class Batch(models.Model):
-    """What one call recorded together; all of it or nothing."""
+    """The events that one call recorded together, all or none."""
 
     actor = models.ForeignKey(Principal, on_delete=models.PROTECT, related_name="batches")
     source = models.CharField(max_length=100)
@@ -28,9 +28,9 @@ class Batch(models.Model):
 class Event(models.Model):
     """One piece of evidence. Triggers refuse UPDATE and DELETE.
 
-    The order of the log is (`xid`, `id`): on PostgreSQL `xid` is the writing transaction (see `evidence.order`),
-    on SQLite, which has one writer, it is 0. `cohort` (the team of whoever judged) and `admissible` (whether his
-    judgement may count) are facts about the moment of recording, kept here so that a replay finds them unchanged.
+    The order of the log is (`xid`, `id`): on PostgreSQL `xid` is the writing transaction (see `evidence.log`), on
+    SQLite, which has a single writer, it is 0. `cohort` (the team of the rater) and `admissible` (whether the rating
+    may count) are facts about the time of recording, stored here so that a replay finds them unchanged.
     """
 
     batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="events")
@@ -82,4 +82,4 @@ class Event(models.Model):
 
 
 class Seal(checkpoints.Checkpoint):
-    """One link of the chain over the events; see `evidence.seals`."""
+    """One checkpoint of the chain over the events; see `evidence.checkpoints`."""

@@ -1,9 +1,8 @@
-"""Which case of a ritual to run next for both prompts, so that few runs decide, and the mean stays honest.
+"""Choose which case of a ritual to run next for both prompts, so that few runs decide and the mean stays unbiased.
 
-A case is drawn with a chance that is half its weight in the ritual and half Neyman's share (1934),
-weight × standard deviation of its differences; what comes back counts weight ÷ chance, so at most
-twice. The half that ignores what was seen keeps that bound, which the bets need, and goes on
-watching cases that looked settled.
+A case is drawn with a chance that is half its weight in the ritual and half Neyman's share (1934), weight × standard
+deviation of its differences; a result counts weight ÷ chance, so at most twice. The half that ignores results keeps
+that bound, which the bets need, and keeps sampling cases that looked settled.
 """
 
 from __future__ import annotations
@@ -15,16 +14,15 @@ import numpy as np
 from mintmark.scoring.pair_model import Floats, Ints
 
 WEIGHTED_SHARE = 0.5
-"""The part of the draws that follows the ritual's weights alone; no pair counts more than 1/`WATCHED`."""
+"""The part of the draws that follows the ritual's weights alone; no pair counts more than 1/`WEIGHTED_SHARE`."""
 WARMUP_PASSES = 1.0
-"""Passes' worth of pairs before a case's spread may steer anything."""
+"""The number of passes' worth of pairs before a case's spread changes its chance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draws:
     """Cases to run, (n, draws), in this order. `weight` is what each pair counts, its case's weight in the ritual
-    divided by the chance it had; `bound` is the largest weight that could have been drawn there.
-    """
+    divided by its chance; `max_weight` is the largest weight that could have been drawn there."""
 
     case: Ints
     weight: Floats
@@ -40,7 +38,7 @@ class Draws:
 
 
 def compute_probabilities(*, weights: Floats, variance: Floats, pairs: Floats) -> Floats:
-    """The chance of each case, (n, cases), from `variance` and `pairs` (n, cases) of what was seen."""
+    """The chance of each case, (n, cases), from the `variance` and the number of `pairs` (n, cases) so far."""
     neyman_share = weights * np.sqrt(variance)
     neyman_share = neyman_share / neyman_share.sum(axis=1)[:, None]
     is_warmed_up = pairs.sum(axis=1) >= WARMUP_PASSES * weights.size

@@ -54,7 +54,7 @@ def compute_bets(
     effects[..., :-1] = EFFECTS
     effects[..., -1] = lift
     unbounded_stake = effects / (variance[:, None, None, None] + effects * effects)
-    # The worst that can come: d = −1 for side 0, +1 for side 1, on the case that makes most of it.
+    # The worst case: d = −1 for side 0, +1 for side 1, on the case with the largest effect.
     reach = (weight[:, None, :] * (1.0 + SIDES[:, None] * centre[:, None, :])).max(axis=2)
     slope = weight.max(axis=1)
     worst = np.maximum(

@@ -1,7 +1,7 @@
-"""What pairs of runs told of each case of a ritual: its mean difference, its spread, and how much both are believed.
+"""Statistics of the pairs of each case of a ritual: its mean difference, its spread, and the uncertainty of both.
 
-Two prompts run on the same case; d = score of the first less score of the second, in [−1, 1]. Arrays
-have one row a comparison, so that many may be carried at once; a live one is one row.
+Two prompts run on the same case; d = score of the first less score of the second, in [−1, 1]. Arrays have one row for
+each comparison, so that many may be simulated at once; a live one is one row.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ class CaseSums:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseForecast:
-    """What to expect of the next pair, (n, cases) each.
+    """The forecast of the next pair, (n, cases) each.
 
-    `centre` is by how much a case's mean is thought to lie off the mean over all cases; with the
-    ritual's weights these add up to exactly 0 (but for rounding). `variance` is that of a pair's
-    d about its case's mean, `doubt` how far off `centre` may be, squared.
+    `centre` is the estimated distance of a case's mean from the mean over all cases; with the ritual's weights these
+    add up to exactly 0 (but for rounding). `variance` is that of a pair's d about its case's mean, `centre_variance` the
+    squared error of `centre`.
     """
 
     centre: Floats

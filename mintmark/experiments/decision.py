@@ -1,4 +1,4 @@
-"""What a comparison says so far: evidence, interval, decision, and how many more pairs it likely takes."""
+"""The result of a comparison so far: evidence, interval, decision, and how many more pairs it will likely take."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mintmark.experiments.sequential_test import ALPHA, MARGIN, ComparisonState,
 from mintmark.scoring.pair_model import Floats, Ints
 
 MIN_FORECAST_PAIRS = 10
-"""Pairs before which nothing is told ahead."""
+"""The number of pairs before which nothing is forecast."""
 
 
 class Decision(StrEnum):
@@ -29,16 +29,15 @@ DECISIONS = tuple(Decision)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonReadout:
-    """Columns (n,), a row a comparison.
+    """Columns (n,), a row for each comparison.
 
-    `mean` estimates Δ, `low` … `high` holds it with a chance of 1 − alpha at all looks together.
-    `evidence` is the e-value of now against Δ = 0 (how much a bet of 1 has won), `p_value` the
-    smallest alpha at which a prompt would have been called better so far. `decision` numbers
-    `DECISIONS`. `consistent` is False where every Δ is refuted: what is compared changed meanwhile,
-    or chance played a trick rarer than alpha; it is then `open` again.
+    `mean` estimates Δ, `low` … `high` contains it with a chance of 1 − alpha at all looks together. `evidence` is the
+    current e-value against Δ = 0 (how much a bet of 1 has won), `p_value` the smallest alpha at which a prompt would
+    have been called better so far. `decision` numbers `DECISIONS`. `consistent` is False where every Δ is refuted:
+    something changed during the comparison, or an event rarer than alpha happened; the decision is then `open` again.
 
-    `until_better`, `until_equal`: pairs that it likely takes from here until a prompt is called
-    better, or both equal; 0 where that is so, infinity where it is not in sight.
+    `until_better`, `until_equal`: the likely number of further pairs until a prompt is called better, or both equal; 0
+    where that is so already, infinity where it can't be forecast.
     """
 
     pairs: Floats
@@ -55,7 +54,7 @@ class ComparisonReadout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonResult:
-    """A `Reading` of one comparison; None for a number of pairs that is not in sight."""
+    """A `ComparisonReadout` of one comparison; None for a number of pairs that can't be forecast."""
 
     decision: Decision
     consistent: bool
@@ -70,7 +69,7 @@ class ComparisonResult:
 
     @property
     def until_decided(self) -> int | None:
-        """Pairs until either is said, None where neither is in sight."""
+        """Pairs until either decision, None where neither can be forecast."""
         known = [n for n in (self.until_better, self.until_equal) if n is not None]
         return min(known, default=None)
 
@@ -78,7 +77,7 @@ class ComparisonResult:
 def evaluate(
     state: ComparisonState, *, alpha: float = ALPHA, margin: float = MARGIN
 ) -> ComparisonResult:
-    """What a comparison says at this moment, as often as one likes to ask. Raises InvalidComparison."""
+    """The result of a comparison at this moment; it may be read as often as needed. Raises InvalidComparison."""
     readout = compute_readout(state, alpha=alpha, margin=margin)
 
     def to_pairs(pairs: Floats) -> int | None:
@@ -148,7 +147,7 @@ def compute_readout(
 def _forecast_pairs(
     state: ComparisonState, *, threshold: float, zero: int, ends: tuple[int, int]
 ) -> tuple[Floats, Floats]:
-    """Pairs until a difference is told, and until equality is; infinity while there are too few pairs."""
+    """Pairs until a difference is decided, and until equality is; infinity while there are too few pairs."""
     case_forecast = sequential_test.forecast_cases(state)
     chance = sequential_test.compute_probabilities(state, case_forecast)
     ratio = state.weights / chance

@@ -1,7 +1,7 @@
-"""Rewording by rules: the same input as another person would have typed it. No model, no chance.
+"""Paraphrasing by rules: the same input as another person would have typed it. No model, deterministic.
 
-Rules touch spelling and layout, never names, numbers or the order of what is said. A text of fewer than five words, or
-one with signs of code in it, stays as it is: there a changed sign may be a changed meaning.
+Rules change spelling and layout, never names, numbers or the order of what is said. A text of fewer than five words, or
+one with signs of code in it, stays as it is: there a changed character may change the meaning.
 """
 
 import re

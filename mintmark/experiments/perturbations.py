@@ -1,7 +1,7 @@
-"""Dreamframes: the context in which a prompt is tried, and how it is changed from one frame to the next.
+"""Dreamframes: the context in which a prompt is run, and how it changes from one frame to the next.
 
-Frame 0 is the plain one. What each of the others changes follows from the run's seed alone, by SHA-256: the same seed
-gives the same frames everywhere, and what is on record is enough to build a frame again.
+Frame 0 is the plain one. What each other frame changes follows from the run's seed alone, by SHA-256: the same seed
+gives the same frames everywhere, and the stored context is enough to build a frame again.
 """
 
 import hashlib
@@ -20,8 +20,8 @@ _MAX_RULES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameVariations:
-    """What a ritual lets frames change: the temperatures to draw from (none: the ritual's own stays), the order of what
-    is remembered, the order of inputs, and how an input is worded."""
+    """What a ritual lets frames change: the temperatures to draw from (none: the ritual's own is kept), the order of
+    memory entries, the order of inputs, and the wording of an input."""
 
     temperatures: tuple[float, ...] = (0.3, 0.7, 1.0)
     memory_order: bool = True
@@ -31,8 +31,8 @@ class FrameVariations:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameContext:
-    """One context: the seed and the temperature that the endpoint is given, whether memory and inputs stand in another
-    order than the ritual's, and by which rules of `paraphrasing` inputs are reworded."""
+    """One context: the seed and temperature for the endpoint, whether memory and inputs are in another order than the
+    ritual's, and the rules of `paraphrasing` by which inputs are reworded."""
 
     number: int
     seed: int
@@ -42,11 +42,11 @@ class FrameContext:
     paraphrases: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """What is kept of it."""
+        """The frame in its stored form."""
         return asdict(self) | {"paraphrases": list(self.paraphrases)}
 
     def describe(self) -> str:
-        """In one line, for people."""
+        """A one-line description, for people."""
         if self.number == 0:
             return f"the plain frame: temperature {self.temperature:g}, seed {self.seed}"
         changes = [f"temperature {self.temperature:g}", f"seed {self.seed}"]
@@ -70,12 +70,12 @@ def build_frames(
 
 
 def from_json(stored: dict[str, Any]) -> FrameContext:
-    """The frame of which `as_json` was kept."""
+    """The frame that `as_json` stored."""
     return FrameContext(**stored | {"paraphrases": tuple(stored["paraphrases"])})
 
 
 def shuffle[T](items: Sequence[T], *, seed: int, purpose: str) -> list[T]:
-    """The items in an order that the seed and `what` decide; every order is equally likely."""
+    """The items in an order that `seed` and `purpose` decide; every order is equally likely."""
     keys = [(_hash_parts(seed, purpose, n), n) for n in range(len(items))]
     return [items[n] for _, n in sorted(keys)]
 

@@ -1,4 +1,4 @@
-"""How many more pairs will a comparison likely take? What the bettors' wealth grows to if things go on as they did."""
+"""Forecast how many more pairs a comparison will take, from how the bettors' wealth has grown so far."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mintmark.experiments import betting
 from mintmark.scoring.pair_model import Floats
 
 MAX_FORECAST_PAIRS = 1_000_000
-"""More pairs than this are no forecast; infinity is told instead."""
+"""Above this number of pairs, the forecast is infinity."""
 LIKELY_EFFECT = 0.4
 """Standard deviation of the differences that prompts are supposed to have: a larger one seen early is partly luck."""
 

@@ -1,12 +1,11 @@
-"""Which of two prompts does better on a ritual? A test that may be watched, and stopped, at any moment.
+"""Which of two prompts does better on a ritual? A sequential test that may be read, and stopped, at any moment.
 
-Two prompts run on the same cases with the same assistant; d = score of the first less score of the
-second, in [−1, 1], and Δ its mean over the ritual's weights. Wealth won by bets (`betting`) against
-every value of Δ is the evidence. All is pure and goes pair by pair: a state stored after any pair and
-taken up again ends in the same bits.
+Two prompts run on the same cases with the same assistant; d = score of the first less score of the second, in [−1, 1],
+and Δ its mean over the ritual's weights. Wealth won by bets (`betting`) against every value of Δ is the evidence. All
+is pure and goes pair by pair: a state that is stored after any pair and loaded again ends in the same bits.
 
-What must hold: the cases are run as `draw` or a whole pass says, not chosen by what came out; a case's
-mean difference does not change while the comparison runs; a pair that failed is run again, not left out.
+Assumptions: the cases are run as `draw` or a whole pass says, not chosen by results; a case's mean difference does not
+change while the comparison runs; a failed pair is run again, not left out.
 """
 
 from __future__ import annotations
@@ -23,26 +22,25 @@ from mintmark.experiments.allocation import Draws
 from mintmark.scoring.pair_model import Floats, Ints
 
 GRID: Floats = np.arange(-100, 101) / 100.0
-"""The values of Δ that are bet against: bounds are told in whole points of score."""
+"""The values of Δ that are bet against: bounds are given in whole points of score."""
 ALPHA = 0.05
-"""Chance, over all looks together, that a prompt is called better that is not."""
+"""The chance, over all looks together, that a prompt is called better although it is not."""
 MARGIN = 0.03
 """Two prompts that differ by no more than this are called equal."""
 MAX_CASES = 100_000
 
 
 class InvalidComparison(errors.DomainError):
-    """Pairs of runs can't be counted, or a comparison can't be read as asked."""
+    """Pairs can't be counted, or a comparison can't be read with these arguments."""
 
     code = "invalid_comparison"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonState:
-    """Comparisons under way, a row each. `total` and `squares` (n,) sum w·(d − c) and its square over all pairs.
+    """Comparisons in progress, a row each. `total` and `squares` (n,) sum w·(d − c) and its square over all pairs.
 
-    `wealth` (n, 2, points, bettors); `best` (n, 2, points) is the most that the bettors' mean wealth
-    was at any look.
+    `wealth` (n, 2, points, bettors); `best` (n, 2, points) is the largest mean wealth of the bettors at any look.
     """
 
     weights: Floats
@@ -114,7 +112,7 @@ def update(state: ComparisonState, *, draws: Draws, differences: Floats) -> Comp
         case, d = draws.case[:, i], differences[:, i]
         case_forecast = forecast_cases(state)
         chance = compute_probabilities(state, case_forecast)
-        # The chances of now tell how w·(d − c) spreads; what a pair counts was settled when it was drawn.
+        # The current chances tell how w·(d − c) spreads; what a pair counts was fixed when it was drawn.
         ratio = state.weights / chance
         bets = betting.compute_bets(
             points=state.points,
@@ -136,7 +134,7 @@ def update(state: ComparisonState, *, draws: Draws, differences: Floats) -> Comp
 def update_pass(state: ComparisonState, *, differences: Floats) -> ComparisonState:
     """The state after a whole pass: every case run once for both prompts; `differences` (n, cases) in their order.
 
-    The evidence of a pass is told at its end. Raises InvalidComparison.
+    The evidence of a pass is updated at its end only. Raises InvalidComparison.
     """
     rows, cases = state.cases.pairs.shape
     if differences.shape != (rows, cases):
@@ -170,7 +168,7 @@ def update_pass(state: ComparisonState, *, differences: Floats) -> ComparisonSta
 
 
 def serialize(state: ComparisonState) -> bytes:
-    """The state of one comparison as bytes, to be stored; `unpacked` gives it back bit for bit."""
+    """The state of one comparison as bytes, to be stored; `deserialize` restores it bit for bit."""
     points, cases = state.points.size, state.weights.size
     return struct.pack("<III", 1, cases, points) + b"".join(
         np.ascontiguousarray(column, dtype="<f8").tobytes() for column in _list_columns(state)
@@ -178,7 +176,7 @@ def serialize(state: ComparisonState) -> bytes:
 
 
 def deserialize(stored: bytes) -> ComparisonState:
-    """The comparison that `packed` stored. Raises InvalidComparison where the bytes are none of its."""
+    """The comparison that `serialize` stored. Raises InvalidComparison if the bytes are not such a state."""
     head = struct.calcsize("<III")
     if len(stored) < head or struct.unpack_from("<I", stored)[0] != 1:
         raise InvalidComparison("These bytes are not a comparison as this version stores it.")
@@ -222,7 +220,7 @@ def _list_columns(state: ComparisonState) -> tuple[Floats, ...]:
 
 
 def forecast_cases(state: ComparisonState) -> case_statistics.CaseForecast:
-    """What the pairs so far say of the next."""
+    """The forecast of the next pair from the pairs so far."""
     return case_statistics.forecast_cases(
         state.cases, weights=state.weights, mean=np.clip(state.mean, -1.0, 1.0)
     )

@@ -1,1 +1,1 @@
-"""Everything that is derived from the evidence log: the fold, its tables, replay and calibration."""
+"""Everything that is computed from the evidence log: the fold, its tables, replay and calibration."""

@@ -79,7 +79,7 @@ def _check_lineage() -> InvariantResult:
             ancestor: int | None = start
             while ancestor is not None and ancestor not in cleared:
                 if ancestor in path:
-                    yield f"prompt {start}: its ancestors run in a circle through {ancestor}"
+                    yield f"prompt {start}: its ancestors form a cycle through {ancestor}"
                     break
                 path.append(ancestor)
                 ancestor = parents[ancestor]
@@ -98,7 +98,7 @@ def _check_labels() -> InvariantResult:
     misplaced = labels.exclude(prompt__namespace=F("namespace"), prompt__name=F("name"))
     return InvariantResult(
         code="labels",
-        description="every label points to a revision of its own line",
+        description="every label points to a revision of its own lineage",
         checked=labels.count(),
         broken=audit_results.take_first(
             f"label {label} points to {label.prompt}" for label in misplaced
@@ -110,10 +110,10 @@ def _check_batches() -> InvariantResult:
     incomplete = Batch.objects.annotate(found=Count("events")).exclude(found=F("size"))
     return InvariantResult(
         code="batches",
-        description="every batch stands in the log whole",
+        description="every batch is complete in the log",
         checked=Batch.objects.count(),
         broken=audit_results.take_first(
-            f"batch {b.pk}: {b.found} of its {b.size} events are there"
+            f"batch {b.pk}: {b.found} of its {b.size} events exist"
             for b in incomplete[: audit_results.MAX_NAMED]
         ),
     )
@@ -125,18 +125,18 @@ def _check_projection() -> InvariantResult:
     broken = []
     if counted != checkpoint.folded:
         broken.append(
-            f"{counted} events stand up to event {checkpoint.event}, and {checkpoint.folded} were folded"
+            f"{counted} events exist up to event {checkpoint.event}, and {checkpoint.folded} were projected"
         )
     return InvariantResult(
         code="folded",
-        description="every event up to the cursor was folded, once",
+        description="every event up to the projection's position was projected once",
         checked=Event.objects.count(),
         broken=tuple(broken),
     )
 
 
 def _check_contributions(*, now: datetime) -> InvariantResult:
-    """T − (prior + contributions + clipping), for every prompt in the store, evidence or none."""
+    """T − (prior + contributions + clipping), for every prompt, with evidence or without."""
     policy = projector.get_checkpoint().policy
     state_rows = PromptStateRows(
         policy=ReputationPolicy.from_json(policy.reputation),
@@ -172,7 +172,7 @@ def _check_replay() -> InvariantResult:
     diff = replay.check()
     return InvariantResult(
         code="replay",
-        description="a replay of the log under the policy in force gives the stored projections, bit for bit",
+        description="a replay of the log under the current policy gives the stored projections, bit for bit",
         checked=sum(diff.compared.values()),
         broken=tuple(
             f"{table} {row}: stored {stored}, replayed {replayed}"

@@ -1,4 +1,4 @@
-"""Calibration: learn the priors from the log, write them as a new policy, and fold the log under it."""
+"""Calibration: learn the priors from the log, store them as a new policy, and fold the log under it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,7 +31,8 @@ class TooLittleEvidence(errors.DomainError):
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """What was learned, from how many measured events, and how many events were folded anew under it."""
+    """The learned policy, the number of measured events it was learned from, and the number of events folded again
+    under it."""
 
     policy: Policy
     before: Policy
@@ -46,10 +47,10 @@ def calibrate(
     note: str = "",
     progress: Callable[[str], None] = lambda _: None,
 ) -> Calibration:
-    """Learn a policy from the whole settled log and put it in force.
+    """Learn a policy from the whole settled log and make it current.
 
-    The pair model's priors are learned by prequential loss (`core.priors`), the weight of the prior in prompt trust
-    by moments (`core.kappa`). Raises `TooLittleEvidence` below `FEWEST` measured events.
+    The pair model's priors are learned by prequential loss (`scoring.priors`), the weight of the prior in prompt trust
+    by moments (`scoring.prior_strength`). Raises `TooLittleEvidence` below `MIN_EVENTS` measured events.
     """
     before = policies.get_current()
     slices = list(log.iter_slices(at_most=replay.SLICE_SIZE))

@@ -1,7 +1,7 @@
-"""One slice of the log through the three kernels: what live projection and replay share.
+"""Fold one slice of the log through the three kernels: the part that live projection and replay share.
 
-A `Fold` holds the rows of state in memory. Live, they are loaded from the database as a slice touches them; a replay
-starts from nothing and loads none. Either way the numbers are the same, since a kernel goes event by event.
+A `Fold` keeps the state rows in memory. Live, they are loaded from the database as a slice touches them; a replay
+starts from nothing and loads none. Both give the same numbers, since a kernel works event by event.
 """
 
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ _OPINION_KINDS = sorted(evidence_kinds.OPINION)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SliceEffects:
-    """What the events of one slice did, column by column; NaN where a kind does not concern a kernel.
+    """The effects of the events of one slice, column by column; NaN where a kind does not concern a kernel.
 
-    `pair` (n, 5) is how the pairing stood right after the event, its columns named by `pairs.AFTER`.
+    `pair` (n, 5) is the pair's state right after the event, with the columns named by `pair_model.AFTER`.
     """
 
     expected: Floats
@@ -41,7 +41,7 @@ class SliceEffects:
 
 
 class _AlignmentPairs(StateRows):
-    """Rows of a pair's alignment. In memory `parent` is a position; stored it is −1."""
+    """Rows of a pair's measures. In memory `parent` is a position; in the database it is −1."""
 
     def _stack_rows(self, at: Ints) -> Floats:
         arrays = [array[at] for array in self._arrays]
@@ -100,7 +100,7 @@ class Fold:
         self._features = np.empty((0, text_features.WIDTH))
 
     def serialize_changed(self) -> list[tuple[int, int, int, bytes]]:
-        """Every changed row of every block, as it is stored."""
+        """Every changed row of every block, in its stored form."""
         return [row for group in self.groups for row in group.serialize_changed()]
 
     @property
@@ -110,7 +110,7 @@ class Fold:
         return (*own, *self.prompt_state.groups)
 
     def apply(self, log_slice: log.Slice) -> SliceEffects:
-        """Fold one slice into the state and say what each event did."""
+        """Fold one slice into the state and return the effect of each event."""
         task = self.prompt_state.get_tasks(log_slice.ritual)
         self._load(log_slice, task)
         expected = np.full(len(log_slice), np.nan)
@@ -188,7 +188,7 @@ class Fold:
         ritual = task[measured]
         self.pair_fleet.locate(np.zeros(1, dtype=np.int64))
         ritual_at = self.pair_ritual.locate(ritual)
-        # The kernel addresses both by one column: they are always located together, so their positions agree.
+        # The kernel uses one column for both: they are always located together, so their positions agree.
         self.centre.locate(ritual)
         prompt_at = self.pair_prompt.locate(prompt)
         self._load_features()
@@ -222,7 +222,7 @@ class Fold:
         return pair_measures.fold(self.build_alignment_state(), events)
 
     def _load(self, log_slice: log.Slice, task: Ints) -> None:
-        """Have what a slice touches in memory at once; what else it needs is loaded when it turns up."""
+        """Load the rows that a slice touches, all at once; other rows are loaded when needed."""
         measured = np.isin(log_slice.kind, _MEASURED_KINDS)
         assistant = np.where(measured, log_slice.assistant, -1)
         prompt = np.where(measured, log_slice.prompt, -1)
@@ -243,7 +243,7 @@ class Fold:
         )
 
     def _load_features(self) -> None:
-        """Have the wording of every prompt of the pair model at hand, row by row."""
+        """Load the text features of every prompt of the pair model, row by row."""
         known = len(self._features)
         new = self.pair_prompt.index.first[known:]
         if new.size:
@@ -266,5 +266,5 @@ class Fold:
 
 
 def _get_paired_assistants(log_slice: log.Slice) -> Ints:
-    """The assistant on whose pairing an event says something, −1 for none: opinions say nothing of it."""
+    """The assistant whose pair an event concerns, −1 for none: opinions concern none."""
     return np.where(np.isin(log_slice.kind, _OPINION_KINDS), -1, log_slice.assistant)

@@ -1,6 +1,7 @@
-"""Foreign reputation: what another installation told of a prompt, as a prior that counts and ages like inheritance.
+"""Imported reputation: what another installation reported of a prompt, as a prior that counts and decays as inheritance
+does.
 
-It is kept as lift: its score there, less what an average prompt scored there. Here the average is another.
+It is stored as lift: the prompt's score there minus an average prompt's score there, since the average differs here.
 """
 
 from collections.abc import Sequence
@@ -21,10 +22,11 @@ from .prompt_models import ForeignReputation
 
 @dataclass(frozen=True, kw_only=True)
 class ImportedPrior:
-    """What another installation (`issuer`) told of a prompt when it came here; no evidence of here.
+    """The reputation that another installation (`issuer`) reported when a prompt was imported; it is not evidence here.
 
-    There its score was `trust` (whose `runs` are those measured there), and `average` what an average prompt scored on
-    the same task. Here it counts as `runs` runs, of which age has left `runs_left`, `lift` above the average of here.
+    At the issuer, the prompt's score was `trust` (of `runs` measured there), and an average prompt scored `average` on
+    the same task. Here it counts as `runs` runs, of which `runs_left` remain after decay, with `lift` above the average
+    here.
     """
 
     issuer: str
@@ -51,9 +53,10 @@ def store(
     issuer: str,
     now: datetime,
 ) -> None:
-    """Keep what was told of prompts that are registered in this very transaction: none has evidence here yet.
+    """Store the reported reputation of prompts that are registered in this transaction, so that none has evidence here
+    yet.
 
-    Each counts as `runs` runs, or as the runs measured there where those are fewer.
+    Each counts as `runs` runs, or as the runs measured there if those are fewer.
     """
     ForeignReputation.objects.bulk_create(
         [
@@ -72,7 +75,7 @@ def store(
 
 
 def get_prior(*, prompt: Prompt, half_life_days: float, now: datetime) -> ImportedPrior | None:
-    """What was told of a prompt when it came here, and as how many runs that still counts; None for one from here."""
+    """The imported reputation of a prompt, and the runs as which it still counts; None for a prompt without one."""
     row = ForeignReputation.objects.filter(prompt=prompt).first()
     if row is None:
         return None
@@ -97,13 +100,13 @@ def get_prior(*, prompt: Prompt, half_life_days: float, now: datetime) -> Import
 
 
 def has_prior(*, prompt: Prompt) -> bool:
-    """Whether a prompt came with a reputation that counts for something here."""
+    """Whether a prompt has an imported reputation that counts here."""
     return ForeignReputation.objects.filter(prompt=prompt, runs__gt=0).exists()
 
 
 def apply_priors(prompts: Ints, positions: Ints, rows: prompt_state.Prompts) -> None:
-    """Let the untouched rows at these positions begin with what was told of their prompts: as a fork's row begins with
-    what it inherits, so that it ages, is shown and is passed on as inheritance is."""
+    """Start the untouched rows at these positions from their prompts' imported reputation, as a fork's row starts from
+    what it inherits. So it decays, is shown and is inherited in the same way."""
     position_by_prompt = dict(zip(prompts.tolist(), positions.tolist(), strict=True))
     prompt_ids = list(position_by_prompt)
     for start in range(0, len(prompt_ids), 5_000):

@@ -1,4 +1,4 @@
-"""Where rows that go by a pair of ids stand in arrays that only grow."""
+"""Positions of rows, by a pair of ids, in arrays that only grow."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ Ints = NDArray[np.int64]
 class PairIndex:
     """Keys (first, second) → positions 0, 1, 2… in the order in which they were added. Ids are 0 to 2^31 − 1.
 
-    Kept as sorted numbers, so that a million keys are found at once and cost sixteen bytes each.
+    Stored as sorted numbers, so that a million keys are found at once and take sixteen bytes each.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class PairIndex:
         return self._codes & 0xFFFFFFFF
 
     def find(self, first: Ints, second: Ints) -> Ints:
-        """Positions of keys, −1 for those that are not there. OverflowError for an id beyond 2^31."""
+        """Positions of keys, −1 for missing ones. OverflowError for an id beyond 2^31."""
         codes = _encode(first, second)
         if not len(self):
             return np.full(codes.shape, -1, dtype=np.int64)
@@ -39,13 +39,13 @@ class PairIndex:
         return np.where(self._sorted[at] == codes, self._position[at], -1)
 
     def find_missing(self, first: Ints, second: Ints) -> tuple[Ints, Ints]:
-        """Those of these keys that are not there, each once, in order."""
+        """The missing ones of these keys, each once, in order."""
         absent = self.find(first, second) < 0
         codes = np.unique(_encode(first[absent], second[absent]))
         return codes >> 32, codes & 0xFFFFFFFF
 
     def add(self, first: Ints, second: Ints) -> None:
-        """Give the next positions to these keys, none of which is there; in order, as `missing` has them."""
+        """Give the next positions to these keys, all of them missing; in order, as `find_missing` returns them."""
         codes = _encode(first, second)
         at = np.searchsorted(self._sorted, codes)
         new = np.arange(len(self), len(self) + codes.size)

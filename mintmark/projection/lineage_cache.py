@@ -1,4 +1,4 @@
-"""What the registry says of prompts and rituals that never changes, kept in memory while a fold runs."""
+"""Constant facts of prompts and rituals, cached in memory during a fold."""
 
 import numpy as np
 from numpy.typing import NDArray

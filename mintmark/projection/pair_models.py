@@ -1,4 +1,4 @@
-"""Projections of the log about pairs of assistant and prompt, and how far the log is folded."""
+"""Projections of the log about pairs of assistant and prompt, and how far the log is projected."""
 
 from typing import ClassVar
 
@@ -9,12 +9,12 @@ from mintmark.registry.models import Assistant, Prompt
 
 
 class AssistantPromptTrustMap(models.Model):
-    """How one prompt stands with one assistant as of the last event of this pair.
+    """The trust of one assistant in one prompt, as of the last event of this pair.
 
-    `resonance_score` in [−1,1] is the lift of the pairing over what assistant and prompt predict alone.
+    `resonance_score` in [−1,1] is the lift of the pair over what assistant and prompt predict alone.
     `symbolic_compliance` in [0,1]: share of clause checks passed. `dreamframe_volatility` ≥ 0: spread over replays
     beyond sampling noise. `mutation_bias`: drift by forks this assistant made. `memory_fidelity` in [0,1]. `trust` with
-    its 90% interval is the expected score. Where nothing was observed the `*_checks`/`*_runs` count beside a measure
+    its 90% interval is the expected score. Where nothing was observed, the `*_checks`/`*_runs` count beside a measure
     is 0 and the measure is its prior.
     """
 
@@ -50,7 +50,7 @@ class AssistantPromptTrustMap(models.Model):
 
 
 class Cursor(models.Model):
-    """How far the log is folded, and under which policy: one row."""
+    """How far the log is projected, and under which policy: one row."""
 
     policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="+")
     xid = models.BigIntegerField(default=-1)

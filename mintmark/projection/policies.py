@@ -1,4 +1,4 @@
-"""Policies: which constants scores stand under."""
+"""Policies: the constants of the scores."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 def get_current() -> Policy:
-    """The newest policy; made of the defaults where nothing was learned yet."""
+    """The newest policy; created from the defaults before the first calibration."""
     newest = Policy.objects.order_by("-version").first()
     if newest is not None:
         return newest

@@ -1,4 +1,4 @@
-"""A run over the log: the fold and all that is published beside it, slice by slice."""
+"""A pass over the log: the fold and all that is published from it, slice by slice."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,14 +18,14 @@ from .published_pairs import PairPublisher
 
 @dataclass(frozen=True, kw_only=True)
 class SliceResult:
-    """What one slice publishes."""
+    """The rows that one slice publishes."""
 
     reputation: ScoreRows
     trust_map: list[tuple[Any, ...]]
 
 
 class ProjectionPass:
-    """Everything that follows the log, under one policy; with `stored` False from nothing: a replay."""
+    """Everything that follows the log, under one policy. With `stored` False it starts from nothing: a replay."""
 
     def __init__(self, *, policy: Policy, stored: bool) -> None:
         pairs_policy = PairPolicy.from_json(policy.pairs)

@@ -1,4 +1,4 @@
-"""The projector: the only writer of projections. It folds the next settled part of the log, and remembers how far."""
+"""The projector: the only writer of projections. It folds the next settled part of the log, and stores its position."""
 
 import time
 from datetime import datetime
@@ -14,20 +14,20 @@ from .pair_models import Cursor
 from .projection_pass import ProjectionPass
 
 SLICE_SIZE = 5_000
-# Any constant number: whoever holds this advisory lock is the one projector.
+# Any constant number: the holder of this advisory lock is the only projector.
 _LOCK = 0x4D494E54
 
 
 class ProjectionPending(errors.DomainError):
-    """The projections did not reach an event in time."""
+    """The projections did not include an event in time."""
 
     code = "not_folded"
 
 
 def project_pending(*, now: datetime, at_most: int | None = None) -> int:
-    """Fold what is settled and not yet folded, slice by slice, each in a transaction of its own (or the caller's).
+    """Project the settled events that are not yet projected, slice by slice, each in a transaction (or the caller's).
 
-    Returns how many events were folded; 0 when there is nothing, or another projector is at work.
+    Returns how many events were projected; 0 if there are none, or if another projector is active.
     """
     folded = 0
     while at_most is None or folded < at_most:
@@ -36,13 +36,13 @@ def project_pending(*, now: datetime, at_most: int | None = None) -> int:
                 return folded
             slice_count = _project_slice(now=now)
         folded += slice_count
-        if slice_count < SLICE_SIZE:  # that was all
+        if slice_count < SLICE_SIZE:  # no more events
             return folded
     return folded
 
 
 def get_checkpoint() -> Cursor:
-    """How far the log is folded; made, with the default policy, the first time it is asked for."""
+    """The position of the projections; created, with the default policy, when first needed."""
     checkpoint = Cursor.objects.select_related("policy").filter(pk=1).first()
     if checkpoint is None:
         checkpoint, _ = Cursor.objects.get_or_create(
@@ -61,7 +61,8 @@ def includes_event(event: int) -> bool:
 
 
 def wait_for(event: int, *, seconds: float, now: datetime) -> None:
-    """Return once the projections include `event`, folding if nobody else does; `NotFolded` after `seconds`."""
+    """Return once the projections include `event`, projecting if nobody else does. Raises `ProjectionPending` after
+    `seconds`."""
     deadline = time.monotonic() + seconds
     while not includes_event(event):
         project_pending(now=now)
@@ -69,14 +70,14 @@ def wait_for(event: int, *, seconds: float, now: datetime) -> None:
             return
         if time.monotonic() > deadline:
             raise ProjectionPending(
-                f"Event {event} is recorded, and was not folded within {seconds:g} s: an older transaction is still "
+                f"Event {event} is recorded, and was not projected within {seconds:g} s: an older transaction is still "
                 "running, or a calibration is. Read again later; nothing is lost."
             )
         time.sleep(0.02)
 
 
 def acquire_lock() -> None:
-    """Wait until no other projector is at work, and hold the lock to the end of the transaction."""
+    """Wait until no other projector is active, and hold the lock to the end of the transaction."""
     if connection.vendor == "postgresql":
         with connection.cursor() as db_cursor:
             db_cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])

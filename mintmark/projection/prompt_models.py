@@ -10,7 +10,7 @@ from mintmark.registry.models import Prompt, Ritual
 
 
 class Policy(models.Model):
-    """The constants under which scores stand, as learned by one calibration. Append-only; `version` is its number."""
+    """The constants of the scores, as learned by one calibration. Append-only; `version` is its number."""
 
     version = models.BigAutoField(primary_key=True)
     pairs = models.TextField(help_text="core.pairs.PairPolicy as JSON")
@@ -48,11 +48,11 @@ class FoldState(models.Model):
 
 
 class EventEffect(models.Model):
-    """What one event was expected to be and what it moved, under the current policy.
+    """The expected value and the effect of one event, under the current policy.
 
     `expected`: the pair model's prediction before it (measured kinds). `baseline`: what an average prompt would have
-    scored there. `offset`: what the score was held against in the prompt's reputation. `weight`: the effective runs
-    it added. `trust_before` and `trust_after`: the prompt's trust score around it. NaN is stored as NULL.
+    scored there. `offset`: what the score was compared with in the prompt's reputation. `weight`: the effective runs it
+    added. `trust_before` and `trust_after`: the prompt's trust score around it. NaN is stored as NULL.
     """
 
     event = models.OneToOneField(
@@ -76,7 +76,7 @@ class PromptReputationScore(models.Model):
     """A prompt's reputation right after one recorded batch: append-only, so its rows are the prompt's history.
 
     Scores are in [0,1]. `user_rating_tags` counts the tags of live ratings; `symbolic_tags` are the prompt's own.
-    `weight` is N, the runs that the score stands on, prior included; `trust_low` and `trust_high` its 90% interval.
+    `weight` is N, the effective runs behind the score, prior included; `trust_low` and `trust_high` its 90% interval.
     """
 
     prompt = models.ForeignKey(
@@ -111,10 +111,11 @@ class PromptReputationScore(models.Model):
 
 
 class ForeignReputation(models.Model):
-    """What another installation told of a prompt when it came here, as a prior: append-only, never evidence.
+    """The reputation that another installation reported when a prompt was imported, as a prior: append-only, never
+    evidence.
 
     It counts as `runs` (0: not at all) whose scores lie `lift` above what an average prompt scores, as of
-    `accepted_at`; `told` is the summary as it was told, `issuer` who told it.
+    `accepted_at`; `told` is the summary as reported, `issuer` is who reported it.
     """
 
     prompt = models.OneToOneField(
@@ -140,10 +141,10 @@ class ForeignReputation(models.Model):
 
 
 class Standing(models.Model):
-    """A prompt's reputation as of its last event: one row a prompt with evidence, for lists and ranks.
+    """A prompt's reputation as of its last event: one row for each prompt with evidence, for lists and ranks.
 
-    `ritual` is its home (the task it is compared in); `trust_bound` the lower 10% bound, by which prompts rank;
-    `runs` its own measured runs; `rating_tags` counts the tags of live ratings.
+    `ritual` is its home (the task it is compared in); `trust_bound` the lower 10% bound, by which prompts rank; `runs`
+    its own measured runs; `rating_tags` counts the tags of live ratings.
     """
 
     prompt = models.OneToOneField(

@@ -24,9 +24,9 @@ _OPINION_KINDS = sorted(evidence_kinds.OPINION)
 
 
 class _PromptRows(StateRows):
-    """Rows of prompts. In memory `home` and `parent` are positions; stored, `home` is an id and `parent` −1.
+    """Rows of prompts. In memory `home` and `parent` are positions; in the database `home` is an id and `parent` −1.
 
-    A row that was not stored begins with what another installation told of its prompt, if one did.
+    A row that was not stored starts from the prompt's imported reputation, if it has one.
     """
 
     def __init__(self, *, policy: ReputationPolicy, rituals: StateRows, stored: bool) -> None:
@@ -157,7 +157,7 @@ class PromptStateRows:
     def list_touched_rows(
         self, log_slice: log.Slice, *, task: Ints
     ) -> list[tuple[StateRows, Ints, Ints | None]]:
-        """The rows that a slice touches, as `state.load` takes them; `task` by event."""
+        """The rows that a slice touches, in the form that `state_store.load` takes; `task` by event."""
         opinion = np.isin(log_slice.kind, _OPINION_KINDS)
         measured = np.isin(log_slice.kind, _MEASURED_KINDS)
         rater = np.where(opinion, log_slice.actor, -1)
@@ -176,7 +176,7 @@ class PromptStateRows:
     def fold(
         self, log_slice: log.Slice, *, task: Ints, baseline: Floats
     ) -> prompt_model.ReputationEffects:
-        """Fold one slice; `task` by event (−1 for none), `baseline` as the pair model said (NaN where not measured)."""
+        """Fold one slice; `task` by event (−1 for none), `baseline` from the pair model (NaN where not measured)."""
         at = {
             block.group: block.locate(first, second)
             for block, first, second in self.list_touched_rows(log_slice, task=task)
@@ -213,7 +213,8 @@ class PromptStateRows:
         return homes
 
     def learn_kappa(self) -> ReputationPolicy:
-        """This policy with the weight of the prior learned from the whole state in memory (`core.kappa`)."""
+        """This policy with the weight of the prior learned from the whole state in memory
+        (`scoring.prior_strength`)."""
         names = dict(Ritual.objects.values_list("id", "name"))
         return prior_strength.learn(
             self.policy,
@@ -223,7 +224,7 @@ class PromptStateRows:
         )
 
     def _load_tasks(self) -> None:
-        """Have every task in memory, in one order, so that a prompt's home can be told by position."""
+        """Load every task, in one order, so that a prompt's home can be given by position."""
         self._task = load_task_ids()
         ids = np.array(sorted(set(self._task.values())), dtype=np.int64)
         self._rituals.locate(ids, changes=False)

@@ -1,4 +1,4 @@
-"""What is published of a pair of assistant and prompt: one row of the trust map, as of the pair's last event."""
+"""The published row of a pair of assistant and prompt: one row of the trust map, as of the pair's last event."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -28,7 +28,7 @@ COLUMNS = (
 
 _OPINION_KINDS = sorted(evidence_kinds.OPINION)
 _REPLAY = int(evidence_kinds.EvidenceKind.REPLAY)
-# What a measure is where nothing was observed of it: its prior.
+# The value of each measure without any observation: its prior.
 _COMPLIANCE_PRIOR, _MEMORY_PRIOR = 0.5, 0.5
 
 
@@ -39,7 +39,7 @@ class PairPublisher:
         self._policy = policy
         self._stored = stored
         self._index = PairIndex()
-        # By position: events, replay runs, and the last reading of trust, low, high and resonance.
+        # By position: events, replay runs, and the last readout of trust, low, high and resonance.
         self._events = np.zeros(0, dtype=np.int64)
         self._replay_runs = np.zeros(0)
         self._readouts = np.zeros((0, 4))
@@ -89,7 +89,7 @@ class PairPublisher:
         return list(zip(*(column.tolist() for column in columns), strict=True))
 
     def _update_readouts(self, positions: Ints, chosen: Ints, after: Floats) -> None:
-        """Take over the reading that each pair's last measured event of the slice leaves."""
+        """Store the readout after each pair's last measured event of the slice."""
         measured = ~np.isnan(after[chosen, 0])
         pairs, last = _find_last(positions[measured])
         readout = pair_readout.compute_readout(self._policy, after[chosen[measured][last]])
@@ -127,7 +127,7 @@ class PairPublisher:
 
 
 def publish(trust_map_rows: list[tuple[Any, ...]], *, now: datetime) -> None:
-    """Write rows of the trust map over what was there; in the caller's transaction."""
+    """Write rows of the trust map, replacing earlier ones; in the caller's transaction."""
     bulk.bulk_upsert(
         AssistantPromptTrustMap,
         (*COLUMNS, "updated_at"),

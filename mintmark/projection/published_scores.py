@@ -1,4 +1,4 @@
-"""What is published of a prompt's reputation: its standing, its history, its live ratings."""
+"""The published rows of a prompt's reputation: its standing, its history, its live ratings."""
 
 import itertools
 import json
@@ -58,7 +58,7 @@ class ScoreRows:
 
 @dataclass(kw_only=True)
 class _Counters:
-    """What a standing counts: events, and the tags of live ratings, also as JSON."""
+    """The counts of a standing: events, and the tags of live ratings, also as JSON."""
 
     events: int = 0
     tags: Counter[str] = field(default_factory=Counter)
@@ -86,7 +86,7 @@ class ScorePublisher:
         homes: Ints,
         runs: Floats,
     ) -> ScoreRows:
-        """Work out what a slice publishes.
+        """Compute the rows that a slice publishes.
 
         `homes` and `runs` are the home ritual (−1 for none) and the measured runs of each of the slice's `prompts`, in
         order of id, as of its last event.
@@ -107,7 +107,7 @@ class ScorePublisher:
             log_slice.event[i].tolist(),
         ]  # fmt: skip
         scores = list(zip(prompt, *shared, itertools.repeat(self._policy), strict=False))
-        # A prompt's last event of the slice is its last one of some batch too.
+        # A prompt's last event of the slice is also its last one of some batch.
         last = np.searchsorted(of_batch, of_prompt)
         known = np.searchsorted(prompts, log_slice.prompt[sourced[of_prompt]])
         current_scores = []
@@ -153,8 +153,8 @@ class ScorePublisher:
     def _collect_tags(
         self, log_slice: log.Slice, event_indices: Ints, weight: Floats
     ) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """The tags of live ratings, as JSON, of the prompts of the `wanted` events right after each; and the ratings
-        that the slice brings to life."""
+        """The tags of live ratings, as JSON, right after each of the events `event_indices`; and the ratings of the
+        slice that are live now."""
         active_ratings: dict[tuple[int, int], tuple[Any, ...]] = {}
         texts: list[str] = []
         rated = np.flatnonzero((log_slice.kind == _RATING) & (weight > 0.0)).tolist()
@@ -172,7 +172,7 @@ class ScorePublisher:
         return texts, list(active_ratings.values())
 
     def _count_events(self, prompts: Ints) -> dict[int, int]:
-        """How many events these prompts have, those of the slice added."""
+        """The number of events of these prompts, those of the slice included."""
         events: dict[int, int] = {}
         distinct, counts = np.unique(prompts, return_counts=True)
         for prompt, count in zip(distinct.tolist(), counts.tolist(), strict=True):
@@ -182,7 +182,7 @@ class ScorePublisher:
         return events
 
     def _apply_rating(self, log_slice: log.Slice, i: int) -> tuple[Any, ...]:
-        """Let a rating take the place of the same rater's earlier one."""
+        """Replace the same rater's earlier rating by this one."""
         rated = (int(log_slice.prompt[i]), int(log_slice.actor[i]))
         counters = self._counters[rated[0]]
         counters.tags.subtract(self._ratings.get(rated, []))

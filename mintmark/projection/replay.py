@@ -1,4 +1,4 @@
-"""Replay: fold the log again from its first event, to compare with what is stored or to take its place."""
+"""Replay: fold the log again from its first event, to compare with the stored projections or to replace them."""
 
 import json
 from collections.abc import Callable
@@ -31,7 +31,7 @@ ReplayProgress = Callable[[int], None]
 
 @dataclass(kw_only=True)
 class ReplayDiff:
-    """What a replay found: rows compared in each table, and the first differences (table, row, stored, replayed)."""
+    """The result of a replay: rows compared in each table, and the first differences (table, row, stored, replayed)."""
 
     policy: int
     events: int = 0
@@ -51,7 +51,7 @@ class ReplayDiff:
 
 
 def check(*, progress: ReplayProgress = lambda _: None) -> ReplayDiff:
-    """Fold the log anew in memory, up to where the projections stand, and compare every stored row bit for bit."""
+    """Fold the log again in memory, up to the position of the projections, and compare every stored row bit for bit."""
     with transaction.atomic():
         _use_snapshot_isolation()
         checkpoint = projector.get_checkpoint()
@@ -117,10 +117,10 @@ def check(*, progress: ReplayProgress = lambda _: None) -> ReplayDiff:
 
 
 def rebuild(*, policy: Policy, now: datetime, progress: ReplayProgress = lambda _: None) -> int:
-    """Take the projections down and fold the whole settled log under `policy`; returns how many events that were.
+    """Delete the projections and fold the whole settled log under `policy`; returns how many events that were.
 
-    One transaction: readers see the old numbers until the new ones are complete. Scores already published under
-    another policy stay in the history.
+    One transaction: readers see the old numbers until the new ones are complete. Scores already published under another
+    policy stay in the history.
     """
     with transaction.atomic():
         projector.acquire_lock()
@@ -162,14 +162,14 @@ def rebuild(*, policy: Policy, now: datetime, progress: ReplayProgress = lambda 
 
 
 def _use_snapshot_isolation() -> None:
-    """Let the whole comparison see the database as of one moment."""
+    """Make the whole comparison see the database as of one moment."""
     if connection.vendor == "postgresql":
         with connection.cursor() as db_cursor:
             db_cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
 
 def _truncate() -> None:
-    """Empty the projections; what is append-only stays."""
+    """Empty the projections; append-only tables stay."""
     with connection.cursor() as db_cursor:
         for model in (EventEffect, Standing, LiveRating, FoldState, AssistantPromptTrustMap):
             db_cursor.execute(f'DELETE FROM "{model._meta.db_table}"')
@@ -215,7 +215,7 @@ def _compare(
 
 
 def _normalise_row(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """A row with its JSON as values: stored it comes parsed, replayed it is text."""
+    """A row with its JSON as values: stored JSON comes parsed, replayed JSON is text."""
     return tuple(_parse_json(value) for value in row)
 
 

@@ -24,7 +24,7 @@ Arrays = Sequence[NDArray[Any]]
 
 
 class StateGroup(IntEnum):
-    """Which group of which kernel; the numbers are kept in the database."""
+    """Which group of which kernel; the numbers are stored in the database."""
 
     PAIR_FLEET = 1
     PAIR_ASSISTANT = 2
@@ -146,7 +146,7 @@ class StateRows:
 
 
 def load(requests: Sequence[tuple[StateRows, Ints, Ints | None]]) -> None:
-    """Have rows (first, second) of several blocks in memory, with one look at the database for all of them."""
+    """Load rows (first, second) of several blocks, with one query for all of them."""
     missing = [
         (state_rows, *_find_missing(state_rows, first, second))
         for state_rows, first, second in requests
@@ -185,7 +185,7 @@ def _load_stored(keys: Sequence[tuple[int, int, int]]) -> dict[int, dict[tuple[i
             )
         ]
     else:
-        # CROSS JOIN holds the order: each key is searched for. For (…) IN (VALUES …) the table would be scanned.
+        # CROSS JOIN fixes the order: each key is searched for. For (…) IN (VALUES …) the table would be scanned.
         queries = [
             (
                 f"WITH k(b, f, s) AS (VALUES {', '.join(['(%s, %s, %s)'] * len(chunk))}) "
@@ -211,7 +211,7 @@ def stack_columns(arrays: Arrays) -> NDArray[np.float64]:
 
 
 def save(serialized: Sequence[tuple[int, int, int, bytes]]) -> None:
-    """Write rows of state over what was stored; in the caller's transaction."""
+    """Write state rows, replacing stored ones; in the caller's transaction."""
     for start in range(0, len(serialized), 20_000):
         bulk.bulk_upsert(
             FoldState,

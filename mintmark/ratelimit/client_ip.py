@@ -1,4 +1,4 @@
-"""From where somebody asks: the address that is counted, the peer's or what a trusted proxy says of its own."""
+"""The client address that rate limits count: the peer's, or what a trusted proxy reports."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ _IPV6_PREFIX = 64
 
 
 def get_client_ip(*, peer: str, forwarded: str, proxies: Sequence[Network]) -> str:
-    """The address behind the proxies that are trusted: `X-Forwarded-For` is believed from its end, as long as who says
-    it is one of them. Of IPv6 it is the network of one subscriber."""
+    """The address behind the trusted proxies: `X-Forwarded-For` is read from its end, as long as each sender is one of
+    them. For IPv6 it is the network of one subscriber."""
     hops = [hop.strip() for hop in forwarded.split(",")] if forwarded else []
     address_text, address = peer, _parse_address(peer)
     while hops and address is not None and any(address in network for network in proxies):
         previous = _parse_address(hops.pop())
-        if previous is None:  # the proxy does not tell
+        if previous is None:  # the proxy does not report it
             break
         address_text, address = str(previous), previous
     if isinstance(address, ipaddress.IPv6Address):

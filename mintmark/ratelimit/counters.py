@@ -1,8 +1,8 @@
-"""How often each caller asked lately: one number each, in a file of the home folder that a machine's processes share.
+"""Rate limits of each caller: one number each, in a file of the home folder that the processes of a machine share.
 
-A caller's place among the numbers is a keyed hash, so that the file has one size whoever asks, and nobody can aim at
-the place of another. Two callers that fall on one place share what they may. Two processes that take from one bucket
-within the same fraction of a microsecond may count one request for two. ADR 13 says why it is a file.
+A caller's slot is a keyed hash, so the file has one size however many callers there are, and nobody can aim at
+another's slot. Two callers with the same slot share a limit. Two processes that use one bucket within the same fraction
+of a microsecond may count two requests as one. ADR 13 says why it is a file.
 """
 
 import functools
@@ -28,14 +28,14 @@ _REMEMBERED_SECONDS = 24 * 3600.0
 
 
 class QuotaSubject(IntEnum):
-    """Whose bucket it is."""
+    """What kind of subject a bucket belongs to."""
 
     CREDENTIAL = 0
     ADDRESS = 1
 
 
 class Quotas:
-    """The buckets of credentials and of addresses; each call is of microseconds and asks no database."""
+    """The buckets of credentials and of addresses; each call takes microseconds and no database query."""
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -45,7 +45,7 @@ class Quotas:
         ).cast("d")
 
     def consume(self, kind: QuotaSubject, identifier: str, *, quota: int) -> RateLimitResult:
-        """Take a request from the bucket of `who`, if it holds one."""
+        """Take a request from the bucket of `identifier`, if one is left."""
         slot, now = _get_slot(kind, identifier), self._clock()
         with self._lock:
             result = gcra.consume(full_at=self._numbers[slot], quota=quota, now=now)
@@ -54,25 +54,25 @@ class Quotas:
         return result
 
     def refund(self, kind: QuotaSubject, identifier: str, *, quota: int) -> None:
-        """Put a request back that was taken and need not have been."""
+        """Return a request to its bucket that need not have been counted."""
         slot = _get_slot(kind, identifier)
         with self._lock:
             self._numbers[slot] = gcra.refund(full_at=self._numbers[slot], quota=quota)
 
     def remember(self, identifier: str) -> None:
-        """Know a credential as good that has no quota."""
+        """Remember a valid credential that has no quota."""
         self._numbers[_get_slot(QuotaSubject.CREDENTIAL, identifier)] = self._clock()
 
     def is_recently_seen(self, identifier: str) -> bool:
-        """Whether a credential was good within the last day. A wrong one passes for it by chance, once in as many tries
-        as there are places for each that is known."""
+        """Whether a credential was valid within the last day. An invalid one passes by chance, once in as many tries as
+        there are slots for each known credential."""
         full_at, now = self._numbers[_get_slot(QuotaSubject.CREDENTIAL, identifier)], self._clock()
         return 0.0 <= now - full_at < _REMEMBERED_SECONDS or gcra.is_consuming(
             full_at=full_at, now=now
         )
 
     def forget(self, identifier: str) -> None:
-        """Know a credential no longer: it turned out to be dead."""
+        """Forget a credential: it turned out to be revoked or expired."""
         self._numbers[_get_slot(QuotaSubject.CREDENTIAL, identifier)] = 0.0
 
 

@@ -1,8 +1,8 @@
-"""A bucket of requests that fills up steadily within a minute, kept as one number: the time at which it is full again.
+"""A bucket of requests that refills steadily within a minute, stored as one number: the time at which it is full again.
 
-The generic cell rate algorithm (ITU-T I.371): each request moves that time on by a minute's share, and one that would
-move it more than a minute ahead is refused. Whoever has no number has a full bucket, so that a number may be dropped
-once its time has come.
+The generic cell rate algorithm (ITU-T I.371): each request moves that time on by one request's share of a minute, and a
+request that would move it more than a minute ahead is refused. A caller without a number has a full bucket, so a number
+may be dropped once its time has come.
 """
 
 import math
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from mintmark.common import errors
 
 WINDOW_SECONDS = 60.0
-# What the rounding of thousands of sums on a clock of today may come to.
+# The rounding error of thousands of sums on a current clock value.
 _SLACK_SECONDS = 1e-3
 
 
 class TooManyRequests(errors.DomainError):
-    """A caller asks more often than it may now; `retry_seconds` says when it may again."""
+    """A caller sends requests faster than allowed; `retry_seconds` says when to try again."""
 
     code = "too_many_requests"
 
@@ -27,8 +27,8 @@ class TooManyRequests(errors.DomainError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimitResult:
-    """A bucket of `quota` after a request: whether that was let pass, how many are `left`, and in how many `seconds`
-    the bucket is full again (of a refused one: in how many it holds a request again)."""
+    """A bucket of `quota` after a request: whether it was allowed, how many are `remaining`, and in how many `seconds`
+    the bucket is full again (for a refused request: in how many it may be repeated)."""
 
     is_allowed: bool
     full_at: float
@@ -37,7 +37,7 @@ class RateLimitResult:
 
 
 def consume(*, full_at: float, quota: int, now: float) -> RateLimitResult:
-    """A bucket of `quota` requests a minute after one more, if it holds one; `quota` is at least 1."""
+    """The bucket of `quota` requests a minute after one more request, if one is left; `quota` is at least 1."""
     request_seconds = WINDOW_SECONDS / quota
     max_ahead = WINDOW_SECONDS + _SLACK_SECONDS
     after = (full_at - now if is_consuming(full_at=full_at, now=now) else 0.0) + request_seconds
@@ -53,12 +53,12 @@ def consume(*, full_at: float, quota: int, now: float) -> RateLimitResult:
 
 
 def refund(*, full_at: float, quota: int) -> float:
-    """The number of a bucket into which one request is put back."""
+    """The number of a bucket after one request is returned to it."""
     return full_at - WINDOW_SECONDS / quota
 
 
 def is_consuming(*, full_at: float, now: float) -> bool:
-    """Whether a number is of a bucket that is not full; one too far ahead is of another clock."""
+    """Whether a number is that of a bucket that is not full; one too far ahead is from another clock."""
     return 0.0 < full_at - now <= WINDOW_SECONDS + 2 * _SLACK_SECONDS
 
 

@@ -1,4 +1,4 @@
-"""Assistants: register, find, remember."""
+"""Assistants: register, find, store memories."""
 
 import re
 
@@ -16,7 +16,7 @@ _NAME = re.compile(r"[\w][\w .:/+-]{0,199}")
 
 
 class InvalidAssistant(errors.DomainError):
-    """An assistant can't be registered as asked."""
+    """An assistant can't be registered with these values."""
 
     code = "invalid_assistant"
 
@@ -60,18 +60,18 @@ def resolve(*, reference: str) -> Assistant:
 
 
 def list_own(*, caller: Caller) -> QuerySet[Assistant]:
-    """The assistants that are a caller's own: those of his teams."""
+    """The assistants of the caller's teams."""
     return Assistant.objects.filter(team__in=caller.team_ids)
 
 
 def require_operator(*, caller: Caller, team_id: int) -> None:
-    """Refuse unless the caller operates the assistants of this team."""
+    """Raise `Forbidden` unless the caller is an operator of this team."""
     if not caller.has_role(Role.OPERATOR, team_id=team_id):
         raise errors.Forbidden("This takes the role 'operator' in the assistant's team.")
 
 
 def store_memory(*, assistant: Assistant, key: str, text: str) -> MemoryEntry:
-    """Keep `text` under `key` in an assistant's memory, in the place of what was there."""
+    """Store `text` under `key` in an assistant's memory, replacing an earlier text."""
     entry, _ = MemoryEntry.objects.update_or_create(
         assistant=assistant, key=key, defaults={"text": text}
     )

@@ -1,4 +1,4 @@
-"""Rule sets written as YAML or JSON: read, and registered as what they name."""
+"""Codices written as YAML or JSON: parse and register them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _MEMBER_NAMES = {"name", "description", "clauses"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodexDocument:
-    """What a document says of a rule set; whether its clauses can be checked is not known yet."""
+    """A codex as a document states it; its clauses are not yet validated."""
 
     name: str
     description: str
@@ -27,13 +27,13 @@ class CodexDocument:
 
 
 def parse_codex(text: str | bytes) -> CodexDocument:
-    """What a document says. `InvalidDocument` or `InvalidCodex` where it is none of a rule set."""
+    """Parse a codex document. Raises `documents.InvalidDocument` or `InvalidCodex`."""
     document = documents.parse_document(text)
     if not isinstance(document, Mapping):
         raise InvalidCodex("A rule set is a mapping of name, description and clauses.")
     if unknown_members := sorted(document.keys() - _MEMBER_NAMES):
         raise InvalidCodex(
-            f"{unknown_members[0][:60]!r} is not read here: give name, description, clauses."
+            f"{unknown_members[0][:60]!r} is not a known member: give name, description, clauses."
         )
     name, rules, description = (
         document.get("name"),
@@ -48,8 +48,8 @@ def parse_codex(text: str | bytes) -> CodexDocument:
 
 
 def register_codex(document: CodexDocument, *, caller: Caller) -> tuple[Codex, bool]:
-    """The codex that it is, and whether it is a new version. It takes an operator of some team; for the one that binds
-    everybody, an admin."""
+    """Register the codex. Returns it, and whether it is a new version. The caller must be an operator of some team; for
+    the default codex, an admin."""
     if not caller.has_role_anywhere(Role.OPERATOR):
         raise errors.Forbidden("Registering a rule set takes the role 'operator' in some team.")
     name, rules, description = document.name, document.clauses, document.description
@@ -62,7 +62,7 @@ def register_codex(document: CodexDocument, *, caller: Caller) -> tuple[Codex, b
 
 
 def check_text(codex: Codex, *, text: str, applies_to: str) -> list[ClauseResult]:
-    """What a codex says of a text: as of a prompt's with the variables that stand in it, or as of an output."""
+    """Evaluate a codex on a text: on a prompt's (its placeholders are its variables), or on an output."""
     rules, name = codex.clauses, str(codex)
     if applies_to == "output":
         return core_clauses.evaluate_output(clauses=rules, text=text, codex=name)

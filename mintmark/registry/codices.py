@@ -1,7 +1,7 @@
-"""Codices: versioned rule sets in plain words, the contracts that bind prompts and assistants to them, and what their
-clauses say of a text.
+"""Codices: versioned rule sets in plain words, contracts that bind prompts and assistants to them, and their
+evaluation.
 
-One codex binds everybody: the newest version of `default`.
+One codex binds everybody: the newest version of the codex named "default".
 """
 
 import json
@@ -24,29 +24,29 @@ from .models import Assistant, Codex, CodexContract, Prompt
 
 
 class InvalidCodex(errors.DomainError):
-    """A codex can't be registered: a clause lacks something, or it is too large."""
+    """A codex can't be registered: a clause is invalid, or the codex is too large."""
 
     code = "invalid_codex"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClauseReport:
-    """A prompt's text and what the clauses that bind it say of it."""
+    """A prompt's text with the results of the clauses that bind it."""
 
     prompt: Prompt
     results: Sequence[ClauseResult]
 
     @property
     def failed_results(self) -> list[ClauseResult]:
-        """The verdicts of clauses that fail."""
+        """The results of clauses that failed."""
         return [result for result in self.results if result.holds is False]
 
 
 def register(*, name: str, clauses: Sequence[Mapping[str, Any]], description: str = "") -> Codex:
-    """Register a rule set; the same clauses again return what is there, changed ones become the next version.
+    """Register a codex; the same clauses again return the existing version, changed ones become the next.
 
-    Each clause has `id`, `text` (plain words), `severity` (warn, block), `applies_to` (prompt, output) and `check`, a
-    kind and its value. Raises `InvalidCodex` naming every bad clause. Registering binds nobody.
+    Each clause has the members id, text (plain words), `severity` (warn, block), applies_to (prompt, output) and check,
+    a kind and its value. Raises `InvalidCodex`, which names every invalid clause. Registering binds nobody.
     """
     if name == default_codex.NAME:
         raise InvalidCodex(
@@ -56,7 +56,7 @@ def register(*, name: str, clauses: Sequence[Mapping[str, Any]], description: st
 
 
 def validate(*, clauses: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """These clauses, if they could be registered; `InvalidCodex` naming every bad one. Nothing is stored."""
+    """These clauses, if they are valid; otherwise `InvalidCodex` names every invalid one. Nothing is stored."""
     _require_valid(name="to try", clauses=clauses)
     return [dict(clause) for clause in clauses]
 
@@ -70,7 +70,7 @@ def list_newest() -> QuerySet[Codex, Any]:
 
 
 def get_default() -> Codex:
-    """The codex that binds every prompt and every output: the newest version of `default`."""
+    """The codex that binds every prompt and every output: the newest version of the one named "default"."""
     newest = Codex.objects.filter(name=default_codex.NAME).order_by("-version").first()
     if newest is not None:
         return newest
@@ -84,7 +84,8 @@ def get_default() -> Codex:
 def change_default(
     *, caller: Caller, clauses: Sequence[Mapping[str, Any]], description: str = ""
 ) -> Codex:
-    """Register the next version of the codex that binds everybody; it takes an admin. Earlier ones stay on record."""
+    """Register the next version of the codex that binds everybody; the caller must be an admin. Earlier versions are
+    kept."""
     caller.require_scope("registry")
     if not caller.is_admin or caller.is_assistant:
         raise errors.Forbidden("The codex that binds everybody is changed by an admin alone.")
@@ -99,14 +100,14 @@ def bind(*, prompt: Prompt, codex: Codex) -> CodexContract:
 
 
 def bind_assistant(*, assistant: Assistant, codex: Codex) -> None:
-    """Bind whatever an assistant is given, and what it answers, to a codex; binding it again changes nothing."""
+    """Bind the prompts that an assistant uses, and its outputs, to a codex; binding it again changes nothing."""
     with transaction.atomic():
         locks.hold(Assistant, [assistant.pk])
         codex.assistants.add(assistant)
 
 
 def list_binding(*, prompt: Prompt, assistant: Assistant | None = None) -> list[Codex]:
-    """The codices that bind a prompt in an assistant's hands, once each: the default, the prompt's contracts, the
+    """The codices that bind a prompt when an assistant uses it, once each: the default, the prompt's contracts, the
     assistant's own."""
     binding_codices = [
         get_default(),
@@ -120,7 +121,7 @@ def list_binding(*, prompt: Prompt, assistant: Assistant | None = None) -> list[
 def evaluate_prompt(
     *, prompt: Prompt, assistant: Assistant | None = None, text: str | None = None
 ) -> list[ClauseResult]:
-    """What the clauses that bind a prompt say of its text, or of `text`, what it is with its variables filled in."""
+    """Evaluate the clauses that bind a prompt on its text, or on `text`: the prompt with its variables filled."""
     return [
         result
         for codex in list_binding(prompt=prompt, assistant=assistant)
@@ -129,7 +130,7 @@ def evaluate_prompt(
 
 
 def find_blocked(*, prompts: Collection[int], assistant: Assistant) -> set[int]:
-    """Which of these prompts, by id, a blocking clause keeps from an assistant: as `of_prompt` says it, for many."""
+    """The ids of those prompts that a blocking clause keeps from an assistant: as `evaluate_prompt`, for many."""
     for_all = [get_default(), *Codex.objects.filter(assistants=assistant)]
     contract_codices: dict[int, list[Codex]] = defaultdict(list)
     contracts = CodexContract.objects.filter(prompt__in=prompts).select_related("codex")
@@ -146,8 +147,7 @@ def find_blocked(*, prompts: Collection[int], assistant: Assistant) -> set[int]:
 
 
 def check_prompts(*, prompts: Sequence[Prompt]) -> list[ClauseReport]:
-    """What the default codex says of the texts of these prompts, for a report of what was registered; nothing is
-    refused."""
+    """Evaluate the default codex on the texts of these prompts, for a report after registration; nothing is refused."""
     codex = get_default()
     return [
         ClauseReport(prompt=prompt, results=_evaluate_text(codex, prompt, prompt.text))
@@ -187,7 +187,7 @@ def _register_version(
             )
     except (
         IntegrityError
-    ):  # another writer was first: the same clauses are there, or these come after
+    ):  # another writer was first: the same clauses exist already, or these come after
         existing = versions.get(version=number)
         if existing.clauses == new_clauses:
             return existing
@@ -203,7 +203,7 @@ def _require_valid(*, name: str, clauses: Sequence[Mapping[str, Any]]) -> None:
         )
     if len(clauses) > core_clauses.MAX_CLAUSES:
         raise InvalidCodex(
-            f"The codex has {len(clauses):,} clauses; at most {core_clauses.MAX_CLAUSES} are taken: make several."
+            f"The codex has {len(clauses):,} clauses; at most {core_clauses.MAX_CLAUSES} are allowed: make several."
         )
     if len(_serialize(clauses)) > core_clauses.MAX_CODEX_CHARACTERS:
         raise InvalidCodex(

@@ -1,4 +1,4 @@
-"""Contracts: who binds a prompt, or an assistant, to a codex, and who lets it go again."""
+"""Contracts: bind a prompt or an assistant to a codex, and end the contract."""
 
 from dataclasses import dataclass
 
@@ -15,20 +15,20 @@ from .models import Assistant, Codex, CodexContract, Prompt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodexBindings:
-    """The codex that binds everybody, and those of one's own contracts, oldest first."""
+    """The codex that binds everybody, and those of the prompt's or assistant's own contracts, oldest first."""
 
     default: Codex
     contracts: list[Codex]
 
 
 def get_prompt_bindings(*, prompt: Prompt) -> CodexBindings:
-    """What binds a prompt, in whoever's hands."""
+    """The codices that bind a prompt, whichever assistant uses it."""
     contract_codices = Codex.objects.filter(contracts__prompt=prompt).order_by("contracts__id")
     return CodexBindings(default=codices.get_default(), contracts=list(contract_codices))
 
 
 def get_assistant_bindings(*, assistant: Assistant) -> CodexBindings:
-    """What binds whatever an assistant is given, and what it answers."""
+    """The codices that bind the prompts that an assistant uses, and its outputs."""
     contract_codices = Codex.objects.filter(assistants=assistant).order_by("id")
     return CodexBindings(default=codices.get_default(), contracts=list(contract_codices))
 
@@ -44,13 +44,13 @@ def list_bound_assistants(*, codex: Codex) -> "QuerySet[Assistant]":
 
 
 def bind(*, caller: Caller, prompt: Prompt, codex: Codex) -> CodexContract:
-    """Bind a prompt to a codex; again, it changes nothing. It takes an author of the prompt's team."""
+    """Bind a prompt to a codex; binding it twice changes nothing. The caller must be an author of the prompt's team."""
     _require_author(caller, prompt)
     return codices.bind(prompt=prompt, codex=codex)
 
 
 def unbind(*, caller: Caller, prompt: Prompt, codex: Codex) -> bool:
-    """End a prompt's contract; whether there was one. What was measured under it stays measured."""
+    """End a prompt's contract. Returns whether there was one. Earlier measurements are kept."""
     _require_author(caller, prompt)
     with transaction.atomic():
         locks.hold(Prompt, [prompt.pk])
@@ -58,7 +58,7 @@ def unbind(*, caller: Caller, prompt: Prompt, codex: Codex) -> bool:
 
 
 def bind_assistant(*, caller: Caller, assistant: Assistant, codex: Codex) -> None:
-    """Bind an assistant to a codex; again, it changes nothing. It takes an operator of its team."""
+    """Bind an assistant to a codex; binding it twice changes nothing. The caller must be an operator of its team."""
     _require_operator(caller, assistant)
     codices.bind_assistant(assistant=assistant, codex=codex)
 
@@ -74,12 +74,16 @@ def unbind_assistant(*, caller: Caller, assistant: Assistant, codex: Codex) -> N
 def _require_author(caller: Caller, prompt: Prompt) -> None:
     caller.require_scope("registry")
     if caller.is_assistant:
-        raise errors.Forbidden("What binds a prompt is for a person to say.")
+        raise errors.Forbidden(
+            "Only a person can change the contracts of a prompt: sign in, or use a person's key."
+        )
     prompts.require_author(caller=caller, team=prompt.team)
 
 
 def _require_operator(caller: Caller, assistant: Assistant) -> None:
     caller.require_scope("registry")
     if caller.is_assistant:
-        raise errors.Forbidden("What binds an assistant is for a person to say.")
+        raise errors.Forbidden(
+            "Only a person can change the contracts of an assistant: sign in, or use a person's key."
+        )
     assistants.require_operator(caller=caller, team_id=assistant.team_id)

@@ -1,8 +1,9 @@
-"""How alike texts are in meaning: static vectors, an extra. Without it, likeness goes by spelling (`core.similarity`).
+"""How similar texts are in meaning: static vectors, an extra. Without it, texts are compared by spelling
+(`textchecks.similarity`).
 
-A static model has one vector a token, and a text is the mean of its tokens' vectors: a sum, without a network, the same
-everywhere. The vectors are those that the package wordllama brings along (of which the files alone are read: its own
-loader goes to the network), or a folder of another model as model2vec writes it.
+A static model has one vector for each token, and a text is the mean of its tokens' vectors: a sum, without a network,
+the same everywhere. The vectors are those of the package wordllama (only its files are read: its own loader uses the
+network), or a folder of another model in model2vec's format.
 """
 
 import logging
@@ -28,7 +29,7 @@ _UNKNOWN_TOKENS = ("[UNK]", "<unk>")
 
 
 class UnreadableModel(Exception):
-    """A folder holds no model of static vectors that can be read here; the message says why."""
+    """A folder has no model of static vectors that can be read; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ class StaticVectors:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimilarityBackend:
-    """How texts are compared: `by` spelling or vectors, of which `model`; `note` says why it is not what was asked."""
+    """How texts are compared: `by` spelling or vectors, with which `model`; `note` says why it is not the configured
+    one."""
 
     by: Literal["spelling", "vectors"]
     model: str
@@ -65,7 +67,7 @@ class SimilarityBackend:
     vectors: StaticVectors | None = None
 
     def compute_similarities(self, text: str, candidates: Sequence[str]) -> list[float]:
-        """How like each of the others is to a text, in [0, 1]."""
+        """The similarity of each candidate to a text, in [0, 1]."""
         if self.vectors is None:
             return similarity.cosines(text, candidates)
         text_vector, *candidate_vectors = self.vectors.embed([text, *candidates])
@@ -76,7 +78,8 @@ class SimilarityBackend:
 
 
 def get_similarity_backend() -> SimilarityBackend:
-    """As `MINTMARK_EMBEDDINGS` asks: vectors of a folder, those of the extra where it is installed, else spelling."""
+    """The backend that `MINTMARK_EMBEDDINGS` selects: vectors of a folder, those of the extra if installed, else
+    spelling."""
     return _load_backend(settings.EMBEDDINGS)
 
 
@@ -94,9 +97,9 @@ def load_bundled() -> StaticVectors | None:
 
 
 def load_vectors(folder: Path) -> StaticVectors:
-    """The model in a folder with `tokenizer.json` and `model.safetensors`, as model2vec writes it.
+    """The model in a folder with `tokenizer.json` and `model.safetensors`, in model2vec's format.
 
-    Raises `Unreadable`.
+    Raises `UnreadableModel`.
     """
     return _load_model(
         name=folder.name,
@@ -138,7 +141,7 @@ def _load_model(*, name: str, tokens: Path, tensors: Path) -> StaticVectors:
     except (SafetensorError, OSError, ValueError) as error:
         raise UnreadableModel(f"The model in {tensors.parent} can't be read: {error}.") from error
     except Exception as error:  # tokenizers raises nothing narrower
-        raise UnreadableModel(f"The file {tokens} is no tokenizer: {error}.") from error
+        raise UnreadableModel(f"The file {tokens} is not a tokenizer: {error}.") from error
     table = next((tensors_by_name[key] for key in _TABLE_NAMES if key in tensors_by_name), None)
     if table is None or table.ndim != 2:
         raise UnreadableModel(

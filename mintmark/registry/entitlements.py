@@ -1,4 +1,5 @@
-"""Who may use a prompt's text beside its own team: grants, their ends, and tombstones. All of it acts at once."""
+"""Who may use a prompt's text beside its own team: grants, their ends, and tombstones. All of it takes effect at
+once."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -19,19 +20,21 @@ BOUGHT = "bought"
 
 
 class InvalidReason(errors.DomainError):
-    """A step that is kept with its reason came without one, or with one that can't be kept."""
+    """A change that needs a reason has none, or an invalid one."""
 
     code = "invalid_reason"
 
 
 def lock_to_add(*, prompts: Sequence[Prompt]) -> None:
-    """Keep who may use these prompts as it is until the transaction ends; what was read of it before is read anew."""
+    """Lock these prompts in shared mode until the transaction ends; what was read of their access before is read
+    again."""
     locks.share(Prompt, [prompt.pk for prompt in prompts])
     _forget(prompts)
 
 
 def lock_to_end(*, prompt: Prompt) -> None:
-    """Let nobody add what rests on this prompt until the transaction ends; what was read of it before is read anew."""
+    """Lock this prompt exclusively until the transaction ends, so that nobody adds what depends on it; what was read of
+    its access before is read again."""
     locks.hold(Prompt, [prompt.pk])
     _forget([prompt])
 
@@ -62,7 +65,7 @@ def grant(*, caller: Caller, prompt: Prompt, team: Team, reason: str) -> Entitle
 
 
 def end_grant(*, entitlement: Entitlement, reason: str, now: datetime) -> bool:
-    """End a grant; False if it had ended before. Who may is for the caller to have checked."""
+    """End a grant. Returns False if it had already ended. The caller must have checked the permission."""
     with transaction.atomic():
         locks.hold(Prompt, [entitlement.prompt_id])
         ended = Entitlement.objects.filter(pk=entitlement.pk, ended_at__isnull=True).update(
@@ -76,8 +79,8 @@ def end_grant(*, entitlement: Entitlement, reason: str, now: datetime) -> bool:
 
 
 def require_may_end(*, caller: Caller, entitlement: Entitlement) -> None:
-    """Refuse unless the caller may revoke this grant: what was given away, an author of the owning team; what was
-    bought, an admin alone."""
+    """Raise `Forbidden` unless the caller may revoke this grant: an author of the owning team for a granted one, an
+    admin alone for a bought one."""
     if caller.is_admin:
         return
     if entitlement.reason == BOUGHT:
@@ -88,7 +91,8 @@ def require_may_end(*, caller: Caller, entitlement: Entitlement) -> None:
 def withdraw_permanently(
     *, caller: Caller, prompt: Prompt, reason: str, now: datetime
 ) -> Tombstone:
-    """Withdraw a prompt from everywhere, for ever. It takes an author of its team; the first reason stays."""
+    """Withdraw a prompt everywhere and for good. The caller must be an author of its team; the first reason is
+    kept."""
     _require_author(caller, prompt)
     check_reason(reason)
     with transaction.atomic():
@@ -104,7 +108,8 @@ def withdraw_permanently(
 
 
 def build_usable_q(*, team_ids: frozenset[int] | set[int]) -> Q:
-    """Which prompts are served to these teams: open, their own, or granted; and not entombed, unless their own."""
+    """The condition for prompts that these teams may use: open, their own, or granted; and not withdrawn for good,
+    unless their own."""
     granted = Entitlement.objects.filter(team__in=team_ids, ended_at__isnull=True).values("prompt")
     is_own = Q(team__in=team_ids)
     return is_own | (Q(tombstone__isnull=True) & (Q(is_open=True) | Q(pk__in=granted)))
@@ -114,12 +119,12 @@ def check_reason(reason: str) -> None:
     """Refuse a reason that is empty, too long or not printable."""
     if not reason.strip() or len(reason) > MAX_REASON_LENGTH or not reason.isprintable():
         raise InvalidReason(
-            f"The reason {reason[:60]!r} can't be kept: say in 1 to {MAX_REASON_LENGTH} printable characters why."
+            f"The reason {reason[:60]!r} can't be stored: give 1 to {MAX_REASON_LENGTH} printable characters."
         )
 
 
 def _forget(prompts: Sequence[Prompt]) -> None:
-    """Drop what was read of tombstones before the lock: that there was none is remembered as well."""
+    """Drop cached tombstones from before the lock, cached absence included."""
     tombstone = Prompt._meta.get_field("tombstone")
     for prompt in prompts:
         if tombstone.is_cached(prompt):

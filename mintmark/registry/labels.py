@@ -1,4 +1,4 @@
-"""Labels: names such as `production` that are moved by hand, each move with an audit row."""
+"""Labels: names such as "production" that are moved by hand, each move with an audit row."""
 
 import re
 from datetime import datetime
@@ -17,7 +17,7 @@ _LABEL = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 
 
 class InvalidLabel(errors.DomainError):
-    """A label can't be moved as asked."""
+    """A label can't be moved like this."""
 
     code = "invalid_label"
 
@@ -32,19 +32,19 @@ def move(
     reason: str,
     now: datetime,
 ) -> LabelMove | None:
-    """Point a label of the line `namespace/name` to `prompt`, or take it away (None); at once for every reader.
+    """Point a label of the lineage `namespace/name` to `prompt`, or remove it (None); at once for every reader.
 
-    Returns the audit row, or None when the label stood there already.
+    Returns the audit row, or None if nothing changed.
     """
     if not _LABEL.fullmatch(label):
         raise InvalidLabel(f"The label {label[:64]!r}: use a-z, 0-9, '-' and '_', a letter first.")
     if len(reason) > 400:
         raise InvalidLabel(f"The reason has {len(reason)} characters; at most 400 are kept.")
     if prompt is not None and (prompt.namespace, prompt.name) != (namespace, name):
-        raise InvalidLabel(f"{prompt.reference} is no revision of {namespace}/{name}.")
+        raise InvalidLabel(f"{prompt.reference} is not a revision of {namespace}/{name}.")
     line_of = Prompt.objects.filter(namespace=namespace, name=name).order_by("revision")
     with transaction.atomic():
-        # The line's first revision: the label itself may have no row yet.
+        # Lock the lineage's first revision: the label itself may have no row yet.
         locks.hold(Prompt, line_of.values_list("pk", flat=True)[:1])
         current_label = (
             Label.objects.filter(namespace=namespace, name=name, label=label)
@@ -84,7 +84,7 @@ def move(
 
 
 def list_moves(*, namespace: str, name: str, label: str | None = None) -> QuerySet[LabelMove]:
-    """The moves of a line's labels, newest first."""
+    """The moves of a lineage's labels, newest first."""
     moves = LabelMove.objects.filter(namespace=namespace, name=name)
     if label is not None:
         moves = moves.filter(label=label)

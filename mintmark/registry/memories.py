@@ -1,4 +1,4 @@
-"""What an assistant remembers: said by itself or by those who operate it, seen by its team alone."""
+"""An assistant's memory: entries stored by itself or its operators, visible to its team only."""
 
 from django.db.models import QuerySet
 
@@ -11,37 +11,36 @@ from .models import Assistant, MemoryEntry
 MAX_KEY_LENGTH = 200
 MAX_TEXT_LENGTH = 100_000
 MAX_ENTRIES = 10_000
-"""Of one assistant."""
+"""The most entries of one assistant."""
 
 
 class InvalidMemory(errors.DomainError):
-    """A memory can't be kept: its key or its text does not fit, or the assistant remembers too much already."""
+    """A memory can't be stored: its key or text is invalid, or the assistant has too many entries already."""
 
     code = "invalid_memory"
 
 
 def may_read(*, caller: Caller, assistant: Assistant) -> bool:
-    """Whether the caller may read what an assistant remembers: itself, its team, an admin."""
+    """Whether the caller may read an assistant's memory: itself, its team, an admin."""
     return caller.is_admin or assistant.team_id in caller.team_ids
 
 
 def require_may_read(*, caller: Caller, assistant: Assistant) -> None:
-    """Refuse unless the caller may read what an assistant remembers."""
+    """Raise `Forbidden` unless the caller may read an assistant's memory."""
     if not may_read(caller=caller, assistant=assistant):
         raise errors.Forbidden(f"What {assistant} remembers is for itself and its team.")
 
 
 def list_memories(*, caller: Caller, assistant: Assistant) -> QuerySet[MemoryEntry]:
-    """What an assistant remembers, by key."""
+    """The entries of an assistant's memory, by key."""
     require_may_read(caller=caller, assistant=assistant)
     return MemoryEntry.objects.filter(assistant=assistant).order_by("key")
 
 
 def store(*, caller: Caller, assistant: Assistant, memory_key: str, text: str) -> MemoryEntry:
-    """Keep a text under a key, in the place of what was there. Rituals cite memories by key; what was measured before
-    stays measured.
+    """Store a text under a key, replacing an earlier one. Rituals cite memories by key; earlier measurements are kept.
 
-    It takes an operator of the assistant's team, or the assistant itself. Raises `InvalidMemory`.
+    The caller must be an operator of the assistant's team, or the assistant itself. Raises `InvalidMemory`.
     """
     _require_may_write(caller, assistant)
     if (
@@ -64,7 +63,7 @@ def store(*, caller: Caller, assistant: Assistant, memory_key: str, text: str) -
 
 
 def delete(*, caller: Caller, assistant: Assistant, memory_key: str) -> bool:
-    """Forget what stands under a key; whether there was anything. Who may keep may forget."""
+    """Delete the entry under a key. Returns whether there was one. Needs the same permission as `store`."""
     _require_may_write(caller, assistant)
     return bool(MemoryEntry.objects.filter(assistant=assistant, key=memory_key).delete()[0])
 

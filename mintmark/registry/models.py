@@ -1,4 +1,4 @@
-"""What is known by name: prompts and their lineage, assistants, rituals, codices, and who may read which text."""
+"""Registered things: prompts and their lineage, assistants, rituals, codices, and who may read which text."""
 
 from typing import ClassVar
 
@@ -24,7 +24,7 @@ class Assistant(models.Model):
 
 
 class MemoryEntry(models.Model):
-    """Something an assistant remembers; outputs are compared with it in recall evidence."""
+    """An entry of an assistant's memory; recall evidence compares outputs with it."""
 
     assistant = models.ForeignKey(Assistant, on_delete=models.CASCADE, related_name="memory")
     key = models.CharField(max_length=200)
@@ -47,10 +47,11 @@ class Derivation(models.TextChoices):
 
 
 class Prompt(models.Model):
-    """One exact text, for ever: database triggers refuse to change what was registered.
+    """One exact text, for good: database triggers refuse to change a registered one.
 
-    `namespace/name` is the line it belongs to and `revision` its place there; `digest` is the SHA-256 of its bytes.
-    `wording` holds the features of the text (float64, as `core.wording` version `wording_version` reads it).
+    `namespace/name` is the lineage it belongs to and `revision` its place there; `digest` is the SHA-256 of its bytes.
+    `wording` holds the features of the text (float64, as `scoring.text_features` version `wording_version` computes
+    them).
     """
 
     namespace = models.SlugField(max_length=64)
@@ -121,7 +122,7 @@ class Tagging(models.Model):
 
 
 class Entitlement(models.Model):
-    """A team other than the owner that may read and use a prompt's text, until it ends; what ended stays on record."""
+    """A team other than the owner that may read and use a prompt's text, until it ends; ended ones are kept."""
 
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="entitlements")
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="entitlements")
@@ -144,7 +145,7 @@ class Entitlement(models.Model):
 
 
 class Tombstone(models.Model):
-    """A prompt that must not be used any more: its text is served to nobody but its own team. Append-only."""
+    """A prompt that must not be used any more: its text is served to its own team only. Append-only."""
 
     prompt = models.OneToOneField(Prompt, on_delete=models.PROTECT, related_name="tombstone")
     actor = models.ForeignKey(Principal, on_delete=models.PROTECT, related_name="+")
@@ -156,7 +157,7 @@ class Tombstone(models.Model):
 
 
 class Label(models.Model):
-    """A name such as `production` that points to one revision of a line and can be moved."""
+    """A name such as "production" that points to one revision of a lineage and can be moved."""
 
     namespace = models.SlugField(max_length=64)
     name = models.CharField(max_length=200)
@@ -231,7 +232,7 @@ class Codex(models.Model):
 
 
 class CodexContract(models.Model):
-    """Binds a prompt to a codex: the clauses that it has to keep."""
+    """Binds a prompt to a codex: the prompt must satisfy its clauses."""
 
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="contracts")
     codex = models.ForeignKey(Codex, on_delete=models.PROTECT, related_name="contracts")

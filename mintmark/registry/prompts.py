@@ -1,4 +1,4 @@
-"""Prompts: register exact texts, find them, say who may read them."""
+"""Prompts: register exact texts, find them, decide who may read them."""
 
 import hashlib
 import re
@@ -23,20 +23,21 @@ _NAME = re.compile(r"[\w][\w .:/()&,'+-]{0,199}")
 
 
 class InvalidPrompt(errors.DomainError):
-    """A prompt's text or metadata can't be registered; nothing was."""
+    """A prompt's text or metadata is invalid; nothing was registered."""
 
     code = "invalid_prompt"
 
 
 class RevisionTaken(errors.DomainError):
-    """This revision of the line is registered already, with another text."""
+    """This revision of the lineage is already registered, with another text."""
 
     code = "revision_taken"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PromptDraft:
-    """A prompt about to be registered. `parent` is a registered prompt; `revision` None takes the line's next."""
+    """A prompt about to be registered. `parent` is a registered prompt; with `revision` None it becomes the lineage's
+    next."""
 
     namespace: str
     name: str
@@ -55,7 +56,7 @@ class PromptDraft:
 
 
 def register(*, draft: PromptDraft, author: Principal, team: Team) -> Prompt:
-    """Register one text for ever; the same text under the same revision again returns what is there.
+    """Register one text for good; the same text under the same revision again returns the existing prompt.
 
     Raises `InvalidPrompt` (naming the field and the place) or `RevisionTaken`.
     """
@@ -85,7 +86,7 @@ def register_all(*, drafts: Sequence[PromptDraft], author: Principal, team: Team
         try:
             with transaction.atomic():
                 Prompt.objects.bulk_create(new, batch_size=500)
-        except IntegrityError as error:  # another writer came between the look and the insert
+        except IntegrityError as error:  # another writer came between check and insert
             raise RevisionTaken(
                 f"One of {new[0].reference}{' and those after it' if new[1:] else ''} was registered by another "
                 "writer just now; read the line again and register the next revision."
@@ -97,7 +98,7 @@ def register_all(*, drafts: Sequence[PromptDraft], author: Principal, team: Team
 
 
 def find_problems(*, drafts: Sequence[PromptDraft]) -> list[errors.FieldError]:
-    """What keeps these drafts from being registered, whatever is registered already; nothing where they fit."""
+    """The problems of these drafts, whatever is registered already; empty if they are valid."""
     return [row for n, draft in enumerate(drafts) for row in _find_draft_problems(draft, row=n)]
 
 
@@ -105,7 +106,7 @@ type _RevisionsByName = dict[tuple[str, str], dict[int, Prompt]]
 
 
 def _load_revisions(drafts: Sequence[PromptDraft]) -> _RevisionsByName:
-    """The revisions of every line that the drafts name, in one look."""
+    """The revisions of every lineage that the drafts name, in one query."""
     revisions_by_name: _RevisionsByName = {(draft.namespace, draft.name): {} for draft in drafts}
     revisions = Prompt.objects.select_related("team").filter(
         namespace__in={namespace for namespace, _ in revisions_by_name},
@@ -120,7 +121,7 @@ def _load_revisions(drafts: Sequence[PromptDraft]) -> _RevisionsByName:
 def _find_or_build(
     draft: PromptDraft, *, revisions_by_name: _RevisionsByName, author: Principal, team: Team
 ) -> Prompt:
-    """The prompt that is there already, or one that is yet to be inserted and is from now on part of its line."""
+    """The existing prompt, or a new one that is not yet inserted and is part of its lineage from now on."""
     revisions = revisions_by_name[draft.namespace, draft.name]
     digest = hashlib.sha256(draft.text.encode()).hexdigest()
     revision = draft.revision if draft.revision is not None else max(revisions, default=0) + 1
@@ -163,14 +164,14 @@ def _find_or_build(
 
 
 def readable_by(*, caller: Caller) -> QuerySet[Prompt]:
-    """The prompts whose text a caller may read: open ones, his teams', those his teams are entitled to."""
+    """The prompts whose text a caller may read: open ones, those of their teams, those their teams are entitled to."""
     if caller.is_admin:
         return Prompt.objects.all()
     return Prompt.objects.filter(entitlements.build_usable_q(team_ids=caller.team_ids))
 
 
 def usable_by(*, caller: Caller, team_id: int) -> QuerySet[Prompt]:
-    """The prompts that a team's assistants may use and a caller may read: what was withdrawn is nobody's to use."""
+    """The prompts that a team's assistants may use and a caller may read; withdrawn ones are excluded."""
     usable_prompts = readable_by(caller=caller).filter(
         entitlements.build_usable_q(team_ids={team_id})
     )
@@ -183,13 +184,14 @@ def may_read_text(*, caller: Caller, prompt: Prompt) -> bool:
 
 
 def require_author(*, caller: Caller, team: Team) -> None:
-    """Refuse unless the caller may register prompts for `team`."""
+    """Raise `Forbidden` unless the caller may register prompts for `team`."""
     if not caller.has_role(Role.AUTHOR, team_id=team.pk):
         raise errors.Forbidden(f"Registering prompts for team {team} takes its role 'author'.")
 
 
 def resolve(*, reference: str) -> Prompt:
-    """The prompt that `line@revision`, `line@label`, `line` (its latest), `sha256:…` or an id names."""
+    """The prompt with this reference: `lineage@revision`, `lineage@label`, `lineage` (its latest), `sha256:…` or an
+    id."""
     prompt = _find_by_reference(reference.strip())
     if prompt is None:
         raise errors.NotFound(
@@ -273,7 +275,7 @@ def _find_draft_problems(draft: PromptDraft, *, row: int) -> list[errors.FieldEr
         add_problem(
             "text",
             f"{len(draft.text)} characters",
-            f"The text has {len(draft.text):,} characters; at most {MAX_TEXT_CHARACTERS:,} are taken.",
+            f"The text has {len(draft.text):,} characters; at most {MAX_TEXT_CHARACTERS:,} are allowed.",
         )
     elif not draft.allow_hidden_unicode:
         for hidden_character in hidden_characters.find_hidden(draft.text)[:1]:

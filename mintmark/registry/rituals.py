@@ -1,4 +1,4 @@
-"""Rituals' definitions, by version: evidence names the version it was measured with."""
+"""Rituals by version: evidence names the version it was measured with."""
 
 import re
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ def register(
     definition: Mapping[str, Any] | None = None,
     version: int | None = None,
 ) -> Ritual:
-    """Register a ritual; the same definition again returns what is there, a changed one becomes the next version.
+    """Register a ritual; the same definition again returns the existing version, a changed one becomes the next.
 
     `tag` is the task that it measures, such as `task:summarise`.
     """
@@ -60,7 +60,7 @@ def register(
 
 
 def find_by_task(*, reference: str) -> list[Ritual]:
-    """The rituals that measure a task: all with this tag (`task:summarise`), else the one that is named so."""
+    """The rituals that measure a task: all with this tag (`task:summarise`), else the one with this name."""
     tagged = list(Ritual.objects.filter(tag=reference))
     return tagged or [resolve(reference=reference)]
 

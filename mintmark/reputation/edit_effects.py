@@ -1,4 +1,4 @@
-"""What an edit gained: a child compared with its parent, assistant by assistant on the same ritual."""
+"""The gain of an edit: a child compared with its parent, assistant by assistant on the same ritual."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -19,8 +19,8 @@ _Cells = Mapping[_Cell, tuple[float, float]]
 def compare_with_parents(children: Sequence[Prompt]) -> list[tuple[Prompt, Estimate | None]]:
     """Each child with its paired gain over its parent, None where no assistant ran both on one ritual.
 
-    The gain is the mean over (assistant, ritual) of the difference in mean measured score, each weighted by
-    n·n'/(n + n') of its runs, with its 90% interval (`paired_gains.together`).
+    The gain is the mean over (assistant, ritual) of the difference in mean measured score, each weighted by n·n'/(n +
+    n') of its runs, with its 90% interval (`paired_effects.pool_effects`).
     """
     cells = _load_cells({c.pk for c in children} | {c.parent_id for c in children if c.parent_id})
     return [
@@ -30,8 +30,8 @@ def compare_with_parents(children: Sequence[Prompt]) -> list[tuple[Prompt, Estim
 
 
 def compare_edit(*, child: Prompt) -> EditGains:
-    """What one edit gained or cost: over all assistants as `over_parents` has it, and each of them by itself, over the
-    rituals on which it ran both prompts."""
+    """The gain of one edit: over all assistants, as `compare_with_parents` computes it, and for each assistant, over
+    the rituals on which it ran both prompts."""
     if child.parent is None:
         return EditGains(parent=None, overall=None, assistants=())
     cells = _load_cells({child.pk, child.parent.pk})
@@ -76,7 +76,7 @@ def _compute_gain(child_cells: _Cells, parent_cells: _Cells) -> Estimate | None:
     parent, parent_runs = np.array([parent_cells[cell] for cell in shared_cells]).T
     value, low, high, runs = paired_effects.pool_effects(
         paired_effects.compare_per_stratum(
-            # A mean of means may end a hair outside [0, 1].
+            # The mean of means may end slightly outside [0, 1].
             child=np.clip(child, 0.0, 1.0),
             child_runs=child_runs,
             parent=np.clip(parent, 0.0, 1.0),

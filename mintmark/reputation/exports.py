@@ -1,4 +1,4 @@
-"""Evidence and scores as tables for other tools: what every page shows to whoever is signed in, and never a text."""
+"""Evidence and scores as tables for other tools: what every signed-in person may see on pages, and never a text."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ _PAGE_SIZE = 2_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportTable:
-    """A table to hand out: its columns by name with their kind, its rows as they are read. `version` is another text
-    whenever its rows are others."""
+    """A table to export: its columns by name with their kind, and its rows, read on demand. `version` changes whenever
+    the rows change."""
 
     name: str
     version: str
@@ -43,8 +43,8 @@ SCORE_COLUMNS: Sequence[tuple[str, ColumnKind]] = (
 
 
 def export_evidence(*, prompt: Prompt | None = None) -> ExportTable:
-    """Every event of the log (or of one prompt), oldest first, with what it was expected to be and what it moved; both
-    empty until it is folded."""
+    """Every event of the log (or of one prompt), oldest first, with its expected value and its effect; both are empty
+    until it is projected."""
     events = Event.objects.filter(prompt=prompt) if prompt is not None else Event.objects.all()
     newest = events.order_by("-pk").values_list("pk", flat=True).first() or 0
     last_projected = EventEffect.objects.order_by("-pk").values_list("pk", flat=True).first()
@@ -117,7 +117,7 @@ def _iter_scores(prompt: Prompt | None) -> Iterator[TableRow]:
 
 
 def format_rows(rows: Iterator[TableRow]) -> Iterator[Sequence[object]]:
-    """Rows as a file of plain text has them: moments in ISO 8601, several texts joined by blanks."""
+    """Rows as a text file has them: times in ISO 8601, several texts joined by spaces."""
     for row in rows:
         yield [
             value.isoformat()

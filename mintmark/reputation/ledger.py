@@ -1,4 +1,4 @@
-"""PromptReputationLedger: what a prompt's reputation is, where it comes from, and how it got there."""
+"""PromptReputationLedger: a prompt's reputation, its components, and its history."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -45,13 +45,14 @@ SOURCE_LABELS = {
 
 
 class PromptReputationLedger:
-    """Reads reputations under a policy: the one in force, unless another is given."""
+    """Reads reputations under a policy: the current one, unless another is given."""
 
     def __init__(self, policy: Policy | None = None) -> None:
         self._policy = policy
 
     def get_reputation(self, *, prompt: Prompt, now: datetime) -> PromptReputation:
-        """A prompt's reputation at `now`, taken apart. A prompt without evidence has its parent's, or the prior."""
+        """A prompt's reputation at `now`, with its components. A prompt without evidence has its parent's, or the
+        prior."""
         policy, state_rows = self._load_state()
         position = int(state_rows.locate(_get_ids([prompt]), changes=False)[0])
         self._assume_home(state_rows, [prompt], [position])
@@ -124,7 +125,7 @@ class PromptReputationLedger:
     def get_summaries(
         self, *, prompts: Sequence[Prompt], now: datetime
     ) -> dict[int, ReputationSummary]:
-        """The reputations of many prompts at `now` in short, by prompt id; each as `reputation` has it."""
+        """Summaries of the reputations of many prompts at `now`, by prompt id; each equal to `get_reputation`'s."""
         if not prompts:
             return {}
         _, state_rows = self._load_state()
@@ -233,7 +234,7 @@ class PromptReputationLedger:
         )
 
     def get_edit_gains(self, *, prompt: Prompt) -> EditGains:
-        """What the edit from its parent to a prompt gained or cost, over all assistants and each of them."""
+        """The gain of the edit from its parent to a prompt, over all assistants and for each of them."""
         return edit_effects.compare_edit(child=prompt)
 
     def list_scores(
@@ -263,7 +264,7 @@ class PromptReputationLedger:
         return list(rows.order_by("-trust_bound", "prompt")[:limit])
 
     def list_tasks(self) -> list[tuple[Ritual, int]]:
-        """The tasks that have prompts with a standing, and how many each."""
+        """The tasks that have prompts with a standing, and how many each has."""
         counts = dict(
             Standing.objects.filter(ritual__isnull=False)
             .values("ritual")
@@ -288,7 +289,7 @@ class PromptReputationLedger:
     def _assume_home(
         self, state_rows: PromptStateRows, prompts: Sequence[Prompt], positions: Sequence[int]
     ) -> None:
-        """Where no evidence has given a prompt its home yet, read it from the prompt's `task:` tag."""
+        """Where no evidence has set the home of a prompt yet, read it from the prompt's `task:` tag."""
         state = state_rows.build_state().prompts
         unknown = [
             (prompt, at)
@@ -321,7 +322,7 @@ def _get_rank(current_score: Standing | None) -> tuple[int | None, int]:
 
 
 def _find_inherited_from(prompt: Prompt) -> Prompt | None:
-    """The nearest ancestor with evidence or with a reputation from elsewhere; None where the prompt has one itself."""
+    """The nearest ancestor with evidence or an imported reputation; None where the prompt has one itself."""
     if imported_reputation.has_prior(prompt=prompt):
         return None
     ancestor = prompt.parent

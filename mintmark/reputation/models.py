@@ -1,4 +1,5 @@
-"""`PromptReputationScore` and what else is derived of a prompt; the tables are defined where they are written."""
+"""`PromptReputationScore` and other projections about prompts; the tables are defined in the package that writes
+them."""
 
 from mintmark.projection.prompt_models import (
     EventEffect,

@@ -1,4 +1,4 @@
-"""What the ledger answers: shapes only, every score-like number with its interval and the evidence behind it."""
+"""The results of the ledger: data classes only, every score with its interval and the evidence behind it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Contribution:
 
 @dataclass(frozen=True, kw_only=True)
 class RatingMeans:
-    """Live ratings: their plain mean, what they say once raters' records are taken into account, and their number."""
+    """Live ratings: their plain mean, their mean after weighting by the raters' records, and their number."""
 
     raw: float | None
     weighted: float | None
@@ -35,7 +35,7 @@ class RatingMeans:
 class PromptReputation:
     """A prompt's reputation as of now. The amounts of `contributions` add up to `trust.value`.
 
-    `foreign` is what it came with, if it came from elsewhere: a part of what the outcomes' contribution inherited.
+    `imported` is its imported reputation, if it has one: a part of what the outcomes' contribution inherited.
     """
 
     prompt: Prompt
@@ -58,8 +58,8 @@ class PromptReputation:
 
 @dataclass(frozen=True, kw_only=True)
 class ReputationSummary:
-    """A reputation in short: trust, what an average prompt scores on the same task, the home (None where there is
-    none), and the prompt's own runs, approvals and live ratings by source."""
+    """A summary of a reputation: trust, an average prompt's score on the same task, the home (None without one), and
+    the prompt's own runs, approvals and live ratings by source."""
 
     trust: Estimate
     average: float
@@ -83,7 +83,7 @@ class ScoreSnapshot:
 
 @dataclass(frozen=True, kw_only=True)
 class EvidenceRow:
-    """One event of a prompt, what was expected of it and by how much it moved the score."""
+    """One event of a prompt, with its expected value and its effect on the score."""
 
     event: int
     kind: str

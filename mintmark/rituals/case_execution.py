@@ -1,4 +1,4 @@
-"""Calls made ready to be made: what to ask whom, within which limits, at which price."""
+"""Prepare and make the calls of a case: which request goes to which model, within which limits, at which price."""
 
 import math
 import random
@@ -21,14 +21,14 @@ from .runners.retry import RateLimiter, RetriesExhausted, answer_with_retries
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelEndpoint:
-    """One endpoint of a run: its setup, its runner, and the pace it keeps."""
+    """A model endpoint of a run: its settings, its runner, and its rate limiter."""
 
     settings: Runner
     runner: ModelRunner
     rate_limiter: RateLimiter
 
     def compute_cost_micro(self, *, tokens_in: int, tokens_out: int) -> int:
-        """What so many tokens cost, rounded up."""
+        """The price of these tokens in micro-units of the runner's currency, rounded up."""
         micro = (
             tokens_in * self.settings.price_in_micro + tokens_out * self.settings.price_out_micro
         )
@@ -37,8 +37,8 @@ class ModelEndpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseAnswer:
-    """What a case's calls gave: the reply, the judge's verdicts on the case's rubrics in their order and on clauses
-    by codex and id, and what all of it cost."""
+    """The result of a case's calls: the reply, the judge's decisions on the case's rubrics (in their order) and on
+    clauses (by codex and id), and the total cost."""
 
     response: ModelResponse
     verdicts: tuple[tuple[bool, float], ...]
@@ -48,7 +48,7 @@ class CaseAnswer:
 
 
 class CaseFailed(Exception):
-    """A case has no result: `last` says why, `cost_micro` is the most that its calls may have cost."""
+    """A case has no result. `last` says why; `cost_micro` is the most that its calls may have cost."""
 
     def __init__(self, last: CallFailed, *, attempts: int, cost_micro: int) -> None:
         super().__init__(str(last))
@@ -59,7 +59,7 @@ class CaseFailed(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseExecutor:
-    """Everything that an errand's calls for one prompt have in common."""
+    """Makes the calls for one prompt of a run or a comparison: everything that these calls share."""
 
     prompt: Prompt
     definition: RitualDefinition
@@ -72,7 +72,7 @@ class CaseExecutor:
     seed: int
 
     def build_request(self, case: Case, frame: FrameContext) -> ModelRequest:
-        """What is asked for a case in a frame."""
+        """The request for a case in a frame."""
         return prompt_building.build_request(
             prompt=self.prompt,
             case=case,
@@ -82,7 +82,7 @@ class CaseExecutor:
         )
 
     def compute_max_cost_micro(self, case: Case, request: ModelRequest) -> int:
-        """The most that one attempt at a case may cost, the judge's calls included."""
+        """The most that one attempt at a case may cost, calls to the judge included."""
         max_cost_micro = self.endpoint.compute_cost_micro(
             tokens_in=request.max_tokens_in, tokens_out=request.max_tokens
         )
@@ -99,8 +99,8 @@ class CaseExecutor:
         budget: CostBudget,
         rng: random.Random,
     ) -> CaseAnswer:
-        """The reply to a case, and what the judge says of it; `held_as` is the number under which the budget holds what
-        it may cost. `CaseFailed` where an attempt too many failed, or one more might not fit into the budget."""
+        """The reply to a case, with the judge's decisions on it. `reservation_id` names the amount that `budget` holds
+        for the case. Raises `CaseFailed` when all attempts failed, or when another might exceed the budget."""
         max_cost_micro = self.endpoint.compute_cost_micro(
             tokens_in=request.max_tokens_in, tokens_out=request.max_tokens
         )
@@ -150,7 +150,7 @@ class CaseExecutor:
         )
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connections of all endpoints."""
         for endpoint in (self.endpoint, self.judge):
             if endpoint is not None:
                 await endpoint.runner.close()
@@ -194,7 +194,7 @@ class CaseExecutor:
         return llm_judge.parse_verdict(retried.response.text), cost
 
     def _list_rubrics(self, case: Case) -> list[str]:
-        """What the judge is asked of one output: the case's rubrics, then those of clauses."""
+        """What the judge has to decide of one output: the case's rubrics, then those of clauses."""
         case_rubrics = [
             str(assertion.value) for assertion in case.assertions if assertion.needs_judge
         ]
@@ -211,7 +211,7 @@ class CaseExecutor:
     def _compute_reported_cost(
         self, endpoint: ModelEndpoint, response: ModelResponse, max_cost_micro: int
     ) -> int:
-        """What the endpoint says that it counted; the most that it can have been where it does not say."""
+        """The cost of the tokens that the endpoint reported; `max_cost_micro` where it reported none."""
         if response.tokens_in is None or response.tokens_out is None:
             return max_cost_micro
         return endpoint.compute_cost_micro(
@@ -220,7 +220,7 @@ class CaseExecutor:
 
 
 class _JudgeRunner:
-    """A judge's runner, for which a reply that is no verdict is no reply."""
+    """A judge's runner: a reply that can't be parsed as a decision counts as a failed call."""
 
     description: ClassVar[str] = "a judge"
 
@@ -239,8 +239,11 @@ class _JudgeRunner:
 def prepare_executor(
     job: Errand, *, prompt: Prompt, assistant: Assistant, ritual: Ritual, codex_ids: list[int]
 ) -> CaseExecutor:
-    """The calls of an errand for a prompt made ready. A refusal says why they can't be made: the prompt was withdrawn,
-    the key is missing, …"""
+    """A `CaseExecutor` for one prompt of a run or a comparison.
+
+    Raises an error that says why the calls can't be made: for example, the prompt was withdrawn, or the API key is
+    missing.
+    """
     runs.require_served(prompt=prompt, assistant=assistant)
     definition = definitions.get_definition(ritual)
     memory, missing_keys = prompt_building.load_memory(
@@ -270,7 +273,7 @@ def prepare_executor(
         definition=definition,
         memory=memory,
         pinned_codices=pinned_codices,
-        # Without a judge such clauses stay undecided, which is taken neither as kept nor as broken.
+        # Without a judge such clauses stay undecided, which counts neither as passed nor as failed.
         clause_rubrics=rubrics if judge is not None else {},
         endpoint=_build_endpoint(settings),
         judge=_build_endpoint(judge) if judge is not None else None,

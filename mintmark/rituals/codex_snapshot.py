@@ -1,4 +1,5 @@
-"""Which codices a run checks outputs with: fixed when it starts, so that a run is judged by one set of rules."""
+"""The codices that a run checks outputs with. They are fixed when the run starts, so that one set of rules applies to
+all of it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -9,17 +10,17 @@ from mintmark.registry.models import Assistant, Codex, Prompt
 from .definitions import RitualDefinition
 
 JUDGE_CHECK_KIND = "judge"
-"""The kind of checks that a run's judge decides, and nobody else."""
+"""The kind of check that only a run's judge can decide."""
 
 
 class PinnedCodex(NamedTuple):
-    """One codex of a run, and its clauses on outputs."""
+    """One codex of a run, with its clauses on outputs."""
 
     codex: str
     clauses: Sequence[Mapping[str, Any]]
 
     def list_rubrics(self) -> list[tuple[str, str]]:
-        """The clauses that a judge decides: their ids, and what they ask."""
+        """The clauses that a judge decides, as pairs of id and question."""
         return [
             (str(clause["id"]), str(clause["check"].get("value") or clause["text"]))
             for clause in self.clauses
@@ -28,7 +29,8 @@ class PinnedCodex(NamedTuple):
 
 
 def pin_codices(*, prompt: Prompt, assistant: Assistant, definition: RitualDefinition) -> list[int]:
-    """The ids of the codices that bind the prompt, the assistant or everybody, and of those that the ritual names."""
+    """The ids of the codices that apply to the prompt, the assistant or everybody, and of those that the ritual
+    names."""
     named_codices = [codices.resolve(reference=reference) for reference in definition.codices]
     return sorted(
         {
@@ -39,7 +41,7 @@ def pin_codices(*, prompt: Prompt, assistant: Assistant, definition: RitualDefin
 
 
 def load_pinned_codices(*, codex_ids: Sequence[int]) -> list[PinnedCodex]:
-    """The clauses on outputs of these codices; those without any are left out."""
+    """The clauses on outputs of these codices. A codex without such clauses is left out."""
     codex_rows = Codex.objects.filter(pk__in=codex_ids).order_by("id")
     pinned = [
         PinnedCodex(

@@ -1,4 +1,4 @@
-"""The worker's part of a comparison: take it, draw pairs, ask for both halves, count them in their order, decide."""
+"""The worker's part of a comparison: take it, draw pairs, run both halves, count the pairs in their order, decide."""
 
 import dataclasses
 import random
@@ -33,8 +33,11 @@ def process_next_comparison(
     job_id: int | None = None,
     on_progress: ComparisonProgressCallback = lambda comparison: None,
 ) -> Comparison | None:
-    """Take a comparison that waits (`only` this one, if it is given) and work on it until it is decided, is out of
-    pairs, is stopped, or `stop` is set. Returns it, or None where none waits. `watch` is called after each result."""
+    """Take a waiting comparison (the one with `job_id`, if given) and work on it until it is decided, has run all its
+    pairs, is stopped, or `stop` is set.
+
+    Returns the comparison, or None if none waits. `on_progress` is called after each result.
+    """
     comparison = leases.acquire(Comparison, worker_id=worker_id, now=clock(), job_id=job_id)
     if comparison is None:
         return None
@@ -60,7 +63,7 @@ def process_next_comparison(
             _ComparisonJob(
                 job=comparison, loop_thread=loop_thread, worker_id=worker_id, clock=clock, rng=rng, stop=stop,
                 on_progress=on_progress, at_once=executor.endpoint.settings.at_once,
-                # One endpoint, one pace: they differ in the prompt alone.
+                # Both prompts use one endpoint, so they share one rate limit.
                 sides=(executor, dataclasses.replace(executor, prompt=comparison.second)),
                 cases=comparisons.list_weighted_cases(executor.definition),
             ).run()  # fmt: skip
@@ -71,7 +74,7 @@ def process_next_comparison(
 
 @dataclass(slots=True, kw_only=True)
 class _ComparisonJob(job_runner.JobRunner[Comparison, PairRun]):
-    """One worker at one comparison."""
+    """One worker's work on one comparison."""
 
     sides: tuple[CaseExecutor, CaseExecutor]
     cases: Sequence[Case]
@@ -87,7 +90,7 @@ class _ComparisonJob(job_runner.JobRunner[Comparison, PairRun]):
         ):
             return waiting_items
         if self.job.pair_runs.filter(state=PairRun.State.FAILED).exists():
-            return []  # a pair that failed is run again before any other counts
+            return []  # a failed pair is run again before any later pair counts
         return comparisons.draw_pairs(self.job, state=self.state)
 
     def prepare_call(self, item: PairRun) -> PreparedCall:
@@ -114,7 +117,7 @@ class _ComparisonJob(job_runner.JobRunner[Comparison, PairRun]):
             runs.require_served(prompt=executor.prompt, assistant=self.job.assistant)
 
     def on_results(self, items: Sequence[PairRun]) -> None:
-        """Count the pairs that are whole, in their order, and keep what they come to."""
+        """Count the complete pairs in their order, and store the new state."""
         if not items:
             self.state = sequential_test.deserialize(bytes(self.job.packed))
         pairs = comparisons.list_completed_pairs(self.job, after=int(self.state.pairs[0]))

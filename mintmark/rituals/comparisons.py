@@ -1,7 +1,7 @@
-"""Comparisons of two prompts by one assistant on one ritual: start, stop, go on, see what they say so far.
+"""Comparisons of two prompts by one assistant on one ritual: start, stop, resume, and read the result so far.
 
-They may be looked at whenever one likes, and stopped because of what one saw (`core.sequential`). What is measured in
-one is no evidence: which cases were run depends on what came out.
+The result may be read at any time, and a comparison may be stopped because of it (see `experiments.sequential_test`).
+Results of a comparison are not evidence: which cases were run depends on earlier results.
 """
 
 from collections.abc import Sequence
@@ -25,14 +25,14 @@ from .definitions import Case, RitualDefinition
 from .models import Comparison, Look, PairRun, Runner
 
 PAIRS_PER_DRAW = 10
-"""Pairs that are drawn at once: they run side by side, and the next are drawn from what all of them showed."""
+"""How many pairs are drawn at once. They run side by side; the next are drawn from the results of all of them."""
 MAX_PAIRS = 10_000
 DEFAULT_PAIRS = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseComparison:
-    """What the pairs of one case showed: `mean` is the first prompt's score less the second's, None before a pair."""
+    """The results of one case: `mean` is the first prompt's score minus the second's, None before the first pair."""
 
     case: str
     weight: float
@@ -42,7 +42,8 @@ class CaseComparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonProgress:
-    """What a comparison says now, and how far it is; `drawn` pairs were begun, `verdict.pairs` are counted."""
+    """The result of a comparison so far, and its progress: `drawn` pairs were started, `verdict.pairs` of them are
+    counted."""
 
     state: str
     reason: str
@@ -76,10 +77,12 @@ def start(
     cost_cap_micro: int | None = None,
     idempotency_key: str | None = None,
 ) -> Comparison:
-    """Have a worker compare two prompts until one is better, both are equal within the margin, or so many pairs ran.
+    """Start a comparison of two prompts: it ends when one is better, when both are equal within `margin`, or after
+    `most_pairs` pairs.
 
-    It takes a person who operates the assistant's team, which may use both prompts. With a `key`, asking again gives
-    the comparison that is there, whatever its limits. Raises `InvalidRun`, `InvalidComparison`, `InvalidRunner`.
+    The caller must be a person and an operator of the assistant's team, which must be allowed to use both prompts. With
+    an `idempotency_key`, a second call returns the existing comparison, whatever its limits. Raises `InvalidRun`,
+    `InvalidComparison`, `InvalidRunner`.
     """
     caller.require_scope("evidence")
     runs.require_person(caller, assistant)
@@ -131,7 +134,7 @@ def start(
                 cost_cap_micro=runs.apply_cost_cap(runner, cost_cap_micro),
                 created_at=now,
             )
-    except IntegrityError:  # the same key came twice at once
+    except IntegrityError:  # two requests used the same key at the same time
         existing = _find_by_key(caller, idempotency_key) if idempotency_key is not None else None
         if existing is None:
             raise
@@ -150,7 +153,7 @@ def require_startable(
     most_pairs: int,
     seed: int,
 ) -> ComparisonState:
-    """Refuse what could not be compared to its end; else the state before any pair."""
+    """Refuse a comparison that could not be completed; otherwise return the state before the first pair."""
     if first == second:
         raise sequential_test.InvalidComparison(
             "Name two prompts: one can't be compared with itself."
@@ -175,7 +178,7 @@ def require_startable(
 
 
 def stop(*, caller: Caller, comparison: Comparison, now: datetime) -> Comparison:
-    """End a comparison at once; what it says so far stays true. One that has ended stays as it is."""
+    """End a comparison at once; its result so far stays valid. A comparison that has ended is returned unchanged."""
     caller.require_scope("evidence")
     runs.require_person(caller, comparison.assistant)
     leases.cancel(comparison, cancelled_by=str(caller.principal), now=now)
@@ -190,10 +193,11 @@ def resume(
     cost_cap_micro: int | None = None,
     most_pairs: int | None = None,
 ) -> Comparison:
-    """Have a worker go on with a comparison that stopped short, or (with more `most_pairs`) that ran all its pairs
-    undecided. Halves of pairs that are done are not asked again, those that failed are: none is left out.
+    """Let a worker continue a comparison that stopped early or, with a larger `most_pairs`, one that ran all its pairs
+    undecided.
 
-    One that is decided, or under way, stays as it is.
+    Finished calls are not made again; failed calls are, so that no pair is left out. A comparison that is decided or
+    still running is returned unchanged.
     """
     caller.require_scope("evidence")
     runs.require_person(caller, comparison.assistant)
@@ -224,7 +228,7 @@ def resume(
 
 
 def visible_to(*, caller: Caller) -> QuerySet[Comparison]:
-    """The comparisons by assistants of the caller's teams; every one to an admin. Newest first."""
+    """The comparisons by assistants of the caller's teams, or all of them for an admin; newest first."""
     comparisons = Comparison.objects.select_related(
         "first", "second", "assistant__team", "ritual", "started_by"
     )
@@ -242,7 +246,7 @@ def get_comparison(*, caller: Caller, pk: int) -> Comparison:
 
 
 def get_progress(comparison: Comparison) -> ComparisonProgress:
-    """What a comparison says now."""
+    """The result so far and the progress of a comparison."""
     row = Comparison.objects.select_related("ritual").get(pk=comparison.pk)
     state = sequential_test.deserialize(bytes(row.packed))
     calls = row.pair_runs
@@ -274,34 +278,34 @@ def get_progress(comparison: Comparison) -> ComparisonProgress:
 
 
 def get_current_result(comparison: Comparison) -> ComparisonResult:
-    """What the pairs counted so far say."""
+    """The result of the pairs counted so far."""
     state = sequential_test.deserialize(bytes(comparison.packed))
     return decision.evaluate(state, alpha=comparison.alpha, margin=comparison.margin)
 
 
 def list_snapshots(comparison: Comparison, *, max_snapshots: int) -> list[Look]:
-    """What a comparison said as its pairs came in: the last of all, and at most so many, evenly chosen."""
+    """The results of a comparison as its pairs came in: at most `max_snapshots`, evenly spaced, the latest included."""
     snapshots = list(comparison.looks.order_by("pairs"))
     step = max(1, -(-len(snapshots) // max_snapshots))
     return snapshots[::-1][::step][::-1]
 
 
 def list_weighted_cases(definition: RitualDefinition) -> list[Case]:
-    """The cases that a comparison draws from: those that weigh anything, in the ritual's order."""
+    """The cases that a comparison draws from: those with a weight above 0, in the ritual's order."""
     return [case for case in definition.cases if case.weight > 0.0]
 
 
 def build_frame(
     comparison: Comparison, *, pair: int, definition: RitualDefinition
 ) -> perturbations.FrameContext:
-    """The frame in which both halves of a pair are asked: the ritual's own, with a seed of the pair's."""
+    """The frame for both halves of a pair: the ritual's own, with a seed of its own for each pair."""
     rng = np.random.default_rng([comparison.seed, 1, pair])
     seed = int(rng.integers(0, perturbations.MAX_SEED, endpoint=True))
     return perturbations.FrameContext(number=0, seed=seed, temperature=definition.temperature)
 
 
 def draw_pairs(comparison: Comparison, *, state: ComparisonState) -> list[PairRun]:
-    """Draw the next pairs after all that are counted, and keep them. From the same state they are the same."""
+    """Draw the next pairs after all counted ones, and store them. The same state gives the same pairs."""
     pairs_counted = int(state.pairs[0])
     pairs = min(PAIRS_PER_DRAW, comparison.most_pairs - pairs_counted)
     draws = sequential_test.draw(
@@ -324,8 +328,7 @@ def draw_pairs(comparison: Comparison, *, state: ComparisonState) -> list[PairRu
 
 
 def list_completed_pairs(comparison: Comparison, *, after: int) -> list[tuple[PairRun, PairRun]]:
-    """The pairs from number `after` on of which both halves are done, up to the first that lacks one: in the order in
-    which they count."""
+    """The pairs from number `after` on with both halves done, in counting order, up to the first incomplete pair."""
     rows = comparison.pair_runs.filter(pair__gte=after).order_by("pair", "side")
     calls = list(rows)
     completed = []
@@ -339,7 +342,7 @@ def list_completed_pairs(comparison: Comparison, *, after: int) -> list[tuple[Pa
 def update_state(
     state: ComparisonState, pairs: Sequence[tuple[PairRun, PairRun]]
 ) -> ComparisonState:
-    """The state after these pairs."""
+    """The state after counting these pairs."""
     if not pairs:
         return state
     draws = Draws(
@@ -354,12 +357,12 @@ def update_state(
 
 
 def _may_continue(row: Comparison) -> bool:
-    """Whether more pairs may follow: it has ended, and nothing is decided."""
+    """Whether more pairs may follow: the comparison has ended without a decision."""
     return row.is_ended and row.decision == Decision.OPEN
 
 
 def _require_score(call: PairRun) -> float:
-    assert call.score is not None, "a pair counts once both halves are done"
+    assert call.score is not None, "a pair counts only once both halves are done"
     return call.score
 
 
@@ -386,6 +389,6 @@ def _require_same_request(existing: Comparison, requested: tuple[object, ...]) -
     )
     if requested != stored:
         raise errors.IdempotencyKeyReused(
-            f"The key {existing.key!r} started comparison {existing.pk}, of something else."
+            f"The key {existing.key!r} already started comparison {existing.pk} with other arguments: use another key."
         )
     return existing

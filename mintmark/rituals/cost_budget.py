@@ -1,11 +1,11 @@
-"""What a run may still spend: what is spent and what is under way, held against its cap."""
+"""What a run may still spend: money spent and money reserved for calls in progress, checked against the run's cap."""
 
 import threading
 from collections import defaultdict
 
 
 class CostBudget:
-    """Amounts in micro-units of the run's currency. Calls take from it in one thread and the worker in another."""
+    """A budget in micro-units of the run's currency. It may be used from several threads."""
 
     def __init__(self, *, cap_micro: int | None, spent_micro: int) -> None:
         self._cap_micro = cap_micro
@@ -18,7 +18,7 @@ class CostBudget:
         return self._spent_micro
 
     def reserve(self, case: int, micro: int) -> bool:
-        """Hold so much for a case, beside what is held for it; False, and nothing more held, where it may not fit."""
+        """Reserve `micro` more for a case. Returns False, and reserves nothing, if that might exceed the cap."""
         with self._lock:
             total = self._spent_micro + sum(self._reserved.values()) + micro
             if self._cap_micro is not None and total > self._cap_micro:
@@ -27,7 +27,7 @@ class CostBudget:
             return True
 
     def commit(self, case: int, *, spent_micro: int) -> None:
-        """A case has ended: what was held for it is free but for what it cost."""
+        """Finish a case: replace what is reserved for it by what it cost."""
         with self._lock:
             self._reserved.pop(case, None)
             self._spent_micro += spent_micro

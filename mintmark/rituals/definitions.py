@@ -29,11 +29,13 @@ MAX_CASES = 2_000
 MAX_ASSERTIONS = 100
 MAX_TEXT_LENGTH = 100_000
 MAX_TOTAL_ASSERTIONS = 50_000
-"""Assertions that are read: those of cases, and shared ones once, or for each case if they are filled from it."""
+"""The most assertions of a ritual: those of cases, and shared ones once, or once a case if a case's variables fill
+them."""
 MAX_PATTERN_SIZE = 200_000
-"""How large the patterns and schemas of a ritual may be together (`assertions.size`), those that are alike once."""
+"""The most that the patterns and schemas of a ritual may measure together (`assertions.get_size`); equal ones count
+once."""
 MAX_PROBLEMS = 100
-"""How many places of a definition that are wrong are named."""
+"""The most problems of a definition that an error lists."""
 
 DEFAULT_MAX_TOKENS = 512
 _ID_PATTERN = re.compile(r"[\w][\w .:/-]{0,99}")
@@ -48,12 +50,12 @@ _OPTION_KEYS = {"temperature", "max_tokens"}
 _FRAME_KEYS = {"temperatures", "memory_order", "input_order", "paraphrase"}
 
 type VariableValue = str | tuple[str, ...]
-"""What fills a variable: a text, or texts that stand one a line, whose order a dreamframe may change."""
+"""A variable's value: a text, or a list of texts that are written one to a line and that a dreamframe may reorder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """An exchange that is shown before the question."""
+    """An exchange that is sent before the question."""
 
     input: str
     output: str
@@ -61,8 +63,8 @@ class Example:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One question. Without `input` the prompt, its variables filled, is what is asked; with it the prompt is the
-    instruction under which `input` is asked. `memory` names what of the assistant's memory it is to use."""
+    """One question. Without `input`, the prompt with its variables filled is the question; with `input`, the prompt is
+    the instruction and `input` the question. `memory` names the entries of the assistant's memory to include."""
 
     id: str
     variables: Mapping[str, VariableValue]
@@ -76,7 +78,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RitualDefinition:
-    """A whole ritual, checked. `document` is what is kept of it, and what its version stands for."""
+    """A complete, validated ritual. `document` is what is stored, and what the version is computed from."""
 
     name: str
     tag: str
@@ -90,22 +92,23 @@ class RitualDefinition:
 
     @property
     def needs_judge(self) -> bool:
-        """Whether a case has a rubric, which only a judge decides."""
+        """Whether a case has a rubric, which only a judge can decide."""
         return any(assertion.needs_judge for case in self.cases for assertion in case.assertions)
 
 
 def parse_definition(text: str | bytes) -> RitualDefinition:
-    """The ritual that a file of YAML or JSON states. `InvalidRitual` names every place that is wrong."""
+    """Parse a ritual from YAML or JSON. Raises `InvalidRitual`, which lists the problems found."""
     return build_definition(documents.parse_document(text))
 
 
 def load_ritual(*, text: str | bytes) -> Ritual:
-    """Read a ritual and register it; the same again returns what is there, a changed one is the next version."""
+    """Parse a ritual and register it. An unchanged ritual returns the registered one; a changed one becomes the next
+    version."""
     return register_definition(parse_definition(text))
 
 
 def register_definition(definition: RitualDefinition) -> Ritual:
-    """Register a ritual that was read."""
+    """Register a parsed ritual."""
     return rituals.register(
         name=definition.name,
         tag=definition.tag,
@@ -115,7 +118,8 @@ def register_definition(definition: RitualDefinition) -> Ritual:
 
 
 def get_definition(ritual: Ritual) -> RitualDefinition:
-    """What a registered ritual asks. One that was only named, as an import does, has no cases and can't be run."""
+    """The definition of a registered ritual. Raises an error for a ritual that was registered by name alone (by an
+    import, for example): it has no cases and can't be run."""
     if not ritual.definition.get("cases"):
         raise rituals.InvalidRitual(
             f"{ritual} has no cases: it was registered by name alone, and can't be run."
@@ -131,7 +135,7 @@ def get_definition(ritual: Ritual) -> RitualDefinition:
 
 
 def build_definition(document: object) -> RitualDefinition:
-    """The ritual that plain values state."""
+    """Build a ritual from plain values."""
     reader = _DefinitionReader()
     if documents.is_longer(document, max_characters=documents.MAX_CHARACTERS):
         max_characters = documents.MAX_CHARACTERS
@@ -148,7 +152,7 @@ def build_definition(document: object) -> RitualDefinition:
 
 @dataclass(slots=True)
 class _DefinitionReader:
-    """Reads on after what is wrong, so that all of it is told at once. `path` says where: `cases.3.assert.0`."""
+    """Reads on after a problem, so that one error lists all of them. `path` says where, such as `cases.3.assert.0`."""
 
     problems: list[errors.FieldError] = field(default_factory=list)
     assertions_read: int = 0
@@ -159,7 +163,7 @@ class _DefinitionReader:
         options = self.read_mapping("options", members.get("options") or {}, _OPTION_KEYS)
         variations = self.read_variations(members.get("dreamframes") or {})
         shared = [
-            # What each case fills is read for each case.
+            # An assertion that uses a case's variables is parsed again for each case.
             raw if assertions.has_placeholders(raw) else self.read_assertion(f"assert.{n}", raw, {})
             for n, raw in enumerate(
                 self.read_list("assert", members.get("assert") or [], max_items=MAX_ASSERTIONS)
@@ -177,10 +181,12 @@ class _DefinitionReader:
         known_ids: set[str] = set()
         for n, case in enumerate(cases):
             if case.id in known_ids:
-                self.add_problem(f"cases.{n}.id", case.id, "This id stands twice.")
+                self.add_problem(
+                    f"cases.{n}.id", case.id, "This id is used twice: give each case its own."
+                )
             known_ids.add(case.id)
         if cases and not any(case.weight for case in cases):
-            self.add_problem("cases", None, "At least one case has to weigh something.")
+            self.add_problem("cases", None, "Give at least one case a weight above 0.")
         codices = self.read_texts(
             "codices", members.get("codices") or [], max_items=20, max_length=220
         )
@@ -246,7 +252,9 @@ class _DefinitionReader:
             assertion.weight for assertion in case_assertions
         ):
             self.add_problem(
-                f"{path}.assert", None, "A case has at least one assertion that weighs something."
+                f"{path}.assert",
+                None,
+                "Give the case at least one assertion with a weight above 0.",
             )
         threshold = members.get("threshold")
         return Case(
@@ -288,7 +296,7 @@ class _DefinitionReader:
         return parsed
 
     def add_size(self, path: str, parsed: Assertion) -> None:
-        """Count a pattern or a schema, unless one like it is counted."""
+        """Add the size of a pattern or schema, unless an equal one was already counted."""
         size = assertions.get_size(parsed)
         alike = (parsed.kind, json.dumps(parsed.value, sort_keys=True))
         self.total_size += size - self.sizes.setdefault(alike, 0)
@@ -345,28 +353,28 @@ class _DefinitionReader:
         for name in ("memory_order", "input_order", "paraphrase"):
             switch = members.get(name, True)
             if not isinstance(switch, bool):
-                self.add_problem(f"dreamframes.{name}", switch, "It is true or false.")
+                self.add_problem(f"dreamframes.{name}", switch, "It must be true or false.")
             switches[name] = switch is True
         return perturbations.FrameVariations(temperatures=tuple(temperatures), **switches)
 
     def read_mapping(self, path: str, raw: object, keys: set[str] | None) -> Mapping[str, Any]:
         if not isinstance(raw, Mapping):
-            self.add_problem(path, raw, "Here stands a mapping of names to values.")
+            self.add_problem(path, raw, "It must be a mapping of names to values.")
             return {}
         if unknown_keys := sorted(raw.keys() - keys) if keys is not None else []:
             known = ", ".join(sorted(keys or ()))
             self.add_problem(
-                path, unknown_keys[0], f"{unknown_keys[0]!r} is not read here; what is: {known}."
+                path, unknown_keys[0], f"{unknown_keys[0]!r} is not a known field: use {known}."
             )
         return raw
 
     def read_list(self, path: str, raw: object, *, max_items: int) -> Sequence[Any]:
         if not isinstance(raw, list):
-            self.add_problem(path, raw, "Here stands a list.")
+            self.add_problem(path, raw, "It must be a list.")
             return []
         if len(raw) > max_items:
             self.add_problem(
-                path, len(raw), f"It has {len(raw):,} entries; at most {max_items:,} are read."
+                path, len(raw), f"It has {len(raw):,} entries; at most {max_items:,} are allowed."
             )
             return []
         return raw
@@ -391,25 +399,23 @@ class _DefinitionReader:
 
     def read_number(self, path: str, raw: object, *, maximum: float) -> float:
         if isinstance(raw, bool) or not isinstance(raw, int | float) or not 0.0 <= raw <= maximum:
-            self.add_problem(path, raw, f"Here stands a number from 0 to {maximum:g}.")
+            self.add_problem(path, raw, f"It must be a number from 0 to {maximum:g}.")
             return 0.0
         return float(raw)
 
     def read_integer(self, path: str, raw: object, *, minimum: int, maximum: int) -> int:
         if isinstance(raw, bool) or not isinstance(raw, int) or not minimum <= raw <= maximum:
-            self.add_problem(
-                path, raw, f"Here stands a whole number from {minimum} to {maximum:,}."
-            )
+            self.add_problem(path, raw, f"It must be a whole number from {minimum} to {maximum:,}.")
             return minimum
         return raw
 
     def give_up(self, path: str, value: object, message: str) -> NoReturn:
-        """Refuse, and read no further."""
+        """Raise the error now, and read no further."""
         self.add_problem(path, value, message)
         raise self.build_error()
 
     def build_error(self) -> rituals.InvalidRitual:
-        """Everything that is wrong so far."""
+        """The error that lists all problems found so far."""
         first = self.problems[0]
         remaining = len(self.problems) - 1
         return rituals.InvalidRitual(
@@ -428,7 +434,7 @@ class _DefinitionReader:
 
 
 def _to_text(value: object) -> object:
-    """Numbers and truth values as they are written, since a prompt takes texts."""
+    """Numbers and booleans as text, since a prompt's variables take texts."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, int | float) else value

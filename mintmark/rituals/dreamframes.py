@@ -1,4 +1,4 @@
-"""Frames of a run: laid out when it starts, closed when each of their cases has its result."""
+"""The frames of a run: created when it starts, scored when each of their cases has its result."""
 
 from mintmark.experiments import perturbations
 from mintmark.experiments.perturbations import FrameContext
@@ -9,7 +9,7 @@ from .models import CaseRun, Dreamframe, RitualRun
 
 
 def create_frames(*, run: RitualRun, definition: RitualDefinition) -> None:
-    """Write the run's frames, and a row for each case in each of them."""
+    """Create the run's frames, and a row for each case in each frame."""
     frame_list = perturbations.build_frames(
         seed=run.seed,
         perturbed=run.perturbed,
@@ -30,12 +30,12 @@ def create_frames(*, run: RitualRun, definition: RitualDefinition) -> None:
 
 
 def load_frames(*, run: RitualRun) -> dict[int, FrameContext]:
-    """The context of each frame of a run, as it was laid out."""
+    """The stored context of each frame of a run, by the frame's number."""
     return {frame.number: perturbations.from_json(frame.context) for frame in run.frames.all()}
 
 
 def score_if_complete(*, frame: Dreamframe) -> list[CaseRun] | None:
-    """Score a frame whose cases all have their result, and return them; None where one has not."""
+    """Score a frame once all its cases have a result, and return their rows; None if a result is missing."""
     case_runs = CaseRun.objects.filter(run=frame.run_id, frame=frame.number)
     if case_runs.exclude(state=CaseRun.State.DONE).exists():
         return None

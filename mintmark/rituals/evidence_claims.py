@@ -1,8 +1,9 @@
-"""From finished frames to the log: every claim follows from rows, under a key that names them, so twice is once.
+"""Record finished frames as evidence. Each claim is computed from rows and has a key that names them, so that recording
+twice adds nothing.
 
-Frame 0 gives an outcome, a perturbed one a replay; each clause that was decided gives a clause event, memories that
-were cited give a recall event. A frame enters the moment its last case has its result, and not before: what a run shows
-first is not what it shows in the end. All of it stands in the log under the name of who started the run.
+Frame 0 gives an outcome, a perturbed frame a replay; each decided clause gives a clause event; cited memories give a
+recall event. A frame is recorded when its last case has a result, not earlier: partial results may differ from the
+final score. All events are recorded under the person who started the run.
 """
 
 import hashlib
@@ -42,7 +43,8 @@ def record_frame(
 ) -> bool:
     """Record what a frame measured, if each of its cases has its result; whether it is in the log now.
 
-    Where the log refuses it (who started the run is no operator any more), the frame says so and the run goes on.
+    If the log refuses it (for example, the person who started the run is no longer an operator), the frame stores the
+    reason and the run continues.
     """
     rows = dreamframes.score_if_complete(frame=frame)
     if rows is None:
@@ -72,7 +74,7 @@ def record_frame(
 def build_evidence(
     *, run: RitualRun, frame: Dreamframe, rows: Sequence[CaseRun]
 ) -> list[EvidenceClaim]:
-    """The claims that a closed frame makes: the measured score, then clauses, then recall."""
+    """The claims of a finished frame: the measured score, then clauses, then recall."""
     return [
         _build_score_evidence(run, frame, rows),
         *_build_clause_evidence(run, frame, rows),
@@ -81,7 +83,7 @@ def build_evidence(
 
 
 def list_events(run: RitualRun) -> QuerySet[Event]:
-    """What a run entered into the log, in the order in which it did."""
+    """The events that a run added to the log, in the order of recording."""
     return Event.objects.filter(
         prompt=run.prompt_id,
         assistant=run.assistant_id,
@@ -115,7 +117,7 @@ def _build_clause_evidence(
     first_broken_case: dict[tuple[str, str], str] = {}
     for row in rows:
         for verdict in row.clauses:
-            # What could not be decided is taken neither as kept nor as broken.
+            # Undecided clauses count neither as passed nor as failed.
             if verdict["holds"] is None:
                 continue
             name = (verdict["codex"], verdict["clause"])
@@ -185,14 +187,14 @@ def _build_evidence_input(
         runs=runs,
         tags=(f"run:{run.pk}", f"frame:{frame.number}", *tags),
         note=_make_printable(full_note)[:400],
-        # From the rows alone, so that the same claim comes out of them whenever it is asked for.
+        # Computed from the rows alone, so that the same rows always give the same claim.
         occurred_at=max(row.finished_at for row in rows if row.finished_at is not None),
         key=f"{_build_key_prefix(run)}frame:{frame.number}:{measure}",
     )
 
 
 def _build_key_prefix(run: RitualRun) -> str:
-    """What the keys of a run's events begin with."""
+    """The prefix of the keys of a run's events."""
     return f"ritual-run:{run.pk}:"
 
 

@@ -1,4 +1,4 @@
-"""How one output is judged: by the case's assertions, by the codices that bind, by what was to be remembered."""
+"""Grade one output: by the case's assertions, by the codices that apply, and by the memory that it should use."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ from .definitions import Case
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseGrading:
-    """What is kept of a judgement, as plain values; `grade` is what it comes to."""
+    """What is stored of a grading, as plain values. `grade` is the overall result."""
 
     grade: AssertionGrade
     assertions: list[dict[str, Any]]
@@ -34,7 +34,7 @@ def grade_answer(
     prompt: Prompt,
     secrets: Sequence[str],
 ) -> CaseGrading:
-    """Judge a reply. It is judged whole, as it came; what is kept of it in reasons and excerpts is redacted."""
+    """Grade a reply. The whole reply is graded as it came; reasons and excerpts are redacted before they are stored."""
     output = answer.response.text
     redact_text = functools.partial(redaction.redact, secrets=secrets, prompt=prompt.text)
     reply_meta = assertions.ReplyMeta(
@@ -74,14 +74,15 @@ def _build_clause_record(
     judge_decisions: Mapping[tuple[str, str], bool],
     redact_text: Callable[[str], str],
 ) -> dict[str, Any]:
-    """A verdict as it is kept; what only a judge decides is as the judge said, where there was one."""
+    """A clause result as it is stored. A clause that only a judge can decide takes the judge's decision, if there is a
+    judge."""
     judge_decision = judge_decisions.get((verdict.codex, verdict.clause))
     reason = (
         verdict.reason
         if judge_decision is None
         else ""
         if judge_decision
-        else "the judge said otherwise"
+        else "the judge decided that it fails"
     )
     return {
         "codex": verdict.codex,

@@ -1,5 +1,5 @@
-"""A worker at one errand: ask, write each result the moment it is there, keep the lease, stop where something stands in
-the way. What an errand asks, and what it makes of answers, is for `execution` (runs) and `matching` (comparisons)."""
+"""One worker's work on one job: make calls, store each result as soon as it arrives, renew the lease, stop on a
+problem. Which calls a job makes, and what it does with results, is defined in `run_worker` and `comparison_worker`."""
 
 import random
 import threading
@@ -28,7 +28,7 @@ from .runners import CallFailed, ModelRequest
 type Clock = Callable[[], datetime]
 
 MAX_CONSECUTIVE_FAILURES = 10
-"""Pieces that fail one after the other before an errand is stopped: the endpoint is down."""
+"""How many calls in a row may fail before a job is stopped: the endpoint is taken to be down."""
 
 _HEARTBEATS_PER_LEASE = 4
 _WAIT_SECONDS = 0.1
@@ -37,7 +37,7 @@ _STOP_GRACE = timedelta(seconds=3)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedCall:
-    """What is to be asked for a piece."""
+    """The request for one call, with the executor that makes it."""
 
     executor: CaseExecutor
     case: Case
@@ -46,7 +46,8 @@ class PreparedCall:
 
 @dataclass(slots=True, kw_only=True)
 class JobRunner[E: Errand, P: Piece](ABC):
-    """One worker at one errand. It writes as the holder of the lease, and once another has that it writes nothing."""
+    """One worker's work on one job. It writes only while it holds the lease, and writes nothing after another worker
+    took it."""
 
     job: E
     loop_thread: LoopThread
@@ -65,26 +66,27 @@ class JobRunner[E: Errand, P: Piece](ABC):
 
     @abstractmethod
     def select_next_items(self) -> Sequence[P]:
-        """The pieces to ask for next, in their order, when none is left to ask for or under way; none: it is over."""
+        """The calls to make next, in their order, once none is left to start or in progress. Empty: the job is
+        finished."""
 
     @abstractmethod
     def prepare_call(self, item: P) -> PreparedCall:
-        """What is to be asked for a piece."""
+        """The request for a call."""
 
     @abstractmethod
     def build_result_fields(self, item: P, answer: CaseAnswer) -> dict[str, Any]:
-        """What is to be kept of an answer."""
+        """The fields to store from an answer."""
 
     @abstractmethod
     def require_served(self) -> None:
-        """Refuse once what is asked may be asked no more."""
+        """Raise an error if the prompt may no longer be used."""
 
     @abstractmethod
     def on_results(self, items: Sequence[P]) -> None:
-        """These have their results; none of them: it begins."""
+        """Called when these calls have their results, and with no items at the start."""
 
     def run(self) -> None:
-        """Until nothing is due, or something stands in the way."""
+        """Work until nothing is left to do, or until a problem stops the job."""
         job = self.job
         job.refresh_from_db()
         self.budget = CostBudget(
@@ -95,7 +97,7 @@ class JobRunner[E: Errand, P: Piece](ABC):
         is_over = False
         while True:
             if not self._check_lease():
-                return  # what is under way is broken off with the switchboard
+                return  # closing the loop thread cancels the calls in progress
             if not waiting and not self.in_flight and not self.stop_reason:
                 waiting = list(reversed(self.select_next_items()))
                 is_over = not waiting
@@ -111,25 +113,25 @@ class JobRunner[E: Errand, P: Piece](ABC):
         self._finish(is_over=is_over)
 
     def release(self, state: Errand.State, reason: str) -> None:
-        """Hand the errand back in a state."""
+        """Release the job, in the given state."""
         leases.release(
             self.job, worker_id=self.worker_id, state=state, reason=reason, now=self.clock()
         )
 
     def select_owned(self, item: P, state: Piece.State) -> "QuerySet[Any]":
-        """A piece that is in this state, while the errand is this worker's."""
+        """The call, if it is in this state and the job still belongs to this worker."""
         owned_jobs = leases.select_owned(self.job, worker_id=self.worker_id)
         matching_items = self.job.items.filter(pk=item.pk, state=state)
         parent_field = "run" if hasattr(item, "run_id") else "comparison"
         return matching_items.filter(**{f"{parent_field}__in": owned_jobs})
 
     def _check_lease(self) -> bool:
-        """Whether the errand is still this worker's; says now and then that it is alive."""
+        """Whether the job still belongs to this worker. Renews the lease from time to time."""
         now = self.clock()
         if self.stop.is_set() and self.stop_deadline is None:
             self.stop_deadline = now + _STOP_GRACE
         if self.next_heartbeat is not None and now < self.next_heartbeat:
-            # A cancelled errand is known at once, without writing.
+            # A read is enough to notice a cancelled job.
             return leases.select_owned(self.job, worker_id=self.worker_id).exists()
         self.next_heartbeat = now + timedelta(
             seconds=settings.RUN_LEASE_SECONDS / _HEARTBEATS_PER_LEASE
@@ -149,7 +151,8 @@ class JobRunner[E: Errand, P: Piece](ABC):
         )
 
     def _start_call(self, item: P) -> bool:
-        """Ask for a piece, unless it might not fit under the cap beside what is under way; whether it was asked."""
+        """Start a call, unless it might exceed the cost cap together with the calls in progress. Returns whether it was
+        started."""
         prepared = self.prepare_call(item)
         max_cost_micro = prepared.executor.compute_max_cost_micro(prepared.case, prepared.request)
         if not self.budget.reserve(item.pk, max_cost_micro):
@@ -161,7 +164,7 @@ class JobRunner[E: Errand, P: Piece](ABC):
                 )
             return False
         with transaction.atomic():
-            # Whoever cancels the errand puts back what is under way: nothing begins after.
+            # A cancellation resets the calls in progress, so no call may start after it.
             locks.share(type(self.job), [self.job.pk])
             is_started = self.select_owned(item, Piece.State.WAITING).update(
                 state=Piece.State.CALLING,
@@ -169,7 +172,7 @@ class JobRunner[E: Errand, P: Piece](ABC):
                 asked=prompt_building.compute_request_digest(prepared.request),
             )
         if not is_started:
-            return True  # it is no longer this worker's: the next look at the lease ends this
+            return True  # the job belongs to another worker now; the next check of the lease ends this one
         item.reserved_micro = max_cost_micro
         answer = prepared.executor.execute(
             prepared.case,
@@ -196,11 +199,11 @@ class JobRunner[E: Errand, P: Piece](ABC):
             self.on_results(finished_items)
 
     def _record_answer(self, item: P, answer: CaseAnswer) -> bool:
-        """Write a result; whether it was this worker's to write."""
+        """Store a result. Returns whether this worker was still allowed to."""
         try:
             values = self.build_result_fields(item, answer)
         except Exception as error:
-            # A mistake of ours: the piece fails and says so, and is not paid for again and again.
+            # A bug of ours: the call fails and says so. It is not retried, as each retry would cost money.
             raise CaseFailed(
                 CallFailed(
                     "not_judged", f"its output could not be judged ({_get_error_name(error)})"
@@ -238,7 +241,7 @@ class JobRunner[E: Errand, P: Piece](ABC):
             )
 
     def _write_result(self, item: P, *, cost_micro: int, attempts: int, **values: object) -> bool:
-        """A piece's end and what it cost, in one transaction."""
+        """Store the end of a call and its cost, in one transaction."""
         self.budget.commit(item.pk, spent_micro=cost_micro)
         with transaction.atomic():
             is_written = self.select_owned(item, Piece.State.CALLING).update(
@@ -271,7 +274,7 @@ class JobRunner[E: Errand, P: Piece](ABC):
 
 
 def _get_result(future: "Future[CaseAnswer]", *, most_micro: int) -> CaseAnswer:
-    """What a call gave; whatever goes wrong there fails the piece alone."""
+    """The result of a call. Any unexpected error there fails this call alone."""
     try:
         return future.result()
     except CaseFailed:
@@ -285,5 +288,5 @@ def _get_result(future: "Future[CaseAnswer]", *, most_micro: int) -> CaseAnswer:
 
 
 def _get_error_name(error: Exception) -> str:
-    """The name of a mistake: what it says may quote a text, an output or a key."""
+    """The class name of an error. Its message is left out: it may quote a text, an output or a key."""
     return type(error).__name__

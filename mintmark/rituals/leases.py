@@ -1,4 +1,4 @@
-"""Leases on errands: one worker has a run or a comparison, for as long as it says now and then that it is alive."""
+"""Leases on jobs: one worker owns a run or a comparison as long as it renews its lease."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,10 +19,10 @@ _State = Errand.State
 def acquire[E: (RitualRun, Comparison)](
     job_class: type[E], *, worker_id: str, now: datetime, job_id: int | None = None
 ) -> E | None:
-    """The oldest errand of a kind that waits, or whose worker fell silent, now held by `holder`; None where there is
-    none.
+    """Acquire the oldest job of this class that waits, or whose lease expired, for `worker_id`. Returns None if there
+    is none.
 
-    One errand of an assistant goes at a time. Pieces whose reply the worker before never saw wait again.
+    An assistant runs one job at a time. Calls whose reply never arrived wait again.
     """
     available = _select_available(job_class, now)
     if job_id is not None:
@@ -35,12 +35,15 @@ def acquire[E: (RitualRun, Comparison)](
 
 
 def renew(job: Errand, *, worker_id: str, now: datetime) -> bool:
-    """Say that the holder is alive; False if the errand is no longer his: it was cancelled, or another took it."""
+    """Renew the lease.
+
+    Returns False if the job no longer belongs to the worker: it was cancelled, or another took it.
+    """
     return bool(select_owned(job, worker_id=worker_id).update(lease_until=_compute_lease_end(now)))
 
 
 def select_owned(job: Errand, *, worker_id: str) -> "QuerySet[Any]":
-    """The errand, while it is the holder's."""
+    """The job, as a queryset that is empty unless the worker holds it."""
     rows: QuerySet[Any] = type(job)._default_manager.filter(
         pk=job.pk, state=_State.RUNNING, lease_holder=worker_id
     )
@@ -50,7 +53,7 @@ def select_owned(job: Errand, *, worker_id: str) -> "QuerySet[Any]":
 def release(
     job: Errand, *, worker_id: str, state: Errand.State, reason: str, now: datetime
 ) -> bool:
-    """Give an errand back in its new state; False if it was no longer the holder's."""
+    """Release a job in its new state. Returns False if it no longer belonged to the worker."""
     with transaction.atomic():
         is_over = state != _State.QUEUED
         is_released = select_owned(job, worker_id=worker_id).update(
@@ -66,7 +69,7 @@ def release(
 
 
 def cancel(job: Errand, *, cancelled_by: str, now: datetime) -> bool:
-    """End an errand at once, whoever holds it: no further call begins. False if it has ended before."""
+    """End a job at once, whoever holds it: no further call starts. Returns False if it had already ended."""
     with transaction.atomic():
         under_way = type(job)._default_manager.filter(
             pk=job.pk, state__in=(_State.QUEUED, _State.RUNNING)
@@ -84,7 +87,10 @@ def cancel(job: Errand, *, cancelled_by: str, now: datetime) -> bool:
 
 
 def requeue(job: Errand, *, cost_cap_micro: int | None) -> bool:
-    """Let an errand that stopped short wait for a worker, and with it the pieces that failed; False if it has not."""
+    """Queue a job that stopped early again, together with its failed calls.
+
+    Returns False if it had not stopped early.
+    """
     with transaction.atomic():
         stopped = type(job)._default_manager.filter(
             pk=job.pk, state__in=(_State.INCOMPLETE, _State.CANCELLED)
@@ -100,7 +106,7 @@ def requeue(job: Errand, *, cost_cap_micro: int | None) -> bool:
 
 
 def requeue_calls(job: Errand) -> None:
-    """Let the pieces whose reply never came wait again; what they may have cost counts as lost."""
+    """Queue the calls again whose reply never arrived; what they may have cost counts as lost."""
     interrupted = job.items.filter(state=Piece.State.CALLING)
     lost_micro = interrupted.aggregate(micro=Sum("reserved_micro"))["micro"] or 0
     if interrupted.update(state=Piece.State.WAITING, reserved_micro=0):
@@ -113,7 +119,7 @@ def _acquire_job[E: (RitualRun, Comparison)](
 ) -> E | None:
     try:
         with transaction.atomic():
-            # Who takes another errand of this assistant waits here, and then sees this one.
+            # A worker that takes another job of this assistant waits here, and then sees this one.
             assistant_of_job = job_class.objects.filter(pk=pk).values("assistant")
             list(Assistant.objects.select_for_update(no_key=True).filter(pk__in=assistant_of_job))
             is_acquired = (
@@ -130,7 +136,7 @@ def _acquire_job[E: (RitualRun, Comparison)](
                 return None
             job = job_class.objects.select_related("assistant__team", "ritual").get(pk=pk)
             requeue_calls(job)
-    except IntegrityError:  # another errand of this assistant was taken at the same moment
+    except IntegrityError:  # another job of this assistant was taken at the same time
         return None
     return job
 

@@ -1,4 +1,4 @@
-"""Rubrics: a judge, itself an assistant with a runner, reads an output and says whether it meets what is asked."""
+"""Rubrics: a judge, itself an assistant with a runner, reads an output and decides whether it meets the rubric."""
 
 import json
 import re
@@ -16,7 +16,7 @@ _INSTRUCTION = (
 
 
 def build_judge_request(*, rubric: str, output: str, seed: int) -> ModelRequest:
-    """What the judge is asked; always at temperature 0, whatever the frame."""
+    """The request to the judge; always at temperature 0, whatever the frame."""
     data = json.dumps({"rubric": rubric, "output": output}, ensure_ascii=False)
     return ModelRequest(
         messages=(
@@ -30,15 +30,16 @@ def build_judge_request(*, rubric: str, output: str, seed: int) -> ModelRequest:
 
 
 def compute_max_tokens_in(*, rubric: str, max_tokens: int) -> int:
-    """A bound of what a judge reads: its instruction, the rubric, and an output of so many tokens, each taken for
-    eight bytes."""
+    """An upper bound on the tokens that a judge reads: its instruction, the rubric, and an output of `max_tokens`
+    tokens at eight bytes each."""
     return len(_INSTRUCTION) + len(rubric.encode(errors="replace")) + 8 * max_tokens + 100
 
 
 def parse_verdict(text: str) -> tuple[bool, float]:
-    """Whether it passed, and its score, as promptfoo reads a grader: what is not said follows from the other.
+    """Whether it passed, and its score in [0, 1], read as promptfoo reads a grader's reply: a missing one follows from
+    the other.
 
-    `CallFailed` where the reply is no verdict.
+    Raises `CallFailed` if the reply can't be parsed.
     """
     match = _JSON_OBJECT_PATTERN.search(text)
     try:
@@ -61,5 +62,8 @@ def parse_verdict(text: str) -> tuple[bool, float]:
 
 def _build_unclear_error() -> CallFailed:
     return CallFailed(
-        "unclear_verdict", "the judge's reply is no verdict", may_retry=True, may_have_cost=True
+        "unclear_verdict",
+        "the judge's reply could not be parsed",
+        may_retry=True,
+        may_have_cost=True,
     )

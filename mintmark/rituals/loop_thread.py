@@ -1,4 +1,4 @@
-"""Many calls at once beside a thread that waits for them: an event loop in a thread of its own."""
+"""An event loop in a thread of its own, so that a synchronous thread can wait for many calls at once."""
 
 import asyncio
 import threading
@@ -11,7 +11,7 @@ _STOP_TIMEOUT_SECONDS = 5.0
 
 
 class LoopThread:
-    """Runs coroutines while the block lasts; what is under way when it ends is broken off at once."""
+    """Runs coroutines inside a `with` block; when it ends, coroutines in progress are cancelled."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -37,13 +37,13 @@ class LoopThread:
                 self._loop.close()
 
     def submit[T](self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
-        """Begin it; the future is done when it is, and cancelling the future breaks it off."""
+        """Start a coroutine. Cancelling the future cancels the coroutine."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def run[T](
         self, coroutine: Coroutine[Any, Any, T], *, timeout: float = _STOP_TIMEOUT_SECONDS
     ) -> T:
-        """Do it and wait for it."""
+        """Run a coroutine and return its result."""
         return self.submit(coroutine).result(timeout=timeout)
 
     async def _cancel_tasks(self) -> None:

@@ -1,8 +1,7 @@
-"""Runners (how an assistant is reached), runs of rituals, their frames, and one row for each case in each frame;
-comparisons, and one row for each half of a pair.
+"""Runners (how an assistant is reached), runs of rituals with their frames and cases, and comparisons with their pairs.
 
-A case's row is written the moment its result is there, so whoever dies midway leaves what was paid for. None of these
-tables holds a prompt's text or a key; outputs are redacted, and forgotten after a time.
+A case's row is written as soon as its result is there, so a crash loses no result that was paid for. None of these
+tables holds a prompt's text or a key; outputs are redacted, and deleted after a retention time.
 """
 
 from typing import Any, ClassVar
@@ -15,8 +14,8 @@ from mintmark.registry.models import Assistant, Prompt, Ritual
 
 
 class Runner(models.Model):
-    """How an assistant is reached, and what a run of it may take. Prices are in micro-units of `currency` for 1,000
-    tokens. The key is not here: `key_name` names the environment variable that holds it."""
+    """How an assistant is reached, and the limits of a run. Prices are in micro-units of `currency` for 1,000 tokens.
+    The API key is not stored: `key_name` names the environment variable that holds it."""
 
     class Kind(models.TextChoices):
         OPENAI = "openai", "an endpoint that speaks OpenAI's chat completions"
@@ -64,10 +63,10 @@ class Runner(models.Model):
 
 
 class Errand(models.Model):
-    """What a worker sees through: a run of a ritual, or a comparison. It is made of pieces, a row each.
+    """A job of a worker: a run of a ritual, or a comparison. It consists of calls, one row each.
 
-    `spent_micro` is what finished calls cost, `lost_micro` the most that calls may have cost whose reply never came.
-    Who holds the lease until `lease_until` works on it; once that is past, another may take it.
+    `spent_micro` is what finished calls cost, `lost_micro` the most that calls without a reply may have cost. The lease
+    holder owns the job until `lease_until`; after that another worker may take it.
     """
 
     class State(models.TextChoices):
@@ -104,12 +103,12 @@ class Errand(models.Model):
 
     @property
     def items(self) -> "models.QuerySet[Any]":
-        """Its calls, a row each."""
+        """The job's calls, one row each."""
         raise NotImplementedError
 
 
 class Piece(models.Model):
-    """One call of an errand, and what came of it. `asked` is the SHA-256 of the messages that were sent."""
+    """One call of a job, and its result. `asked` is the SHA-256 of the messages that were sent."""
 
     class State(models.TextChoices):
         WAITING = "waiting"
@@ -132,7 +131,7 @@ class Piece(models.Model):
 
 
 class RitualRun(Errand):
-    """One prompt, run by one assistant under one ritual, in a plain frame and perturbed ones."""
+    """One prompt, run by one assistant with one ritual, in a plain frame and in perturbed ones."""
 
     ritual = models.ForeignKey(Ritual, on_delete=models.PROTECT, related_name="runs")
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="ritual_runs")
@@ -147,7 +146,7 @@ class RitualRun(Errand):
                 name="ritual_run_key_once",
                 condition=models.Q(key__isnull=False),
             ),
-            # Two workers at one endpoint would each keep half of its limits.
+            # Two workers at one endpoint would each apply only half of its rate limit.
             models.UniqueConstraint(
                 fields=["assistant"],
                 name="ritual_run_one_at_a_time",
@@ -167,8 +166,8 @@ class RitualRun(Errand):
 
 
 class Dreamframe(models.Model):
-    """One context of a run, and what came of it: frame 0 is the plain one. `score` is the weighted mean of its cases,
-    once each has its result. `recorded` says what became of that as evidence."""
+    """One frame of a run, and its result; frame 0 is the plain one. `score` is the weighted mean of its cases, once
+    each has a result. `recorded` says whether it became evidence, or why not."""
 
     run = models.ForeignKey(RitualRun, on_delete=models.CASCADE, related_name="frames")
     number = models.PositiveSmallIntegerField()
@@ -187,8 +186,8 @@ class Dreamframe(models.Model):
 
 
 class CaseRun(Piece):
-    """One case in one frame. `assertions`, `clauses` and `recall` say how the output was judged; `output` is redacted,
-    cut, and emptied once its time is over (`forgotten_at`)."""
+    """One case in one frame. `assertions`, `clauses` and `recall` say how the output was graded; `output` is redacted,
+    truncated, and emptied after its retention time (`forgotten_at`)."""
 
     run = models.ForeignKey(RitualRun, on_delete=models.CASCADE, related_name="case_runs")
     frame = models.PositiveSmallIntegerField()
@@ -228,9 +227,9 @@ class CaseRun(Piece):
 
 
 class Comparison(Errand):
-    """Two prompts, compared by one assistant on one ritual, pair by pair (`core.sequential`). `packed` is what the
-    pairs counted so far come to; it follows from their rows to the last bit. What is measured here is no evidence:
-    which cases were run depends on what came out."""
+    """Two prompts, compared by one assistant on one ritual, pair by pair (`experiments.sequential_test`). `packed` is
+    the state after the counted pairs; it can be recomputed from their rows, bit for bit. Results of a comparison are
+    not evidence: which cases were run depends on earlier results."""
 
     ritual = models.ForeignKey(Ritual, on_delete=models.PROTECT, related_name="comparisons")
     first = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="+")
@@ -274,8 +273,8 @@ class Comparison(Errand):
 
 
 class PairRun(Piece):
-    """One prompt's half of a pair: the case that was drawn, with what the pair counts (`weight`) and the most that one
-    drawn there could (`bound`)."""
+    """One prompt's half of a pair: the case that was drawn, the weight of the pair (`weight`), and the largest weight
+    that a pair drawn there could have (`bound`)."""
 
     class Side(models.IntegerChoices):
         FIRST = 0, "first"
@@ -302,7 +301,7 @@ class PairRun(Piece):
 
 
 class Look(models.Model):
-    """What a comparison said when so many pairs were counted; all of it follows from its pairs to the last bit."""
+    """The result of a comparison after some number of pairs; it can be recomputed from its pairs, bit for bit."""
 
     comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="looks")
     pairs = models.PositiveIntegerField()

@@ -1,4 +1,4 @@
-"""What an assistant is asked: a prompt and a case, as one frame has them."""
+"""Build the request to an assistant from a prompt and a case, in one frame."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from .definitions import Case, Example, RitualDefinition
 from .runners import ModelMessage, ModelRequest
 
 MAX_CHARACTERS = 1_000_000
-"""Of one call: a prompt that names a long variable often is a great many."""
+"""The most characters of one call: a prompt that names a long variable often can become very large."""
 MEMORY_HEADING = "What you remember:"
 _MAX_HINTS = 20
 _MAX_HINT_LENGTH = 400
@@ -26,10 +26,10 @@ def build_request(
     definition: RitualDefinition,
     memory: Mapping[str, str],
 ) -> ModelRequest:
-    """The call for one case in one frame. What it is told comes first, then the examples, then the question.
+    """The request for one case in one frame: system messages first, then the examples, then the question.
 
-    Where the case has an `input` the prompt is the instruction, and the input the question; else the prompt is the
-    question. What is remembered and the inputs stand in the frame's order, and are worded as it says.
+    If the case has an `input`, the prompt is the instruction and the input the question; else the prompt is the
+    question. The frame decides the order of memories and inputs, and their wording.
     """
     values = {
         name: _fill_variable(value, name, case, frame) for name, value in case.variables.items()
@@ -62,7 +62,7 @@ def build_request(
 
 
 def compute_request_digest(request: ModelRequest) -> str:
-    """The SHA-256 of what is sent: says whether two calls asked the same, and nothing of what they asked."""
+    """The SHA-256 of the messages of a request: shows whether two requests were equal, and nothing of their content."""
     messages = [[message.role, message.content] for message in request.messages]
     canonical = [messages, request.temperature, request.max_tokens, request.seed]
     return hashlib.sha256(json.dumps(canonical).encode()).hexdigest()
@@ -71,7 +71,7 @@ def compute_request_digest(request: ModelRequest) -> str:
 def load_memory(
     *, assistant_id: int, definition: RitualDefinition
 ) -> tuple[dict[str, str], list[str]]:
-    """What an assistant remembers of what the cases cite, by key; and the keys under which it remembers nothing."""
+    """The memories that the cases cite, by key; and the cited keys for which the assistant has no memory."""
     cited_keys = {key for case in definition.cases for key in case.memory}
     entries = MemoryEntry.objects.filter(assistant=assistant_id, key__in=cited_keys)
     memory = dict(entries.values_list("key", "text"))
@@ -79,7 +79,7 @@ def load_memory(
 
 
 def find_missing_variables(*, prompt: Prompt, definition: RitualDefinition) -> dict[str, list[str]]:
-    """The prompt's variables that a case leaves open, by case."""
+    """The prompt's variables that a case does not fill, by case."""
     variable_names = placeholders.list_names(prompt.text)
     return {
         case.id: missing
@@ -91,7 +91,7 @@ def find_missing_variables(*, prompt: Prompt, definition: RitualDefinition) -> d
 def find_oversized_cases(
     *, prompt: Prompt, definition: RitualDefinition, memory: Mapping[str, str]
 ) -> dict[str, int]:
-    """The cases of which one call would have over `MOST_CHARACTERS`, and how many it would have. Nothing is built."""
+    """The cases for which one call would have over `MAX_CHARACTERS` characters, with that number. Nothing is built."""
     length_model = placeholders.build_length_model(prompt.text)
     length_by_case = {}
     for case in definition.cases:
@@ -132,7 +132,7 @@ def _order_items[T: (str, Example)](
 
 
 def _collect_hints(case: Case, memory: Sequence[str]) -> tuple[str, ...]:
-    """What the case's assertions look for and it is to remember, for a runner that is no model."""
+    """What the case's assertions and memories look for: hints for a runner that is not a model."""
     hints: list[str] = []
     for assertion in case.assertions:
         if assertion.is_negated or assertion.kind in ("regex", "is-json", "llm-rubric"):

@@ -1,4 +1,4 @@
-"""What of an output is kept: without what looks like a secret, and no longer than a person reads."""
+"""What is stored of an output: without anything that looks like a secret, and truncated."""
 
 import functools
 from collections.abc import Sequence
@@ -6,23 +6,23 @@ from collections.abc import Sequence
 from mintmark.textchecks import secret_scan
 
 MAX_OUTPUT_LENGTH = 20_000
-"""Characters of an output that are kept."""
+"""How many characters of an output are stored."""
 
 REPEATED_MARK = "[of the prompt's text]"
 
 MIN_REPEATED_LENGTH = 32
-"""Characters in a row of a prompt's text that are left out where an output repeats them."""
+"""How many characters in a row of a prompt's text are removed where an output repeats them."""
 
 _MIN_SECRET_LENGTH = 8
 
 
 def redact(text: str, *, secrets: Sequence[str] = (), prompt: str = "") -> str:
-    """An output as it may be stored: `secrets` (keys that were sent along), what looks like one and what repeats the
-    text of `prompt` told by what it is, the rest cut with a mark.
+    """An output as it may be stored: `secrets` (keys that were sent along), anything that looks like a secret, and
+    passages of `prompt` are each replaced by a mark that names them; the rest is truncated, with a mark.
 
-    Outputs are read as long as they are kept, by a team that may lose the prompt meanwhile.
+    A team can read stored outputs even after it lost access to the prompt, so the prompt's text must not be in them.
     """
-    # What is cut is looked through as well a little beyond the cut, lest half a key remain.
+    # Search a little beyond the cut as well, so that half a key can't remain at the end.
     text = text[: 2 * MAX_OUTPUT_LENGTH]
     for secret in secrets:
         if len(secret) >= _MIN_SECRET_LENGTH:
@@ -32,7 +32,7 @@ def redact(text: str, *, secrets: Sequence[str] = (), prompt: str = "") -> str:
 
 
 def _remove_repeated(text: str, prompt: str) -> str:
-    """A text without the runs of characters that stand in a prompt's text as well."""
+    """A text without the passages that it shares with a prompt's text."""
     grams = _build_grams(prompt)
     if not grams:
         return text
@@ -53,7 +53,7 @@ def _remove_repeated(text: str, prompt: str) -> str:
 
 @functools.lru_cache(maxsize=2)
 def _build_grams(prompt: str) -> frozenset[str]:
-    """All of `LEAST_REPEATED` characters in a row of a prompt's text."""
+    """Every sequence of `MIN_REPEATED_LENGTH` characters of a prompt's text."""
     return frozenset(
         prompt[index : index + MIN_REPEATED_LENGTH]
         for index in range(len(prompt) - MIN_REPEATED_LENGTH + 1)

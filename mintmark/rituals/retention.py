@@ -1,4 +1,4 @@
-"""How long outputs are kept: after that a case's row says how it was judged, and no longer on what."""
+"""How long outputs are stored: after that, a case's row has its grading but no output."""
 
 from datetime import datetime, timedelta
 
@@ -10,7 +10,7 @@ _BATCH_SIZE = 1_000
 
 
 def purge_outputs(*, now: datetime) -> int:
-    """Empty the outputs, and the excerpts of them, that are older than the installation keeps; how many there were."""
+    """Delete the outputs, and excerpts of them, that are older than the retention time. Returns how many."""
     cutoff = now - timedelta(days=settings.OUTPUT_DAYS)
     purged_count = 0
     while True:

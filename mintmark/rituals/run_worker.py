@@ -1,4 +1,4 @@
-"""The worker's part of a run: take it, ask for each case, judge, enter what is measured into the log, give it back."""
+"""The worker's part of a run: take it, run and grade each case, record finished frames as evidence, release it."""
 
 import random
 import threading
@@ -71,7 +71,7 @@ def process_next_run(
 
 
 def prepare_run_executor(run: RitualRun) -> CaseExecutor:
-    """A run's calls made ready, or the refusal that says why it can't go on."""
+    """The executor of a run's calls. Raises an error that says why the run can't continue."""
     return case_execution.prepare_executor(
         run,
         prompt=run.prompt,
@@ -83,7 +83,7 @@ def prepare_run_executor(run: RitualRun) -> CaseExecutor:
 
 @dataclass(slots=True, kw_only=True)
 class _RunJob(job_runner.JobRunner[RitualRun, CaseRun]):
-    """One worker at one run."""
+    """One worker's work on one run."""
 
     executor: CaseExecutor
     frames: Mapping[int, FrameContext]
@@ -130,7 +130,8 @@ class _RunJob(job_runner.JobRunner[RitualRun, CaseRun]):
         runs.require_served(prompt=self.executor.prompt, assistant=self.job.assistant)
 
     def on_results(self, items: Sequence[CaseRun]) -> None:
-        """Record the frames that are closed and not yet in the log: those of these pieces, or all of them."""
+        """Record the finished frames that are not yet in the log: those of these calls or, without items, all of
+        them."""
         closed = self.job.frames.filter(recorded="")
         if items:
             closed = closed.filter(number__in={item.frame for item in items})

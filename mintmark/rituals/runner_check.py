@@ -1,5 +1,5 @@
-"""A test call: whether an assistant's endpoint answers, asked once. Nothing of it is recorded, and no reply is shown:
-an endpoint may repeat the key that it was called with."""
+"""A test call: does an assistant's endpoint answer? Nothing is recorded, and the reply is not shown: an endpoint may
+repeat the API key that it received."""
 
 import asyncio
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from .runner_settings import InvalidRunner
 from .runners import CallFailed, ModelMessage, ModelRequest, ModelResponse, ModelRunner
 
 MAX_SECONDS = 20.0
-"""A person waits for it, whatever a run would wait for."""
+"""The timeout in seconds, shorter than that of a run, since a person waits for it."""
 _TEST_MESSAGE = "This is a test of the connection. Answer with the one word: ready"
 _MAX_TOKENS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerCheck:
-    """What came of it. `problem` is a stable code and `says` why there was no reply; both "" where there was one."""
+    """The result of a test call. `problem` is a stable code and `message` explains it; both are "" after a reply."""
 
     model: str
     problem: str = ""
@@ -38,16 +38,16 @@ class RunnerCheck:
 def check_runner(
     *, caller: Caller, assistant: Assistant, seconds: float = MAX_SECONDS
 ) -> RunnerCheck:
-    """Ask an assistant's endpoint for one word, once, within so many seconds. It takes an operator of its team.
+    """Send one short question to an assistant's endpoint, once. The caller must be an operator of its team.
 
-    `InvalidRunner` where there is no endpoint to ask, or its key is not here.
+    `seconds` is the timeout. Raises `InvalidRunner` if there is no endpoint to call, or if its API key is not set here.
     """
     caller.require_scope("registry")
     assistants.require_operator(caller=caller, team_id=assistant.team_id)
     runner = runner_settings.get_runner_settings(assistant=assistant)
     if runner.kind != Runner.Kind.OPENAI:
         raise InvalidRunner(
-            f"{assistant} is reached as {runner.get_kind_display()}: there is no endpoint to try."
+            f"{assistant} is reached as {runner.get_kind_display()}: there is no endpoint to test."
         )
     runner.timeout_seconds = min(runner.timeout_seconds, seconds)
     try:

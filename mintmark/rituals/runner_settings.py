@@ -1,7 +1,8 @@
-"""Runners: how an assistant is reached, said by an operator of its team; and the runner that this makes.
+"""Runner settings: how an assistant is reached, as an operator of its team configured it; and building that runner.
 
-A key is never kept: its environment variable is named, and read when a run begins. So that no team sends another's key
-to an endpoint of its own, an operator names variables of his team alone: `MINTMARK_RUNNER_`, the team, `__`, a name.
+An API key is never stored: the settings name its environment variable, which is read when a run starts. So that no team
+can send another team's key to its own endpoint, an operator can only name variables of their own team:
+`MINTMARK_RUNNER_`, the team, `__`, a name.
 """
 
 import ipaddress
@@ -32,15 +33,16 @@ _MAX_CAP_MICRO = 10**15
 
 
 class InvalidRunner(errors.DomainError):
-    """A runner can't be set up as asked, or can't be used as it is set up."""
+    """The settings of a runner are invalid, or the runner can't be used with them."""
 
     code = "invalid_runner"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerSettingsInput:
-    """How an assistant is to be reached. Prices are in micro-units of `currency` for 1,000 tokens; `judge` is the
-    assistant that decides its rubrics; `transcript` holds replies as `runners.transcript.checked` gives them."""
+    """How an assistant is to be reached. Prices are in micro-units of `currency` for 1,000 tokens. `judge` is the
+    assistant that decides its rubrics. `transcript` holds replies as `runners.transcript.validate_replies` returns
+    them."""
 
     kind: str
     base_url: str = ""
@@ -61,9 +63,11 @@ class RunnerSettingsInput:
 def configure(
     *, caller: Caller, assistant: Assistant, setup: RunnerSettingsInput, now: datetime
 ) -> Runner:
-    """Say how an assistant is reached, in the place of what was said before; runs under way go on as they began.
+    """Set how an assistant is reached, replacing earlier settings. Runs in progress keep the settings they started
+    with.
 
-    It takes an operator of the assistant's team, and of the judge's. Raises `InvalidRunner`, naming every field.
+    The caller must be an operator of the assistant's team, and of the judge's. Raises `InvalidRunner`, which names
+    every invalid field.
     """
     caller.require_scope("registry")
     assistants.require_operator(caller=caller, team_id=assistant.team_id)
@@ -73,7 +77,7 @@ def configure(
         judge = get_runner_settings(assistant=setup.judge)
     problems = list(_find_problems(setup))
     if setup.key_name and not _may_name_variable(caller, assistant, setup.key_name):
-        # What stands there may be the key itself, and is not said again.
+        # The value may be the API key itself, so it is not repeated in the error.
         problems.append(
             _build_field_error(
                 "key_name", None, f"Name a variable {get_variable_prefix(assistant)}…."
@@ -106,17 +110,17 @@ def configure(
 
 
 def get_runner_settings(*, assistant: Assistant) -> Runner:
-    """How an assistant is reached. `InvalidRunner` where nobody has said it."""
+    """The runner settings of an assistant. Raises `InvalidRunner` if there are none."""
     runner_settings = (
         Runner.objects.select_related("judge", "assistant").filter(assistant=assistant).first()
     )
     if runner_settings is None:
-        raise InvalidRunner(f"Nobody has said how {assistant} is reached: set up its runner first.")
+        raise InvalidRunner(f"{assistant} has no runner: set up its runner first.")
     return runner_settings
 
 
 def visible_to(*, caller: Caller) -> QuerySet[Runner]:
-    """The runners of assistants of the caller's teams; every one to an admin."""
+    """The runner settings of assistants of the caller's teams; all of them for an admin."""
     runner_rows = Runner.objects.select_related("assistant__team", "judge__assistant")
     return (
         runner_rows if caller.is_admin else runner_rows.filter(assistant__team__in=caller.team_ids)
@@ -124,12 +128,12 @@ def visible_to(*, caller: Caller) -> QuerySet[Runner]:
 
 
 def build_runner(runner: Runner) -> ModelRunner:
-    """The runner that a setup makes, its key read from the environment. To be closed after use."""
+    """Build the runner from its settings, with its API key read from the environment. Close it after use."""
     if runner.kind == Runner.Kind.REHEARSAL:
         return RehearsalRunner()
     if runner.kind == Runner.Kind.TRANSCRIPT:
         return TranscriptRunner(replies=runner.transcript)
-    # What an installation allows may have changed since it was said.
+    # The hosts that the installation allows may have changed since.
     if address_problem := _find_address_problem(runner.base_url):
         raise InvalidRunner(f"The endpoint of {runner.assistant}: {address_problem}")
     return OpenAIRunner(
@@ -142,7 +146,8 @@ def build_runner(runner: Runner) -> ModelRunner:
 
 
 def read_api_key(runner: Runner) -> str:
-    """What the variable that a runner names holds, or the file that it names with `_FILE` behind it; empty for none."""
+    """The API key from the variable that the settings name, or from the file that this name with `_FILE` names; "" if
+    they name none."""
     name = runner.key_name
     if not name:
         return ""
@@ -167,12 +172,12 @@ def _may_name_variable(caller: Caller, assistant: Assistant, name: str) -> bool:
     own_match = re.fullmatch(
         re.escape(get_variable_prefix(assistant)) + _VARIABLE_SUFFIX_PATTERN, name
     )
-    # …_FILE says where a key is; the setting of that name is none.
+    # A variable …_FILE holds a path, so it can't be named as a key itself.
     return (caller.is_admin or own_match is not None) and name != KEY_PREFIX + "HOSTS"
 
 
 def get_variable_prefix(assistant: Assistant) -> str:
-    """What the names of variables begin with that operators of the assistant's team may name."""
+    """The prefix of the environment variables that operators of the assistant's team may name."""
     return f"{KEY_PREFIX}{assistant.team.name.upper().replace('-', '_')}__"
 
 
@@ -222,7 +227,7 @@ def _find_problems(setup: RunnerSettingsInput) -> list[errors.FieldError]:
 
 
 def _find_address_problem(base_url: str) -> str:
-    """What keeps an address from being called; nothing where it may be."""
+    """Why an address may not be called; "" if it may."""
     try:
         url_parts = outbound_urls.parse_url(
             base_url,
@@ -235,7 +240,7 @@ def _find_address_problem(base_url: str) -> str:
     try:
         address = ipaddress.ip_address(url_parts.hostname or "")
         if address.is_link_local or address.is_multicast or address.is_unspecified:
-            return "Endpoints are not at such addresses: there machines tell secrets of their own."
+            return "Link-local and similar addresses serve secrets of cloud machines: give another address."
     except ValueError:
         pass
     allowed = settings.RUNNER_HOSTS

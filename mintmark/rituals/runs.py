@@ -1,4 +1,4 @@
-"""Runs of rituals: start, cancel, resume, see how far they are."""
+"""Runs of rituals: start, cancel, resume, read progress."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from .definitions import RitualDefinition
 from .models import CaseRun, Dreamframe, RitualRun, Runner
 
 MAX_CALLS = 20_000
-"""Cases times frames of one run."""
+"""The most calls (cases × frames) of one run."""
 
 _MAX_SHOWN = 5
 
@@ -33,7 +33,7 @@ class InvalidRun(errors.DomainError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunProgress:
-    """How far a run is. Cases are counted over all frames; `score` is that of the plain frame, once it has one."""
+    """The progress of a run. Cases are counted over all frames; `score` is that of the plain frame, once it has one."""
 
     state: str
     reason: str
@@ -51,7 +51,7 @@ class RunProgress:
 
     @property
     def share(self) -> float:
-        """Of the cases that have ended, one way or the other."""
+        """The share of cases that have ended, done or failed, in [0, 1]."""
         return (self.done + self.failed) / self.cases if self.cases else 1.0
 
 
@@ -67,10 +67,11 @@ def start(
     cost_cap_micro: int | None = None,
     idempotency_key: str | None = None,
 ) -> RitualRun:
-    """Have a worker run a prompt with an assistant under a ritual: a plain frame, and so many perturbed ones.
+    """Start a run of a prompt with an assistant and a ritual: one plain frame and `frames` perturbed ones.
 
-    It takes a person who operates the assistant's team; what is measured enters the log under his name.
-    `cost_cap_micro` can only lower the runner's own cap. With a `key`, asking again gives the run that is there.
+    The caller must be a person and an operator of the assistant's team; the measured evidence is recorded in their
+    name. `cost_cap_micro` can only lower the runner's own cap. With an `idempotency_key`, a second call returns the
+    existing run.
     """
     caller.require_scope("evidence")
     require_person(caller, assistant)
@@ -110,7 +111,7 @@ def start(
                 created_at=now,
             )
             framing.create_frames(run=run, definition=definition)
-    except IntegrityError:  # the same key came twice at once
+    except IntegrityError:  # two requests used the same key at the same time
         existing = _find_by_key(caller, idempotency_key) if idempotency_key is not None else None
         if existing is None:
             raise
@@ -119,8 +120,8 @@ def start(
 
 
 def cancel(*, caller: Caller, run: RitualRun, now: datetime) -> RitualRun:
-    """End a run at once: no further call begins, and calls under way are broken off. What is done stays. A run that
-    has ended stays as it is."""
+    """End a run at once: no further call starts, and calls in progress are cancelled. Finished results stay. A run that
+    has ended is returned unchanged."""
     caller.require_scope("evidence")
     assistants.require_operator(caller=caller, team_id=run.assistant.team_id)
     leases.cancel(run, cancelled_by=str(caller.principal), now=now)
@@ -131,9 +132,10 @@ def cancel(*, caller: Caller, run: RitualRun, now: datetime) -> RitualRun:
 def resume(
     *, caller: Caller, run: RitualRun, now: datetime, cost_cap_micro: int | None = None
 ) -> RitualRun:
-    """Have a worker go on with a run that stopped short: what is done is not asked again, what failed is.
+    """Let a worker continue a run that stopped early: finished calls are not made again, failed ones are.
 
-    `cost_cap_micro` replaces the run's cap. A run that is under way stays as it is; one that is done is `InvalidRun`.
+    `cost_cap_micro` replaces the run's cap. A run in progress is returned unchanged. Raises `InvalidRun` if the run is
+    done.
     """
     caller.require_scope("evidence")
     require_person(caller, run.assistant)
@@ -152,12 +154,12 @@ def resume(
 
 
 def get_progress(run: RitualRun) -> RunProgress:
-    """How far a run is now."""
+    """The progress of a run."""
     return get_progress_by_run([run])[run.pk]
 
 
 def get_progress_by_run(ritual_runs: Sequence[RitualRun]) -> dict[int, RunProgress]:
-    """How far each of these runs is now, by its id; three queries, however many they are."""
+    """The progress of each of these runs, by its id; three queries, however many there are."""
     ids = [run.pk for run in ritual_runs]
     states: dict[int, Counter[str]] = {pk: Counter() for pk in ids}
     case_states = CaseRun.objects.filter(run__in=ids).values_list("run", "state")
@@ -195,7 +197,7 @@ def _build_progress(
 
 
 def visible_to(*, caller: Caller) -> QuerySet[RitualRun]:
-    """The runs of assistants of the caller's teams, with their outputs; every one to an admin. Newest first."""
+    """The runs of assistants of the caller's teams, with their outputs; all of them for an admin. Newest first."""
     visible_runs = RitualRun.objects.select_related("prompt", "assistant", "ritual", "started_by")
     if not caller.is_admin:
         visible_runs = visible_runs.filter(assistant__team__in=caller.team_ids)
@@ -203,7 +205,7 @@ def visible_to(*, caller: Caller) -> QuerySet[RitualRun]:
 
 
 def get_run(*, caller: Caller, pk: int) -> RitualRun:
-    """The run with this id, if the caller may see it; any other looks like none."""
+    """The run with this id, if the caller may see it; otherwise `NotFound`."""
     rows = visible_to(caller=caller).select_related("assistant__team", "prompt__team")
     ritual_run = rows.filter(pk=pk).first()
     if ritual_run is None:
@@ -214,15 +216,17 @@ def get_run(*, caller: Caller, pk: int) -> RitualRun:
 def require_person(caller: Caller, assistant: Assistant) -> None:
     assistants.require_operator(caller=caller, team_id=assistant.team_id)
     if caller.principal.user_id is None:
-        raise errors.Forbidden("A person starts runs: what they measure is recorded in his name.")
+        raise errors.Forbidden(
+            "Only a person can start a run, since its evidence is recorded in their name: use a person's key."
+        )
 
 
 def check_idempotency_key(idempotency_key: str | None) -> None:
-    """Refuse what can't be kept as the key of a run or a comparison."""
+    """Refuse an invalid idempotency key of a run or a comparison."""
     if idempotency_key is not None and (
         not 1 <= len(idempotency_key) <= 200 or not idempotency_key.isprintable()
     ):
-        raise InvalidRun("A key is 1 to 200 printable characters.")
+        raise InvalidRun("An idempotency key must be 1 to 200 printable characters.")
 
 
 def require_startable(
@@ -234,7 +238,7 @@ def require_startable(
     frames: int,
     seed: int,
 ) -> None:
-    """Refuse what could not be run to its end."""
+    """Refuse a run that could not be completed."""
     if not 0 <= frames <= perturbations.MAX_FRAMES or not 0 <= seed <= perturbations.MAX_SEED:
         raise InvalidRun(
             f"{frames} dreamframes with the seed {seed}: ask for 0 to {perturbations.MAX_FRAMES} frames, and a seed "
@@ -242,15 +246,17 @@ def require_startable(
         )
     calls = len(definition.cases) * (1 + frames)
     if calls > MAX_CALLS:
-        raise InvalidRun(f"That is {calls:,} calls; one run makes at most {MAX_CALLS:,}.")
+        raise InvalidRun(
+            f"That is {calls:,} calls; one run makes at most {MAX_CALLS:,}: ask for fewer frames."
+        )
     require_runnable(prompt=prompt, assistant=assistant, definition=definition, runner=runner)
 
 
 def require_runnable(
     *, prompt: Prompt, assistant: Assistant, definition: RitualDefinition, runner: Runner
 ) -> None:
-    """Refuse what an assistant can't be asked: a prompt that its team may not use, variables that cases leave open,
-    memories that it has not, rubrics without a judge, more than one call may hold."""
+    """Refuse calls that could not be made: a prompt that the team may not use, variables that cases leave unfilled,
+    missing memories, rubrics without a judge, or a call that is too long."""
     require_served(prompt=prompt, assistant=assistant)
     if definition.needs_judge and runner.judge is None:
         raise InvalidRun(f"{definition.name} has rubrics, and {assistant} has no judge.")
@@ -280,7 +286,7 @@ def require_runnable(
 
 
 def require_served(*, prompt: Prompt, assistant: Assistant) -> None:
-    """Refuse unless the assistant's team may use the prompt now, and nobody withdrew it."""
+    """Refuse unless the assistant's team may use the prompt now, and the prompt was not withdrawn."""
     served = entitlements.build_usable_q(team_ids={assistant.team_id})
     if not Prompt.objects.filter(served, pk=prompt.pk, tombstone__isnull=True).exists():
         raise errors.Forbidden(
@@ -289,7 +295,7 @@ def require_served(*, prompt: Prompt, assistant: Assistant) -> None:
 
 
 def apply_cost_cap(runner: Runner, requested_micro: int | None) -> int | None:
-    """The lower of the runner's own cap and the one that is asked for; `InvalidRun` for one below 0."""
+    """The lower of the runner's own cap and the requested one. Raises `InvalidRun` for a cap below 0."""
     if requested_micro is not None and requested_micro < 0:
         raise InvalidRun("A cost cap is 0 or more.")
     caps = [cap for cap in (runner.cost_cap_micro, requested_micro) if cap is not None]
@@ -318,6 +324,6 @@ def _require_same_request(
     )
     if requested != stored:
         raise errors.IdempotencyKeyReused(
-            f"The key {existing.key!r} started run {existing.pk}, of something else."
+            f"The key {existing.key!r} already started run {existing.pk} with other arguments: use another key."
         )
     return existing

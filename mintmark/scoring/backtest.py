@@ -1,8 +1,8 @@
-"""Would trust have predicted this fleet? The pair model and plain guesses on the same rows.
+"""Backtest: the pair model and simple baselines, compared on the same rows of measured scores.
 
-With a split, everything is learned from the training rows and the test rows are scored. Without
-one, each row is predicted from the rows before it; priors are learned again whenever the past has
-doubled, up to its first half, so no row is predicted with anything learned from later ones.
+With a split, everything is learned from the training rows and the test rows are scored. Without one, each row is
+predicted from the rows before it; priors are learned again whenever the past has doubled, up to its first half, so no
+row is predicted with anything learned from later ones.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mintmark.scoring.pair_model import Floats, Ints, PairEvents
 from mintmark.scoring.pair_priors import DEFAULT_PAIR_POLICY, PairPolicy
 
 STAGES = (0.0, 0.125, 0.25, 0.5)
-"""Shares of a log without a split at which priors are learned anew from all that came before."""
+"""Without a split, the shares of a log at which priors are learned again from all earlier rows."""
 
 CHUNK = 20_000
 
@@ -39,7 +39,7 @@ class NothingToTest(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BacktestMetrics:
-    """One method's figures; None where a figure does not apply."""
+    """The metrics of one method; None where a metric does not apply."""
 
     log_loss: float
     brier: float
@@ -52,8 +52,8 @@ class BacktestMetrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BacktestReport:
-    """Figures by method: `mintmark`, where texts are given also `mintmark_without_texts`, and the
-    plain ones. `last_half` is None with a split."""
+    """Metrics by method: `mintmark`, where texts are given also `mintmark_without_texts`, and the baselines.
+    `last_half` is None with a split."""
 
     rows: int
     policy: PairPolicy
@@ -63,7 +63,7 @@ class BacktestReport:
 
 @dataclass(frozen=True, slots=True)
 class _Forecast:
-    """What was predicted for n rows: mean and, for the pair model, variance of the score."""
+    """The predictions for n rows: mean and, for the pair model, variance of the score."""
 
     mean: Floats
     variance: Floats | None = None
@@ -79,11 +79,11 @@ def run(
     timed: bool,
     progress: Progress = lambda _: None,
 ) -> BacktestReport:
-    """Backtest on `events`, which are in time order (or, untimed, in the order of the file).
+    """Backtest on `events`, which are in time order (or, if not `timed`, in the order of the file).
 
-    `test` (n,) marks the test rows of a split. `timed` says whether `at_days` means anything: if
-    not, and with a split, training rows are folded in a fixed mixed order, for the order of a file
-    (all of one task, then the next) is no order of time. Raises `NothingToTest`.
+    `test` (n,) marks the test rows of a split. `timed` says whether `at_days` is meaningful: if not, and with a split,
+    training rows are folded in a fixed mixed order, since the order of a file (all of one task, then the next) is not
+    an order of time. Raises `NothingToTest`.
     """
     reads = bool((~np.isnan(events.features[:, 0])).any())
     blind = replace(events, features=np.full((len(events.features), 1), np.nan))
@@ -111,7 +111,8 @@ def run(
 
 
 def predict_scores(*, train: PairEvents, test_events: PairEvents) -> Floats:
-    """The scores that the pair model, learned from `train`, expects of the rows `held`, which are numbered alike."""
+    """The scores that the pair model, learned from `train`, expects of the rows `test_events`; indices mean the same in
+    both."""
     return _fit_and_predict(train, test_events, lambda _: None)[1].mean
 
 
@@ -202,7 +203,7 @@ def _fit_and_predict(
 
 
 def _combine_indices(train: PairEvents, test_events: PairEvents) -> PairEvents:
-    """Return events whose largest indices are those of both; their order means nothing."""
+    """Return events whose largest indices are those of both; their order has no meaning."""
     return replace(
         train,
         assistant=np.concatenate([train.assistant, test_events.assistant]),
@@ -213,9 +214,9 @@ def _combine_indices(train: PairEvents, test_events: PairEvents) -> PairEvents:
 
 
 def _centre_new_rituals(state: pair_model.PairState, test_events: PairEvents) -> None:
-    """Give a ritual without training rows the mean of the texts that it is to be tested on.
+    """Give a ritual without training rows the mean features of the texts that it will be tested on.
 
-    A ritual's prompts are known before any has run; only scores are kept from the model.
+    A ritual's prompts are known before any has run; only scores are hidden from the model.
     """
     known = ~np.isnan(test_events.features[test_events.prompt, 0]) & (
         state.centre_count[test_events.ritual] == 0.0

@@ -1,7 +1,7 @@
-"""The plain ways to guess the next score, which the pair model must beat to deserve its keep.
+"""Simple predictions of the next score, which the pair model must beat to be worth its cost.
 
-Each is a mean of the runs seen before, with the weight of a few runs at the mean of everything:
-two runs for the plain means, a number chosen on the past for the Bayes average.
+Each is a mean of the runs seen before, with the weight of a few runs at the mean of everything: two runs for the plain
+means, a number chosen on the past for the Bayes average.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How much a piece of evidence still counts after a time: exponential forgetting by half-lives."""
+"""Exponential decay of evidence, by half-lives."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ LN2 = math.log(2.0)
 
 @njit
 def decay_factor(elapsed_days: float, half_life_days: float) -> float:
-    """Share of a weight left after `elapsed_days`: 2^(−elapsed/half-life), and 1 for no time at
-    all.
+    """Share of a weight left after `elapsed_days`: 2^(−elapsed/half-life); 1 for no time at all.
 
-    Written with `exp`, since a compiler may turn a power of two into another function of other
-    bits.
+    Written with `exp`, since a compiler may replace a power of two by a function with other bits.
     """
     if elapsed_days <= 0.0:
         return 1.0

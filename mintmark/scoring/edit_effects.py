@@ -1,4 +1,4 @@
-"""What would an edit of a prompt's wording change? Foresight from the text alone, for texts that never ran."""
+"""The effect of an edit of a prompt's wording, predicted from the text alone, for texts that never ran."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from mintmark.scoring.pair_model import Floats, Ints, PairState
 from mintmark.scoring.pair_priors import PairPolicy
 
 MIN_STEP = 1e-4
-"""The slope of σ is taken over no shorter a stretch of η than this: a shorter one is all rounding."""
+"""The slope of σ is taken over a stretch of η of at least this length: a shorter one is all rounding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditEffect:
-    """What the model says of two texts for each of n assistants, in points of score (0.04 = four points).
+    """The predictions for two texts for each of n assistants, in points of score (0.04 = four points).
 
-    `parent` and `edited` predict both texts as if new: without the record that either may have.
-    `change` (n,) is edited less parent, and is the exact sum of `effects` (n, wording.STYLE: one a
-    readable feature, 0 where the texts agree), `hashed` (n,: the hashed projections) and `spread`
-    (n,: what being surer or less sure of η does to the expected score). `low` and `high`, of the
-    change and of each effect, are the score at the ends of the 90% interval of the slopes that
-    the edit moves along: what the wording may do, not what else two prompts may differ in.
+    `parent` and `edited` predict both texts as if new: without the record that either may have. `change` (n,) is edited
+    less parent, and is the exact sum of `effects` (n, text_features.STYLE: one for each readable feature, 0 where the
+    texts agree), `hashed` (n,: the hashed projections) and `spread` (n,: the effect of being more or less certain of η
+    on the expected score). `low` and `high`, of the change and of each effect, are the score at the ends of the 90%
+    interval of the slopes that the edit moves along: the effect of wording, without other differences between prompts.
     """
 
     parent: pair_predictions.Prediction
@@ -49,14 +48,15 @@ def compare_edit(
     edited: Floats,
     now_days: float,
 ) -> EditEffect:
-    """Compare two texts, each given by its `wording.features`, for n assistants, without changing the state.
+    """Compare two texts, each given by its `text_features.extract_features`, for n assistants, without changing the
+    state.
 
-    The three index columns (n,) are as in `predictions.PairRows`; −1 is somebody never seen. Where
-    a ritual has no mean wording yet, both texts are held against the parent's.
+    The three index columns (n,) are as in `pair_predictions.PairRows`; −1 is somebody never seen. Where a ritual has no
+    mean wording yet, both texts are compared with the parent's.
 
-    With Δ = Σⱼ Δxⱼ·slopeⱼ the effect of feature j is Δxⱼ·slopeⱼ times the mean slope of the
-    expected score between the two texts: on a straight way through one index, that is each
-    feature's Aumann-Shapley value (Values of Non-Atomic Games, 1974).
+    With Δ = Σⱼ Δxⱼ·slopeⱼ the effect of feature j is Δxⱼ·slopeⱼ times the mean slope of the expected score between the
+    two texts: on a straight way through one index, that is each feature's Aumann-Shapley value (Values of Non-Atomic
+    Games, 1974).
     """
     n = assistant.size
     never = np.full(n, -1, dtype=np.int64)
@@ -96,7 +96,7 @@ def compare_edit(
     change = edited_prediction.trust - parent_prediction.trust
 
     def off(by: Floats) -> Floats:
-        """What the edited text's score changes by when η is off by so much."""
+        """The change of the edited text's score when η is off by this much."""
         mean, sd = (
             np.broadcast_to(column.reshape(n, *(1,) * (by.ndim - 1)), by.shape)
             for column in (edited_prediction.logit_mean, edited_prediction.logit_sd)

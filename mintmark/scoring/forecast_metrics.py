@@ -1,4 +1,4 @@
-"""How good predicted scores were. A fractional score counts as that share of a positive."""
+"""Metrics of predicted scores. A fractional score counts as that share of a positive."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from mintmark.scoring.pair_model import Floats, Ints
 
 FLOOR = 1e-6
-"""Probabilities are kept this far from 0 and 1, so that a flat denial costs much but not all."""
+"""Probabilities are clipped this far from 0 and 1, so that one confident error does not give an infinite loss."""
 
 BINS = 10
 MIN_GROUP_ROWS = 20
@@ -61,7 +61,7 @@ def spearman(*, predicted: Floats, score: Floats) -> float | None:
 
 
 def rank_within(*, predicted: Floats, score: Floats, group: Ints) -> float | None:
-    """Mean Spearman correlation over groups of more than `GROUP_ROWS` rows whose scores vary.
+    """Mean Spearman correlation over groups of more than `MIN_GROUP_ROWS` rows whose scores vary.
 
     A group whose predictions do not vary counts as 0: no ranking was offered. None: no such group.
     """

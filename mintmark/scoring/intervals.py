@@ -1,9 +1,8 @@
-"""How sure is an expected score? Its 90% interval, and whether 90% intervals hold 90%.
+"""The 90% interval of an expected score, and whether 90% intervals contain 90% of scores.
 
-The pair model says that η is Gaussian. On the scale of scores this has a mean and a variance; the
-interval is that of the Beta distribution with the same mean and the variance times a learned scale
-(near 0 and 1, where half of all prompts may score exactly 0, a Beta fits measured cells better than
-the Gaussian's own quantiles do: see docs/prediction.md).
+The pair model says that η is Gaussian. On the scale of scores this has a mean and a variance; the interval is that of
+the Beta distribution with the same mean and the variance times a learned scale (near 0 and 1, where half of all prompts
+may score exactly 0, a Beta fits measured cells better than the Gaussian's own quantiles do: see docs/prediction.md).
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ def expected_scores(
 ) -> tuple[Floats, Floats]:
     """Return expected scores under the policy's link, and their variances, interval scale applied.
 
-    The one door from η to scores: element by element, so the bits do not depend on the batch.
+    The only function from η to scores: element by element, so the bits do not depend on the batch.
     """
     raw, variance = logistic_moments(logit_mean, logit_sd)
     mean, slope = apply_link(raw, (policy.link_low, policy.link_high, policy.link_shift))
@@ -56,7 +55,7 @@ def expected_scores(
 
 
 def apply_link(p: Floats, link: Link) -> tuple[Floats, Floats]:
-    """Return `posterior.bent` of each p, and its derivative."""
+    """Return `posterior.apply_link` of each p, and its derivative."""
     low, high, shift = link
     if link == (1.0, 1.0, 0.0):
         return p, np.ones_like(p)
@@ -111,11 +110,11 @@ def is_informative(score: Floats, runs: Floats) -> NDArray[np.bool_]:
 
 
 def compute_mid_p(*, mean: Floats, variance: Floats, score: Floats, runs: Floats) -> Floats:
-    """Return where each score falls in its predictive distribution, in [0,1]; shape (n,).
+    """Return the quantile of each score in its predictive distribution, in [0,1]; shape (n,).
 
-    The score is the mean of `runs` binary runs whose chance is Beta distributed. The place is
-    P(less) + P(same)/2, the mid-p probability integral transform, so binomial noise of the measured
-    score is allowed for. A score that so many runs cannot give (0.37 in 1 run) is taken as exact.
+    The score is the mean of `runs` binary runs whose chance is Beta distributed. The quantile is P(less) + P(same)/2,
+    the mid-p probability integral transform, so binomial noise of the measured score is allowed for. A score that so
+    many runs cannot give (0.37 in 1 run) is taken as exact.
     """
     a, b = beta_shape(mean, variance)
     is_whole = _is_whole(score, runs)
@@ -135,9 +134,9 @@ def compute_mid_p(*, mean: Floats, variance: Floats, score: Floats, runs: Floats
 
 
 def coverage(*, mean: Floats, variance: Floats, score: Floats, runs: Floats) -> float | None:
-    """Return the share of telling scores inside their central 90%, None where no score can tell.
+    """Return the share of informative scores inside their central 90%, None where no score is informative.
 
-    With more than 20,000 telling scores, every k-th is looked at.
+    With more than 20,000 informative scores, every k-th is used.
     """
     chosen = np.flatnonzero(is_informative(score, runs))
     if chosen.size == 0:
@@ -150,13 +149,12 @@ def coverage(*, mean: Floats, variance: Floats, score: Floats, runs: Floats) -> 
 
 
 def learn_scale(*, mean: Floats, variance: Floats, score: Floats, runs: Floats) -> float:
-    """Return the factor on the variance of expected scores under which 90% holds 90%.
+    """Return the factor on the variance of expected scores under which 90% intervals contain 90%.
 
-    From telling scores where there are `ENOUGH`: the smallest scale at which 90% are inside.
-    Otherwise from how much more than binomially scores of 2 runs and more spread (beta-binomial
-    likelihood): not the most likely scale but the largest one within `DOUBT_NATS` of it, no further
-    than twofold, for an interval whose own width is in doubt must err on the wide side. 1 if no
-    event has several runs.
+    From informative scores where there are `MIN_INFORMATIVE_SCORES`: the smallest scale at which 90% are inside.
+    Otherwise from how much more than binomially scores of 2 runs and more spread (beta-binomial likelihood): not the
+    most likely scale but the largest one within `DOUBT_NATS` of it, no further than twofold, since an interval of
+    uncertain width must err on the wide side. 1 if no event has several runs.
     """
     informative = np.flatnonzero(is_informative(score, runs))
     if informative.size >= MIN_INFORMATIVE_SCORES:

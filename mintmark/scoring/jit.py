@@ -23,10 +23,10 @@ _CORE = Path(__file__).parent
 
 
 def _find_cache_folder() -> str:
-    """Where compiled kernels of exactly these sources are kept.
+    """The folder for compiled kernels of exactly these sources.
 
-    numba notices a change in a kernel's own file, not in a function of another file that it calls;
-    an old compiled kernel would then go on with old formulas.
+    numba notices a change in a kernel's own file, not in a function of another file that it calls; an old compiled
+    kernel would then keep using old formulas.
     """
     sources = hashlib.sha256()
     for file in sorted(_CORE.glob("*.py")):

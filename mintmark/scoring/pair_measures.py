@@ -1,9 +1,9 @@
-"""How a prompt behaves in an assistant's hands: rules kept, memory kept, steadiness, drift by
-forking.
+"""Four measures of a prompt used by an assistant: clause compliance, memory fidelity, volatility over replays, drift by
+forks.
 
-Folded after `pairs.fold`, which says for each measured event what it expected and what an average
-prompt would have scored there. Four plain sums a pair and one a prompt; nothing ages. The kernel
-goes event by event, a constant cost each, so that a log cut anywhere gives the same bits.
+Folded after `pair_model.fold`, which gives for each measured event its prediction and what an average prompt would have
+scored there. Four plain sums for each pair and one for each prompt; nothing decays. The kernel works event by event, at
+a constant cost each, so that slicing the log anywhere gives the same bits.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ UNIFORM = 1.0
 COMPLIANCE_WEIGHT = 8.0
 VOLATILITY_WEIGHT = 10.0
 MUTATION_WEIGHT = 20.0
-# Runs of one replay share its frame: n of them tell n/(1 + (n−1)·0.05) runs' worth about frames.
+# Runs of one replay share its frame: n of them are worth n/(1 + (n−1)·0.05) runs of information about frames.
 FRAME_CORRELATION = 0.05
 LOWER, UPPER = 0.05, 0.95
 
@@ -98,11 +98,11 @@ class PairMeasureState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasureEvents:
-    """Columns of one slice of the log, in log order; row numbers point into `State`.
+    """Columns of one slice of the log, in log order; row numbers point into `PairMeasureState`.
 
-    `pair` is −1 where no assistant was involved (a clause check on the text alone). `expected` and
-    `baseline` come from `pairs.fold`, NaN on kinds that are not measured. Approvals and ratings may
-    stand among the events and move nothing.
+    `pair` is −1 where no assistant was involved (a clause check on the text alone). `expected` and `baseline` come from
+    `pair_model.fold`, NaN on kinds that are not measured. Approvals and ratings may be among the events and change
+    nothing.
     """
 
     kind: Ints
@@ -116,9 +116,8 @@ class MeasureEvents:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasureEffects:
-    """What a pair's four measures were right after each event, (n,); NaN where there was nothing to
-    say or no pair. They are what `measures` would have read then.
-    """
+    """A pair's four measures right after each event, (n,); NaN where there is no observation or no pair. They equal
+    what `measure_pairs` would have returned then."""
 
     symbolic_compliance: Floats
     memory_fidelity: Floats
@@ -128,10 +127,9 @@ class MeasureEffects:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairMeasures:
-    """One element a pair; NaN where there is nothing to say. Intervals are 90%.
+    """One element for each pair; NaN where there is no observation. Intervals are 90%.
 
-    `symbolic_compliance`, `memory_fidelity` and `dreamframe_volatility` are in [0, 1],
-    `mutation_bias` in [−1, 1].
+    `symbolic_compliance`, `memory_fidelity` and `dreamframe_volatility` are in [0, 1], `mutation_bias` in [−1, 1].
     """
 
     symbolic_compliance: Floats
@@ -185,7 +183,7 @@ def fold(state: PairMeasureState, events: MeasureEvents) -> MeasureEffects:
 
 @njit
 def read_pair(pairs: PairSums, prompts: PromptSums, pair: int, prompt: int, after: Floats) -> None:
-    """Write the four measures of one pair, as `measures` reads them, into `after` (4,)."""
+    """Write the four measures of one pair, as `measure_pairs` computes them, into `after` (4,)."""
     if prompts.checked[prompt] > 0.0:
         typical = (UNIFORM + prompts.passed[prompt]) / (2.0 * UNIFORM + prompts.checked[prompt])
         passed = COMPLIANCE_WEIGHT * typical + pairs.passed[pair]
@@ -218,7 +216,7 @@ def fold_kernel(
     baselines: Floats,
     after: Floats,
 ) -> None:
-    """Fold events one by one; `after` (n, 4) receives the columns of `Effects` in their order."""
+    """Fold events one by one; `after` (n, 4) receives the columns of `MeasureEffects` in their order."""
     for i in range(len(kinds)):
         kind = kinds[i]
         pair = pair_of[i]

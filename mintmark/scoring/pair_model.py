@@ -33,7 +33,7 @@ Ints = NDArray[np.int64]
 LN2 = 0.6931471805599453
 MAX_LEARNED_SHARE = 1.0 - 1e-9
 MAX_LEVER = 2.0
-"""∂η/∂λ is cut to this times d: far out, a straight line is no picture of exp(λ)·strength."""
+"""∂η/∂λ is cut to this times d: far out, a linear approximation of exp(λ)·strength is poor."""
 
 
 @dataclass(slots=True)
@@ -59,10 +59,10 @@ class ParameterBlock:
 
 @dataclass(slots=True)
 class PairState:
-    """All that the fold remembers. Rows may be loaded and stored one by one.
+    """The state of the fold. Rows may be loaded and stored one by one.
 
-    `centre_count` (nG,) and `centre_sum` (nG, wording.WIDTH) hold the running mean of the features
-    seen on each ritual.
+    `centre_count` (nG,) and `centre_sum` (nG, text_features.WIDTH) hold the running mean of the features seen on each
+    ritual.
     """
 
     fleet: ParameterBlock
@@ -86,9 +86,9 @@ class PairState:
         pairs: int,
         reads_text: bool = True,
     ) -> PairState:
-        """Return a state that no event has moved, with so many rows of each kind.
+        """Return a state before any event, with so many rows of each kind.
 
-        A state that `reads` no text has no slopes: its sloped blocks are one number wide.
+        A state with `reads_text` False has no slopes: its sloped blocks are one number wide.
         """
         rows = policy.prior_rows() if reads_text else policy.prior_rows()[:, :1]
         return cls(
@@ -109,10 +109,10 @@ class PairState:
 class PairEvents:
     """Columns of n events, in the order in which they are folded.
 
-    The five indices (n,) int64 point at rows of a `PairState`. `features` (rows of the prompt
-    block, wording.WIDTH) holds `wording.features` of each prompt; a row that starts with nan means
-    that the text is not known. `score` in [0,1] is the mean of `runs` >= 1 binary runs;
-    `at_days` is when it happened, in days since the epoch (all equal where time is not known).
+    The five indices (n,) int64 point at rows of a `PairState`. `features` (rows of the prompt block,
+    text_features.WIDTH) holds the text features of each prompt; a row that starts with nan means that the text is not
+    known. `score` in [0,1] is the mean of `runs` >= 1 binary runs; `at_days` is when it happened, in days since the
+    epoch (all equal where time is not known).
     """
 
     assistant: Ints
@@ -145,15 +145,14 @@ class PairEvents:
 
 @dataclass(frozen=True, slots=True)
 class PairEffects:
-    """What the fold knew about each event before it learned from it, and (`baseline`, `after`)
-    once it had; a column is (n,) but for `after`.
+    """What the fold predicted for each event before it learned from it, and (`baseline`, `after`) its state afterwards;
+    a column is (n,) except `after`.
 
-    `expected`: predicted mean score, all terms. `baseline`: what a prompt drawn from the fleet
-    is now expected to score for this assistant on this ritual (μ + β + α + γ; prompt, pair and
-    wording unknown). `logit_mean`, `logit_sd`: of η; the interval scale is not applied.
-    `log_evidence`: log probability of this very score in so many runs, in nats. `after` (n, 5):
-    of this pairing right after the event, on the logit scale, mean and sd of η and the three terms
-    that are the pairing's own (`AFTER` names them).
+    `expected`: predicted mean score, all terms. `baseline`: what a prompt drawn from the fleet is now expected to score
+    for this assistant on this ritual (μ + β + α + γ; prompt, pair and wording unknown). `logit_mean`, `logit_sd`: of η;
+    the interval scale is not applied. `log_evidence`: log probability of this very score in so many runs, in nats.
+    `after` (n, 5): of this pair right after the event, on the logit scale, mean and sd of η and the three terms that
+    are the pair's own (`AFTER` names them).
     """
 
     expected: Floats
@@ -285,7 +284,7 @@ def fold_kernel(
         after, variance_after, log_evidence[i] = posterior(m, s, score[i], weight)
         log_evidence[i] += log_ways(runs[i], weight, score[i])
         gain = (after - m) / s
-        # Never quite all of a variance, whatever rounding says.
+        # Never all of a variance, whatever the rounding.
         loss = min((s - variance_after) / (s * s), MAX_LEARNED_SHARE / s)
 
         v = var0[0, 0]
@@ -325,7 +324,7 @@ def fold_kernel(
             mean_ag[ag, j] += v * xg
             var_ag[ag, j] = v - v * v * xl
 
-        # As learned from this event too: while the fleet is new, what was believed before is far off.
+        # Includes what this event taught: while the fleet is new, earlier beliefs are far off.
         d = math.exp(mean_p[p, 1])
         strength = mean_a[a, 0] + mean_ag[ag, 0]
         level = mean0[0, 0] + mean_g[g, 0]

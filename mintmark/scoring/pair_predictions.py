@@ -1,4 +1,4 @@
-"""What the folded pair model says now: trust in any pairing and why; which wording works."""
+"""Predictions of the folded pair model as of now: trust in any pair and its explanation; which wording works."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Z_90 = 1.6448536269514722
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairRows:
-    """Which pairings to predict: five index columns (n,); −1 means never seen.
+    """The pairs to predict: five index columns (n,); −1 means never seen.
 
-    `features` (n, wording.WIDTH) is the wording of each row's prompt, a row that starts with nan
-    where the text is not known; None where no text is. `stand_in` (wording.WIDTH,) is what to
-    centre on where a ritual has no mean yet, such as the text that all rows derive from.
+    `features` (n, text_features.WIDTH) are those of each row's prompt, a row that starts with nan where the text is not
+    known; None where no text is. `stand_in` (text_features.WIDTH,) is what to centre on where a ritual has no mean yet,
+    such as the text that all rows derive from.
     """
 
     assistant: Ints
@@ -58,7 +58,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class _CurrentRows:
-    """Rows of one block as they stand now; a row for index −1 or never touched is the prior."""
+    """Rows of one block as of now; a row for index −1, or one that no event touched, is the prior."""
 
     mean: Floats
     variance: Floats
@@ -82,11 +82,10 @@ def _decay_rows(
 
 
 def centre_features(policy: PairPolicy, state: PairState, rows: PairRows) -> Floats:
-    """Return x, shape (n, wording.WIDTH): features less the ritual's mean, scaled.
+    """Return x, shape (n, text_features.WIDTH): features less the ritual's mean, scaled.
 
-    Where the ritual has no mean yet (and nothing stands in for it), or the text is not known, x is
-    0: how a text differs from those of other rituals says what the ritual is about, not how well
-    the text is put.
+    Where the ritual has no mean yet (and there is no stand-in), or the text is not known, x is 0: how a text differs
+    from those of other rituals shows what the ritual is about, not how good the text is.
     """
     width = state.centre_sum.shape[1]
     if rows.features is None or width == 0:
@@ -206,11 +205,11 @@ def _shapley(policy: PairPolicy, alone: Floats, terms: Floats, sd: Floats) -> Fl
 
 @dataclass(frozen=True, slots=True)
 class WordingEffect:
-    """What one readable feature does for an assistant, in points of score (0.04 = four points).
+    """The effect of one readable feature for an assistant, in points of score (0.04 = four points).
 
-    `effect` with its 90% interval `low`..`high` is the change in expected score, from this
-    assistant's usual level, as the feature goes from absent to present, or, for a counted one, up
-    by one typical difference. `own` is the share of it that is this assistant's alone.
+    `effect` with its 90% interval `low`..`high` is the change in expected score, from this assistant's usual level, as
+    the feature goes from absent to present or, for a counted one, up by one typical difference. `own` is the share of
+    it that is this assistant's alone.
     """
 
     name: str

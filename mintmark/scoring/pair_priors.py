@@ -1,4 +1,4 @@
-"""What the pair model assumes before it has seen an event: the priors, as one versioned value."""
+"""The priors of the pair model, as one versioned value."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mintmark.scoring import text_features
 
 FORMULA = 1
-"""Grows when the same policy over the same log would give other numbers."""
+"""Increased when the same policy over the same log would give other numbers."""
 
 WIDTH = 1 + text_features.WIDTH
 """Numbers in a row of a sloped block: the intercept, then one slope a feature."""
@@ -23,11 +23,11 @@ WIDTH = 1 + text_features.WIDTH
 class PairPolicy:
     """Everything that is assumed before an event is seen. Learned by `priors.learn`.
 
-    Variances are on the logit scale; those of slopes are for one scaled unit of a feature, and
-    `*_hashed` for the hashed projections. `feature_scale` (length `wording.WIDTH`) multiplies a
-    centred feature. `run_correlation` ρ says how alike runs of one event are: n runs weigh
-    n/(1+(n−1)ρ). `interval_scale` multiplies the variance of a score in intervals only. `link_*`
-    bend expected scores to what was measured (`posterior.bent`); 1, 1, 0 leave them as they are.
+    Variances are on the logit scale; those of slopes are for one scaled unit of a feature, and `*_hashed` for the
+    hashed projections. `feature_scale` (length `text_features.WIDTH`) multiplies a centred feature. `run_correlation` ρ
+    is the correlation of runs of one event: n runs weigh n/(1+(n−1)ρ). `interval_scale` multiplies the variance of a
+    score in intervals only. `link_*` calibrate expected scores to measured ones (`posterior.apply_link`); 1, 1, 0 leave
+    them as they are.
     """
 
     fleet: float = 0.5
@@ -108,7 +108,7 @@ class PairPolicy:
         return rows
 
     def without_wording(self) -> PairPolicy:
-        """Return the same policy with every slope fixed at nothing."""
+        """Return the same policy with every slope fixed at 0."""
         return replace(
             self,
             slope_fleet=0.0,

@@ -1,4 +1,4 @@
-"""A pairing's trust and resonance from the terms that the fold left behind after an event."""
+"""A pair's trust and resonance, from the terms that the fold stored after an event."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mintmark.scoring.pair_priors import PairPolicy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairReadout:
-    """Columns (n,): expected score with its 90% interval, and the lift of the pairing, in [−1, 1]."""
+    """Columns (n,): expected score with its 90% interval, and the lift of the pair, in [−1, 1]."""
 
     trust: Floats
     low: Floats
@@ -20,7 +20,7 @@ class PairReadout:
 
 
 def compute_readout(policy: PairPolicy, after: Floats) -> PairReadout:
-    """Read `pairs.Effects.after` (n, 5); a row of NaN gives NaN. Formulas as in `predictions.predict`.
+    """Read `PairEffects.after` (n, 5); a row of NaN gives NaN. Formulas as in `pair_predictions.predict`.
 
     Only elementwise operations: the bits of a row do not depend on how many are read together.
     """

@@ -1,4 +1,4 @@
-"""What an edit gained: shares of success of a child and its parent, compared where both ran."""
+"""The gain of an edit: shares of success of a child and its parent, compared where both ran."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def wilson_interval(*, share: Floats, runs: Floats) -> tuple[Floats, Floats]:
 def compare_per_stratum(
     *, child: Floats, child_runs: Floats, parent: Floats, parent_runs: Floats
 ) -> PairedEffects:
-    """The gain in each place by itself: one assistant on one ritual.
+    """The gain in each stratum by itself: one assistant on one ritual.
 
-    Both prompts' runs count as independent, so that where they shared their cases the interval is
-    rather too wide (Newcombe 1998, method 10: Wilson's limits, squared and added).
+    Both prompts' runs count as independent, so where they shared their cases the interval is rather too wide (Newcombe
+    1998, method 10: Wilson's limits, squared and added).
     """
     low, high = wilson_interval(share=child, runs=child_runs)
     parent_low, parent_high = wilson_interval(share=parent, runs=parent_runs)
@@ -49,12 +49,11 @@ def compare_per_stratum(
 
 
 def pool_effects(strata: PairedEffects) -> tuple[float, float, float, float]:
-    """Value, low, high and runs of the mean gain over places, each weighted by its `runs`.
+    """Value, low, high and runs of the mean gain over strata, each weighted by its `runs`.
 
-    Its limits are those of the places, squared and added (Zou & Donner 2008), and where the gains
-    of several places lie further apart than chance explains, at least 1.64 standard errors of their
-    spread: so it speaks of these places with 90% or more, and of places like them as far as so
-    few can.
+    Its limits are those of the strata, squared and added (Zou & Donner 2008), and where the gains of several strata lie
+    further apart than chance explains, at least 1.64 standard errors of their spread: so it covers these strata with
+    90% or more, and similar ones as far as so few can.
     """
     total = float(strata.runs.sum())
     share = strata.runs / total

@@ -1,6 +1,6 @@
-"""One number and one event: the score that a Gaussian η leads to, and what η is after a score was seen.
+"""One η and one event: the score expected from a Gaussian η, and η after a score was seen.
 
-Everything here is for one η on the logit scale; `pairs` shares the change out over its parameters.
+Everything here is for one η on the logit scale; `pair_model` shares the change out over its parameters.
 """
 
 from __future__ import annotations

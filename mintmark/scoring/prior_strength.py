@@ -25,8 +25,8 @@ from mintmark.scoring.prompt_state import Floats, Ints, ReputationState
 from mintmark.scoring.reputation_constants import ReputationPolicy
 
 MIN_KAPPA, MAX_KAPPA = 6.0, 40.0
-# A learned correlation stays in here. The least bounds what one assistant can say of a prompt,
-# however often it says it, to 1/0.02 = 50 runs; more than the most is the noise of few pairs.
+# A learned correlation stays within these bounds. The lower one limits the weight of one assistant's runs of a prompt,
+# however many, to 1/0.02 = 50 runs; a value above the upper one is the noise of few pairs.
 MIN_CORRELATION, MAX_CORRELATION = 0.02, 0.5
 # The weights of pairs depend on the correlation that is learned; they settle within a few rounds.
 ROUNDS = 5
@@ -109,7 +109,7 @@ def _select_measured_pairs(state: ReputationState, *, pair_prompt: Ints) -> _Mea
 def _shrink_variance(
     excess: float, room: float, *, free: float, noise: float, towards: float
 ) -> float:
-    """excess/room, drawn `towards` a variance that is itself known to its own size only.
+    """excess/room, shrunk `towards` a variance that is itself known to its own size only.
 
     The error of excess with `free` degrees of freedom is that of a χ² of what it is expected to be.
     """

@@ -29,14 +29,14 @@ PENALTY_SCALE = 2.5
 
 @dataclass(frozen=True, slots=True)
 class _Parameter:
-    """One number of the policy that the search may turn, within bounds."""
+    """One number of the policy that the search may change, within bounds."""
 
     name: str
     low: float
     high: float
 
 
-# Not the fleet's own level: one number is no sample to learn a variance from.
+# Without the fleet's own level: one number is too small a sample to learn a variance from.
 LEVELS = (
     _Parameter("assistant_ritual", 1e-4, 64.0),
     _Parameter("assistant", 1e-4, 64.0),
@@ -107,7 +107,7 @@ def _search_parameter(
     step: float,
     cost: Callable[[PairPolicy], float],
 ) -> tuple[PairPolicy, float]:
-    """Walk one dial up or down by `step` for as long as that helps."""
+    """Move one parameter up or down by `step` for as long as that lowers the cost."""
     for factor in (step, 1.0 / step):
         has_moved = False
         while True:
@@ -134,7 +134,7 @@ def prequential_loss(policy: PairPolicy, events: PairEvents) -> float:
 
 
 def _calibrate(policy: PairPolicy, events: PairEvents) -> PairPolicy:
-    """Learn link and interval scale where the fold has found its feet: after the first quarter."""
+    """Learn link and interval scale from the events after the first quarter, when the fold has settled."""
     policy = replace(policy, link_low=1.0, link_high=1.0, link_shift=0.0, interval_scale=1.0)
     effects = pair_model.fold(policy, create_initial_state(policy, events), events)
     late = slice(len(events) // 4, None)

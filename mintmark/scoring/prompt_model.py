@@ -67,13 +67,13 @@ _fold_opinion = rating_fold.fold_opinion
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReputationEvents:
-    """Columns of one slice of the log, in log order. Row numbers point into `State`; −1 means that
-    there is none.
+    """Columns of one slice of the log, in log order. Row numbers point into `ReputationState`; −1 means that there is
+    none.
 
-    `baseline` is what `pairs.fold` said an average prompt would have scored there (NaN where
-    nothing was measured); `admissible` is False for what the caller rules out (a rating of one's
-    own lineage, or without an entitlement and a recorded use): such an event moves nothing. Events
-    of kinds without a source here (recall, clause) move nothing either.
+    `baseline` is the pair model's expected score of an average prompt there (NaN where nothing was measured);
+    `admissible` is False for what the caller rules out (a rating of one's own lineage, or without an entitlement and a
+    recorded use): such an event changes nothing. Events of kinds without a source here (recall, clause) change nothing
+    either.
     """
 
     kind: Ints
@@ -93,10 +93,8 @@ class ReputationEvents:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReputationEffects:
-    """What each event did. `offset` is what its score was held against (NaN where nothing was);
-    `weight` the effective runs it added to its source; the rest is the prompt's standing right
-    before and after.
-    """
+    """The effect of each event. `offset` is what its score was compared with (NaN where nothing was); `weight` the
+    effective runs it added to its source; the rest is the prompt's state right before and after."""
 
     offset: Floats
     weight: Floats
@@ -183,9 +181,7 @@ def record_baseline(
     assistant_ritual: int,
     baseline: float,
 ) -> None:
-    """Let an assistant's newest baseline take the place of its last one in the ritual's and the
-    fleet's mean.
-    """
+    """Replace an assistant's last baseline by its newest in the ritual's and the fleet's mean."""
     if ritual < 0 or assistant_ritual < 0 or math.isnan(baseline):
         return
     known = rituals.assistants[ritual] > 0.0
@@ -204,9 +200,8 @@ def record_baseline(
 
 @njit
 def effective_runs(runs: float, correlation: float) -> float:
-    """Independent runs that `runs` correlated ones are worth: n/(1 + (n−1)·correlation), n itself
-    up to 1.
-    """
+    """The number of independent runs that `runs` correlated ones are worth: n/(1 + (n−1)·correlation), n itself up to
+    1."""
     if runs <= 1.0:
         return runs
     return runs / (1.0 + (runs - 1.0) * correlation)
@@ -255,7 +250,7 @@ def fold_measured(
 
 @njit
 def start_prompt(constants: KernelConstants, prompts: Prompts, prompt: int, at_days: float) -> None:
-    """Bring a prompt's row to an event's time; at its first, take over the parent's evidence."""
+    """Decay a prompt's row to an event's time; at its first event, inherit the parent's evidence."""
     sums = np.zeros((3, 4))
     as_of_days, home = _compute_sums(constants, prompts, prompt, at_days, sums)
     for s in range(4):
@@ -293,7 +288,7 @@ def fold_kernel(
     admissible: Bools,
     effects: Floats,
 ) -> None:
-    """Fold events one by one; `effects` (n, 7) receives the columns of `Effects` in their order."""
+    """Fold events one by one; `effects` (n, 7) receives the columns of `ReputationEffects` in their order."""
     sums = np.zeros((3, 4))
     for i in range(len(kinds)):
         prompt = prompt_of[i]

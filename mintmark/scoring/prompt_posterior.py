@@ -1,7 +1,7 @@
-"""Where a prompt stands: its sums at a time, what it inherits, and the score that they make.
+"""A prompt's score as of a time: its decayed sums, what it inherits, and the score computed from both.
 
-Shared by the fold, which reports a standing before and after each event, and by `core.scores`,
-which reads one for a page: so both say the same, to the last bit.
+Shared by the fold, which reports a score before and after each event, and by `scoring.prompt_readout`, which reads one
+for a page: so both give the same, to the last bit.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mintmark.scoring.prompt_state import (
 )
 from mintmark.scoring.reputation_constants import KernelConstants
 
-# Without one measured event anywhere, an average prompt is taken to succeed every other time.
+# Without any measured event, an average prompt is assumed to succeed half of the time.
 DEFAULT_HOME_MEAN = 0.5
 # A score is never certain: neither a Beta interval nor a log loss exists at 0 or 1.
 MIN_SCORE, MAX_SCORE = 0.001, 0.999
@@ -92,7 +92,7 @@ def compute_sums(
 
 @njit
 def opinion_gain(constants: KernelConstants, kappa: float, home: float, sums: Floats) -> float:
-    """g of the pool of opinions: the runs as which it counts over its weight, in [0, 1]."""
+    """g of the pool of opinions: the runs as which it counts divided by its weight, in [0, 1]."""
     pool = sums[0, APPROVAL] + sums[0, RATING]
     if pool <= 1e-12:
         return 0.0
@@ -109,7 +109,7 @@ def opinion_gain(constants: KernelConstants, kappa: float, home: float, sums: Fl
 
 @njit
 def clip_score(score: float) -> float:
-    """`score` inside what a score may be."""
+    """`score` clipped to the allowed range of scores."""
     return min(MAX_SCORE, max(MIN_SCORE, score))
 
 

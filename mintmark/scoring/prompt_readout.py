@@ -66,13 +66,12 @@ class ScoreContribution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptScore:
-    """Prompt trust with all that explains it.
+    """Prompt trust with its explanation.
 
-    `trust_score` is the sum of the contributions' amounts. `low` and `high` are its 90% interval,
-    `rank_bound` the 10% quantile by which prompts are ranked, `n` the runs as which everything
-    together counts, κ of the prior included. `ratings_raw_mean` is the plain mean of live ratings
-    (None without any), `ratings_weighted_mean` what they say once leniency, record and cohort are
-    taken into account.
+    `trust_score` is the sum of the contributions' amounts. `low` and `high` are its 90% interval, `rank_bound` the 10%
+    quantile by which prompts are ranked, `n` the effective runs of everything together, κ of the prior included.
+    `ratings_raw_mean` is the plain mean of live ratings (None without any), `ratings_weighted_mean` their mean after
+    leniency, record and cohort are taken into account.
     """
 
     trust_score: float
@@ -154,7 +153,7 @@ def compute_scores(
 def compute_score(
     policy: ReputationPolicy, state: ReputationState, row: int, *, now_days: float
 ) -> PromptScore:
-    """Score of the one prompt in `row`, as `scores` gives it."""
+    """Score of the one prompt in `row`, as `compute_scores` gives it."""
     columns = compute_scores(policy, state, np.array([row], dtype=np.int64), now_days=now_days)
     prompts = state.prompts
     own_counts = prompts.counted[row]

@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-# Sources are numbered as the kinds of evidence are (`core.kinds`); the first two are measured.
+# Sources are numbered as the kinds of evidence are (`common.evidence_kinds`); the first two are measured.
 SOURCES = ("outcome", "replay", "approval", "rating")
 OUTCOME, REPLAY, APPROVAL, RATING = range(4)
 
@@ -43,12 +43,10 @@ class AssistantRituals(NamedTuple):
 
 
 class Prompts(NamedTuple):
-    """Per prompt. `weight`, `residual` (W and R) and `inherited` (the part of W that came from the
-    parent) are (n, 4), one column a source, as of `at` (days; NaN before the first event). `count`
-    (n, 4) are the prompt's own runs, approvals and live ratings, which do not age; `rated` is the
-    sum of live raw ratings. `home` and `parent` are row numbers, −1 for none; `started` says that
-    the parent's evidence has been taken over.
-    """
+    """Per prompt. `weight`, `residual` (W and R) and `inherited` (the part of W that came from the parent) are (n, 4),
+    one column for each source, as of `at` (days; NaN before the first event). `counted` (n, 4) are the prompt's own
+    runs, approvals and live ratings, which do not decay; `rated` is the sum of live raw ratings. `home` and `parent`
+    are row numbers, −1 for none; `started` says that the parent's evidence has been inherited."""
 
     weight: Floats
     residual: Floats
@@ -105,7 +103,7 @@ class PromptRaters(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReputationState:
-    """All sums; one row of a group is one row of the database. `fold` works in place."""
+    """All sums; one row of a group is one row of the database. `prompt_model.fold` changes them in place."""
 
     fleet: FleetSums
     rituals: Rituals

@@ -1,6 +1,6 @@
-"""How much a rater's word weighs, learned from agreement with measurement on other prompts.
+"""The weight of a rater, learned from agreement with measurement on other prompts.
 
-Raters are never weighed by agreement with each other: that lets a majority crown itself.
+Raters are never weighted by agreement with each other: that would let a majority confirm itself.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Fold one rating or approval: whose word it is, what it weighs, which earlier one it replaces."""
+"""Fold one rating or approval: its rater, its weight, and the earlier one that it replaces."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def remove_rating(
     prompt_cohort: int,
     prompt_rater: int,
 ) -> None:
-    """Take a rater's live rating out of the prompt's sums and of what its cohort has spent."""
+    """Remove a rater's live rating from the prompt's sums and from the weight that its cohort has spent."""
     decay_share = _decay_factor(
         prompts.at[prompt] - prompt_raters.at[prompt_rater], constants.half_life_opinion_days
     )

@@ -1,4 +1,4 @@
-"""The constants under which prompt trust is computed; a new set of them is a new policy."""
+"""The constants of prompt trust; a new set of them is a new policy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FORMULA = 1
-"""Grows when the same policy over the same log would give other numbers."""
+"""Increased when the same policy over the same log would give other numbers."""
 
 
 class KernelConstants(NamedTuple):
@@ -74,7 +74,7 @@ class ReputationPolicy:
         return KernelConstants(**{name: getattr(self, name) for name in KernelConstants._fields})
 
     def get_kappas(self, rituals: Iterable[str]) -> NDArray[np.float64]:
-        """κ of each ritual key, in that order: what `State.rituals.kappa` is to hold."""
+        """κ of each ritual key, in that order: the content of `ReputationState.rituals.kappa`."""
         return np.array([self.kappa.get(key, self.kappa_default) for key in rituals], dtype=float)
 
     def to_json(self) -> str:

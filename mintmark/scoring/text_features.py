@@ -1,10 +1,9 @@
-"""What a prompt's wording looks like: a fixed, versioned map from text to a row of numbers.
+"""Features of a prompt's wording: a fixed, versioned map from text to a row of numbers.
 
-The first `STYLE` numbers are readable: each has a name, a label in plain words and, where it can be
-pointed at, the places in a text that show it. The rest are sums of random signs over the text's
-character 3- and 4-grams (feature hashing, Weinberger et al., ICML 2009), which tell near-copies
-from strangers without any trained weights. Nothing here is learned; a change of any number is a
-new `VERSION`.
+The first `STYLE` numbers are readable: each has a name, a label in plain words and, where possible, the places in a
+text that show it. The rest are sums of random signs over the text's character 3- and 4-grams (feature hashing,
+Weinberger et al., ICML 2009), which tell near-copies from strangers without any trained weights. Nothing here is
+learned; a change of any number is a new `VERSION`.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ CLOSING_ANSWER = re.compile(r"(?:^|\n|\s)(?:A|[Aa]nswer)\s*:\Z")
 
 @dataclass(frozen=True)
 class TextView:
-    """One text, bounded, with what several features need worked out once."""
+    """One text, truncated, with values that several features need."""
 
     text: str
     length: int

@@ -1,7 +1,7 @@
 """Bundles: prompts with their lineage, licences and measured reputation in one signed file (docs/bundle-format.md).
 
-A bundle is a DSSE envelope over an in-toto Statement v1. `sealed` writes one, `opened` reads one: both know nothing of
-trust, which is `core.trust_roots`.
+A bundle is a DSSE envelope over an in-toto Statement v1. `sign` writes one, `verify` reads one. Whether the signers are
+trusted is decided in `signing.key_policy`.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ MILLION = 1_000_000
 MAX_PROMPTS = 10_000
 
 LIMITS = JsonLimits(size=16 << 20, depth=16, values=600_000)
-"""What is taken where nobody says otherwise: 16 MiB, and of values what so much told densely has."""
+"""The default limits: 16 MiB, and the most values that so many bytes hold."""
 
 _DIGEST = r"\A[0-9a-f]{64}\Z"
 _REFERENCE = (
@@ -50,11 +50,11 @@ Count = Annotated[int, Field(ge=0, le=canonical_json.MAX_SAFE_INTEGER)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 ShortText = Annotated[str, Field(max_length=400)]
 type FailFastTuple[T] = Annotated[tuple[T, ...], pydantic.FailFast()]
-"""An array; the first wrong row is enough to refuse it, however many there are."""
+"""An array; validation stops at the first invalid row."""
 
 
 class InvalidBundle(errors.CodedError):
-    """What was signed is no bundle, or one that contradicts itself. `code` says which."""
+    """What was signed is not a bundle, or contradicts itself. `code` says which."""
 
     codes = frozenset(
         ("not_canonical", "not_a_bundle", "unknown_version", "too_many_prompts", "path_in_name", "digest_mismatch",
@@ -63,8 +63,8 @@ class InvalidBundle(errors.CodedError):
 
 
 class BundleReputation(PayloadModel):
-    """How a prompt did where it comes from, scores in millionths. `average_ppm` is what an average prompt scored
-    there on the same task; the counts are of runs, approvals and live ratings of its own."""
+    """The reputation of a prompt at its issuer, scores in millionths. `average_ppm` is an average prompt's score there
+    on the same task; the counts are the prompt's own runs, approvals and live ratings."""
 
     trust_ppm: Ppm
     low_ppm: Ppm
@@ -78,7 +78,7 @@ class BundleReputation(PayloadModel):
 
 
 class BundleEvent(PayloadModel):
-    """One piece of evidence; who gave it and on which assistant are pseudonyms that hold within one bundle."""
+    """One piece of evidence. Its author and its assistant are pseudonyms that are stable within one bundle."""
 
     kind: Name
     score_ppm: Ppm
@@ -90,7 +90,8 @@ class BundleEvent(PayloadModel):
 
 
 class BundleRoyalty(PayloadModel):
-    """What a sale owes to a holder at the issuer, in hundredths of a percent of what nearer generations leave."""
+    """A royalty that each sale owes to a holder at the issuer, in hundredths of a percent of what nearer generations
+    leave."""
 
     ancestor: Reference
     holder: Name
@@ -98,7 +99,8 @@ class BundleRoyalty(PayloadModel):
 
 
 class BundledPrompt(PayloadModel):
-    """One text. `rights` says who tells it: its author's team, one that may pass it on, or one that bought it."""
+    """One text. `rights` says under which right the bundle contains it: of its author's team, of a team that may pass
+    it on, or of one that bought it."""
 
     name: Reference
     digest: Digest
@@ -118,7 +120,7 @@ class BundledPrompt(PayloadModel):
 
 
 class BundleAncestor(PayloadModel):
-    """A prompt from which others descend and whose text is not told here."""
+    """A prompt from which others descend and whose text is not in the bundle."""
 
     name: Reference
     digest: Digest
@@ -136,7 +138,7 @@ class BundlePromptSet(PayloadModel):
 
 
 class BundleIssuer(PayloadModel):
-    """The installation (a random id that stays) and the team that tells all this."""
+    """The installation (a permanent random id) and the team that issue the bundle."""
 
     installation: Annotated[str, Field(pattern=r"\A[0-9a-f]{32}\Z")]
     name: Name
@@ -154,8 +156,8 @@ class BundleReceipt(PayloadModel):
 
 
 class Bundle(PayloadModel):
-    """The predicate. `as_of`: the time of the newest thing told; `policy` and the seals: under which scores stand, and
-    the heads of the issuer's books."""
+    """The predicate. `as_of` is the time of the newest thing in the bundle; `policy` is the policy of its scores; the
+    seals are the heads of the issuer's checkpoint chains."""
 
     version: Annotated[str, Field(pattern=r"\A[0-9]{1,4}\.[0-9]{1,4}\Z")]
     purpose: Literal["export", "receipt"]
@@ -175,7 +177,7 @@ class _BundleStatement(PayloadModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedBundle:
-    """A bundle whose every signature holds. `statement` is what was signed, as JSON; `key_ids` who signed."""
+    """A bundle with valid signatures. `statement` is the signed JSON; `key_ids` are the signers."""
 
     bundle: Bundle
     statement: dict[str, Any]
@@ -196,9 +198,9 @@ def build_statement(bundle: Bundle) -> dict[str, Any]:
 
 
 def sign(bundle: Bundle, *, keys: Iterable[Ed25519PrivateKey]) -> Envelope:
-    """A bundle signed by each of these keys; the same bundle and keys give the same bytes. `BadJson` (`nul_character`)
-    where a string of it holds U+0000."""
-    # Its shape lets through nothing else that has no canonical spelling.
+    """Sign a bundle with each of these keys; the same bundle and keys give the same bytes. Raises
+    `InvalidCanonicalJson` (code nul_character) if a string contains U+0000."""
+    # Its schema rules out everything else that has no canonical form.
     payload = canonical_json.to_canonical_bytes(build_statement(bundle))
     canonical_json.check_no_nul(payload.decode())
     return dsse.sign(payload_type=PAYLOAD_TYPE, payload=payload, keys=keys)
@@ -207,16 +209,16 @@ def sign(bundle: Bundle, *, keys: Iterable[Ed25519PrivateKey]) -> Envelope:
 def verify(
     raw: bytes, *, limits: JsonLimits = LIMITS, max_prompts: int = MAX_PROMPTS
 ) -> VerifiedBundle:
-    """Read a bundle, in this order: its size, its envelope, every signature over the raw payload, then what was signed.
+    """Verify a bundle, in this order: its size, its envelope, every signature over the raw payload, then the payload.
 
-    Refused with `canonical_json.BadJson`, `dsse.BadEnvelope`, `envelopes.BadFile` or `BadBundle`: `not_canonical`,
-    `not_a_bundle`, `unknown_version`, `too_many_prompts`, `path_in_name`, `digest_mismatch`, `duplicate_name`,
-    `unknown_parent`, `lineage_cycle`.
+    Raises `InvalidCanonicalJson`, `InvalidEnvelope`, `InvalidSignedFile` or `InvalidBundle`, the last with one of the
+    codes `not_canonical`, `not_a_bundle`, `unknown_version`, `too_many_prompts`, `path_in_name`, `digest_mismatch`,
+    `duplicate_name`, `unknown_parent`, `lineage_cycle`.
     """
     envelope, key_ids = signed_files.verify(
         raw, payload_type=PAYLOAD_TYPE, max_bytes=limits.size, document_kind="bundle"
     )
-    del raw  # what follows takes as much again
+    del raw  # freed, since the next step takes as much memory again
     document, bundle = parse_payload(envelope.payload, limits=limits, max_prompts=max_prompts)
     return VerifiedBundle(bundle=bundle, statement=document, envelope=envelope, key_ids=key_ids)
 
@@ -224,7 +226,7 @@ def verify(
 def parse_payload(
     payload: bytes, *, limits: JsonLimits = LIMITS, max_prompts: int = MAX_PROMPTS
 ) -> tuple[dict[str, Any], Bundle]:
-    """What a payload says, as JSON and as a bundle; whoever calls this has checked who signed it."""
+    """A payload as JSON and as a bundle. The caller must have verified its signatures."""
     document = canonical_json.parse(payload, limits=limits)
     bundle = _parse_bundle(document, payload, max_prompts=max_prompts)
     if not canonical_json.is_canonical(document, payload):
@@ -237,23 +239,23 @@ def parse_payload(
 
 def _parse_bundle(document: Any, payload: bytes, *, max_prompts: int) -> Bundle:
     if not isinstance(document, dict) or document.get("_type") != STATEMENT:
-        raise InvalidBundle("not_a_bundle", f"What was signed is no {STATEMENT}.")
+        raise InvalidBundle("not_a_bundle", f"What was signed is not a {STATEMENT}.")
     predicate, kind = document.get("predicate"), str(document.get("predicateType"))
     family, _, version = PREDICATE.rpartition(":")
     if kind != PREDICATE and kind.rpartition(":")[0] == family:
         raise InvalidBundle(
             "unknown_version",
-            f"It is a bundle of version {kind.rpartition(':')[2][:20]!r}; {version} is read here.",
+            f"It is a bundle of version {kind.rpartition(':')[2][:20]!r}; only {version} is supported.",
         )
     if kind != PREDICATE or not isinstance(predicate, dict):
         raise InvalidBundle(
-            "not_a_bundle", f"What was signed is no {PREDICATE}, but {kind[:80]!r}."
+            "not_a_bundle", f"What was signed is not a {PREDICATE}, but {kind[:80]!r}."
         )
     payload_version = predicate.get("version")
     if payload_model.is_another_major(payload_version, version=VERSION):
         raise InvalidBundle(
             "unknown_version",
-            f"It is a bundle of version {payload_version[:20]!r}; {VERSION} is read here.",
+            f"It is a bundle of version {payload_version[:20]!r}; only {VERSION} is supported.",
         )
     rows = predicate.get("prompts")
     if isinstance(rows, list) and len(rows) > max_prompts:
@@ -271,7 +273,7 @@ def _check_names(bundle: Bundle) -> None:
     for node in nodes:
         if any(segment in ("", ".", "..") for segment in node.name.split("/")):
             raise InvalidBundle(
-                "path_in_name", f"The name {node.name[:80]!r} is a way to elsewhere."
+                "path_in_name", f"The name {node.name[:80]!r} is a path: remove it."
             )
     if (bundle.receipt is None) != (bundle.purpose == "export"):
         raise InvalidBundle(
@@ -299,7 +301,7 @@ def _check_lineage(bundle: Bundle) -> None:
     nodes: tuple[BundledPrompt | BundleAncestor, ...] = (*bundle.prompts, *bundle.ancestors)
     for node in nodes:
         if node.name in parents:
-            raise InvalidBundle("duplicate_name", f"{node.name} stands there twice.")
+            raise InvalidBundle("duplicate_name", f"The name {node.name} is used twice.")
         if (node.parent is None) != (node.derivation == "root"):
             raise InvalidBundle(
                 "not_a_bundle", f"{node.name}: a root has no parent, and all else has one."
@@ -315,7 +317,7 @@ def _check_lineage(bundle: Bundle) -> None:
             if current not in parents:
                 raise InvalidBundle(
                     "unknown_parent",
-                    f"{next(reversed(path))} descends from {current}, which is not told.",
+                    f"{next(reversed(path))} descends from {current}, which is not in the bundle.",
                 )
             path[current] = None
             current = parents[current]

@@ -1,7 +1,7 @@
-"""JSON with one spelling: RFC 8785, of objects with ASCII keys, strings, integers, booleans and null.
+"""Canonical JSON: RFC 8785, restricted to objects with ASCII keys, strings, integers, booleans and null.
 
-Fractions are left out: they are where implementations of canonical JSON differ, and nothing here needs them. Without
-them the standard library's sorted, compact, unescaped form is exactly RFC 8785.
+Fractions are excluded: implementations of canonical JSON differ there, and nothing here needs them. Without them, the
+standard library's sorted, compact, unescaped output is exactly RFC 8785.
 """
 
 import json
@@ -15,10 +15,11 @@ import numpy as np
 from mintmark.common import errors
 
 MAX_SAFE_INTEGER = 2**53 - 1
-"""The largest integer that every reader of JSON keeps exactly (RFC 7493)."""
+"""The largest integer that every JSON reader represents exactly (RFC 7493)."""
 _CHUNK = 1 << 18
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-# No database of ours keeps U+0000 and readers in C end there. Bare it is no JSON; an even run of backslashes is text.
+# PostgreSQL can't store U+0000, and readers in C stop there. A raw one is not JSON; after an even run of backslashes it
+# is plain text.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _MAX_INTEGER_CHARACTERS = 17
 _FOUR_BYTE_LEAD = 0xF0
@@ -27,7 +28,7 @@ _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=
 
 
 class InvalidCanonicalJson(errors.CodedError):
-    """Bytes that are no JSON as it is kept here, or more of it than is taken. `code` says which."""
+    """Bytes that are not JSON in the supported form, or exceed a limit. `code` says which."""
 
     codes = frozenset(
         ("too_large", "too_deep", "too_many_values", "invalid_utf8", "invalid_json", "key_not_ascii", "duplicate_key",
@@ -37,7 +38,7 @@ class InvalidCanonicalJson(errors.CodedError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonLimits:
-    """How much is taken: `size` in bytes, `depth` in open brackets, `values` in brackets and commas outside strings."""
+    """Limits: `size` in bytes, `depth` in open brackets, `values` in brackets and commas outside strings."""
 
     size: int
     depth: int
@@ -45,22 +46,23 @@ class JsonLimits:
 
 
 def dumps(value: Any) -> bytes:
-    """The one spelling of a value. A fraction, an integer beyond 2⁵³ − 1, a key that is not ASCII, U+0000 or half a
-    surrogate pair is a ValueError."""
+    """The canonical bytes of a value. Raises ValueError for a fraction, an integer beyond 2⁵³ − 1, a key that is not
+    ASCII, U+0000 or half a surrogate pair."""
     _check_value(value)
     return to_canonical_bytes(value)
 
 
 def to_canonical_bytes(value: Any) -> bytes:
-    """The same for what `parsed` returned, which needs no look at every part again."""
+    """The same for a value that `parse` returned, which needs no second validation."""
     return _ENCODER.encode(value).encode()
 
 
 def parse(raw: bytes, *, limits: JsonLimits) -> Any:
-    """The value that these bytes spell, in whatever spelling; time and memory are bounded by `limits`.
+    """The value of these JSON bytes, canonical or not; time and memory are bounded by `limits`.
 
-    Refused with `BadJson`: `too_large`, `too_deep`, `too_many_values`, `invalid_utf8`, `invalid_json`, `key_not_ascii`,
-    `duplicate_key`, `nul_character`, `not_an_integer` (NaN, infinities and fractions), `integer_too_large`.
+    Raises `InvalidCanonicalJson` with one of the codes `too_large`, `too_deep`, `too_many_values`, `invalid_utf8`,
+    `invalid_json`, `key_not_ascii`, `duplicate_key`, `nul_character`, `not_an_integer` (NaN, infinities and fractions),
+    `integer_too_large`.
     """
     check_size(raw, limits=limits)
     _check_limits(raw, limits=limits)
@@ -83,18 +85,18 @@ def parse(raw: bytes, *, limits: JsonLimits) -> Any:
         return value
     except UnicodeEncodeError:
         raise InvalidCanonicalJson(
-            "invalid_utf8", "It spells half a surrogate pair, which is no character."
+            "invalid_utf8", "It contains half a surrogate pair, which is not a character."
         ) from None
     except json.JSONDecodeError as bad:
         raise InvalidCanonicalJson(
-            "invalid_json", f"It is no JSON: {bad.msg} at character {bad.pos}."
+            "invalid_json", f"It is not JSON: {bad.msg} at character {bad.pos}."
         ) from None
     except RecursionError:
         raise InvalidCanonicalJson("too_deep", "It is nested too deeply.") from None
 
 
 def is_canonical(value: Any, raw: bytes) -> bool:
-    """Whether `raw`, of which `parsed` made `value`, is its one spelling."""
+    """Whether `raw`, which `parse` read as `value`, is its canonical form."""
     if not _has_wide_string(raw):
         return to_canonical_bytes(value) == raw
     offset = 0
@@ -115,26 +117,26 @@ def decode_utf8(raw: bytes) -> str:
 
 
 def check_no_nul(text: str) -> None:
-    """Refuse JSON in which a string holds U+0000, which is escaped there."""
+    """Refuse JSON in which a string contains U+0000, escaped."""
     if "\\u0000" in text and _NUL.search(text):
         raise InvalidCanonicalJson("nul_character", "A string holds the character U+0000.")
 
 
 def build_too_large_error(size: int, *, limits: JsonLimits) -> InvalidCanonicalJson:
-    """The refusal of a file of so many bytes."""
+    """The error for a file of so many bytes."""
     return InvalidCanonicalJson(
         "too_large", f"It has {size:,} bytes, and {limits.size:,} are taken."
     )
 
 
 def check_size(raw: bytes, *, limits: JsonLimits) -> None:
-    """Refuse what is longer than is taken."""
+    """Refuse bytes beyond the size limit."""
     if len(raw) > limits.size:
         raise build_too_large_error(len(raw), limits=limits)
 
 
 def _check_limits(raw: bytes, *, limits: JsonLimits) -> None:
-    """Count nesting and values on the bytes, a chunk at a time, before a parser makes objects of them."""
+    """Count nesting and values in the bytes, a chunk at a time, before a parser builds objects from them."""
     inside, depth, values, escaped = False, 0, 0, False
     for start in range(0, len(raw), _CHUNK):
         chunk = raw[start : start + _CHUNK]
@@ -163,7 +165,8 @@ def _check_limits(raw: bytes, *, limits: JsonLimits) -> None:
 
 
 def _has_wide_string(raw: bytes) -> bool:
-    """Whether a long string holds a character of four bytes, so that Python takes four for each of its characters."""
+    """Whether a long string contains a character of four bytes, for which Python uses four bytes for each of its
+    characters."""
     codes = np.frombuffer(raw, dtype=np.uint8)
     if codes.max(initial=0) < _FOUR_BYTE_LEAD:
         return False
@@ -172,7 +175,7 @@ def _has_wide_string(raw: bytes) -> bool:
 
 
 def _iterate_chunks(value: Any) -> Iterator[str]:
-    """The one spelling, a little at a time."""
+    """The canonical form, a chunk at a time."""
     if isinstance(value, dict):
         for n, key in enumerate(sorted(value)):
             yield ("," if n else "{") + _ENCODER.encode(key) + ":"
@@ -198,7 +201,7 @@ def _reject_duplicate_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         known_keys: set[str] = set()
         duplicate = next(key for key, _ in pairs if key in known_keys or known_keys.add(key))  # type: ignore[func-returns-value]
         raise InvalidCanonicalJson(
-            "duplicate_key", f"The key {duplicate[:60]!r} stands twice in one object."
+            "duplicate_key", f"The key {duplicate[:60]!r} is used twice in one object."
         )
     if not "".join(members).isascii():
         odd = next(key for key in members if not key.isascii())
@@ -215,7 +218,7 @@ def _parse_integer(text: str) -> int:
 
 
 def _reject_fraction(text: str) -> NoReturn:
-    raise InvalidCanonicalJson("not_an_integer", f"The number {text[:40]} is no integer.")
+    raise InvalidCanonicalJson("not_an_integer", f"The number {text[:40]} is not an integer.")
 
 
 def _check_value(value: Any) -> None:
@@ -236,4 +239,4 @@ def _check_value(value: Any) -> None:
             if abs(node) > MAX_SAFE_INTEGER:
                 raise ValueError(f"the integer {node} is beyond 2⁵³ − 1")
         elif node is not None:
-            raise ValueError(f"{node!r} is no string, integer, boolean, null, list or object")
+            raise ValueError(f"{node!r} is not a string, integer, boolean, null, list or object")

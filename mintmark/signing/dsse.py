@@ -1,7 +1,7 @@
-"""Envelopes: DSSE v1 (github.com/secure-systems-lab/dsse), Ed25519, and keys whose id is the key itself.
+"""Envelopes: DSSE v1 (github.com/secure-systems-lab/dsse), Ed25519, and keys whose id is the public key itself.
 
-What is signed is `pae(payload_type, payload)`: the type and the exact bytes, each with its length, so that no
-payload can pass for one of another type.
+What is signed is `pae(payload_type, payload)`: the type and the exact bytes, each with its length, so that no payload
+can pass for one of another type.
 """
 
 import base64
@@ -22,10 +22,10 @@ _SIGNATURE_BYTES = 64
 _KEY_ID_DIGITS = 64
 _HEAD = b'{"payload":"'
 MAX_SIGNATURES = 32
-# What an envelope of so many signatures has, and room for what other tools add.
+# The size of an envelope with so many signatures, with room for what other tools add.
 _DEPTH, _VALUES = 4, 1_000
 
-# The points of small order, in every encoding (the sign apart): whoever likes can make signatures that hold under them.
+# The points of small order, in every encoding (the sign apart): anybody can make signatures that verify under them.
 _SMALL_ORDER = frozenset(
     (
         "0000000000000000000000000000000000000000000000000000000000000000",
@@ -40,7 +40,7 @@ _SMALL_ORDER = frozenset(
 
 
 class InvalidEnvelope(errors.CodedError):
-    """Bytes that are no envelope, or one whose signatures do not hold. `code` says which."""
+    """Bytes that are not an envelope, or one with invalid signatures. `code` says which."""
 
     codes = frozenset(
         ("not_an_envelope", "invalid_base64", "invalid_key_id", "duplicate_signature", "bad_signature")
@@ -48,14 +48,14 @@ class InvalidEnvelope(errors.CodedError):
 
 
 class InvalidPublicKey(errors.DomainError):
-    """What was given is no Ed25519 key, or one under which anybody can sign."""
+    """A text that is not an Ed25519 key, or a key under which anybody can sign."""
 
     code = "not_a_key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
-    """A signature and the id of the key that is said to have made it."""
+    """A signature, and the id of the key that is said to have made it."""
 
     key_id: str
     value: bytes
@@ -63,14 +63,14 @@ class Signature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """A payload, its type, and who signed both."""
+    """A payload, its type, and the signatures over both."""
 
     payload_type: str
     payload: bytes
     signatures: tuple[Signature, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """As DSSE writes it: standard base64, signatures by key id."""
+        """The envelope as DSSE JSON: standard base64, signatures by key id."""
         return {
             "payload": base64.b64encode(self.payload).decode(),
             "payloadType": self.payload_type,
@@ -81,7 +81,7 @@ class Envelope:
         }
 
     def to_bytes(self) -> bytes:
-        """The file: canonical JSON."""
+        """The envelope as a file: canonical JSON."""
         rest = canonical_json.dumps(replace(self, payload=b"").to_json())
         # The payload comes first, is most of it, and needs no escapes.
         return _HEAD + base64.b64encode(self.payload) + rest.removeprefix(_HEAD)
@@ -106,7 +106,7 @@ def sign(*, payload_type: str, payload: bytes, keys: Iterable[Ed25519PrivateKey]
 
 
 def add_signature(envelope: Envelope, *, key: Ed25519PrivateKey) -> Envelope:
-    """The same with one signature more; signing twice with one key changes nothing."""
+    """The same envelope with one more signature; signing twice with one key changes nothing."""
     own_key_id = get_key_id(key)
     other_signatures = tuple(
         signature for signature in envelope.signatures if signature.key_id != own_key_id
@@ -120,23 +120,25 @@ def add_signature(envelope: Envelope, *, key: Ed25519PrivateKey) -> Envelope:
 
 
 def parse(raw: bytes, *, max_bytes: int) -> Envelope:
-    """The envelope that these bytes spell, in any spelling and either base64 alphabet; no signature is checked.
+    """Parse an envelope, canonical or not, in either base64 alphabet; signatures are not verified.
 
-    Raises `canonical_json.BadJson` or `BadEnvelope` (`not_an_envelope`, `invalid_base64`).
+    Raises `InvalidCanonicalJson` or `InvalidEnvelope` (codes `not_an_envelope`, `invalid_base64`).
     """
     limits = JsonLimits(size=max_bytes, depth=_DEPTH, values=_VALUES)
     value = canonical_json.parse(raw, limits=limits)
     if not isinstance(value, dict):
-        raise InvalidEnvelope("not_an_envelope", "It is no DSSE envelope: no JSON object.")
+        raise InvalidEnvelope(
+            "not_an_envelope", "It is not a DSSE envelope: it is not a JSON object."
+        )
     kind, payload, rows = (value.get(name) for name in ("payloadType", "payload", "signatures"))
     if not isinstance(kind, str) or not isinstance(payload, str) or not isinstance(rows, list):
         raise InvalidEnvelope(
             "not_an_envelope",
-            "It is no DSSE envelope: it takes payloadType, payload and signatures.",
+            "It is not a DSSE envelope: one has payloadType, payload and signatures.",
         )
     if not 1 <= len(rows) <= MAX_SIGNATURES:
         raise InvalidEnvelope(
-            "not_an_envelope", f"It has {len(rows)} signatures: 1 to {MAX_SIGNATURES} are taken."
+            "not_an_envelope", f"It has {len(rows)} signatures: 1 to {MAX_SIGNATURES} are allowed."
         )
     return Envelope(
         payload_type=kind,
@@ -146,9 +148,9 @@ def parse(raw: bytes, *, max_bytes: int) -> Envelope:
 
 
 def verify(envelope: Envelope) -> frozenset[str]:
-    """The ids of the keys that signed it; every signature must hold under the key that its id is.
+    """The ids of the keys that signed the envelope; every signature must verify under the key that its id names.
 
-    Raises `BadEnvelope`: `invalid_key_id`, `duplicate_signature`, `bad_signature`.
+    Raises `InvalidEnvelope` with one of the codes `invalid_key_id`, `duplicate_signature`, `bad_signature`.
     """
     message = pae(envelope.payload_type, envelope.payload)
     signer_ids: set[str] = set()
@@ -172,7 +174,7 @@ def verify(envelope: Envelope) -> frozenset[str]:
 
 
 def find_signers(envelope: Envelope, *, keys: Mapping[str, Ed25519PublicKey]) -> frozenset[str]:
-    """Which of these keys signed it, whatever the signatures call them: for envelopes made elsewhere."""
+    """Which of these keys signed the envelope, whatever key ids its signatures name: for envelopes made elsewhere."""
     message = pae(envelope.payload_type, envelope.payload)
     return frozenset(
         name
@@ -190,9 +192,9 @@ def get_key_id(key: Ed25519PrivateKey | Ed25519PublicKey) -> str:
 
 
 def load_public_key(text: str) -> Ed25519PublicKey:
-    """The key of a key id; `BadKey` for anything else."""
+    """The key with this id. Raises `InvalidPublicKey` for anything else."""
     if not _is_key_id(text):
-        raise InvalidPublicKey(f"{text[:80]!r} is no Ed25519 key in 64 lower-case hex digits.")
+        raise InvalidPublicKey(f"{text[:80]!r} is not an Ed25519 key in 64 lower-case hex digits.")
     if text[:-2] + f"{int(text[-2:], 16) & 0x7F:02x}" in _SMALL_ORDER:
         raise InvalidPublicKey(
             f"{text[:16]}… is a point of small order: anybody can sign under it."
@@ -201,7 +203,7 @@ def load_public_key(text: str) -> Ed25519PublicKey:
 
 
 def read_public_key(raw: bytes) -> Ed25519PublicKey:
-    """A key from its id or from PEM (a certificate is no key); `BadKey` for anything else."""
+    """A key from its id or from PEM (a certificate is not accepted). Raises `InvalidPublicKey` for anything else."""
     text = raw.strip()
     if len(text) == _KEY_ID_DIGITS:
         return load_public_key(text.decode("ascii", errors="replace"))
@@ -217,7 +219,7 @@ def read_public_key(raw: bytes) -> Ed25519PublicKey:
 
 
 def export_pem(text: str) -> str:
-    """The key of a key id as other tools read it."""
+    """The key with this id in PEM, for other tools."""
     return (
         load_public_key(text)
         .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -228,7 +230,7 @@ def export_pem(text: str) -> str:
 def _parse_signature(row: Any, n: int) -> Signature:
     key, value = (row.get("keyid"), row.get("sig")) if isinstance(row, dict) else (None, None)
     if not isinstance(key, str) or not isinstance(value, str):
-        raise InvalidEnvelope("not_an_envelope", f"Signature {n} takes keyid and sig.")
+        raise InvalidEnvelope("not_an_envelope", f"Signature {n} must have keyid and sig.")
     return Signature(key_id=key, value=_decode_base64(value, field_name=f"signature {n}"))
 
 
@@ -237,7 +239,7 @@ def _decode_base64(text: str, *, field_name: str) -> bytes:
         standard = text.encode("ascii").replace(b"-", b"+").replace(b"_", b"/")
         return base64.b64decode(standard, validate=True)
     except (UnicodeEncodeError, binascii.Error):
-        raise InvalidEnvelope("invalid_base64", f"The {field_name} is no base64.") from None
+        raise InvalidEnvelope("invalid_base64", f"The {field_name} is not base64.") from None
 
 
 def _is_valid_signature(key: Ed25519PublicKey, value: bytes, message: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Folders: a bundle as files that other tools read, with a detached signature over all of them (docs/bundle-format.md).
+"""Folders: a bundle as files for other tools, with a detached signature over all of them (docs/bundle-format.md).
 
 The signature is `MANIFEST.dsse.json`: an envelope over an in-toto statement whose subjects are the other files.
 """
@@ -20,13 +20,13 @@ BUNDLE = "bundle.json"
 PREDICATE = "urn:mintmark:folder:v1"
 VERSION = "1.0"
 LIMITS = JsonLimits(size=16 << 20, depth=8, values=500_000)
-"""What a manifest may take where nobody says otherwise."""
+"""The default limits of a manifest."""
 
 type FolderKind = Literal["skill", "dotprompt"]
 
 
 class InvalidFolder(errors.CodedError):
-    """A folder that is not the one that was signed. `code` says in what."""
+    """A folder that differs from what was signed. `code` says how."""
 
     codes = frozenset(
         ("not_canonical", "not_a_folder", "unknown_version", "path_in_name", "missing_file", "extra_file",
@@ -56,7 +56,8 @@ class _ManifestStatement(PayloadModel):
 def sign(
     files: Mapping[str, bytes], *, kind: FolderKind, keys: Iterable[Ed25519PrivateKey]
 ) -> dict[str, bytes]:
-    """These files (by path, with `/`) and the manifest that signs them; the same files and keys give the same bytes."""
+    """Sign files (by path, with `/` as separator): returns them with their manifest. The same files and keys give the
+    same bytes."""
     statement = {
         "_type": bundles.STATEMENT,
         "subject": [
@@ -79,9 +80,9 @@ def verify(
     bundle_limits: JsonLimits = bundles.LIMITS,
     max_prompts: int = bundles.MAX_PROMPTS,
 ) -> frozenset[str]:
-    """The ids of the keys that signed these files, all of them and no others; the bundle among them is read as well.
+    """The ids of the keys that signed exactly these files; the bundle among them is verified as well.
 
-    Refused with `BadFolder`, and with all that `envelopes.opened` and `bundles.opened` refuse.
+    Raises `InvalidFolder`, and whatever `signed_files.verify` and `bundles.verify` raise.
     """
     if MANIFEST not in files:
         raise InvalidFolder(
@@ -109,16 +110,16 @@ def verify(
                 f"{path[:120]!r} is sha256:{digest[:12]}…, and sha256:{digests[path][:12]}… was signed.",
             )
     if BUNDLE not in files:
-        raise InvalidFolder("missing_file", f"There is no {BUNDLE}, which says what all this is.")
+        raise InvalidFolder("missing_file", f"There is no {BUNDLE}, which describes the folder.")
     bundles.verify(files[BUNDLE], limits=bundle_limits, max_prompts=max_prompts)
     return key_ids
 
 
 def _parse_manifest(payload: bytes, *, limits: JsonLimits) -> dict[str, str]:
-    """What a manifest signs: digests by path."""
+    """The digests that a manifest signs, by path."""
     document = canonical_json.parse(payload, limits=limits)
     if not isinstance(document, dict) or document.get("_type") != bundles.STATEMENT:
-        raise InvalidFolder("not_a_folder", f"What was signed is no {bundles.STATEMENT}.")
+        raise InvalidFolder("not_a_folder", f"What was signed is not a {bundles.STATEMENT}.")
     kind = str(document.get("predicateType"))
     predicate = document.get("predicate")
     version = predicate.get("version") if isinstance(predicate, dict) else None
@@ -127,7 +128,7 @@ def _parse_manifest(payload: bytes, *, limits: JsonLimits) -> dict[str, str]:
         raise InvalidFolder("unknown_version", f"The folder is of another version than {VERSION}.")
     if kind != PREDICATE:
         raise InvalidFolder(
-            "not_a_folder", f"What was signed is no {PREDICATE}, but {kind[:80]!r}."
+            "not_a_folder", f"What was signed is not a {PREDICATE}, but {kind[:80]!r}."
         )
     try:
         statement = payload_model.parse_payload(_ManifestStatement, payload)
@@ -151,4 +152,4 @@ def _check_path(path: str) -> None:
         or any(segment in ("", ".", "..") for segment in path.split("/"))
         or path == MANIFEST
     ):
-        raise InvalidFolder("path_in_name", f"{path[:120]!r} is no path within a folder.")
+        raise InvalidFolder("path_in_name", f"{path[:120]!r} is not a path within a folder.")

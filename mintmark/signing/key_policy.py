@@ -1,4 +1,4 @@
-"""Whose signatures count: a list of trusted keys, and how many of them it takes."""
+"""Decide whether signatures are trusted: a list of trusted keys, and how many of them must have signed."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,26 +11,26 @@ type KeyState = Literal["trusted", "expired", "revoked"]
 
 
 class SigningKeyRevoked(errors.DomainError):
-    """A revoked key signed it: whoever holds that key now may be anybody."""
+    """A revoked key signed the file: anybody may hold that key now."""
 
     code = "key_revoked"
 
 
 class SigningKeyExpired(errors.DomainError):
-    """Too few keys that are still good signed it; one that signed has expired."""
+    """Too few keys that are still valid signed the file; at least one that signed has expired."""
 
     code = "key_expired"
 
 
 class BelowThreshold(errors.DomainError):
-    """Fewer trusted keys signed it than it takes."""
+    """Fewer trusted keys signed the file than required."""
 
     code = "below_threshold"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustRoot:
-    """A key that is trusted, until it expires (None: never) or was revoked (None: not)."""
+    """A trusted key, with its times of expiry and revocation (None: never, not)."""
 
     key_id: str
     name: str
@@ -38,14 +38,14 @@ class TrustRoot:
     revoked_at: datetime | None
 
     def get_state(self, *, now: datetime) -> KeyState:
-        """What its signatures are worth now."""
+        """The state of the key at `now`."""
         return get_key_state(expires_at=self.expires_at, revoked_at=self.revoked_at, now=now)
 
 
 def get_key_state(
     *, expires_at: datetime | None, revoked_at: datetime | None, now: datetime
 ) -> KeyState:
-    """What a key is good for now; one that was revoked and has expired was revoked."""
+    """The state of a key at `now`; one that was both revoked and has expired counts as revoked."""
     if revoked_at is not None:
         return "revoked"
     return "expired" if expires_at is not None and expires_at <= now else "trusted"
@@ -53,23 +53,23 @@ def get_key_state(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignerVerdict:
-    """Whose signatures count, and which keys are not known here."""
+    """The trusted signers, and the key ids that are not known here."""
 
     trusted: tuple[TrustRoot, ...]
     unknown: tuple[str, ...]
 
     @property
     def is_known(self) -> bool:
-        """Whether anybody who is trusted signed it; else it waits for a person to look."""
+        """Whether any trusted key signed it; otherwise a person has to decide."""
         return bool(self.trusted)
 
 
 def evaluate_signers(
     *, key_ids: Iterable[str], roots: Sequence[TrustRoot], threshold: int, now: datetime
 ) -> SignerVerdict:
-    """What signatures that hold are worth. `KeyRevoked`, `KeyExpired`, `BelowThreshold`.
+    """Evaluate verified signatures. Raises `SigningKeyRevoked`, `SigningKeyExpired`, `BelowThreshold`.
 
-    None at all by a trusted key is no refusal: `is_known` is then False.
+    A file that no trusted key signed is not an error: `is_known` is then False.
     """
     signed = frozenset(key_ids)
     known = {root.key_id: root for root in roots if root.key_id in signed}

@@ -39,9 +39,9 @@ def compute_root(records: Iterable[bytes]) -> bytes:
 
 
 def build_proof(records: Sequence[bytes], n: int) -> list[bytes]:
-    """The audit path of record `n` (from 0): the hashes beside its way to the root, from below.
+    """The audit path of record `n` (from 0): the sibling hashes on its way to the root, from the leaf up.
 
-    IndexError where there is no such record.
+    Raises IndexError if there is no such record.
     """
     if not 0 <= n < len(records):
         raise IndexError(f"there is no record {n} among {len(records)}")
@@ -66,7 +66,7 @@ def verify(*, record: bytes, n: int, count: int, path: Sequence[bytes], root: by
             return False
         if index & 1 or index == last:
             current_hash = hash_node(sibling, current_hash)
-            while not index & 1 and index:  # it was handed up unpaired
+            while not index & 1 and index:  # the node had no sibling and moved up unchanged
                 index, last = index >> 1, last >> 1
         else:
             current_hash = hash_node(current_hash, sibling)

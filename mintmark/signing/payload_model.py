@@ -1,4 +1,4 @@
-"""What a signed payload has to look like: strict shapes, and what is wrong with one that has another, in a line."""
+"""Schemas of signed payloads: strict models, and a one-line error for a payload that does not match."""
 
 from typing import TypeGuard
 
@@ -6,20 +6,20 @@ import pydantic
 
 
 class PayloadModel(pydantic.BaseModel):
-    """Fields that are not known are let pass: a later minor version may add some."""
+    """Unknown fields are ignored: a later minor version may add some."""
 
-    # The other engine takes joiners for letters, and keeps 25 MB of tables.
+    # The other regex engine counts joiners as letters, and keeps 25 MB of tables.
     model_config = pydantic.ConfigDict(
         strict=True, frozen=True, extra="ignore", regex_engine="python-re"
     )
 
 
 class InvalidPayload(ValueError):
-    """A payload of another shape: which field is wrong, and why."""
+    """A payload does not match its schema: the message names the invalid field and the reason."""
 
 
 def parse_payload[S: PayloadModel](model: type[S], payload: bytes) -> S:
-    """The JSON of a payload in this shape; `Misshapen` names the first field that is not."""
+    """Parse a payload with this model. Raises `InvalidPayload`, which names the first invalid field."""
     try:
         return model.model_validate_json(payload)
     except pydantic.ValidationError as wrong:
@@ -29,7 +29,7 @@ def parse_payload[S: PayloadModel](model: type[S], payload: bytes) -> S:
 
 
 def is_another_major(payload_version: object, *, version: str) -> TypeGuard[str]:
-    """Whether a payload says that it is of a version (`major.minor`) that is not read here."""
+    """Whether a payload states a `major.minor` version whose major part is not supported."""
     return (
         isinstance(payload_version, str)
         and payload_version.partition(".")[0] != version.partition(".")[0]

@@ -1,5 +1,5 @@
-"""Revocation lists: what an installation withdrew of what it told, and which of its keys count no more (see
-docs/bundle-format.md). A list only ever grows; the one with the highest sequence holds."""
+"""Revocation lists: which of its prompts and keys an installation revoked (docs/bundle-format.md). A list only ever
+grows; the one with the highest sequence is current."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,26 +17,26 @@ from mintmark.signing.payload_model import PayloadModel
 PAYLOAD_TYPE = "application/vnd.mintmark.revocations+json"
 VERSION = "1.0"
 LIMITS = JsonLimits(size=16 << 20, depth=8, values=500_000)
-"""What is taken where nobody says otherwise: 16 MiB."""
+"""The default limits: 16 MiB."""
 EPOCH = "1970-01-01T00:00:00.000000Z"
-"""The time as of which an empty list stands."""
+"""The time of an empty list."""
 
 
 class InvalidRevocationList(errors.CodedError):
-    """A signed thing that is no revocation list, or one that contradicts itself. `code` says which."""
+    """A signed file that is not a revocation list, or contradicts itself. `code` says which."""
 
     codes = frozenset(("not_canonical", "not_a_revocation_list", "unknown_version"))
 
 
 class RevocationIssuer(PayloadModel):
-    """The installation, by its id and by the name that it goes by."""
+    """The issuing installation, by its id and its name."""
 
     installation: Annotated[str, Field(pattern=r"\A[0-9a-f]{32}\Z")]
     name: bundles.Name
 
 
 class RevokedPrompt(PayloadModel):
-    """A prompt that must not be used any more."""
+    """A prompt that must no longer be used."""
 
     digest: bundles.Digest
     name: bundles.Reference
@@ -45,7 +45,7 @@ class RevokedPrompt(PayloadModel):
 
 
 class RevokedKey(PayloadModel):
-    """A key whose signatures count no more."""
+    """A key whose signatures are no longer valid."""
 
     key_id: bundles.Digest
     reason: bundles.ShortText
@@ -53,7 +53,7 @@ class RevokedKey(PayloadModel):
 
 
 class RevocationListPayload(PayloadModel):
-    """The payload. `sequence` is the number of things revoked, `as_of` the time of the newest of them."""
+    """The payload. `sequence` is the number of revoked things, `as_of` the time of the newest."""
 
     version: Annotated[str, Field(pattern=r"\A[0-9]{1,4}\.[0-9]{1,4}\Z")]
     issuer: RevocationIssuer
@@ -65,7 +65,7 @@ class RevocationListPayload(PayloadModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedRevocationList:
-    """A list whose every signature holds; `key_ids` who signed."""
+    """A list with valid signatures; `key_ids` are the signers."""
 
     revocations: RevocationListPayload
     envelope: Envelope
@@ -78,7 +78,7 @@ def build_list(
     revoked: Iterable[RevokedPrompt],
     revoked_keys: Iterable[RevokedKey],
 ) -> RevocationListPayload:
-    """The list of these, each in the order in which it was revoked: the same things give the same list."""
+    """The list of these, each in the order of revocation: the same things give the same list."""
     prompts = sorted(revoked, key=lambda item: (item.at, item.name))
     keys = sorted(revoked_keys, key=lambda item: (item.at, item.key_id))
     return RevocationListPayload(
@@ -92,27 +92,29 @@ def build_list(
 
 
 def sign(revocations: RevocationListPayload, *, keys: Iterable[Ed25519PrivateKey]) -> Envelope:
-    """A list signed by each of these keys; the same list and keys give the same bytes."""
+    """Sign a list with each of these keys; the same list and keys give the same bytes."""
     payload = canonical_json.dumps(revocations.model_dump(mode="json"))
     return dsse.sign(payload_type=PAYLOAD_TYPE, payload=payload, keys=keys)
 
 
 def verify(raw: bytes, *, limits: JsonLimits = LIMITS) -> VerifiedRevocationList:
-    """Read a list: its size, its envelope, every signature over the raw payload, then what was signed.
+    """Verify a list: its size, its envelope, every signature over the raw payload, then the payload.
 
-    Refused with `canonical_json.BadJson`, `dsse.BadEnvelope`, `envelopes.BadFile` or `BadRevocations`.
+    Raises `InvalidCanonicalJson`, `InvalidEnvelope`, `InvalidSignedFile` or `InvalidRevocationList`.
     """
     envelope, key_ids = signed_files.verify(
         raw, payload_type=PAYLOAD_TYPE, max_bytes=limits.size, document_kind="revocation list"
     )
     document = canonical_json.parse(envelope.payload, limits=limits)
     if not isinstance(document, dict):
-        raise InvalidRevocationList("not_a_revocation_list", "What was signed is no JSON object.")
+        raise InvalidRevocationList(
+            "not_a_revocation_list", "What was signed is not a JSON object."
+        )
     payload_version = document.get("version")
     if payload_model.is_another_major(payload_version, version=VERSION):
         raise InvalidRevocationList(
             "unknown_version",
-            f"It is a revocation list of version {payload_version[:20]!r}; {VERSION} is read here.",
+            f"It is a revocation list of version {payload_version[:20]!r}; only {VERSION} is supported.",
         )
     try:
         read = payload_model.parse_payload(RevocationListPayload, envelope.payload)

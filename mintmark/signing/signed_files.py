@@ -1,4 +1,4 @@
-"""Files of one spelling: canonical envelopes (RFC 8785, standard base64) of one payload type, all signatures good."""
+"""Signed files: canonical envelopes (RFC 8785, standard base64) of one payload type, with all signatures valid."""
 
 from mintmark.common import errors
 from mintmark.signing import canonical_json, dsse
@@ -6,7 +6,7 @@ from mintmark.signing.dsse import Envelope
 
 
 class InvalidSignedFile(errors.CodedError):
-    """An envelope that is spelled otherwise than it was written, or holds another thing. `code` says which."""
+    """An envelope that is not canonical, or of another payload type. `code` says which."""
 
     codes = frozenset(("not_canonical", "payload_type"))
 
@@ -14,9 +14,11 @@ class InvalidSignedFile(errors.CodedError):
 def verify(
     raw: bytes, *, payload_type: str, max_bytes: int, document_kind: str
 ) -> tuple[Envelope, frozenset[str]]:
-    """The envelope that these bytes are, and the ids of the keys that signed it; `what` it should hold, in words.
+    """The envelope in these bytes, and the ids of the keys that signed it. `document_kind` names the expected document
+    in errors.
 
-    Refused with `canonical_json.BadJson`, `dsse.BadEnvelope` or `BadFile`, in the order of docs/bundle-format.md.
+    Raises `InvalidCanonicalJson`, `InvalidEnvelope` or `InvalidSignedFile`, checked in the order of
+    docs/bundle-format.md.
     """
     if len(raw) <= max_bytes and not raw.isascii():
         canonical_json.decode_utf8(raw)
@@ -27,8 +29,8 @@ def verify(
     if envelope.to_bytes() != raw:
         raise InvalidSignedFile(
             "not_canonical",
-            f"The {document_kind} is not spelled as it was written: canonical JSON (RFC 8785) in standard base64 and "
-            "nothing more, not even a last line end. Take it as its issuer gave it out.",
+            f"The {document_kind} is not in its canonical form: canonical JSON (RFC 8785) in standard base64 and "
+            "nothing more, not even a last line end. Use the file as its issuer published it.",
         )
     if envelope.payload_type != payload_type:
         raise InvalidSignedFile(

@@ -1,8 +1,8 @@
-"""Attack the scoring code: promotion, slander, camouflage, spread cohorts, washing off a record.
+"""Attack the scoring code: promotion, slander, camouflage, spread cohorts, whitewashing.
 
-Each attack is played into a simulated market (`core.simulated_market`) and the displacement of the
-attacked prompt read beside three plain ways to average stars. Nothing of the scoring is written a
-second time here. The scenario is that of `scoring.md`; docs/attacks.md describes it.
+Each attack is played into a simulated market (`simulation.simulated_market`), and the displacement of the attacked
+prompt is compared with three plain ways to average stars. The scoring code itself is used, not a copy. The scenario is
+that of `scoring.md`; docs/attacks.md describes it.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ SCARCE_RUNS = (1.0, 3.0, 10.0, 100.0)
 class Attack:
     """Sybils, `share` times as many as honest raters, all rate the target `vote`.
 
-    `camouflage`: each first rates that many other prompts, better than an honest rater would.
-    `spread`: they sit in all cohorts and not in one of their own.
+    `camouflage`: each first rates that many other prompts, more accurately than an honest rater would.
+    `spread`: they belong to all cohorts and not to one of their own.
     """
 
     target_quality: float
@@ -94,9 +94,9 @@ class HonestRatings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttackReport:
-    """All that `mintmark simulate attack` prints; `kappa` is the mean of what was learned.
+    """The result of `mintmark simulate attack`; `kappa` is the mean of what was learned.
 
-    `chosen_votes` are attacks by everybody, camouflaged and spread, that vote less than the utmost.
+    `chosen_votes` are attacks with all sybils, camouflaged and spread, whose votes are less than extreme.
     """
 
     seeds: int
@@ -120,7 +120,7 @@ def list_attacks() -> tuple[Attack, ...]:
 
 
 def list_chosen_vote_attacks() -> tuple[Attack, ...]:
-    """The strongest attack with votes at every distance: a clever attacker does not shout."""
+    """The strongest attack, with votes at every distance: extreme votes may not be the most effective."""
     return tuple(
         Attack(target_quality=quality, vote=vote, share=1.0, camouflage=CAMOUFLAGE, spread=True)
         for quality, votes in (
@@ -134,7 +134,7 @@ def list_chosen_vote_attacks() -> tuple[Attack, ...]:
 def run_attack(
     peaceful: SimulatedMarket, attack: Attack, *, rng: np.random.Generator
 ) -> SimulatedMarket:
-    """The market after the sybils have spoken; `peaceful` is left as it was."""
+    """The market after the sybils have rated; `peaceful` is not changed."""
     sybils = round(attack.share * HONEST)
     rater = HONEST + np.arange(sybils)
     cohort = np.arange(sybils) % COHORTS if attack.spread else np.full(sybils, OUTSIDE)
@@ -168,7 +168,7 @@ def run_attack(
 def simulate_whitewashing(played: SimulatedMarket, *, rng: np.random.Generator) -> Whitewashing:
     """Give a prompt of true quality 0.2 twenty runs, then register it again in three ways.
 
-    Nobody runs the new ones. The market's spare rows are used up.
+    Nobody runs the new prompts. The market's spare rows are used up.
     """
     bad, stranger, edit, last_edit = PROMPTS, PROMPTS + 1, PROMPTS + 2, PROMPTS + 6
     state = played.state

@@ -1,9 +1,9 @@
-"""A small market with known true qualities, played into the kernels that score the live one.
+"""A small market with known true qualities, folded by the kernels that score the live one.
 
-200 prompts of true quality Beta(4, 3), each with Poisson(10) binary runs (at least one) on
-assistants drawn at random; then 200 honest raters in 20 cohorts rate ten random prompts each, with
-a leniency and noise of their own. The log goes through `pairs.fold` and `reputation.fold`, κ is
-learned from it as `mintmark calibrate` does, and it is folded again under what was learned.
+200 prompts of true quality Beta(4, 3), each with Poisson(10) binary runs (at least one) on assistants drawn at random;
+then 200 honest raters in 20 cohorts rate ten random prompts each, with a leniency and noise of their own. The log goes
+through `pair_model.fold` and `prompt_model.fold`, κ is learned from it as `mintmark calibrate` does, and it is folded
+again under what was learned.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ASSISTANTS = 16
 HONEST = 200
 RATERS = 2 * HONEST
 COHORTS = 20
-# One more cohort than the honest have: that of raters who came together.
+# One more cohort than the honest raters have, for raters who came together.
 OUTSIDE = COHORTS
 RATINGS_EACH = 10
 QUALITY = (4.0, 3.0)

@@ -12,7 +12,8 @@ _FOLDER = Path(__file__).parent
 
 
 def make_append_only(table: str, *, except_columns: Sequence[str] = ()) -> migrations.RunPython:
-    """Refuse to change or remove the rows of `table`, save for changes to `except_columns` alone."""
+    """A migration operation whose triggers refuse changing or removing rows of `table`, except changes to
+    `except_columns`."""
 
     def create_triggers(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
         vendor = editor.connection.vendor

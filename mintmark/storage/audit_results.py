@@ -1,4 +1,4 @@
-"""What an audit finds: each invariant with how much was checked, and the first that break it."""
+"""The results of an audit: each invariant with how much was checked, and the first violations."""
 
 import itertools
 from collections.abc import Iterable, Sequence
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from django.db import connection
 
 MAX_NAMED = 10
-"""How many of what breaks an invariant are named."""
+"""How many violations of an invariant are listed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class InvariantResult:
-    """One invariant: what it says, how many things it was checked on, and the first that break it (none: it holds)."""
+    """One invariant: its description, the number of things checked, and the first violations (none: it holds)."""
 
     code: str
     description: str
@@ -25,12 +25,12 @@ class InvariantResult:
 
 
 def take_first(broken: Iterable[str]) -> tuple[str, ...]:
-    """The first `SHOWN` of them; the rest is not computed."""
+    """The first few violations; the rest is not computed."""
     return tuple(itertools.islice(broken, MAX_NAMED))
 
 
 def check_append_only(tables: Sequence[str], *, code: str, description: str) -> InvariantResult:
-    """Whether the triggers of `append_only` stand on these tables, enabled."""
+    """Whether the append-only triggers exist on these tables and are enabled."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SELECT tgname FROM pg_trigger WHERE tgenabled <> 'D'")

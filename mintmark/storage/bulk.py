@@ -1,4 +1,4 @@
-"""Rows written many at a time, past the ORM: one statement on PostgreSQL (unnest), one prepared one on SQLite."""
+"""Bulk writes past the ORM: one statement on PostgreSQL (unnest), one prepared statement on SQLite."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -19,8 +19,8 @@ def bulk_upsert(
 ) -> int:
     """Insert `rows` (a sequence of values in the order of `columns`) and return how many were written.
 
-    `replace` names the unique columns on whose conflict the row is overwritten; `skip` those on whose conflict the
-    new row is left out. Values are the driver's own types (JSON as text). Runs in the caller's transaction.
+    `update_on` names the unique columns on whose conflict the row is overwritten; `ignore_on` those on whose conflict
+    the new row is left out. Values are the driver's own types (JSON as text). Runs in the caller's transaction.
     """
     if not rows:
         return 0
@@ -53,7 +53,7 @@ def bulk_upsert(
 
 
 def to_pg_array(column: Sequence[Any]) -> str:
-    """A column as PostgreSQL writes an array: numbers, texts, bytes, booleans or times, None as NULL.
+    """A column as a PostgreSQL array literal: numbers, texts, bytes, booleans or times, None as NULL.
 
     One text in place of n values: the driver takes several times longer to quote and escape each.
     """

@@ -1,13 +1,14 @@
-"""Seals of a book: each is the Merkle root over a range of rows, chained to the seal before it.
+"""Checkpoints of a log: each is the Merkle root over a range of rows, chained to the checkpoint before it.
 
-Seal n covers the rows after the end of seal n − 1 up to its own end, so that the seals part the sealed book without a
-gap, and whatever is changed, removed or slipped in there no longer gives the root. Its digest is SHA-256 over the
-canonical bytes (`database.canonical`) of
+Checkpoint n covers the rows after the end of checkpoint n − 1 up to its own end. So the checkpoints divide the log
+without a gap, and a row that is changed, removed or inserted there later no longer gives the root. The digest of a
+checkpoint is SHA-256 over the canonical bytes (`storage.row_encoding`) of
 
-    [book, number, first xid, first id, last xid, last id, count, root, digest of the seal before, sealed at]
+    [book, number, first xid, first id, last xid, last id, count, root, digest of the checkpoint before, sealed at]
 
-where that of the seal before the first is 32 zero bytes. Who removes the last seals, or rewrites rows and all seals
-after them, leaves a chain that is right in itself: only a head written down elsewhere tells (`departed`).
+where the digest before the first is 32 zero bytes. Somebody who removes the last checkpoints, or rewrites rows and all
+checkpoints after them, leaves a valid chain: only a head that was written down elsewhere shows it
+(`explain_missing_head`).
 """
 
 import hashlib
@@ -25,14 +26,14 @@ from . import row_encoding, watermark
 from .audit_results import InvariantResult, take_first
 
 MAX_ROWS = 10_000
-"""How many rows a seal covers at most: a range that does not verify is no longer than that."""
+"""The most rows of a checkpoint: a range that does not verify is no longer than that."""
 
 _HEAD_PATTERN = re.compile(r"([a-z]+):(\d{1,18}):([0-9a-f]{64})")
 _PROGRESS_EVERY = 100
 
 
 class Checkpoint(models.Model):
-    """One link of the chain over a book. Triggers refuse UPDATE and DELETE."""
+    """One link of the chain of checkpoints over a table. Triggers refuse UPDATE and DELETE."""
 
     number = models.BigIntegerField(primary_key=True)
     first_xid = models.BigIntegerField()
@@ -54,10 +55,10 @@ class Checkpoint(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"seal {self.number}"
+        return f"checkpoint {self.number}"
 
     def compute_digest(self, *, book: str) -> bytes:
-        """What `digest` must be."""
+        """The digest that the checkpoint must have."""
         content = (
             book, self.number, self.first_xid, self.first_id, self.last_xid, self.last_id, self.count,
             bytes(self.root), bytes(self.previous), row_encoding.to_micros(self.sealed_at),
@@ -66,14 +67,14 @@ class Checkpoint(models.Model):
 
 
 class RowPosition(NamedTuple):
-    """A place in a book's order; on SQLite, where xid is 0, the id alone."""
+    """A position in a table's order; on SQLite, where xid is 0, the id alone."""
 
     xid: int
     id: int
 
 
 class Leaf(NamedTuple):
-    """A row of a book: where it stands, and its canonical bytes."""
+    """A row of a table: its position, and its canonical bytes."""
 
     position: RowPosition
     record: bytes
@@ -81,8 +82,8 @@ class Leaf(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class RowRange:
-    """Which rows: those after a position (from the first without one), and either up to another one, or only settled
-    ones and at most `limit`."""
+    """A range of rows: those after a position (or from the first), and either up to another one, or the settled ones
+    and at most `limit`."""
 
     after: RowPosition | None
     until: RowPosition | None = None
@@ -90,7 +91,7 @@ class RowRange:
 
     @property
     def where_sql(self) -> tuple[str, list[Any]]:
-        """The condition on the table that a query calls `leaf`, and its arguments."""
+        """The condition on the table with the alias `leaf`, and its arguments."""
         postgresql = connection.vendor == "postgresql"
         # SQLite would search an index for the first of two columns and scan from there.
         column, mark = ("(leaf.xid, leaf.id)", "(%s, %s)") if postgresql else ("leaf.id", "%s")
@@ -104,15 +105,16 @@ class RowRange:
 
     @property
     def order_sql(self) -> str:
-        """The order and the limit, in SQL."""
+        """The ORDER BY and LIMIT clauses."""
         order = "leaf.xid, leaf.id" if connection.vendor == "postgresql" else "leaf.id"
         return f"ORDER BY {order}" + (f" LIMIT {self.limit:d}" if self.limit is not None else "")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointedTable:
-    """What is sealed: its name, table and seals, its rows in order, and what can be said of single rows of a range that
-    does not verify. `lock` is any number of its own: who holds that advisory lock is the one sealer."""
+    """A table with checkpoints: its name, its SQL table and checkpoint model, its rows in order, and a check of single
+    rows for a range that does not verify. `lock` is a unique number: the holder of that advisory lock is the only
+    writer of checkpoints."""
 
     name: str
     table: str
@@ -124,7 +126,7 @@ class CheckpointedTable:
 
 @dataclass(frozen=True, kw_only=True)
 class ChainHead:
-    """The last seal of a book's chain, to be written down elsewhere: `book:number:digest`. Number 0: none yet."""
+    """The last checkpoint of a chain, to be written down elsewhere: `book:number:digest`. Number 0: none yet."""
 
     book: str
     number: int
@@ -135,7 +137,7 @@ class ChainHead:
 
     @classmethod
     def parse(cls, text: str) -> "ChainHead":
-        """A head as it is printed; ValueError for anything else."""
+        """Parse a head as it is printed. Raises ValueError for anything else."""
         match = _HEAD_PATTERN.fullmatch(text.strip())
         if match is None:
             raise ValueError(f"{text!r} is not BOOK:NUMBER:DIGEST, with a digest of 64 hex digits")
@@ -145,15 +147,15 @@ class ChainHead:
 def create_checkpoints(
     book: CheckpointedTable, *, now: datetime, max_rows: int = MAX_ROWS
 ) -> list[Checkpoint]:
-    """Seal all that is settled and not yet sealed, `at_most` rows a seal; the new seals, none where nothing is new.
+    """Create checkpoints over all settled rows without one, at most `max_rows` rows each. Returns the new checkpoints.
 
-    Each is a transaction of its own (or the caller's). `settled.ClockOfAnotherCluster` after a restore that lost the
-    order.
+    Each is a transaction of its own (or the caller's). Raises `watermark.WrongDatabaseCluster` after a restore that
+    lost the order.
     """
     checkpoints = []
     while (checkpoint := create_next_checkpoint(book, now=now, max_rows=max_rows)) is not None:
         checkpoints.append(checkpoint)
-        # What others wrote meanwhile is for the next time: a busy book would never end.
+        # Rows that others write meanwhile wait for the next call: a busy table would never end.
         if checkpoint.count < max_rows:
             break
     return checkpoints
@@ -162,7 +164,7 @@ def create_checkpoints(
 def create_next_checkpoint(
     book: CheckpointedTable, *, now: datetime, max_rows: int = MAX_ROWS
 ) -> Checkpoint | None:
-    """The next seal alone, or None where nothing is new."""
+    """Create the next checkpoint alone; None where nothing is new."""
     watermark.check_cluster(table=book.table)
     with transaction.atomic():
         _lock(book)
@@ -187,7 +189,7 @@ def create_next_checkpoint(
 
 
 def get_head(book: CheckpointedTable) -> ChainHead:
-    """Where the chain stands now."""
+    """The current head of the chain."""
     last = book.model._default_manager.order_by("-number").first()
     if last is None:
         return ChainHead(book=book.name, number=0, digest=bytes(32))
@@ -195,23 +197,21 @@ def get_head(book: CheckpointedTable) -> ChainHead:
 
 
 def explain_missing_head(book: CheckpointedTable, known_head: ChainHead) -> str | None:
-    """Why a remembered head is no longer part of the chain; None while it is. `verify` says that the chain is right."""
+    """Why a known head is no longer part of the chain; None while it is. `verify` checks the chain itself."""
     if known_head.number == 0 and not any(known_head.digest):
         return None
     checkpoint = book.model._default_manager.filter(number=known_head.number).first()
     if checkpoint is None:
-        return (
-            f"{known_head}: the chain has no seal {known_head.number}; it ended at {get_head(book)}"
-        )
+        return f"{known_head}: the chain has no checkpoint {known_head.number}; it ended at {get_head(book)}"
     if bytes(checkpoint.digest) != known_head.digest:
-        return f"{known_head}: seal {checkpoint.number} now has the digest {bytes(checkpoint.digest).hex()}"
+        return f"{known_head}: checkpoint {checkpoint.number} now has the digest {bytes(checkpoint.digest).hex()}"
     return None
 
 
 def verify(
     book: CheckpointedTable, *, progress: Callable[[str], None] = lambda _: None
 ) -> InvariantResult:
-    """Compute every root and the chain anew; names the first seals and ranges of rows that differ, and how."""
+    """Recompute every root and the chain; lists the first checkpoints and ranges of rows that differ, and how."""
     checkpoints = book.model._default_manager.order_by("number")
     total = checkpoints.count()
 
@@ -221,15 +221,15 @@ def verify(
             yield from _find_link_breaks(checkpoint, before=before)
             if checkpoint.compute_digest(book=book.name) == bytes(checkpoint.digest):
                 yield from _find_range_breaks(book, checkpoint, before=before)
-            else:  # and what it says of its rows is nobody's word
-                yield f"seal {checkpoint.number} was changed: its digest is not that of what it says"
+            else:  # its digest is invalid, so what it says of its rows proves nothing
+                yield f"checkpoint {checkpoint.number} was changed: its digest does not match its content"
             before = checkpoint
             if n % _PROGRESS_EVERY == 0:
-                progress(f"{book.name}: {n:,} of {total:,} seals verified")
+                progress(f"{book.name}: {n:,} of {total:,} checkpoints verified")
 
     return InvariantResult(
         code=f"{book.name}_seals",
-        description=f"every seal of the {book.name} book has its rows, and follows on the one before",
+        description=f"every checkpoint of the {book.name} log matches its rows, and follows the one before",
         checked=total,
         broken=take_first(find_breaks()),
     )
@@ -238,18 +238,18 @@ def verify(
 def _find_link_breaks(checkpoint: Checkpoint, *, before: Checkpoint | None) -> Iterator[str]:
     number, digest = (before.number, bytes(before.digest)) if before else (0, bytes(32))
     if checkpoint.number == number + 2:
-        yield f"seal {number + 1} is missing"
+        yield f"checkpoint {number + 1} is missing"
     elif checkpoint.number != number + 1:
-        yield f"seals {number + 1} to {checkpoint.number - 1} are missing"
+        yield f"checkpoints {number + 1} to {checkpoint.number - 1} are missing"
     elif bytes(checkpoint.previous) != digest:
-        yield f"seal {checkpoint.number} does not follow on seal {number}: the chain is broken there"
+        yield f"checkpoint {checkpoint.number} does not follow checkpoint {number}: the chain is broken there"
 
 
 def _find_range_breaks(
     book: CheckpointedTable, checkpoint: Checkpoint, *, before: Checkpoint | None
 ) -> Iterator[str]:
     follows = checkpoint.number == (before.number + 1 if before else 1)
-    # Where seals are missing, what lay between is none of this one's.
+    # Where checkpoints are missing, the rows between belong to none of them.
     after = (
         _get_end(before) if follows else RowPosition(checkpoint.first_xid, checkpoint.first_id - 1)
     )
@@ -257,14 +257,14 @@ def _find_range_breaks(
     leaves = book.read(row_range)
     if merkle.compute_root(leaf.record for leaf in leaves) == bytes(checkpoint.root):
         return
-    location = f"seal {checkpoint.number}, rows {_format_range(checkpoint)}"
+    location = f"checkpoint {checkpoint.number}, rows {_format_range(checkpoint)}"
     surplus = len(leaves) - checkpoint.count
     if surplus > 0:
-        yield f"{location}: {surplus:,} more than the {checkpoint.count:,} that were sealed: inserted since"
+        yield f"{location}: {surplus:,} more than the {checkpoint.count:,} in the checkpoint: inserted since"
     elif surplus < 0:
-        yield f"{location}: {-surplus:,} of the {checkpoint.count:,} that were sealed are missing"
+        yield f"{location}: {-surplus:,} of the {checkpoint.count:,} in the checkpoint are missing"
     else:
-        yield f"{location}: the {checkpoint.count:,} rows are not those that were sealed: changed since"
+        yield f"{location}: the {checkpoint.count:,} rows differ from those in the checkpoint: changed since"
     yield from book.suspects(row_range)
 
 
@@ -282,9 +282,9 @@ def _get_end(last: Checkpoint | None) -> RowPosition | None:
 
 
 def _lock(book: CheckpointedTable) -> None:
-    """Wait until no other sealer of this book is at work, and hold the lock to the end of the transaction.
+    """Wait until no other process creates checkpoints of this table, and hold the lock to the end of the transaction.
 
-    SQLite has one writer from the beginning of its transaction on.
+    SQLite has a single writer from the beginning of its transaction on.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:

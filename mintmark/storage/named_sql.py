@@ -1,4 +1,4 @@
-"""SQL of several statements in one commented file, by name: `-- name` on a line, the statement below it."""
+"""Named SQL statements in one commented file: `-- name` on a line, the statement below it."""
 
 import re
 from pathlib import Path

@@ -10,7 +10,8 @@ A value is a letter for its type, then its content; numbers are big-endian, and 
     L, length in 8 bytes, values       a list; its length counts its values
 
 Nothing can be read in two ways, since each value says where it ends. A row is the list of its columns in the order that
-its book documents: times as integer microseconds since 1970-01-01 UTC, booleans as 0 and 1, JSON as `text_of_json`.
+its log documents: times as integer microseconds since 1970-01-01 UTC, booleans as 0 and 1, JSON as
+`canonicalize_json` returns it.
 """
 
 import json
@@ -29,7 +30,7 @@ _PACK_DOUBLE = struct.Struct(">cd").pack
 
 
 def encode(value: CanonicalValue) -> bytes:
-    """The bytes of a value. A number beyond 64 bits is a struct.error, a value of another type a KeyError."""
+    """The bytes of a value. A number beyond 64 bits raises struct.error, a value of another type KeyError."""
     return _ENCODERS[type(value)](value)
 
 
@@ -39,7 +40,7 @@ def to_micros(timestamp: datetime) -> int:
 
 
 def parse_micros(text: Any) -> CanonicalValue:
-    """The same from what SQLite keeps. What is not exactly as Django writes a time is given back as it is."""
+    """The same from SQLite's text. A text that Django did not write as a time is returned as it is."""
     try:
         timestamp = datetime.fromisoformat(text)
     except (TypeError, ValueError):
@@ -48,7 +49,8 @@ def parse_micros(text: Any) -> CanonicalValue:
 
 
 def canonicalize_json(text: Any) -> CanonicalValue:
-    """JSON with sorted keys and no blanks, however the database keeps it; what is no JSON is given back as it is."""
+    """JSON with sorted keys and no spaces, however the database stores it; text that is not JSON is returned as it
+    is."""
     if text == "[]":
         return "[]"
     try:
@@ -65,7 +67,7 @@ def _encode_list(values: Sequence[CanonicalValue]) -> bytes:
 
 
 def _encode_text(text: str) -> bytes:
-    # A text that is no UTF-8 (half a surrogate pair, written past every check) still has bytes of its own.
+    # A text without a UTF-8 form (half a surrogate pair, written past every check) still needs distinct bytes.
     content = text.encode(errors="surrogatepass")
     return _PACK_INTEGER(b"T", len(content)) + content
 

@@ -1,19 +1,20 @@
-"""What a database says when it can't answer for now: its server is away, or others hold what is needed."""
+"""Temporary database errors: its server is away, or others hold what is needed."""
 
 from django.db import InterfaceError, OperationalError
 
 from mintmark.common import errors
 
 _TRANSIENT_SQLITE_ERRORS = frozenset({5, 6})  # SQLITE_BUSY, SQLITE_LOCKED
-# Classes of SQLSTATE: no connection, a transaction rolled back for another's sake, no room, the server goes or comes.
+# Classes of SQLSTATE: no connection, a transaction rolled back in favour of another, no room, a server that starts or
+# stops.
 _TRANSIENT_SQLSTATES = ("08", "40", "53", "55P03", "57P")
 
 
 class DatabaseUnavailable(errors.DomainError):
-    """The database can't answer now; the same request may do so in a moment."""
+    """The database can't answer now; the same request may succeed in a moment."""
 
     code = "database_unavailable"
-    retry_seconds = 2  # said in `Retry-After`
+    retry_seconds = 2  # sent in `Retry-After`
 
     def __init__(self) -> None:
         super().__init__(
@@ -23,7 +24,7 @@ class DatabaseUnavailable(errors.DomainError):
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether it will pass by itself; a full disk, or a table that is missing, will not."""
+    """Whether the error is temporary; a full disk or a missing table is not."""
     if not isinstance(error, OperationalError | InterfaceError):
         return False
     cause = error.__cause__
@@ -32,6 +33,6 @@ def is_transient(error: BaseException) -> bool:
         return (sqlite & 0xFF) in _TRANSIENT_SQLITE_ERRORS
     if cause is None or not type(cause).__module__.startswith("psycopg"):
         return False
-    # Without a state it is psycopg's own: no server, no free connection in the pool, a line that was cut.
+    # Without a state it is psycopg's own error: no server, no free connection in the pool, a lost connection.
     state = getattr(cause, "sqlstate", None)
     return state is None or state.startswith(_TRANSIENT_SQLSTATES)

@@ -1,7 +1,8 @@
-"""What of a book is settled: nothing can appear before it any more.
+"""Which rows of a table are settled: nothing can appear before them any more.
 
-On PostgreSQL a row names the transaction that wrote it (`xid`), the order is (xid, id), and a row is settled once its
-transaction is older than every running one. SQLite has one writer: what is there is settled, and the order is id.
+On PostgreSQL a row stores the transaction that wrote it (the column xid), the order is (xid, id), and a row is settled
+once its transaction is older than every running one. SQLite has a single writer: every row is settled, and the order is
+id.
 """
 
 from pathlib import Path
@@ -16,21 +17,21 @@ _NEWEST_SQL = (_FOLDER / "newest.postgresql.sql").read_text().strip()
 
 
 class WrongDatabaseCluster(errors.DomainError):
-    """A book was restored into a PostgreSQL cluster whose transaction counter stands lower than the book's."""
+    """A table was restored into a PostgreSQL cluster whose transaction counter is lower than the table's."""
 
     code = "log_from_another_cluster"
 
 
 def get_visible_sql() -> str:
-    """The condition under which a row of a book is settled, in SQL."""
+    """The SQL condition under which a row is settled."""
     return _VISIBLE_SQL if connection.vendor == "postgresql" else "1 = 1"
 
 
 def check_cluster(*, table: str) -> None:
-    """Refuse to go on when a book names transactions that this PostgreSQL has yet to begin.
+    """Raise an error if a table names transactions that this PostgreSQL has yet to begin.
 
-    That is so after a restore into another cluster, whose counter stands lower: new rows would sort before old ones,
-    and a reader that is past those would never see them.
+    That happens after a restore into another cluster with a lower counter: new rows would sort before old ones, and a
+    reader that is past those would never see them.
     """
     if connection.vendor != "postgresql":
         return

@@ -1,6 +1,7 @@
-"""Assertions on an output, with promptfoo's names and meaning: https://www.promptfoo.dev/docs/configuration/expected-outputs/
+"""Assertions on an output, with promptfoo's names and meaning:
+https://www.promptfoo.dev/docs/configuration/expected-outputs/
 
-Those that would run code from a file are refused by name. `similar` compares spelling here (`core.similarity`), not
+Those that would run code from a file are refused by name. `similar` compares spelling (`textchecks.similarity`), not
 embeddings, so its figures are lower than promptfoo's for texts that say the same in other words.
 """
 
@@ -15,7 +16,7 @@ from mintmark.textchecks import regex, similarity
 from mintmark.textchecks.json_schema import validator, work_budget
 
 RUBRIC = "llm-rubric"
-"""The one kind that no text decides by itself: a judge does."""
+"""The one kind that only a judge can decide."""
 
 RUNS_CODE = frozenset({"javascript", "python", "ruby", "webhook"})
 TEXT_KINDS = frozenset(
@@ -25,19 +26,20 @@ TEXT_KINDS = frozenset(
     }
 )  # fmt: skip
 KINDS = TEXT_KINDS | {"cost", "latency", RUBRIC}
-"""What is decided here; each but cost and latency may also be said with `not-` before it."""
+"""The kinds that are decided here; each but cost and latency may also be negated by `not-` before it."""
 
 MAX_WORDS = 1_000
 MAX_VALUE_CHARACTERS = 100_000
 SIMILAR_THRESHOLD = 0.75
 MAX_COMPARED_CHARACTERS = 200_000
-"""Characters of an output that `similar` reads."""
+"""How many characters of an output `similar` reads."""
 
 MAX_WORK = 500_000_000
-"""Steps that a pattern may take at worst; where an output would take it more, nothing is taken as found."""
+"""The most steps that a pattern may take at worst. Where an output would take more, the assertion fails, negated or
+not."""
 
 MAX_SCHEMA_WORK = 2 * work_budget.MAX_WORK
-"""Work after which no further schema of a case is tried on its output."""
+"""The work after which no further schema of a case is tried on its output."""
 
 _LIST_KINDS = frozenset({"contains-any", "contains-all", "icontains-any", "icontains-all"})
 _FIELDS = frozenset({"type", "value", "threshold", "weight", "metric"})
@@ -46,7 +48,7 @@ _MAX_QUOTED_CHARACTERS = 80
 
 
 class _Undecided(Exception):
-    """An output on which an assertion can't be decided: it fails, with `not-` before it as well."""
+    """An assertion can't be decided on this output: it fails, negated by `not-` or not."""
 
     def __init__(self, reason: str, *, work: int = 0) -> None:
         super().__init__(reason)
@@ -55,7 +57,7 @@ class _Undecided(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assertion:
-    """One assertion, checked and ready: `value` is a text, a list of texts, a schema, or None where none is needed."""
+    """One validated assertion: `value` is a text, a list of texts, a schema, or None where none is needed."""
 
     kind: str
     is_negated: bool
@@ -65,7 +67,7 @@ class Assertion:
 
     @property
     def name(self) -> str:
-        """As it is written in a ritual."""
+        """The name as it is written in a ritual."""
         return ("not-" if self.is_negated else "") + self.kind
 
     @property
@@ -75,7 +77,7 @@ class Assertion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyMeta:
-    """What is known of a reply beside its text: what it cost and how long it took."""
+    """What is known of a reply beside its text: its cost and its latency."""
 
     cost_micro: int
     latency_ms: float
@@ -83,8 +85,8 @@ class ReplyMeta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssertionResult:
-    """What one assertion says of an output: `score` in [0, 1]; where it failed, `why` says what was missed. `work` is
-    what its schema took (`schema_budget`)."""
+    """The result of one assertion on an output: `score` in [0, 1]; if it failed, `reason` says what was missing. `work`
+    is the work that its schema took (see `json_schema.work_budget`)."""
 
     name: str
     passed: bool
@@ -105,26 +107,31 @@ class AssertionResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssertionGrade:
-    """What all assertions of a case say together: `score` is their weighted mean. It passed if that reaches the case's
-    threshold, or where it has none, if each assertion that weighs anything did."""
+    """The result of all assertions of a case: `score` is their weighted mean. The case passed if that reaches its
+    threshold or, without a threshold, if each assertion with a weight above 0 passed."""
 
     score: float
     passed: bool
 
 
 def parse_assertion(raw: object, *, variables: Mapping[str, Any]) -> Assertion:
-    """The assertion that a ritual states, its `{{placeholders}}` filled in; ValueError says why it is none."""
+    """Parse an assertion of a ritual, with its `{{placeholders}}` filled in. Raises ValueError, which says what is
+    wrong."""
     if not isinstance(raw, Mapping) or not isinstance(raw.get("type"), str):
         raise ValueError("An assertion is a mapping with a `type`, such as `type: contains`.")
     name = raw["type"]
     kind = name.removeprefix("not-")
     if kind in RUNS_CODE:
-        raise ValueError(f"{name!r} runs code from a file, which is not done here.")
+        raise ValueError(
+            f"{name!r} runs code from a file, which is not supported: use another assertion."
+        )
     if kind not in KINDS or (name != kind and kind in ("cost", "latency")):
         known = ", ".join(sorted(KINDS))
-        raise ValueError(f"{name[:60]!r} is no assertion that is decided here: use {known}.")
+        raise ValueError(f"{name[:60]!r} is not a supported assertion: use {known}.")
     if unknown_fields := sorted(map(str, raw.keys() - _FIELDS)):
-        raise ValueError(f"{name} has {', '.join(unknown_fields)[:100]}, which is not read here.")
+        raise ValueError(
+            f"{name} has {', '.join(unknown_fields)[:100]}, which is not supported: remove it."
+        )
     return Assertion(
         kind=kind,
         is_negated=name != kind,
@@ -135,13 +142,13 @@ def parse_assertion(raw: object, *, variables: Mapping[str, Any]) -> Assertion:
 
 
 def has_placeholders(raw: object) -> bool:
-    """Whether an assertion's value holds placeholders, so that each case has its own."""
+    """Whether an assertion's value holds placeholders, so that each case has its own assertion."""
     value = raw.get("value") if isinstance(raw, Mapping) else None
     return any(_PLACEHOLDER.search(text) for text in _iterate_texts(value))
 
 
 def get_size(assertion: Assertion) -> int:
-    """How large its pattern or schema is (`patterns.Pattern.size`, `schemas.LARGEST`); 0 for other kinds."""
+    """The size of its pattern or schema (`regex.Pattern.size`, `CompiledSchema.size`); 0 for other kinds."""
     if assertion.kind == "regex":
         return regex.compile_pattern(assertion.value).size
     if assertion.kind == "is-json" and assertion.value is not None:
@@ -156,9 +163,9 @@ def check_assertion(
     reply_meta: ReplyMeta,
     remaining_work: int = MAX_SCHEMA_WORK,
 ) -> AssertionResult:
-    """What an assertion says of an output. A rubric is a judge's to decide: see `judged`.
+    """Check an assertion on an output. A rubric is decided by a judge instead: see `apply_judgement`.
 
-    Where nothing is `left` of the work that the schemas of one case may take, a schema is not tried, and fails.
+    If no `remaining_work` is left for the schemas of a case, a schema is not tried, and the assertion fails.
     """
     if assertion.kind in ("cost", "latency"):
         return _check_limit(assertion, reply_meta)
@@ -185,16 +192,19 @@ def check_assertion(
 
 
 def apply_judgement(assertion: Assertion, *, passed: bool, score: float) -> AssertionResult:
-    """What a judge's verdict makes of a rubric: it also has to reach the assertion's threshold, if there is one."""
+    """The result of a rubric from a judge's decision: the score also has to reach the assertion's threshold, if there
+    is one."""
     if assertion.threshold is not None:
         passed = passed and score >= assertion.threshold
     if assertion.is_negated:
         passed, score = not passed, 1.0 - score
-    return _build_result(assertion, passed=passed, score=score, reason="the judge said otherwise")
+    return _build_result(
+        assertion, passed=passed, score=score, reason="the judge decided that it fails"
+    )
 
 
 def grade_results(results: Sequence[AssertionResult], *, threshold: float | None) -> AssertionGrade:
-    """The weighted mean, and whether the case passed. At least one result has to weigh something."""
+    """The weighted mean, and whether the case passed. At least one result must have a weight above 0."""
     score = weighted_mean([r.score for r in results], [r.weight for r in results])
     if threshold is not None:
         return AssertionGrade(score=score, passed=score >= threshold)
@@ -202,7 +212,7 @@ def grade_results(results: Sequence[AssertionResult], *, threshold: float | None
 
 
 def weighted_mean(values: Sequence[float], weights: Sequence[float]) -> float:
-    """A weighted mean of values in [0, 1]; rounding never leads outside."""
+    """The weighted mean of values in [0, 1]; rounding never leads outside [0, 1]."""
     weighted = math.fsum(value * weight for value, weight in zip(values, weights, strict=True))
     return min(1.0, max(0.0, weighted / math.fsum(weights)))
 
@@ -239,7 +249,7 @@ def _check_similarity(assertion: Assertion, output: str) -> AssertionResult:
     passed = score >= threshold
     if assertion.is_negated:
         passed, score = not passed, 1.0 - score
-    reason = f"its likeness to the reference is {score:.3f}, and the threshold {threshold:g}"
+    reason = f"its similarity to the reference is {score:.3f}, below the threshold of {threshold:g}"
     return _build_result(assertion, passed=passed, score=score, reason=reason)
 
 
@@ -284,13 +294,13 @@ def _check_regex(value: Any, output: str) -> str:
 
 
 def _check_schema(schema: Any, output: str, *, remaining_work: int) -> tuple[str, int]:
-    """Why an output does not keep a schema, "" where it does, and the work that it took."""
+    """Why an output does not match a schema ("" if it does), and the work that the check took."""
     if remaining_work <= 0:
         raise _Undecided("the schemas before it took all the work that one case may")
     finding = validator.compile_schema(schema).check(output)
     if finding.holds is None:
         raise _Undecided(finding.reason, work=finding.work)
-    return "" if finding.holds else finding.reason or "it does not keep the schema", finding.work
+    return "" if finding.holds else finding.reason or "it does not match the schema", finding.work
 
 
 _CHECKS: Mapping[str, Callable[[Any, str], str]] = {
@@ -308,16 +318,16 @@ _CHECKS: Mapping[str, Callable[[Any, str], str]] = {
 
 
 def _parse_json(output: str) -> tuple[Any, str]:
-    """What a text says as JSON, or why it says nothing."""
+    """The JSON value of a text, or the reason why it has none."""
     try:
         return validator.parse_json(output), ""
     except (ValueError, RecursionError):
-        return None, "it is no JSON"
+        return None, "it is not JSON"
 
 
 def _parse_value(kind: str, value: Any) -> Any:
     if isinstance(value, str) and value.startswith("file://"):
-        raise ValueError(f"{kind} reads a file, which is not done here: write the value itself.")
+        raise ValueError(f"{kind} reads a file, which is not supported: write the value itself.")
     if len(json.dumps(value, default=str)) > MAX_VALUE_CHARACTERS:
         raise ValueError(f"The value of {kind} has over {MAX_VALUE_CHARACTERS:,} characters.")
     if kind in _LIST_KINDS:
@@ -381,8 +391,8 @@ def _parse_number(field: str, value: object, *, maximum: float) -> float:
 
 
 def _fill_placeholders(kind: str, value: Any, variables: Mapping[str, Any]) -> Any:
-    """A value with its placeholders filled; one that names no variable stands as it is."""
-    # Before anything is built: a few placeholders of a long text are a great many characters.
+    """A value with its placeholders filled; one that names no variable stays as it is."""
+    # Checked before anything is built: a few placeholders of a long text can become very long.
     if (
         sum(_measure_filled(text, variables) for text in _iterate_texts(value))
         > MAX_VALUE_CHARACTERS

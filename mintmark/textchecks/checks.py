@@ -1,6 +1,6 @@
-"""The kinds of checks that a clause may hold: what each takes as its value, and what it says of a text.
+"""The kinds of checks of a clause: which values each takes, and how each is evaluated on a text.
 
-Each is decided in time linear in the text. `KINDS` names them all; `docs/codices.md` tells of them.
+Each takes time linear in the text. `KINDS` lists them all; docs/codices.md describes them.
 """
 
 import re
@@ -18,15 +18,15 @@ MAX_WORDS = 200
 MAX_WORD_CHARACTERS = 1_000
 MAX_REFERENCE_CHARACTERS = 20_000
 MAX_TOKENS = 1_000_000
-# Scripts that put no space between words: each of their characters counts as a word.
+# Scripts without spaces between words: each of their characters counts as a word.
 _UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
 _TOKEN = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+|[^\w\s]")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedText:
-    """A text to be checked: a prompt's or an output (`of`), with the variables of the prompt, None where they aren't
-    known."""
+    """A text to be checked, either a prompt's or an output (see `target`), with the prompt's variables; None where
+    these are not known."""
 
     text: str
     target: str = PROMPT
@@ -34,11 +34,11 @@ class CheckedText:
 
     @cached_property
     def casefolded(self) -> str:
-        """The text without regard to case."""
+        """The text in case-folded form."""
         return self.text.casefold()
 
     def find_original_span(self, start: int, length: int) -> tuple[int, int]:
-        """The span of the text that a span of `folded` stands for: a few letters become two when folded."""
+        """The span in the original text of a span of `casefolded`: a few letters become two when folded."""
         if len(self.casefolded) == len(self.text):
             return start, start + length
         ends, folded_end = [], 0
@@ -53,12 +53,8 @@ class CheckedText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckKind:
-    """One kind of check. `fault` says what is wrong with a value, "" where nothing is; `find` decides, given a value
-    without fault; `takes` says in words which values there are.
-
-    `stands` is the finding that what follows can't change: it still holds of a text that was cut. `only` is what alone
-    it can be applied to, `work` what it costs in units of `schema_budget.MOST_WORK`.
-    """
+    """One kind of check. `validate` says what is wrong with a value ("" for a valid one); `evaluate` decides, given a
+    valid value; `value_description` says in words which values are valid."""
 
     value_description: str
     validate: Callable[[Any], str]
@@ -69,13 +65,14 @@ class CheckKind:
 
 
 def list_words(value: Any) -> list[str]:
-    """A value that is one text or a list of them, as a list."""
+    """A value that is a text or a list of texts, as a list."""
     return [value] if isinstance(value, str) else list(value)
 
 
 def count_tokens(text: str) -> int:
-    """How many words and marks a text has: a run of letters, digits and underscores counts one, so does every other
-    visible character, and every character of scripts written without spaces. No model's tokenizer counts so."""
+    """The number of words and marks of a text: a run of letters, digits and underscores counts one, and so does every
+    other visible character, and every character of scripts without spaces. It is not the count of any model's
+    tokenizer."""
     return sum(1 for _ in _TOKEN.finditer(text))
 
 

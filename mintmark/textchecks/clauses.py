@@ -1,8 +1,8 @@
-"""Clauses of a codex: what is wrong with one, what it says of a prompt's text or of an output, and what can't be said.
+"""Clauses of a codex: validate them, and evaluate them on a prompt's text or on an output.
 
 A clause is data: `id`, `text` (plain words), `severity` (warn, block), `applies_to` (prompt, output) and `check`, a
-kind and its value (`checks`). Checking a text takes bounded work whatever the clauses are; what the bounds leave open
-is undecided, and what is undecided is never taken as kept.
+kind and its value (`checks`). Checking a text takes bounded work whatever the clauses are. What can't be decided within
+these bounds is undecided, and undecided never counts as passed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,23 +20,24 @@ SEVERITIES = ("warn", "block")
 APPLIES_TO = (checks.PROMPT, checks.OUTPUT)
 MAX_CLAUSES = 500
 MAX_CODEX_CHARACTERS = 250_000
-"""Clauses of a codex, and their characters as JSON: `registry.codices` holds to it."""
+"""The most clauses of a codex, and the most characters that they may have as JSON; enforced by `registry.codices`."""
 MAX_CODEX_SIZE = 100_000
-"""How large the patterns and schemas of a codex may be together (`patterns.Pattern.size`, `schemas.LARGEST`)."""
+"""The most that the patterns and schemas of a codex may measure together (`regex.Pattern.size`,
+`CompiledSchema.size`)."""
 MAX_ID_CHARACTERS, MAX_TEXT_CHARACTERS = 60, 1_000
 MAX_CHECKED_CHARACTERS = 500_000
-"""Characters after which a text is cut before it is checked."""
+"""The number of characters after which a text is truncated before it is checked."""
 MAX_CHECK_WORK = work_budget.MAX_WORK
 MAX_WORK = 5 * MAX_CHECK_WORK
-"""Work that one check may take, and all that a text is checked for at once."""
+"""The most work that one check may take, and that all checks of one text may take."""
 _MEMBERS = frozenset(("id", "text", "severity", "applies_to", "check"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClauseResult:
-    """What one clause says of a text. `holds` is None where it can't be decided; `why` then says so, and where it
-    fails, what was found; `span` (offsets in the text, the end excluded) and `excerpt` (at most 80 characters, hidden
-    ones made visible, secrets left out) show the place."""
+    """The result of one clause on a text. `holds` is None where it can't be decided. `reason` then says why, and for a
+    failed clause what was found; `span` (offsets in the text, the end excluded) and `excerpt` (at most 80 characters,
+    hidden ones made visible, secrets removed) show the place."""
 
     clause: str
     text: str
@@ -50,7 +51,7 @@ class ClauseResult:
 
     @property
     def blocks(self) -> bool:
-        """Whether it stands in the way: a blocking clause that fails, or that nobody could check."""
+        """Whether it blocks use: a blocking clause that failed or could not be decided."""
         return self.severity == "block" and self.holds is not True
 
 
@@ -61,7 +62,7 @@ def evaluate_prompt_text(
     variables: Sequence[str],
     codex: str = "",
 ) -> list[ClauseResult]:
-    """What the clauses that apply to a prompt's text say of it, in their order; `variables` are its placeholders."""
+    """Evaluate the clauses on prompts with a prompt's text, in their order; `variables` are its placeholders."""
     checked_text = CheckedText(
         text=text[:MAX_CHECKED_CHARACTERS], target=checks.PROMPT, variables=variables
     )
@@ -77,8 +78,8 @@ def evaluate_output(
     variables: Sequence[str] | None = None,
     codex: str = "",
 ) -> list[ClauseResult]:
-    """What the clauses that apply to outputs say of one, in their order; `variables` are those of the prompt that it
-    answers, None where they aren't known."""
+    """Evaluate the clauses on outputs with an output, in their order; `variables` are those of the prompt that it
+    answers, None where they are not known."""
     checked_text = CheckedText(
         text=text[:MAX_CHECKED_CHARACTERS], target=checks.OUTPUT, variables=variables
     )
@@ -88,7 +89,7 @@ def evaluate_output(
 
 
 def find_problems(*, clauses: Sequence[Mapping[str, Any]]) -> list[errors.FieldError]:
-    """Everything that is wrong with the clauses of a codex, each with its row and field; at most 100."""
+    """All problems of the clauses of a codex, each with its row and field; at most 100."""
     problem_rows: list[errors.FieldError] = []
     first_rows: dict[str, int] = {}
     size = 0
@@ -96,7 +97,9 @@ def find_problems(*, clauses: Sequence[Mapping[str, Any]]) -> list[errors.FieldE
         wrong = _find_clause_problems(clause, row=row)
         name = str(clause.get("id")) if isinstance(clause, Mapping) else ""
         if not wrong and first_rows.setdefault(name, row) != row:
-            message = f"The id {name!r} is that of clause {first_rows[name]}; each has its own."
+            message = (
+                f"The id {name!r} is already used by clause {first_rows[name]}: give each its own."
+            )
             wrong.append(errors.FieldError(row=row, field="id", value=name, message=message))
         if not wrong:
             size += _get_check_size(clause["check"])
@@ -145,7 +148,7 @@ def _evaluate_clauses(
 def _run_check(
     check: Mapping[str, Any], checked_text: CheckedText, *, remaining_work: int
 ) -> tuple[CheckResult, int]:
-    """What a check finds, and the work that it took."""
+    """The result of a check, and the work that it took."""
     kind, value = checks.KINDS.get(str(check.get("kind"))), check.get("value")
     if kind is None:
         shown_kind = "".join(c for c in str(check.get("kind")) if c.isalnum() or c in "-_")[:40]
@@ -159,13 +162,15 @@ def _run_check(
     if work > MAX_CHECK_WORK:
         return results.build_undecided("the text is too long for this check"), 0
     if work > remaining_work:
-        return results.build_undecided("the clauses before it took all the work that is allowed"), 0
+        return results.build_undecided(
+            "the earlier clauses used up all the work that is allowed"
+        ), 0
     result = kind.evaluate(value, checked_text)
     return result, work + result.work
 
 
 def _extend_to_whole_text(result: CheckResult, check: Mapping[str, Any]) -> CheckResult:
-    """What a finding on the beginning of a text says of all of it."""
+    """The result for the whole text, given the result for its truncated beginning."""
     final_holds = (
         checks.KINDS[str(check.get("kind"))].final_holds if result.holds is not None else None
     )

@@ -1,18 +1,19 @@
-"""A few characters around a place of a text, as a person may see them."""
+"""Short excerpts around a place in a text, safe to show to a person."""
 
 from . import hidden_characters, secret_scan
 
 MAX_CHARACTERS = 80
 _ELLIPSIS = "…"
-# How far before and after an excerpt is looked for a secret that reaches into it.
+# How far before and after an excerpt to search for a secret that reaches into it.
 _LOOK_BACK, _LOOK_AHEAD = 20_000, 1_000
 _LINE_BREAK_MARKS = str.maketrans({"\n": "⏎", "\r": "⏎", "\t": " ", "\v": " ", "\f": " "})
 
 
 def extract_around(text: str, span: tuple[int, int]) -> str:
-    """At most `LONGEST` characters of a text around a span, on one line, cut ends marked.
+    """At most 80 characters of a text around a span, on one line, with cut ends marked.
 
-    Hidden characters show as their code points; what looks like a secret as what it is (`leaks`).
+    Hidden characters are shown as their code points; anything that looks like a secret is replaced by its kind
+    (`secret_scan`).
     """
     start, end = span
     room = max(0, MAX_CHARACTERS - 2 - (end - start))
@@ -40,5 +41,5 @@ def _cut_window(text: str, first: int, last: int) -> str:
 
 
 def _make_visible(text: str) -> str:
-    # After a letter, since a byte order mark counts as none only at the very start of a text.
+    # Placed after a letter, since a byte order mark is only allowed at the very start of a text.
     return hidden_characters.make_visible(f"x{text}")[1:].translate(_LINE_BREAK_MARKS)

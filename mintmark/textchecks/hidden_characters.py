@@ -3,17 +3,17 @@
 import unicodedata
 from dataclasses import dataclass
 
-# Joiners that change how visible text is drawn: part of emoji, Arabic and Indic writing when between letters.
+# Joiners that change how visible text is drawn: part of emoji, and of Arabic and Indic writing between letters.
 _JOINERS = {0x200C, 0x200D}
 _VARIATION_SELECTORS = range(0xFE00, 0xFE10)
 _BYTE_ORDER_MARK = 0xFEFF
-# File, group, record and unit separators: how several files are kept in one text.
+# File, group, record and unit separators: they separate several files kept in one text.
 _SEPARATORS = "\x1c\x1d\x1e\x1f"
 
 
 @dataclass(frozen=True, kw_only=True)
 class HiddenCharacter:
-    """One hidden character: its code point and name, and where it stands (line and column from 1)."""
+    """One hidden character: its code point, its name, and its position (line and column from 1)."""
 
     code_point: int
     name: str
@@ -23,7 +23,7 @@ class HiddenCharacter:
 
 
 def find_hidden(text: str, *, limit: int | None = None) -> list[HiddenCharacter]:
-    """Every hidden character of `text` (or the first `most`) in order: format characters (Cf: zero-width, bidirectional
+    """Every hidden character of `text` (at most `limit`), in order: format characters (Cf: zero-width, bidirectional
     controls, tag characters), control characters but tab, line ends and separators, private use, surrogates.
 
     Not reported, as they belong to ordinary writing: joiners that directly follow a visible non-ASCII character,

@@ -1,7 +1,7 @@
-"""What a text from elsewhere may carry that a person should see first: secrets, and words that seize a model.
+"""Warnings about a text from elsewhere that a person should see first: secrets, and phrases of prompt injection.
 
-A list of patterns, short enough to read, each linear in the text: what it repeats is bounded. It finds what is
-careless or crude. That it finds nothing proves nothing, and what it finds may be innocent (a text on the subject).
+A short list of patterns, each linear in the text, since its repetitions are bounded. It finds what is careless or
+crude. No finding proves nothing, and a finding may be innocent (a text about the subject).
 """
 
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 SECRET, INJECTION, TEMPLATE, EXFILTRATION = "secret", "injection", "template", "exfiltration"
-"""The kinds of marks."""
+"""The kinds of findings."""
 
 _GAP = r"[\s,.:;'\"-]{1,20}"
 _PATTERNS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
@@ -37,7 +37,7 @@ _PATTERNS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
         ),
     )
 )
-# What a text holds if the pattern matches: looked for first, since most texts hold none of it.
+# What a text contains if the pattern matches: searched first, since most texts contain none of it.
 _BEGINNINGS: dict[str, tuple[str, ...]] = {
     "a private key": ("-----BEGIN ",),
     "an AWS access key": ("AKIA", "ASIA"),
@@ -51,7 +51,7 @@ _BEGINNINGS: dict[str, tuple[str, ...]] = {
     "a mark of a chat template": ("<|", "[INST]", "[/INST]", "<<", "_of_turn>"),
     "an address with a placeholder in it": ("http://", "https://"),
 }
-# Compared without regard to case; each begins with words, for which a text is looked through first.
+# Compared without regard to case; each begins with words that are searched first.
 _PHRASES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (name, re.compile(pattern.replace(" ", _GAP)))
     for name, pattern in (
@@ -83,9 +83,9 @@ _PHRASES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanHit:
-    """A spot of a text: its kind, in words what stands there, and where (line and column from 1, offset from 0).
+    """A finding in a text: its kind, a description in words, and its position (line and column from 1, offset from 0).
 
-    What stands there itself is not repeated: it may be a secret.
+    The matched text itself is not repeated: it may be a secret.
     """
 
     kind: str
@@ -97,7 +97,7 @@ class ScanHit:
 
 
 def scan(text: str, *, limit: int = 50, kind: str | None = None) -> list[ScanHit]:
-    """The first `most` marks of a text (of one kind), in the order in which they stand there."""
+    """The first `limit` findings in a text (of one kind, if given), in the order of the text."""
     spans = sorted(
         _iterate_spans(text, limit=limit, only=kind), key=lambda span: (span[2], span[0], span[1])
     )[:limit]
@@ -130,7 +130,9 @@ def _iterate_spans(
     if only not in (None, INJECTION):
         return
     folded = text.lower()
-    if len(folded) != len(text):  # a few capitals become two characters, and places would be off
+    if len(folded) != len(
+        text
+    ):  # a few capitals become two characters, which would shift the offsets
         folded = "".join(
             character if len(character) == 1 else "?" for character in map(str.lower, text)
         )

@@ -1,4 +1,4 @@
-"""Where in a JSON text a value stands."""
+"""Find where a value is in a JSON text."""
 
 import json
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ _SPACE = " \t\n\r"
 
 
 def find_span(text: str, path: Sequence[str | int]) -> tuple[int, int] | None:
-    """The place (offsets, the end excluded) of the value that `path` leads to, in a text that is JSON; None if to none.
+    """The span (offsets, the end excluded) of the value at `path` in a JSON text; None if there is none.
 
-    Of a key that stands twice the last counts, as it does for `json.loads`. One pass a step of the path.
+    If a key is duplicated, the last one counts, as for `json.loads`. Takes one pass for each step of the path.
     """
     offset = _skip_spaces(text, 0)
     try:
@@ -51,7 +51,7 @@ def _find_item(text: str, offset: int, number: int) -> int:
 
 
 def _skip_value(text: str, offset: int) -> int:
-    """Past a value, and past the comma if one follows."""
+    """The offset after a value, and after the comma if one follows."""
     after = _skip_spaces(text, _DECODER.raw_decode(text, offset)[1])
     return _skip_spaces(text, after + 1) if text[after] == "," else after
 

@@ -1,7 +1,8 @@
-"""The language of a text, by a fixed model (py3langid: naive Bayes over byte n-grams, 140 languages; no chance in it).
+"""The language of a text, by a fixed model (py3langid: naive Bayes over byte n-grams, 140 languages; deterministic).
 
-What it can't do: tell a few words (below `FEWEST_LETTERS` it says nothing), tell near relatives apart with certainty
-(`no` and `nn`, `hr` and `bs`, `zh` and `wuu`: name them all), or see a second language in a text that is mostly in one.
+Limits: it can't identify a few words (below `MIN_LETTERS` letters it gives no answer), it can't reliably separate close
+relatives (no and nn, hr and bs, zh and wuu: name them all), and it does not see a second language in a text that is
+mostly in one.
 """
 
 import functools
@@ -11,16 +12,16 @@ MIN_LETTERS = 20
 MAX_CHARACTERS = 10_000
 """Letters that a text needs, and characters from its beginning that are read."""
 MIN_PROBABILITY = 0.8
-"""A probability from which a language is taken as told."""
+"""The probability from which a language counts as identified."""
 
 
 def list_languages() -> frozenset[str]:
-    """The codes (ISO 639) of the languages that can be told."""
+    """The codes (ISO 639) of the languages that can be identified."""
     return frozenset(_load_identifier().labels) - {"zxx"}
 
 
 def rank_languages(text: str) -> dict[str, float]:
-    """Languages by their probability, the likeliest first; nothing where there are too few letters."""
+    """Languages by their probability, the most likely first; empty for too few letters."""
     sample = text[:MAX_CHARACTERS]
     if sum(map(str.isalpha, sample)) < MIN_LETTERS:
         return {}
@@ -29,7 +30,7 @@ def rank_languages(text: str) -> dict[str, float]:
 
 @functools.cache
 def _load_identifier() -> Any:
-    # Loaded when first asked: the model takes half a second and 100 MB.
+    # Loaded when first needed: the model takes half a second and 100 MB.
     from py3langid import langid
 
     return langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE, norm_probs=True)

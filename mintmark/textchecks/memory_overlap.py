@@ -1,19 +1,19 @@
-"""How much of what an assistant remembers is in what it said, plainly: by words."""
+"""How much of an assistant's memory an output contains, measured by words."""
 
 import re
 
 MAX_CHARACTERS = 200_000
-"""A text is cut here before its words are counted, so that a huge one costs no more than this."""
+"""A text is truncated here before its words are counted, so that a huge one costs no more than this."""
 
 _WORD = re.compile(r"\w+")
 _MIN_LETTERS = 4
 
 
 def compute_overlap(memory: str, output: str) -> float:
-    """The share of a memory's words that an output holds, case aside, each distinct word once.
+    """The share, in [0, 1], of a memory's distinct words that an output contains, ignoring case.
 
-    Words are runs of letters and digits; those of fewer than four letters that hold no digit are passed over, since
-    every text has them, unless the memory has no others. 0 for a memory without words.
+    Words are runs of letters and digits. Those of fewer than four letters without a digit are ignored, since every text
+    has them, unless the memory has no others. 0 for a memory without words.
     """
     memory_words = _extract_words(memory)
     informative_words = {

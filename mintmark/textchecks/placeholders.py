@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 MAX_FILLED_CHARACTERS = 500_000
-"""Characters that a text has at most once its variables are filled in by others: as many as one that is registered."""
+"""The most characters of a text after its variables are filled in by others: the same as for a registered text."""
 
 _PLACEHOLDER = re.compile(
     r"\$\{([^{}:]{1,64})(?::([^{}]*))?\}|\{\{?\s*([A-Za-z_][\w.-]{0,63})\s*\}?\}"
@@ -15,7 +15,7 @@ _PLACEHOLDER = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placeholder:
-    """One place to be filled in: the variable's name, and where it stands (offsets, the end excluded)."""
+    """One placeholder: the variable's name, and its span (offsets, the end excluded)."""
 
     name: str
     start: int
@@ -24,15 +24,15 @@ class Placeholder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LengthModel:
-    """What it takes to say how long a text is once it is filled in, without building it: its length, how many of its
-    characters are placeholders of each variable, and how often it names each."""
+    """What is needed to compute the length of a text with its variables filled, without building it: its length, how
+    many of its characters are placeholders of each variable, and how often it names each."""
 
     length: int
     placeholder_characters: Mapping[str, int]
     occurrences: Mapping[str, int]
 
     def predict_length(self, lengths: Mapping[str, int]) -> int:
-        """How long the text is with values of these lengths; a short one that is named often is a great many."""
+        """The length of the text with values of these lengths."""
         return self.length + sum(
             self.occurrences[name] * length - self.placeholder_characters[name]
             for name, length in lengths.items()
@@ -41,7 +41,7 @@ class LengthModel:
 
 
 def build_length_model(text: str) -> LengthModel:
-    """The measure of a text."""
+    """The length model of a text."""
     placeholder_characters: Counter[str] = Counter()
     occurrences: Counter[str] = Counter()
     for placeholder in find_placeholders(text):
@@ -66,7 +66,7 @@ def list_names(text: str) -> list[str]:
 
 
 def get_defaults(text: str) -> dict[str, str]:
-    """What `${x:default}` brings along for when nobody fills it in, by name; the first of a name counts."""
+    """The default values of `${x:default}` placeholders, by name; the first of a name counts."""
     default_texts: dict[str, str] = {}
     for match in _PLACEHOLDER.finditer(text):
         if match[2] is not None:
@@ -75,9 +75,9 @@ def get_defaults(text: str) -> dict[str, str]:
 
 
 def substitute(*, text: str, values: Mapping[str, str]) -> str:
-    """A text with the placeholders that `values` names filled in; the others stand as they are.
+    """A text with the placeholders that `values` names filled in; the others stay as they are.
 
-    What is filled in is not read for placeholders again.
+    Inserted values are not searched for placeholders again.
     """
     return _PLACEHOLDER.sub(lambda match: values.get(_get_name(match), match[0]), text)
 

@@ -1,13 +1,13 @@
-"""What one check says of one text."""
+"""The result of one check on one text."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """Whether a check is kept: `holds` is None where it can't be decided, and `why` then says so; where it fails, `why`
-    says what was found and `span` where (offsets in the text, the end excluded), if it is in one place. `work` is what
-    it took beyond what its kind reckons with (units of `schema_budget.MOST_WORK`)."""
+    """Whether a check holds: `holds` is None where it can't be decided, and `reason` then says why. For a failed check,
+    `reason` says what was found and `span` where (offsets in the text, the end excluded), if it is in one place. `work`
+    is the work beyond what its kind is charged for (in units of the schema budget)."""
 
     holds: bool | None
     reason: str = ""
@@ -29,7 +29,7 @@ def build_undecided(reason: str) -> CheckResult:
 
 
 def format_position(text: str, offset: int) -> str:
-    """Where an offset is, as people count: line and column from 1."""
+    """The position of an offset for people: line and column from 1."""
     line_number = text.count("\n", 0, offset) + 1
     column = offset - (text.rfind("\n", 0, offset) + 1) + 1
     return f"line {line_number}, column {column}"

@@ -1,4 +1,4 @@
-"""Secrets that stand in a text: where they are, whole, and the text without them."""
+"""Secrets in a text: where they are in full, and the text without them."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,13 @@ from . import injection_scan
 _PRIVATE_KEY = "a private key"
 _PRIVATE_KEY_END = "-----END "
 _MAX_PRIVATE_KEY_CHARACTERS = 20_000
-# What a token goes on with, after the first characters that make it known.
+# How a token goes on after the first characters that identify it.
 _TOKEN_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leak:
-    """What looks like a secret: in words what it is, and its place (offsets, the end excluded)."""
+    """What looks like a secret: its kind in words, and its span (offsets, the end excluded)."""
 
     name: str
     start: int
@@ -21,7 +21,7 @@ class Leak:
 
 
 def find_secrets(text: str) -> list[Leak]:
-    """Everything in a text that looks like a secret (`screening` has the patterns), in order, none within another."""
+    """Everything in a text that looks like a secret (patterns: `injection_scan`), in order, none within another."""
     leaks: list[Leak] = []
     for mark in injection_scan.scan(text, limit=len(text) + 1, kind=injection_scan.SECRET):
         if leaks and mark.offset < leaks[-1].end:
@@ -31,7 +31,7 @@ def find_secrets(text: str) -> list[Leak]:
 
 
 def redact(text: str) -> str:
-    """A text with what looks like a secret replaced by what it is, such as `[a GitHub token]`."""
+    """A text with anything that looks like a secret replaced by its kind, such as `[a GitHub token]`."""
     pieces, after = [], 0
     for leak in find_secrets(text):
         pieces += [text[after : leak.start], f"[{leak.name}]"]

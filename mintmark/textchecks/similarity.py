@@ -1,7 +1,7 @@
-"""How alike two texts are in their wording: the cosine of their counts of three characters in a row.
+"""How similar the wording of two texts is: the cosine of their counts of character trigrams.
 
-Damashek 1995, "Gauging Similarity with n-Grams", Science 267. It sees shared words and stems, in any language that is
-written in letters, and nothing of meaning: a paraphrase in other words is unlike, a negation is alike.
+Damashek 1995, "Gauging Similarity with n-Grams", Science 267. It sees shared words and stems in any language with
+letters, and no meaning: a paraphrase in other words is unlike, a negation is alike.
 """
 
 import math
@@ -13,21 +13,22 @@ _LENGTH = 3
 
 
 def cosine(text: str, other_text: str) -> float:
-    """Likeness in [0, 1]: 1 for texts that differ in case, spaces and punctuation alone, 0 where nothing is shared.
+    """The similarity in [0, 1]: 1 for texts that differ only in case, spaces and punctuation, 0 where nothing is
+    shared.
 
-    A text without letters and digits is like nothing but another such text.
+    A text without letters and digits is similar only to another such text.
     """
     return _cosine_of_counts(count_trigrams(text), count_trigrams(other_text))
 
 
 def cosines(text: str, other_texts: Sequence[str]) -> list[float]:
-    """The likeness of one text to each of the others."""
+    """The similarity of one text to each of the others."""
     counts = count_trigrams(text)
     return [_cosine_of_counts(counts, count_trigrams(other_text)) for other_text in other_texts]
 
 
 def count_trigrams(text: str) -> Counter[str]:
-    """How often each three characters in a row stand in a text, letters and digits alone, a space around each word."""
+    """The counts of the character trigrams of a text: letters and digits only, with a space around each word."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     words = "".join(character if character.isalnum() else " " for character in folded).split()
     if not words:

@@ -1,4 +1,4 @@
-"""Affinity: how like a prompt's text is to what an assistant remembers. Shown, and used by no score."""
+"""Affinity: how similar a prompt's text is to an assistant's memory. Shown, and used by no score."""
 
 from django.db.models.functions import Substr
 
@@ -13,10 +13,10 @@ MAX_CHARACTERS = 2_000
 
 
 def measure_affinity(*, caller: Caller, assistant: Assistant, prompt: Prompt) -> Affinity | None:
-    """The largest likeness of a prompt to an entry of an assistant's memory, and of which; None for a caller who may
-    not read both.
+    """The largest similarity of a prompt to an entry of an assistant's memory, and that entry; None for a caller who
+    may not read both.
 
-    The newest `MOST_ENTRIES` entries are compared, each text by its first `MOST_CHARACTERS` characters.
+    The newest `MAX_ENTRIES` entries are compared, each text by its first `MAX_CHARACTERS` characters.
     """
     if not (
         memories.may_read(caller=caller, assistant=assistant)

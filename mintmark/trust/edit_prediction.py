@@ -1,4 +1,4 @@
-"""Foresight: what trust a text would have that nobody has registered, and how well such predictions have held here."""
+"""Prediction of edits: the trust of a text that is not registered, and how accurate such predictions were here."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -38,11 +38,11 @@ def foresee(
     ritual: Ritual | None,
     now: datetime,
 ) -> Foresight:
-    """What trust `text`, an edit of `parent`, would have with each assistant; nothing is written.
+    """Predict the trust of each assistant in `text`, an edit of `parent`; nothing is written.
 
-    For `ritual`, or else for the parent's task as the trust matrix has it. Raises `prompts.InvalidPrompt` for a text
-    that is empty or too long to be registered. Hidden characters are left to registration: looking for them in half a
-    million takes longer than a keystroke may.
+    The task is `ritual`, or else the parent's. Raises `prompts.InvalidPrompt` for a text that is empty or too long to
+    be registered. Hidden characters are only checked on registration: searching half a million characters takes longer
+    than a keystroke may.
     """
     _require_text(text)
     if ritual is None:
@@ -84,13 +84,13 @@ def foresee(
 
 
 def measure_track_record() -> TrackRecord | None:
-    """How predictions of never-run prompts have held in this log; None below `FEWEST_PROMPTS` of them.
+    """How accurate predictions of never-run prompts were in this log; None below `MIN_PROMPTS` of them.
 
-    Counted are the newest `MOST_PROMPTS` measured prompts, each once: by its first measured event, if that is an
-    outcome. What was expected of it is on the event's effect row, as folded under the policy in force: it had seen
-    nothing of the prompt. A policy learned from this same log has seen the log's spread, though not in which prompt.
+    Counts the newest `MAX_PROMPTS` measured prompts, each once: by its first measured event, if that is an outcome. The
+    prediction is stored with the event's effect, as folded under the current policy: it had seen nothing of the prompt.
+    A policy learned from this same log has seen the log's spread, though not in which prompt.
     """
-    # By id, which an index finds at once: the log's own order differs only between writers of the same moment.
+    # By id, which an index finds at once: the log's own order differs only between concurrent writers.
     first = Event.objects.filter(prompt=OuterRef("prompt_id"), kind__in=_MEASURED_KINDS).order_by(
         "id"
     )
@@ -140,10 +140,10 @@ def _compare_texts(
     *,
     now: datetime,
 ) -> tuple[edit_effects.EditEffect, bool]:
-    """The two texts compared for each assistant, and whether wording was ever measured on this task."""
+    """The comparison of the two texts for each assistant, and whether wording was ever measured on this task."""
     fold = view.fold
     fold.pair_fleet.locate(np.zeros(1, dtype=np.int64), changes=False)
-    # All tasks, in one order: the state addresses what a task is about and how hard it is by one position.
+    # All tasks, in one order: the state uses one position for what a task is about and how hard it is.
     known = np.array(fold.prompt_state.task_ids, dtype=np.int64)
     fold.pair_ritual.locate(known, changes=False)
     fold.centre.locate(known, changes=False)
@@ -202,10 +202,10 @@ def _build_estimate(
 def _correlate_within_groups(
     group_keys: Ints, expected: Floats, scored: Floats
 ) -> tuple[float | None, int]:
-    """How alike both order the rows of one (assistant, task), and how many rows share theirs with another.
+    """The rank correlation within groups of one (assistant, task), and how many rows share their group with another.
 
     Each row counts by its rank in its group, as a share of the group: a task whose scores lie far apart weighs no more
-    than one whose scores lie close. Spearman's correlation where there is one group.
+    than one whose scores lie close. With one group it is Spearman's correlation.
     """
     _, group, size = np.unique(group_keys, axis=0, return_inverse=True, return_counts=True)
     chosen = size[group] > 1
@@ -218,7 +218,7 @@ def _correlate_within_groups(
 
 
 def _center_ranks(group: Ints, size: Ints, values: Floats) -> Floats:
-    """Where each value stands in its group, from −1/2 (lowest) to 1/2; ties share their mean."""
+    """The rank of each value in its group, from −1/2 (lowest) to 1/2; ties share their mean."""
     distinct, level = np.unique(values, return_inverse=True)
     rank = forecast_metrics.ranks((group * distinct.size + level).astype(np.float64))
     middle = np.bincount(group, weights=rank) / size

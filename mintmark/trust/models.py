@@ -1,4 +1,5 @@
-"""`AssistantPromptTrustMap`, and how far the log is folded; the tables are defined where they are written."""
+"""`AssistantPromptTrustMap` and the position of the projections; the tables are defined in the package that writes
+them."""
 
 from mintmark.projection.pair_models import (
     AssistantPromptTrustMap,

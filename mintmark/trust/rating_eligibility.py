@@ -1,4 +1,4 @@
-"""Judges: whose rating of a prompt may count. Only of those who may use it, have used it, and did not write it."""
+"""Whose rating of a prompt may count: raters must be entitled to it, have used it, and not have written it."""
 
 from mintmark.accounts.callers import Caller
 from mintmark.common import evidence_kinds
@@ -14,8 +14,8 @@ _MAX_DEPTH = 1_000
 
 
 def find_ratable_prompts(*, caller: Caller, prompt_ids: set[int]) -> set[int]:
-    """Those of these prompts on which the caller's judgement may count: his team is or was entitled, has used the
-    prompt, and neither wrote it nor any of its ancestors."""
+    """Those of these prompts that the caller may rate with effect: their team is or was entitled and has used the
+    prompt, and wrote neither it nor any of its ancestors."""
     used = find_used_prompts(caller=caller, prompt_ids=prompt_ids)
     entitled = set(
         Entitlement.objects.filter(prompt__in=used, team__in=caller.team_ids).values_list(
@@ -26,7 +26,7 @@ def find_ratable_prompts(*, caller: Caller, prompt_ids: set[int]) -> set[int]:
 
 
 def find_used_prompts(*, caller: Caller, prompt_ids: set[int]) -> set[int]:
-    """Those of these prompts that an assistant of the caller's teams was recorded to use."""
+    """Those of these prompts that an assistant of the caller's teams has recorded use of."""
     recorded = Event.objects.filter(
         prompt__in=prompt_ids, assistant__team__in=caller.team_ids, kind__in=_USE_KINDS
     )
@@ -34,7 +34,7 @@ def find_used_prompts(*, caller: Caller, prompt_ids: set[int]) -> set[int]:
 
 
 def has_authored_lineage(*, caller: Caller, prompt_id: int) -> bool:
-    """Whether the caller or one of his teams wrote a prompt or any of its ancestors."""
+    """Whether the caller or one of their teams wrote a prompt or any of its ancestors."""
     ancestor_id: int | None = prompt_id
     for _ in range(_MAX_DEPTH):
         if ancestor_id is None:

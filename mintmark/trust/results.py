@@ -1,4 +1,4 @@
-"""What the tracker answers: shapes only, every score-like number with its interval and the evidence behind it."""
+"""The results of the tracker: data classes only, every score with its interval and the evidence behind it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +19,7 @@ class Measure:
 
 @dataclass(frozen=True, kw_only=True)
 class Resonance:
-    """The lift of a pairing over what assistant and prompt each predict alone, in [−1, 1]; the parts add up exactly."""
+    """The lift of a pair over what assistant and prompt each predict alone, in [−1, 1]; the parts add up exactly."""
 
     value: float
     task: float
@@ -29,8 +29,8 @@ class Resonance:
 
 @dataclass(frozen=True, kw_only=True)
 class TrustMatrixRow:
-    """One prompt in an assistant's trust matrix. `swarm` is the mean trust over all measured
-    assistants (None: not asked for)."""
+    """One prompt in an assistant's trust matrix. `swarm` is the mean trust over all measured assistants (None: not
+    requested)."""
 
     prompt: Prompt
     ritual: Ritual | None
@@ -71,10 +71,10 @@ class PairExplanation:
 
 @dataclass(frozen=True, kw_only=True)
 class Affinity:
-    """How like a prompt is to what an assistant remembers, in [0, 1]: its largest likeness, to the `entry` of that key.
+    """How similar a prompt is to an assistant's memory, in [0, 1]: its largest similarity, to the `entry` of that key.
 
-    None both where nothing is remembered. Of all `entries` the newest `compared` were read; `by` spelling or by vectors
-    of the `model`; `note` says why it is not the one that the settings ask for. No evidence, and no part of any score.
+    Both are None for an empty memory. Of all `entries` the newest `compared` were read; `by` spelling or by vectors of
+    the `model`; `note` says why it is not the configured one. It is not evidence, and not part of any score.
     """
 
     score: float | None
@@ -88,7 +88,7 @@ class Affinity:
 
 @dataclass(frozen=True, kw_only=True)
 class AssistantTrust:
-    """How one assistant stands with a prompt; `mine` says that it belongs to the caller's teams."""
+    """The trust of one assistant in a prompt; `is_own` says that the assistant belongs to the caller's teams."""
 
     assistant: Assistant
     trust: Estimate
@@ -97,8 +97,8 @@ class AssistantTrust:
 
 @dataclass(frozen=True, kw_only=True)
 class AssistantWordingEffect:
-    """What a feature of the wording does for an assistant, in points of score, with its 90% interval; `own` is the
-    part that is this assistant's alone, `prompts` how many of its tried prompts show the feature, `examples` some."""
+    """The effect of a feature of the wording for an assistant, in points of score, with its 90% interval; `own_effect`
+    is the part of this assistant alone, `prompts` how many of its tried prompts show the feature, `examples` some."""
 
     name: str
     label: str
@@ -124,7 +124,7 @@ class Suggestion:
 
 @dataclass(frozen=True, kw_only=True)
 class RankedPrompt:
-    """A prompt, its task, and how far an assistant can trust it there, tried or not."""
+    """A prompt, its task, and an assistant's trust in it there, tried or not."""
 
     prompt: Prompt
     ritual: Ritual
@@ -133,7 +133,7 @@ class RankedPrompt:
 
 @dataclass(frozen=True, kw_only=True)
 class Ranking:
-    """The first of `total` prompts for a task, in the order asked for."""
+    """The first of `total` prompts for a task, in the requested order."""
 
     rows: tuple[RankedPrompt, ...]
     total: int
@@ -156,9 +156,10 @@ class HeatMap:
 
 @dataclass(frozen=True, kw_only=True)
 class EditFeatureEffect:
-    """What one readable feature that an edit changes does for one assistant, with its 90% interval, in points of score
-    (0.04 = four points). `before` and `after` are the feature in the parent and in the edited text as `core.wording`
-    measures it: 0 or 1, or, where `counted`, a number (mostly a logarithm: say "more" or "less")."""
+    """The effect of one readable feature that an edit changes for one assistant, with its 90% interval, in points of
+    score (0.04 = four points). `before` and `after` are the feature in the parent and in the edited text as
+    `scoring.text_features` measures it: 0 or 1 or, where `counted`, a number (mostly a logarithm: say "more" or
+    "less")."""
 
     name: str
     label: str
@@ -172,14 +173,14 @@ class EditFeatureEffect:
 
 @dataclass(frozen=True, kw_only=True)
 class ForeseenTrust:
-    """What one assistant's trust in an edited text would be, beside its parent.
+    """The predicted trust of one assistant in an edited text, beside its parent.
 
-    `told` is the parent's trust as the matrix tells it, with whatever record it has. A new text has no record, so the
-    comparison is of the two texts as if new: `as_new` is the parent's, `edited` the edited one's, `change` (in
-    [−1, 1]) the difference, due to wording alone. Its interval says how surely that wording is known to work; what
-    else two prompts may differ in is in the wider intervals of `as_new` and `edited`. `change.value` is the exact
-    sum of the `effects` (the largest first), `hashed` (the wording beyond readable features) and `spread` (what being
-    surer or less sure does to an expected score). `runs` is 0 but for `told`.
+    `parent_trust` is the parent's trust as the matrix has it, with whatever record it has. A new text has no record, so
+    the comparison is of the two texts as if new: `as_new` is the parent's, `edited` the edited one's, `change` (in [−1,
+    1]) the difference, due to wording alone. Its interval says how surely that wording is known to work; other
+    differences between prompts are in the wider intervals of `as_new` and `edited`. `change.value` is the exact sum of
+    the `effects` (the largest first), `hashed` (the wording beyond readable features) and `spread` (the effect of being
+    more or less certain on an expected score). `runs` is 0 except for `parent_trust`.
     """
 
     assistant: Assistant
@@ -194,11 +195,11 @@ class ForeseenTrust:
 
 @dataclass(frozen=True, kw_only=True)
 class Foresight:
-    """What an unregistered text would be trusted with, a row for each assistant asked about, in that order.
+    """The predicted trust in an unregistered text, a row for each requested assistant, in that order.
 
-    `ritual` is the task for which it is foreseen, None where the parent has none. `measured_task` says whether that
-    task's wording has been measured here: where not, nothing of what suits the task is in the answer and both texts
-    are held against the parent's.
+    `ritual` is the task of the prediction, None where the parent has none. `measured_task` says whether wording has
+    been measured on that task here: if not, the prediction includes nothing of what suits the task, and both texts are
+    compared with the parent's.
     """
 
     parent: Prompt
@@ -211,13 +212,13 @@ class Foresight:
 
 @dataclass(frozen=True, kw_only=True)
 class TrackRecord:
-    """How predictions of prompts that nobody had run have held here, each beside the first score measured.
+    """How accurate predictions of never-run prompts were here, each compared with the first measured score.
 
     Of the newest `prompts` such prompts: `mean_error` is the mean of |expected − scored|, the noise of the runs
-    included; `plain_error` the same had each been expected to score the mean of them all, told in hindsight.
+    included; `plain_error` the same if each had been predicted as the mean of them all, known in hindsight.
     `rank_correlation` (Spearman, None where nothing varies) is over all of them, easy tasks and hard ones together;
-    `rank_within` compares prompts of one assistant and task alone, so it is what wording foretold: over the `compared`
-    prompts that share theirs with another, None where those are too few.
+    `rank_within` compares prompts of one assistant and task alone, so it shows what wording predicted: over the
+    `compared` prompts that share theirs with another, None where those are too few.
     """
 
     prompts: int

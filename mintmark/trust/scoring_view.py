@@ -1,4 +1,4 @@
-"""The folded state as a reader needs it: loaded, aged to now, never changed."""
+"""The folded state for readers: loaded, decayed to now, never changed."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -38,7 +38,7 @@ NINETY = pair_predictions.Z_90
 
 
 class ScoringView:
-    """The state of the pair model as a reader needs it: loaded, never changed."""
+    """The state of the pair model for readers: loaded, never changed."""
 
     def __init__(self, *, requested_policy: Policy | None) -> None:
         checkpoint = projector.get_checkpoint()
@@ -110,7 +110,7 @@ class ScoringView:
         maps: Sequence[AssistantPromptTrustMap],
         now: datetime,
     ) -> list[TrustMatrixRow]:
-        """Rows of an assistant's matrix for these prompts, `swarm` left out."""
+        """Rows of an assistant's matrix for these prompts, without `swarm`."""
         if not prompts:
             return []
         tasks = self.get_tasks(prompts)
@@ -226,7 +226,7 @@ class ScoringView:
         tried: Sequence[Prompt],
         now: datetime,
     ) -> list[AssistantWordingEffect]:
-        """Effects of readable features, the surest first: those whose interval is farthest from nothing."""
+        """Effects of readable features, the most certain first: those whose interval is farthest from 0."""
         assistant_ids = np.array([assistant.pk], dtype=np.int64)
         task = self.fold.prompt_state.get_tasks(np.array([ritual.pk if ritual is not None else -1]))
         fold = self.fold
@@ -268,7 +268,7 @@ class ScoringView:
     def suggest_prompts(
         self, *, assistant: Assistant, now: datetime, limit: int
     ) -> list[Suggestion]:
-        """Untried prompts of the tasks that the assistant does, by the odds of beating its best there."""
+        """Untried prompts of the assistant's tasks, by the odds of beating its best there."""
         maps = list(
             AssistantPromptTrustMap.objects.filter(assistant=assistant, runs__gt=0).select_related(
                 "prompt"
@@ -336,7 +336,7 @@ class ScoringView:
         order: Callable[[Estimate], float],
         limit: int,
     ) -> Ranking:
-        """The usable prompts of these tasks, the highest by `order` first; of more than 4,000 the newest."""
+        """The usable prompts of these tasks, the highest by `order` first; if there are over 4,000, only the newest."""
         names = {ritual.name for ritual in tasks}
         ritual_by_task = self._map_tasks(tasks)
         candidates = list(
@@ -378,10 +378,10 @@ class ScoringView:
 def _overwrite_measured(
     predicted: pair_predictions.Prediction, measured: Mapping[int, AssistantPromptTrustMap]
 ) -> None:
-    """Put in place of the predictions of measured pairs, by row, what was learned at their last event.
+    """Replace the predictions of measured pairs, by row, with what was learned at their last event.
 
-    Later events of other pairs go on to move the parameters that they share, and with them a prediction made now; what
-    a pair has measured itself says more. What the pairing adds beyond task and wording is its own record.
+    Later events of other pairs move shared parameters, and with them a prediction made now; what a pair has measured
+    itself is more informative. What the pair adds beyond task and wording is its own record.
     """
     for i, pair in measured.items():
         if pair.trust is None or pair.trust_low is None or pair.trust_high is None:
@@ -421,7 +421,7 @@ def _build_posterior(value: float, low: float, high: float, runs: float) -> Esti
 
 
 def _count_checks(*, own: float, anywhere: float) -> float:
-    """Clause checks behind a pair's compliance: its own, and others' of the prompt for the weight that they have."""
+    """The clause checks behind a pair's compliance: its own, and others' of the prompt at the weight that they have."""
     return own + min(pair_measures.COMPLIANCE_WEIGHT, anywhere - own)
 
 

@@ -40,7 +40,7 @@ RANKING_ORDERS: Mapping[str, Callable[[Estimate], float]] = {
 
 
 class AssistantTrustTracker:
-    """Reads trust maps under a policy: the one in force, unless another is given."""
+    """Reads trust maps under a policy: the current one, unless another is given."""
 
     def __init__(self, policy: Policy | None = None) -> None:
         self._policy = policy
@@ -68,7 +68,7 @@ class AssistantTrustTracker:
         )
         rows.sort(key=lambda row: (row.prompt.reference, row.prompt.pk))
         rows.sort(key=lambda row: _get_sort_key(row, order), reverse=descending)
-        # What was never observed comes last either way.
+        # Measures without any observation come last in either order.
         rows.sort(key=lambda row: _get_sort_key(row, order) == _UNKNOWN)
         page = rows[offset : offset + limit if limit is not None else None]
         if swarm:
@@ -82,7 +82,7 @@ class AssistantTrustTracker:
         )
 
     def explain(self, *, assistant: Assistant, prompt: Prompt, now: datetime) -> PairExplanation:
-        """One pairing, tried or not, with its newest events and the checks that it failed."""
+        """Explain one pair, tried or not, with its newest events and its failed checks."""
         view = self._load_view()
         maps = AssistantPromptTrustMap.objects.filter(assistant=assistant, prompt=prompt)
         row = view.build_rows(assistant=assistant, prompts=[prompt], maps=list(maps), now=now)[0]
@@ -102,13 +102,13 @@ class AssistantTrustTracker:
     def measure_affinity(
         self, *, caller: Caller, assistant: Assistant, prompt: Prompt
     ) -> Affinity | None:
-        """How like a prompt is to what an assistant remembers; None for a caller who may not read both."""
+        """How similar a prompt is to an assistant's memory; None for a caller who may not read both."""
         return affinity.measure_affinity(caller=caller, assistant=assistant, prompt=prompt)
 
     def list_assistants(
         self, *, prompt: Prompt, now: datetime, caller: Caller
     ) -> list[AssistantTrust]:
-        """How every assistant stands with a prompt, those that tried it and those that did not; best first."""
+        """The trust of every assistant in a prompt, whether it tried the prompt or not; best first."""
         view = self._load_view()
         assistants = view.list_measured_assistants()
         trust, runs = view.predict_grid(assistants=assistants, prompts=[prompt], now=now)
@@ -136,7 +136,7 @@ class AssistantTrustTracker:
     def get_estimates(
         self, *, assistant: Assistant, prompts: Sequence[Prompt], now: datetime
     ) -> dict[int, Estimate]:
-        """How far an assistant can trust each of many prompts, tried or not, by prompt id."""
+        """An assistant's trust in each of many prompts, tried or not, by prompt id."""
         if not prompts:
             return {}
         trust, runs = self._load_view().predict_grid(
@@ -155,7 +155,7 @@ class AssistantTrustTracker:
     def list_wording_effects(
         self, *, assistant: Assistant, now: datetime, ritual: Ritual | None = None
     ) -> list[AssistantWordingEffect]:
-        """What wording works for an assistant, the surest effects first."""
+        """Which wording works for an assistant, the most certain effects first."""
         view = self._load_view()
         tried = [m.prompt for m in _list_tried(assistant=assistant, ritual=ritual)]
         return view.list_wording_effects(assistant=assistant, ritual=ritual, tried=tried, now=now)
@@ -195,11 +195,11 @@ class AssistantTrustTracker:
         now: datetime,
         ritual: Ritual | None = None,
     ) -> Foresight:
-        """What trust an edit of `parent` would have with each assistant, before it is registered or run.
+        """Predict each assistant's trust in an edit of `parent`, before it is registered or run.
 
         For the parent's own task unless a ritual is given. Writes nothing. Raises `prompts.InvalidPrompt` where the
-        text is empty or too long. Whether the caller may read the parent's text is for the caller to ask: the answer
-        tells features of it.
+        text is empty or too long. The caller must have checked that the parent's text may be read: the result reveals
+        features of it.
         """
         return edit_prediction.foresee(
             view=self._load_view(),
@@ -211,7 +211,8 @@ class AssistantTrustTracker:
         )
 
     def get_track_record(self) -> TrackRecord | None:
-        """How well such predictions have held here: the newest prompts by their first scores; None if too few."""
+        """How accurate such predictions were here: the newest prompts by their first scores; None if there are too
+        few."""
         return edit_prediction.measure_track_record()
 
     def get_heat_map(

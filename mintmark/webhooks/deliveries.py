@@ -1,6 +1,6 @@
-"""Deliveries: take what is due, send it signed, and say what came of it; with leases, so that a worker may die.
+"""Webhook deliveries: take one that is due, send it signed, store the result. Leases make this safe if a worker dies.
 
-What is told is told at least once: a receiver knows repetitions by `webhook-id`.
+Each message is delivered at least once; a receiver recognises repetitions by `webhook-id`.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ LEASE_DURATION = timedelta(seconds=60)
 RETRY_DELAYS = tuple(
     timedelta(seconds=s) for s in (5, 60, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 )
-"""Before each further attempt, give or take a fifth; after the last it is given up."""
+"""Seconds before each further attempt, ± a fifth; after the last, the delivery fails."""
 _JITTER = 0.2
 _ACQUIRE_CANDIDATES = 20
 HTTP_GONE = 410
@@ -31,7 +31,7 @@ type Clock = Callable[[], datetime]
 
 
 def deliver_next(*, worker_id: str, clock: Clock, rng: random.Random) -> bool:
-    """Send one delivery that is due; whether there was one."""
+    """Send one delivery that is due. Returns whether there was one."""
     delivery = acquire(worker_id=worker_id, now=clock())
     if delivery is None:
         return False
@@ -43,7 +43,7 @@ def deliver_next(*, worker_id: str, clock: Clock, rng: random.Random) -> bool:
 
 
 def acquire(*, worker_id: str, now: datetime) -> Delivery | None:
-    """The oldest that is due and nobody's, now held by `holder`; None where there is none."""
+    """The oldest delivery that is due and not leased, now leased by `worker_id`; None if there is none."""
     due = _list_due(now)
     for pk in list(due.order_by("due_at", "id").values_list("id", flat=True)[:_ACQUIRE_CANDIDATES]):
         if (
@@ -56,7 +56,8 @@ def acquire(*, worker_id: str, now: datetime) -> Delivery | None:
 
 
 def send(delivery: Delivery, *, now: datetime) -> tuple[int | None, str]:
-    """One attempt: the status that came back (None for none), and what was wrong ("" where it was taken)."""
+    """Make one attempt. Returns the status of the response (None without one), and the problem ("" if it was
+    accepted)."""
     webhook = delivery.webhook
     body = json.dumps(delivery.body, ensure_ascii=False, separators=(",", ":")).encode()
     timestamp = int(now.timestamp())
@@ -104,7 +105,7 @@ def record_attempt(
     now: datetime,
     rng: random.Random,
 ) -> None:
-    """Keep what came of an attempt, while it is the holder's. An address that is gone (410) is told nothing more."""
+    """Store the result of an attempt, if the worker still holds the lease. A 410 (Gone) disables the webhook."""
     attempts = delivery.attempts + 1
     delay = RETRY_DELAYS[attempts - 1] if attempts <= len(RETRY_DELAYS) else None
     state = Delivery.State.WAITING
@@ -132,11 +133,12 @@ def record_attempt(
 
 
 class _BlockedUrl(Exception):
-    """What a name stands for now may not be called."""
+    """The address that a host name resolves to now may not be called."""
 
 
 async def _post(url: str, *, headers: dict[str, str], body: bytes) -> int:
-    """The status of one POST, in `SECONDS_A_CALL` at most for all of it. Nothing is followed, no body is read."""
+    """POST to `url` and return the status, with one deadline for the whole call. Redirects are not followed; no body is
+    read."""
     async with asyncio.timeout(CALL_TIMEOUT_SECONDS):
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -146,7 +148,7 @@ async def _post(url: str, *, headers: dict[str, str], body: bytes) -> int:
         ip_addresses = [str(info[4][0]) for info in address_infos]
         if outbound_urls.find_blocked_reason(url, ip_addresses):
             raise _BlockedUrl
-        # The address that was looked at is the one that is called: a name may stand for another a moment later.
+        # Call the very address that was checked: the name may resolve to another a moment later.
         pinned_host = f"[{ip_addresses[0]}]" if ":" in ip_addresses[0] else ip_addresses[0]
         target = httpx.URL(url).copy_with(host=pinned_host.strip("[]"))
         bracketed_host = f"[{host}]" if ":" in host else host

@@ -1,5 +1,4 @@
-"""Webhooks of a team: make, list, rotate the secret, disable, enable again, remove; see what was delivered, and send it
-again."""
+"""Webhooks of a team: create, list, rotate the secret, disable, enable, remove; list deliveries and send one again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ _MAX_NOTE_LENGTH = 200
 
 
 class InvalidWebhook(errors.DomainError):
-    """A webhook can't be made, or a delivery can't be sent again, as asked."""
+    """A webhook can't be created, or a delivery can't be sent again, with these arguments."""
 
     code = "invalid_webhook"
 
@@ -38,7 +37,8 @@ class CreatedWebhook:
 def create(
     *, caller: Caller, team: Team, url: str, kinds: Sequence[str], note: str, now: datetime
 ) -> CreatedWebhook:
-    """Let a team be told at an address from now on; without `kinds` of everything. It takes an operator of the team."""
+    """Create a webhook of a team for these kinds of events; without `kinds`, for all. The caller must be an operator of
+    the team."""
     _require_operator(caller, team.pk)
     rows = []
     if problem := outbound_urls.find_url_problem(url):
@@ -67,7 +67,8 @@ def create(
 
 
 def rotate_secret(*, caller: Caller, webhook: Webhook, now: datetime) -> CreatedWebhook:
-    """A new secret from now on. The one before signs beside it for a day, so that receivers can change without loss."""
+    """Replace the secret. The previous one signs too for a day, so that receivers can change without losing a
+    message."""
     _require_operator(caller, webhook.team_id)
     secret = signing.generate_secret()
     with transaction.atomic():
@@ -84,8 +85,8 @@ def rotate_secret(*, caller: Caller, webhook: Webhook, now: datetime) -> Created
 
 
 def disable(*, caller: Caller, webhook: Webhook, reason: str, now: datetime) -> Webhook:
-    """Tell an address nothing, from now until somebody enables it again; a second call changes nothing. What waits is
-    kept, and not sent."""
+    """Send nothing to a webhook until it is enabled again; disabling twice changes nothing. Waiting deliveries are
+    stored, and not sent."""
     _require_operator(caller, webhook.team_id)
     if not 1 <= len(reason) <= _MAX_NOTE_LENGTH or not reason.isprintable():
         raise InvalidWebhook(f"Say why in 1 to {_MAX_NOTE_LENGTH} printable characters.")
@@ -97,8 +98,8 @@ def disable(*, caller: Caller, webhook: Webhook, reason: str, now: datetime) -> 
 
 
 def enable(*, caller: Caller, webhook: Webhook, now: datetime) -> Webhook:
-    """Tell an address again, from now on; a second call changes nothing. What waited is sent, but nothing that happened
-    in between: it was not written down."""
+    """Send to a webhook again; enabling twice changes nothing. Waiting deliveries are sent; events that happened while
+    it was disabled were not recorded."""
     _require_operator(caller, webhook.team_id)
     if webhook.disabled_at is None:
         return webhook
@@ -118,7 +119,7 @@ def enable(*, caller: Caller, webhook: Webhook, now: datetime) -> Webhook:
 
 
 def remove(*, caller: Caller, webhook: Webhook, now: datetime) -> None:
-    """Forget an address for good, with its secret and what it was told."""
+    """Remove a webhook for good, with its secret and its deliveries."""
     _require_operator(caller, webhook.team_id)
     with transaction.atomic():
         Webhook.objects.filter(pk=webhook.pk, disabled_at__isnull=True).update(
@@ -131,7 +132,7 @@ def remove(*, caller: Caller, webhook: Webhook, now: datetime) -> None:
 
 
 def redeliver(*, caller: Caller, delivery: Delivery, now: datetime) -> Delivery:
-    """Send something again that was delivered or given up, under the same message id."""
+    """Send a delivered or failed delivery again, under the same message id."""
     _require_operator(caller, delivery.webhook.team_id)
     if delivery.webhook.disabled_at is not None:
         raise InvalidWebhook(f"{delivery.webhook} is disabled: enable it first.")
@@ -148,7 +149,7 @@ def redeliver(*, caller: Caller, delivery: Delivery, now: datetime) -> Delivery:
 
 
 def visible_to(*, caller: Caller) -> "QuerySet[Webhook]":
-    """The webhooks of teams in which the caller is operator; every one to admins and auditors."""
+    """The webhooks of teams in which the caller is an operator; all of them for admins and auditors."""
     rows = list_existing().select_related("made_by")
     if caller.has_role(Role.OPERATOR, Role.AUDITOR, team_id=None):
         return rows
@@ -166,12 +167,12 @@ def list_existing() -> "QuerySet[Webhook]":
 
 
 def may_change(*, caller: Caller, webhook: Webhook) -> bool:
-    """Whether a caller may do more than look."""
+    """Whether the caller may change the webhook, not only read it."""
     return caller.has_role(Role.OPERATOR, team_id=webhook.team_id)
 
 
 def _find_limit_problem(team: Team) -> str:
-    """What keeps a team from having one more that is told; "" where nothing does."""
+    """Why a team can't have another active webhook; "" if it can."""
     if team.webhooks.filter(disabled_at__isnull=True).count() < MAX_WEBHOOKS_PER_TEAM:
         return ""
     return f"A team has at most {MAX_WEBHOOKS_PER_TEAM} webhooks: disable one first."

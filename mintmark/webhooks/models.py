@@ -1,4 +1,4 @@
-"""Where a team wants to be told what happens, and the outbox: one row for each thing told to each address."""
+"""Webhooks of teams, and the outbox: one row for each message to each webhook."""
 
 from typing import Any, ClassVar
 
@@ -8,7 +8,7 @@ from mintmark.accounts.models import Principal, Team
 
 
 class Webhook(models.Model):
-    """An address of a team. Its secret is sealed; after a rotation the one before signs beside it for a while."""
+    """A webhook address of a team. Its secret is encrypted; after a rotation the previous one signs too for a while."""
 
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="webhooks")
     url = models.CharField(max_length=500)
@@ -30,8 +30,9 @@ class Webhook(models.Model):
 
 
 class Delivery(models.Model):
-    """Something to be told, written in the transaction of what it tells. Who holds the lease until `lease_until` sends
-    it; once that is past, another may. `message` is the same at each attempt: a receiver tells repetitions by it."""
+    """A message to a webhook, written in the transaction of the event that it reports. The lease holder sends it until
+    `lease_until`; after that another worker may. `message` is the same at each attempt, so that a receiver can
+    recognise repetitions."""
 
     class State(models.TextChoices):
         WAITING = "waiting", "is sent when it is due"

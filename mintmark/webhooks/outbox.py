@@ -1,4 +1,4 @@
-"""The outbox: what happened is written down for whom it concerns, in the transaction in which it happened."""
+"""The outbox: an event is written down for each webhook that subscribes to it, in the transaction of the event."""
 
 import secrets
 from collections.abc import Collection, Mapping
@@ -12,29 +12,29 @@ from mintmark.storage import locks
 from .models import Delivery, Webhook
 
 EVENT_KINDS = {
-    "trust.fell": "the lower bound of an assistant's trust in a prompt that is at work in it fell under its floor",
-    "prompt.revoked": "a team may not use a prompt any more, or it was withdrawn for good",
+    "trust.fell": "the lower bound of an assistant's trust in a prompt that is injected into it fell below its floor",
+    "prompt.revoked": "a team may no longer use a prompt, or the prompt was withdrawn for good",
     "sale": "a prompt of the team was sold",
-    "refund": "a warranty failed: the price went back, to the team or from it",
-    "label.moved": "a label of a line of the team was moved or taken away",
+    "refund": "a warranty failed: the price was refunded, to the team or by it",
+    "label.moved": "a label of a lineage of the team was moved or removed",
 }
-"""What is told."""
+"""The kinds of events, with a description of each."""
 
 
 def has_active_webhooks() -> bool:
-    """Whether anybody is told of anything: most installations need not look further."""
+    """Whether there is any active webhook: most installations have none, and need no further query."""
     return Webhook.objects.filter(disabled_at__isnull=True).exists()
 
 
 def list_subscribers(*, kind: str, team_ids: Collection[int]) -> list[Webhook]:
-    """The webhooks of these teams that are told of this kind."""
+    """The webhooks of these teams that subscribe to this kind of event."""
     active_webhooks = Webhook.objects.filter(team__in=team_ids, disabled_at__isnull=True)
     return [webhook for webhook in active_webhooks if not webhook.kinds or kind in webhook.kinds]
 
 
 def enqueue(*, kind: str, team_ids: Collection[int], data: Mapping[str, Any], now: datetime) -> int:
-    """Write down what happened for each webhook that listens; how many do. It joins the caller's transaction, and a
-    text of a prompt never belongs in `data`."""
+    """Write an event down for each webhook that subscribes to it. Returns how many do. Joins the caller's transaction.
+    `data` must never hold a prompt's text."""
     if kind not in EVENT_KINDS:
         raise ValueError(f"{kind!r} is none of {', '.join(EVENT_KINDS)}")
     found = list_subscribers(kind=kind, team_ids=team_ids)
@@ -42,7 +42,7 @@ def enqueue(*, kind: str, team_ids: Collection[int], data: Mapping[str, Any], no
         return 0
     body = {"type": kind, "timestamp": now.isoformat(), "data": dict(data)}
     with transaction.atomic():
-        # Whoever removes one forgets all that it was told: nothing comes after.
+        # Removing a webhook deletes its deliveries: none may be added after that.
         locks.share(Webhook, [webhook.pk for webhook in found])
         webhooks = list_subscribers(kind=kind, team_ids=team_ids)
         Delivery.objects.bulk_create(

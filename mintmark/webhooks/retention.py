@@ -1,4 +1,4 @@
-"""How long the outbox remembers: what was told, or given up, goes after a while; what waits never does."""
+"""How long deliveries are stored: ended ones are removed after a while, waiting ones never."""
 
 from datetime import datetime, timedelta
 
@@ -10,13 +10,13 @@ _BATCH_SIZE = 1_000
 
 
 def purge(*, now: datetime) -> int:
-    """Remove the deliveries that ended longer ago than the installation keeps them; how many there were."""
+    """Remove the deliveries that ended longer ago than the retention time. Returns how many."""
     cutoff = now - timedelta(days=settings.DELIVERY_DAYS)
     ended = Delivery.objects.filter(ended_at__lte=cutoff).exclude(state=Delivery.State.WAITING)
     purged = 0
     while True:
         ids = list(ended.order_by("id").values_list("id", flat=True)[:_BATCH_SIZE])
-        # Asked again: one of them may be sent anew by now.
+        # Checked again, since one of them may have been queued again by now.
         purged += ended.filter(id__in=ids).delete()[0]
         if len(ids) < _BATCH_SIZE:
             return purged

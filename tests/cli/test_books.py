@@ -153,13 +153,17 @@ def test_heads_that_were_written_down_hold_until_history_is_rewritten(folder: Pa
 
         shell = ("django", "shell", "--verbosity", "0", "--command")
         made.run(*shell, tamper)
-        with pytest.raises(AssertionError, match=r"evidence_seals: seal 1, rows (?s:.)*changed"):
+        with pytest.raises(
+            AssertionError, match=r"evidence_seals: checkpoint 1, rows (?s:.)*changed"
+        ):
             made.run("mintmark.cli", "audit")
         made.run(*shell, f"{tamper}    Seal.objects.all().delete()\n")
         again = made.run("mintmark.cli", "seal").splitlines()
         assert again[0].startswith("evidence:1:")
         assert again[0] != evidence and again[1] == tokens
-        with pytest.raises(AssertionError, match=r"! heads: evidence:1:\w+: seal 1 now") as told:
+        with pytest.raises(
+            AssertionError, match=r"! heads: evidence:1:\w+: checkpoint 1 now"
+        ) as told:
             made.run(*audit)
         # A chain made anew is right in itself: the head alone tells.
         assert str(told.value).count("BROKEN") == 1

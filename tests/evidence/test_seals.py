@@ -118,12 +118,12 @@ def test_a_change_to_any_column_of_an_event_is_named(cast: Cast) -> None:
         with tampering.tried():
             Event.objects.filter(pk=event).update(**{column: value})
             said = _broken()
-        assert said[0].startswith("seal 2, rows "), column
-        assert "the 3 rows are not those that were sealed: changed since" in said[0]
+        assert said[0].startswith("checkpoint 2, rows "), column
+        assert "the 3 rows differ from those in the checkpoint: changed since" in said[0]
         # Of what the actor claimed there is a digest beside it: so the very event is known.
         if column in CLAIMED or column == "prompt_id":
             assert said[1:] == (
-                f"event {event} is not what was claimed: its digest is that of something else",
+                f"event {event} was changed: its digest does not match its content",
             )
         else:
             assert len(said) == 1, column
@@ -142,7 +142,7 @@ def test_an_event_that_is_moved_to_another_place_is_missing_from_its_own(cast: C
     event = Event.objects.get(pk=_ids()[4])
     with tampering.past_the_triggers():
         Event.objects.filter(pk=event.pk).update(xid=event.xid + 1)
-    assert "1 of the 3 that were sealed are missing" in _broken()[0]
+    assert "1 of the 3 in the checkpoint are missing" in _broken()[0]
 
 
 def test_a_change_to_a_batch_is_named(cast: Cast) -> None:
@@ -153,18 +153,18 @@ def test_a_change_to_a_batch_is_named(cast: Cast) -> None:
     for change in changes:
         with tampering.tried():
             Batch.objects.filter(pk=batch).update(**change)
-            assert [line[:6] for line in _broken()] == ["seal 2"], change
+            assert [line[:12] for line in _broken()] == ["checkpoint 2"], change
     with tampering.tried():
         Batch.objects.filter(pk=batch)._raw_delete("default")
-        assert [line[:6] for line in _broken()] == ["seal 2"]
+        assert [line[:12] for line in _broken()] == ["checkpoint 2"]
 
 
 def test_a_missing_event_is_named(cast: Cast) -> None:
     with tampering.tried():
         Event.objects.filter(pk=_ids()[5])._raw_delete("default")
         (said,) = _broken()
-    assert said.startswith("seal 2, rows ")
-    assert "1 of the 3 that were sealed are missing" in said
+    assert said.startswith("checkpoint 2, rows ")
+    assert "1 of the 3 in the checkpoint are missing" in said
 
 
 def test_an_event_slipped_into_a_sealed_range_is_named(cast: Cast) -> None:
@@ -176,8 +176,8 @@ def test_an_event_slipped_into_a_sealed_range_is_named(cast: Cast) -> None:
             event.pk, event.key = pk, "slipped in"
             event.save(force_insert=True)
             (said,) = _broken()
-        assert said.startswith(f"seal {number}, rows ")
-        assert "1 more than the 3 that were sealed: inserted since" in said
+        assert said.startswith(f"checkpoint {number}, rows ")
+        assert "1 more than the 3 in the checkpoint: inserted since" in said
 
 
 def test_an_event_after_the_last_seal_is_nobodys_lie(cast: Cast) -> None:
@@ -194,7 +194,7 @@ def test_a_changed_seal_is_named(cast: Cast) -> None:
         with tampering.tried():
             Seal.objects.filter(number=2).update(**change)
             said = _broken()
-        assert "seal 2 was changed: its digest is not that of what it says" in said, change
+        assert "checkpoint 2 was changed: its digest does not match its content" in said, change
 
 
 def test_a_seal_that_was_made_anew_breaks_the_chain(cast: Cast) -> None:
@@ -203,13 +203,13 @@ def test_a_seal_that_was_made_anew_breaks_the_chain(cast: Cast) -> None:
     two.digest = two.compute_digest(book="evidence")
     with tampering.past_the_triggers():
         two.save(force_update=True)
-    assert _broken() == ("seal 3 does not follow on seal 2: the chain is broken there",)
+    assert _broken() == ("checkpoint 3 does not follow checkpoint 2: the chain is broken there",)
 
 
 def test_a_missing_seal_is_named_and_its_events_are_not_laid_on_the_next(cast: Cast) -> None:
     with tampering.past_the_triggers():
         Seal.objects.filter(number=2).delete()
-    assert _broken() == ("seal 2 is missing",)
+    assert _broken() == ("checkpoint 2 is missing",)
     with tampering.past_the_triggers():
         Seal.objects.filter(number=1).delete()
     assert _broken() == ("seals 1 to 2 are missing",)
@@ -220,12 +220,12 @@ def test_only_a_remembered_head_knows_of_the_last_seal(cast: Cast) -> None:
     with tampering.past_the_triggers():
         Seal.objects.filter(number=3).delete()
     assert not _broken()
-    assert "the chain has no seal 3; it ended at evidence:2:" in (
+    assert "the chain has no checkpoint 3; it ended at evidence:2:" in (
         chains.explain_missing_head(checkpoints.CHECKPOINTED_TABLE, head) or ""
     )
     checkpoints.create_checkpoints(now=NOW + timedelta(hours=1))
     assert not _broken()
-    assert "seal 3 now has the digest" in (
+    assert "checkpoint 3 now has the digest" in (
         chains.explain_missing_head(checkpoints.CHECKPOINTED_TABLE, head) or ""
     )
 

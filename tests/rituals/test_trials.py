@@ -94,7 +94,7 @@ def test_a_person_does_not_wait_as_long_as_a_run_may(
 def test_where_there_is_no_endpoint_or_no_key_it_is_refused(
     scene: Scene, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(InvalidRunner, match="Nobody has said"):
+    with pytest.raises(InvalidRunner, match="has no runner"):
         runner_check.check_runner(caller=scene.caller, assistant=scene.cast.scout)
     scene.reached("", kind="rehearsal", base_url="", key_name="")
     with pytest.raises(InvalidRunner, match="no endpoint"):
@@ -145,7 +145,7 @@ def test_the_page_says_why_it_could_not_be_tried(
     scene: Scene, page: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = page()
-    assert (answer.status_code, "Nobody has said" in answer.content.decode()) == (422, True)
+    assert (answer.status_code, "has no runner" in answer.content.decode()) == (422, True)
     scene.reached()
     monkeypatch.delenv(KEY_NAME)
     assert "holds no key here" in page().content.decode()

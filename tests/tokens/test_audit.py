@@ -213,4 +213,4 @@ def test_a_deleted_transfer_is_named_by_the_seals(cast: Cast) -> None:
     with tampering.past_the_triggers():
         Transfer.objects.filter(pk=gift)._raw_delete("default")
         Entry.objects.filter(transfer=gift)._raw_delete("default")
-    assert "1 of the 5 that were sealed are missing" in _broken()["tokens_seals"][0]
+    assert "1 of the 5 in the checkpoint are missing" in _broken()["tokens_seals"][0]

@@ -100,8 +100,8 @@ def test_a_change_to_any_column_of_a_transfer_is_named(cast: Cast) -> None:
         with tampering.tried():
             Transfer.objects.filter(pk=_ids()[2]).update(**{column: value})
             (said,) = _broken()
-        assert said.startswith("seal 2, rows "), column
-        assert "the 2 rows are not those that were sealed: changed since" in said
+        assert said.startswith("checkpoint 2, rows "), column
+        assert "the 2 rows differ from those in the checkpoint: changed since" in said
     assert not _broken()
 
 
@@ -112,7 +112,7 @@ def test_a_change_to_any_column_of_an_entry_is_named(cast: Cast) -> None:
             value = getattr(entry, field.attname) + 10**6
             Entry.objects.filter(pk=entry.pk).update(**{field.column: value})
             (said,) = _broken()
-        assert said.startswith("seal 2, rows "), field.column
+        assert said.startswith("checkpoint 2, rows "), field.column
     assert not _broken()
 
 
@@ -122,8 +122,10 @@ def test_a_missing_transfer_and_a_missing_entry_are_named(cast: Cast) -> None:
         Transfer.objects.filter(pk=first)._raw_delete("default")
         Entry.objects.filter(pk=Entry.objects.filter(transfer=last)[0].pk)._raw_delete("default")
     one, three = _broken()
-    assert one.startswith("seal 1, rows ") and "1 of the 2 that were sealed are missing" in one
-    assert three.startswith("seal 3, rows ") and "changed since" in three
+    assert (
+        one.startswith("checkpoint 1, rows ") and "1 of the 2 in the checkpoint are missing" in one
+    )
+    assert three.startswith("checkpoint 3, rows ") and "changed since" in three
 
 
 def test_a_transfer_slipped_into_a_sealed_range_is_named(cast: Cast) -> None:
@@ -131,8 +133,8 @@ def test_a_transfer_slipped_into_a_sealed_range_is_named(cast: Cast) -> None:
     slipped.pk, slipped.key = slipped.pk - 1, "slipped in"
     slipped.save(force_insert=True)
     (said,) = _broken()
-    assert said.startswith("seal 2, rows ")
-    assert "1 more than the 2 that were sealed: inserted since" in said
+    assert said.startswith("checkpoint 2, rows ")
+    assert "1 more than the 2 in the checkpoint: inserted since" in said
 
 
 def test_an_entry_slipped_into_a_sealed_transfer_is_named(cast: Cast) -> None:
@@ -140,7 +142,7 @@ def test_an_entry_slipped_into_a_sealed_transfer_is_named(cast: Cast) -> None:
     slipped.pk = None
     slipped.save(force_insert=True)
     (said,) = _broken()
-    assert said.startswith("seal 3, rows ")
+    assert said.startswith("checkpoint 3, rows ")
 
 
 def test_a_chain_of_one_book_is_not_that_of_another(cast: Cast) -> None:
@@ -159,7 +161,7 @@ def test_a_remembered_head_outlives_new_seals_and_not_a_rewritten_book(cast: Cas
         Transfer.objects.filter(pk=_ids()[0]).update(memo="rewritten")
     checkpoints.create_checkpoints(now=NOW, at_most=2)
     assert not _broken()
-    assert "seal 3 now has the digest" in (
+    assert "checkpoint 3 now has the digest" in (
         chains.explain_missing_head(checkpoints.CHECKPOINTED_TABLE, head) or ""
     )
 

@@ -1,4 +1,4 @@
-"""How an assistant is asked: what goes out, what comes back, and why nothing did."""
+"""Calls to an assistant: the request, the response, and why there was none."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
@@ -14,8 +14,8 @@ class ModelMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRequest:
-    """One call. `prompt` (its digest), `case`, `frame` and `hints` (texts that the case's assertions look for) are for
-    runners that are no model, and are never sent anywhere."""
+    """One request. `prompt` (its digest), `case`, `frame` and `hints` (texts that the case's assertions look for) are
+    for runners that are not a model, and are never sent."""
 
     messages: tuple[ModelMessage, ...]
     temperature: float
@@ -28,13 +28,14 @@ class ModelRequest:
 
     @property
     def max_tokens_in(self) -> int:
-        """A bound of what the messages count: no tokenizer makes more tokens than bytes, and a turn has a few marks."""
+        """An upper bound on the tokens of the messages: no tokenizer makes more tokens than bytes, and each turn adds a
+        few."""
         return sum(len(message.content.encode(errors="replace")) + 16 for message in self.messages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelResponse:
-    """What came back. The counts are None where the endpoint did not tell them."""
+    """The response. Token counts are None if the endpoint did not report them."""
 
     text: str
     latency_ms: float
@@ -43,10 +44,10 @@ class ModelResponse:
 
 
 class CallFailed(Exception):
-    """A call gave no reply. `code` is stable and `says` in words why, never with a text, an output or a key in it.
+    """A call gave no reply. `code` is stable and `message` explains it, without quoting a text, an output or a key.
 
-    `may_retry`: another attempt may succeed. `is_fatal`: no other call of this run will. `may_have_cost`: the endpoint
-    may have charged for it. `retry_after` is what it asked for, in seconds.
+    `may_retry`: another attempt may succeed. `is_fatal`: every other call of this run would fail too. `may_have_cost`:
+    the endpoint may have charged for it. `retry_after` is the wait that the endpoint asked for, in seconds.
     """
 
     def __init__(
@@ -69,10 +70,10 @@ class CallFailed(Exception):
 
 
 class ModelRunner(Protocol):
-    """A runner: one call, one reply, or `CallFailed`."""
+    """A runner: one request gives one response, or raises `CallFailed`."""
 
     description: ClassVar[str]
-    """What it is, for people and for the note of its evidence."""
+    """What kind of runner it is, for people and for the note of its evidence."""
 
     async def answer(self, request: ModelRequest) -> ModelResponse: ...
 

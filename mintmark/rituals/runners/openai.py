@@ -1,6 +1,6 @@
-"""Any endpoint that speaks OpenAI's chat completions: POST {base_url}/chat/completions.
+"""Endpoints with OpenAI's chat completions API: POST {base_url}/chat/completions.
 
-https://platform.openai.com/docs/api-reference/chat/create; many servers of open models speak the same.
+https://platform.openai.com/docs/api-reference/chat/create; many servers of open models offer the same API.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ RETRYABLE_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522
 """Statuses after which another attempt may succeed."""
 
 FATAL_STATUSES = frozenset({401, 402, 403, 404, 405})
-"""Statuses that every other call of the run would get as well."""
+"""Statuses that every other call of the run would get too."""
 
 
 class OpenAIRunner:
-    """An endpoint. `key` goes into the header of each call and nowhere else."""
+    """A runner that calls an endpoint. `key` is sent in the header of each call and used nowhere else."""
 
     description: ClassVar[str] = "an endpoint that speaks OpenAI's chat completions"
 
@@ -34,7 +34,7 @@ class OpenAIRunner:
         self._key = key
         self._timeout_seconds = timeout_seconds
         self._max_bytes = max_bytes
-        # Proxies of the environment would see what is asked; a redirect could lead to anybody.
+        # A proxy from the environment would see the requests; a redirect could lead to any host.
         self._client = httpx.AsyncClient(
             timeout=timeout_seconds,
             follow_redirects=False,
@@ -43,7 +43,7 @@ class OpenAIRunner:
         )
 
     async def answer(self, request: ModelRequest) -> ModelResponse:
-        """One attempt, within the deadline whatever the endpoint does, a byte at a time included."""
+        """One attempt, within the timeout even if the endpoint sends one byte at a time."""
         began = time.monotonic()
         try:
             async with asyncio.timeout(self._timeout_seconds):
@@ -56,7 +56,7 @@ class OpenAIRunner:
                 may_have_cost=True,
             ) from None
         except httpx.TransportError as error:
-            # What httpx raises carries the request, and so the key: its name alone goes on.
+            # httpx's errors hold the request, and with it the key, so only the class name is kept.
             sent = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
             raise CallFailed(
                 "unreachable",
@@ -89,10 +89,12 @@ class OpenAIRunner:
         async with self._client.stream(
             "POST", self._url, json=payload, headers=headers
         ) as response:
-            # Nothing is unfolded: a few bytes that are compressed may be a great many.
+            # Nothing is decompressed: a few compressed bytes can become very many.
             if response.headers.get("Content-Encoding", "identity").lower() != "identity":
                 raise CallFailed(
-                    "malformed_reply", "the reply is compressed, unasked", may_have_cost=True
+                    "malformed_reply",
+                    "the reply is compressed, which was not requested",
+                    may_have_cost=True,
                 )
             chunks, size = [], 0
             async for chunk in response.aiter_raw():
@@ -111,7 +113,7 @@ def _build_status_error(status: int, headers: httpx.Headers) -> CallFailed:
     if 300 <= status < 400:
         return CallFailed(
             "redirected",
-            f"the endpoint answered {status}: it leads elsewhere, and is not followed",
+            f"the endpoint answered {status}: a redirect, which is not followed",
             is_fatal=True,
         )
     return CallFailed(
@@ -124,7 +126,7 @@ def _build_status_error(status: int, headers: httpx.Headers) -> CallFailed:
 
 
 def _parse_retry_after(header: str) -> float | None:
-    """Seconds, from RFC 9110's two forms: a number, or a date."""
+    """The wait in seconds, from either form of RFC 9110: a number of seconds, or a date."""
     if header.isascii() and header.isdigit() and len(header) < 7:
         return float(header)
     try:
@@ -138,7 +140,7 @@ def _parse_retry_after(header: str) -> float | None:
 def _parse_response(body: bytes, *, latency_ms: float) -> ModelResponse:
     malformed = CallFailed(
         "malformed_reply",
-        "the reply is no chat completion",
+        "the reply is not a chat completion",
         may_retry=True,
         may_have_cost=True,
     )
@@ -148,7 +150,7 @@ def _parse_response(body: bytes, *, latency_ms: float) -> ModelResponse:
         text = message["content"]
     except (ValueError, LookupError, TypeError, RecursionError):
         raise malformed from None
-    if text is None:  # an answer that is a refusal, or calls for tools, says nothing
+    if text is None:  # a refusal or a tool call has no text
         text = message.get("refusal") or ""
     if not isinstance(text, str):
         raise malformed

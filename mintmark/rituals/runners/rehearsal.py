@@ -1,8 +1,8 @@
-"""A runner that is no language model, and says so in everything it says: for demonstrations and tests.
+"""A runner that is not a language model, and says so in each reply: for demonstrations and tests.
 
-What it replies follows from SHA-256 of the prompt, the case and the frame, so the same run gives the same
-replies everywhere. It looks at what the case's assertions look for, and holds some of it, more often for some prompts
-than for others: enough to see a run, a frame and a score move, and of no other use.
+Replies are computed from the SHA-256 of prompt, case and frame, so the same run gives the same replies everywhere. A
+reply includes some of what the case's assertions look for, more often for some prompts than for others: enough to show
+runs, frames and changing scores, and of no other use.
 """
 
 import hashlib

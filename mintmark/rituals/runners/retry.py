@@ -1,4 +1,4 @@
-"""Calls that try again: attempts with jittered waits between them, no more than so many a minute."""
+"""Calls with retries: jittered waits between attempts, and a rate limit per minute."""
 
 import asyncio
 import random
@@ -15,7 +15,7 @@ MINUTE_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetriedResponse:
-    """A reply, after so many attempts, of which `charged` may have cost something without giving one."""
+    """A response, after `attempts` attempts; `charged` of the failed ones may have cost something."""
 
     response: ModelResponse
     attempts: int
@@ -23,7 +23,7 @@ class RetriedResponse:
 
 
 class RetriesExhausted(Exception):
-    """Every attempt failed; `last` says how the last one did."""
+    """All attempts failed; `last` is the error of the last one."""
 
     def __init__(self, last: CallFailed, *, attempts: int, charged: int) -> None:
         super().__init__(str(last))
@@ -33,7 +33,7 @@ class RetriesExhausted(Exception):
 
 
 class RateLimiter:
-    """Lets at most `per_minute` calls begin in any minute, and all of them where that is 0."""
+    """Lets at most `per_minute` calls start in any minute; 0 means no limit."""
 
     def __init__(self, *, per_minute: int) -> None:
         self._per_minute = per_minute
@@ -41,7 +41,7 @@ class RateLimiter:
         self._queue = asyncio.Lock()
 
     async def wait(self) -> None:
-        """Return when another call may begin; calls begin in the order in which they came."""
+        """Return when the next call may start. Calls start in the order of arrival."""
         if not self._per_minute:
             return
         clock = asyncio.get_running_loop().time
@@ -61,12 +61,12 @@ async def answer_with_retries(
     may_pay_again: Callable[[], bool] = lambda: True,
     base_seconds: float = BASE_SECONDS,
 ) -> RetriedResponse:
-    """The runner's reply, `GaveUp` after the last attempt.
+    """The runner's response. Raises `RetriesExhausted` after the last attempt.
 
-    Between two attempts it waits a random part of a time that doubles ("full jitter": Brooker 2015, "Exponential
-    Backoff And Jitter", AWS Architecture Blog), and no less than the endpoint's own Retry-After. One that asks for more
-    than a minute is given up on: the run would stand still for it. After an attempt that may have cost something,
-    `may_pay_again` is asked before the next.
+    The wait between two attempts is a random part of a time that doubles ("full jitter": Brooker 2015, "Exponential
+    Backoff And Jitter", AWS Architecture Blog), and at least the endpoint's own Retry-After. If that is over a minute,
+    no more attempts are made, as the run would be blocked that long. After an attempt that may have cost something,
+    `may_pay_again` decides whether there is another.
     """
     charged = 0
     for attempt in range(1, attempts + 1):

@@ -1,4 +1,4 @@
-"""Replies that were written down before, told again: for what ran elsewhere."""
+"""Replies from a recorded transcript, for runs that took place elsewhere."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,14 +13,15 @@ MAX_TEXT_LENGTH = 200_000
 
 
 class InvalidTranscript(errors.DomainError):
-    """A transcript can't be used: it is no list of replies."""
+    """A transcript is invalid: it is not a list of replies."""
 
     code = "invalid_transcript"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptRunner:
-    """Replies by case and frame. A frame that was not written down has no reply: it is not taken for the plain one."""
+    """Recorded replies by case and frame. A frame without a recorded reply has none: the plain frame's is not used for
+    it."""
 
     replies: Mapping[str, Mapping[str, Any]]
 
@@ -45,8 +46,8 @@ class TranscriptRunner:
 
 
 def validate_replies(document: object) -> dict[str, dict[str, Any]]:
-    """Replies as a runner keeps them, from a list of `{case, output}` with `frame`, `latency_ms`, `tokens_in` and
-    `tokens_out` where they are known."""
+    """The replies of a transcript as a runner stores them, from a list of `{case, output}`, each with `frame`,
+    `latency_ms`, `tokens_in` and `tokens_out` where known."""
     if not isinstance(document, list) or not 1 <= len(document) <= MAX_REPLIES:
         raise InvalidTranscript(
             f"A transcript is a list of 1 to {MAX_REPLIES:,} replies, each with `case` and `output`."
@@ -87,12 +88,12 @@ def validate_replies(document: object) -> dict[str, dict[str, Any]]:
 
 def _find_problem(entry: object) -> tuple[str, str]:
     if not isinstance(entry, Mapping):
-        return "reply", "A reply is a mapping with `case` and `output`."
+        return "reply", "A reply must be a mapping with `case` and `output`."
     if not isinstance(entry.get("case"), str) or not entry["case"]:
-        return "case", "It names the case that it answers."
+        return "case", "It must name the case that it answers."
     output = entry.get("output")
     if not isinstance(output, str) or len(output) > MAX_TEXT_LENGTH or "\0" in output:
-        return "output", f"It is a text of at most {MAX_TEXT_LENGTH:,} characters."
+        return "output", f"It must be a text of at most {MAX_TEXT_LENGTH:,} characters."
     for field, maximum in (
         ("frame", 1_000),
         ("latency_ms", 10**9),
@@ -102,7 +103,7 @@ def _find_problem(entry: object) -> tuple[str, str]:
         value = entry.get(field, 0)
         kinds = (int, float) if field == "latency_ms" else (int,)
         if isinstance(value, bool) or not isinstance(value, kinds) or not 0 <= value < maximum:
-            return field, "It is a number from 0."
+            return field, "It must be a number of 0 or more."
     return "", ""
 
 

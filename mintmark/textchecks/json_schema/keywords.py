@@ -1,4 +1,4 @@
-"""Keywords of JSON Schema that `schemas` does itself: patterns on RE2, and equality in linear time."""
+"""Keywords of JSON Schema that are implemented here: patterns on RE2, and equality in linear time."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -79,7 +79,7 @@ def _validate_const(
 
 def _compile(source: str) -> Pattern:
     pattern = regex.compile_pattern(source)
-    # It may have been compiled anew, which costs by its size.
+    # The pattern may have to be compiled again, which costs by its size.
     work_budget.CURRENT_BUDGET.get().spend(work_budget.STEP_WORK + 200 * pattern.size)
     return pattern
 
@@ -95,7 +95,7 @@ def _spend_on_keys(keyword_value: Any) -> None:
 
 
 def _to_comparable(value: Any) -> Any:
-    """What is equal for values that JSON Schema takes for equal: 1 and 1.0 are, true and 1 are not."""
+    """A form that is equal for values that JSON Schema treats as equal: 1 and 1.0 are equal, true and 1 are not."""
     if isinstance(value, bool):
         return ("bool", value)
     if isinstance(value, list):

@@ -1,9 +1,9 @@
 """JSON Schema (draft 2020-12) on outputs, in bounded time and without a network.
 
-jsonschema does the checking. What could make it wait is taken out of its hands: patterns run on RE2, references lead
-nowhere but into the schema itself, and every step is charged to a budget, so that a schema that doubles its work at
-each level ends in "can't be decided". `format` is a note, as the draft has it by default. Not taken:
-`unevaluatedItems`, `unevaluatedProperties` and dynamic references, whose cost jsonschema does not bound.
+jsonschema does the checking. Whatever could make it slow is replaced: patterns run on RE2, references may only point
+into the schema itself, and every step is charged to a budget, so that a schema that doubles its work at each level ends
+as "can't be decided". The keyword format is an annotation only, the draft's default. Not supported, as jsonschema does
+not bound their cost: `unevaluatedItems`, `unevaluatedProperties` and dynamic references.
 """
 
 import dataclasses
@@ -21,8 +21,8 @@ from . import work_budget
 MAX_CHARACTERS = 32_768
 MAX_DEPTH = 32
 MAX_SIZE = 50_000
-"""A schema's characters as JSON, how deep it may be, and how large: its patterns (`Pattern.size`), and `_PART` for each
-of its subschemas, which take some milliseconds to look through."""
+"""Limits of a schema: its characters as JSON, its depth, and its size, which is that of its patterns (`Pattern.size`)
+plus a fixed amount for each subschema, which takes some milliseconds to inspect."""
 _SUBSCHEMA_SIZE = 50
 MAX_VALUE_DEPTH = 64
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -32,7 +32,7 @@ _UNSUPPORTED = frozenset(
         "unevaluatedProperties",
     )
 )  # fmt: skip
-# Where schemas stand in a schema: under a keyword itself, in its list, or under the names that somebody chose there.
+# Where subschemas are in a schema: directly under a keyword, in its list, or under names chosen by the author.
 _SINGLE = (
     "items", "contains", "additionalProperties", "propertyNames", "if", "then", "else", "not", "contentSchema",
 )  # fmt: skip
@@ -43,7 +43,7 @@ type _Keyword = Callable[[Any, Any, Any, Any], Iterator[Any] | None]
 
 
 class InvalidSchema(ValueError):
-    """A schema is no JSON Schema, points elsewhere, or is too large. Whoever took it in refuses what it came with."""
+    """A schema is not a valid JSON Schema, refers to something outside itself, or is too large."""
 
     @property
     def message(self) -> str:
@@ -52,14 +52,15 @@ class InvalidSchema(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledSchema:
-    """A schema that was looked through, and its size (`LARGEST`)."""
+    """An inspected schema, and its size."""
 
     size: int
     _validator: Any = field(repr=False)
     _weights: Mapping[int, int] = field(repr=False)
 
     def check(self, text: str) -> CheckResult:
-        """Whether a text is JSON that keeps the schema; what fails first is told with its place, a JSON Pointer."""
+        """Whether a text is JSON that matches the schema; the first failure is reported with its place, a JSON
+        Pointer."""
         try:
             value = parse_json(text)
         except ValueError as broken:
@@ -94,20 +95,20 @@ class CompiledSchema:
 
 
 def compile_schema(schema: Mapping[str, Any] | bool) -> CompiledSchema:
-    """A schema made ready. Raises `InvalidSchema`, which says what is wrong and where."""
+    """Compile a schema. Raises `InvalidSchema`, which says what is wrong and where."""
     try:
         schema_text = json.dumps(schema, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
         raise InvalidSchema("The schema is not JSON, or is nested too deep.") from None
     if len(schema_text) > MAX_CHARACTERS:
         raise InvalidSchema(
-            f"The schema has {len(schema_text):,} characters as JSON; at most {MAX_CHARACTERS:,} are taken."
+            f"The schema has {len(schema_text):,} characters as JSON; at most {MAX_CHARACTERS:,} are allowed."
         )
     return _compile_text(schema_text)
 
 
 def parse_json(text: str) -> Any:
-    """The value of a JSON text; NaN, infinities and numbers beyond a double are refused as a ValueError."""
+    """The value of a JSON text. Raises ValueError for NaN, infinities and numbers beyond a double."""
     return json.loads(text, parse_constant=_reject_constant, parse_float=_parse_finite)
 
 
@@ -150,7 +151,7 @@ def _compile_text(schema_text: str) -> CompiledSchema:
 
 
 def _inspect(node: Any, *, pointer: str, depth: int, names: bool = False) -> int:
-    """Refuse what leads elsewhere, hangs, or switches to another dialect; the size of what is there."""
+    """The size of a schema. Raises an error for references to elsewhere, unbounded keywords and other dialects."""
     if depth > MAX_DEPTH:
         raise InvalidSchema(f"The schema is nested deeper than {MAX_DEPTH} at {pointer[:200]}.")
     size = _SUBSCHEMA_SIZE if isinstance(node, dict | bool) else 0
@@ -179,7 +180,9 @@ def _inspect(node: Any, *, pointer: str, depth: int, names: bool = False) -> int
 def _reject_unsupported(name: str, value: Any, pointer: str, *, is_top: bool) -> None:
     pointer = pointer[:200]
     if name in _UNSUPPORTED:
-        raise InvalidSchema(f"{name} at {pointer} is not taken: its cost has no bound.")
+        raise InvalidSchema(
+            f"{name} at {pointer} is not supported, as its cost has no bound: remove it."
+        )
     if name == "$schema" and not (is_top and value == _DIALECT):
         raise InvalidSchema(f"$schema at {pointer}: only {_DIALECT}, at the top.")
     if name == "$id" and not is_top:
@@ -208,7 +211,7 @@ def _measure_patterns(name: str, value: Any, pointer: str) -> int:
 
 
 def _iterate_subschemas(schema: Any) -> Iterator[dict[str, Any]]:
-    """A schema and all that stand in it, as far as they are objects."""
+    """A schema and all its subschemas that are objects."""
     if not isinstance(schema, dict):
         return
     yield schema
@@ -224,7 +227,7 @@ def _iterate_subschemas(schema: Any) -> Iterator[dict[str, Any]]:
 
 @functools.cache
 def _build_validator_class() -> Any:
-    """jsonschema's class for the draft, its keywords charged and those with patterns replaced."""
+    """jsonschema's class for the draft, with every keyword charged to the budget and those with patterns replaced."""
     import jsonschema
 
     from . import keywords
@@ -263,17 +266,17 @@ def _describe_fault(fault: Any, text: str) -> CheckResult:
         return results.build_failed(
             f"at {pointer} it lacks {expected}", json_spans.find_span(text, path)
         )
-    if fault.validator is None:  # `false` as a schema
+    if fault.validator is None:  # the schema is false
         return results.build_failed(
-            f"nothing may stand at {pointer}", json_spans.find_span(text, path)
+            f"no value is allowed at {pointer}", json_spans.find_span(text, path)
         )
     return results.build_failed(
-        f"at {pointer} it does not keep “{keyword}”: {expected}", json_spans.find_span(text, path)
+        f"at {pointer} it does not match “{keyword}”: {expected}", json_spans.find_span(text, path)
     )
 
 
 def _reject_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")
 
 
 def _parse_finite(digits: str) -> float:

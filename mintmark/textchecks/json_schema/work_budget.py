@@ -1,4 +1,4 @@
-"""What one check against a schema may cost: every step is charged, so its time is bounded whatever the schema is."""
+"""The cost of one check against a schema: every step is charged, so its time is bounded whatever the schema is."""
 
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -6,20 +6,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MAX_WORK = 200_000_000
-"""In units of some nanoseconds at worst: one instruction of a pattern at one byte, one character looked at."""
+"""In units of some nanoseconds at worst: one instruction of a pattern at one byte, or one character read."""
 STEP_WORK = 2_000
 _MAX_DEPTH = 160
 _SCALAR_SIZE = 8
 
 
 class BudgetExceeded(Exception):
-    """A check goes beyond its budget."""
+    """A check exceeds its budget."""
 
 
 @dataclass(slots=True, kw_only=True)
 class SchemaBudget:
-    """What is left to spend, how deep the check is, and the sizes of the containers of the value, and of the schema, by
-    their ids."""
+    """The work that is left, the depth of the check, and the sizes of the containers of value and schema, by their
+    ids."""
 
     remaining: int = field(default_factory=lambda: MAX_WORK)
     depth: int = 0
@@ -27,35 +27,35 @@ class SchemaBudget:
     weights_of_schema: Mapping[int, int] = field(default_factory=dict)
 
     def spend(self, work: int) -> None:
-        """Take `work` units; raises `Unaffordable` when there are not so many left."""
+        """Spend `work` units. Raises `BudgetExceeded` if fewer are left."""
         self.remaining -= work
         if self.remaining < 0:
             raise BudgetExceeded
 
     def enter(self, value: Any, keyword_value: Any) -> None:
-        """One step deeper, with a keyword that may look at all of `value` and at each entry of what is `wanted`."""
+        """Go one level deeper, for a keyword that may read all of `value` and each entry of `keyword_value`."""
         self.depth += 1
         if self.depth > _MAX_DEPTH:
             raise BudgetExceeded
         self.spend(STEP_WORK + self.weight(value) + 20 * _count_entries(keyword_value))
 
     def leave(self) -> None:
-        """One step up again."""
+        """Go one level up again."""
         self.depth -= 1
 
     def weight(self, value: Any) -> int:
-        """About how many characters a part of the value, or of the schema, has as JSON."""
+        """The approximate length, in characters of JSON, of a part of the value or of the schema."""
         if not isinstance(value, dict | list):
             return _measure_scalar(value)
         return self.weights.get(id(value)) or self.weights_of_schema.get(id(value), _SCALAR_SIZE)
 
 
 def weigh(value: Any) -> tuple[dict[int, int], int]:
-    """The size of each container of a value (about its characters as JSON) by its id, and how deep the value is."""
+    """The size of each container of a value (in characters of JSON, roughly) by its id, and the depth of the value."""
     weights: dict[int, int] = {}
     max_depth = 0
     order: list[tuple[Any, int]] = [(value, 1)]
-    for node, depth in order:  # grows as it goes
+    for node, depth in order:  # the list grows while it is iterated
         max_depth = max(max_depth, depth)
         if isinstance(node, dict | list):
             inner = node.values() if isinstance(node, dict) else node

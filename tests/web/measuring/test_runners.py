@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 REFUSED: list[tuple[dict[str, str], str]] = [
     ({"base_url": "ftp://x"}, "Give an address such as"),
-    ({"base_url": "http://169.254.169.254/"}, "machines tell secrets"),
+    ({"base_url": "http://169.254.169.254/"}, "secrets of cloud machines"),
     ({"key_name": "PATH"}, "Name a variable MINTMARK_RUNNER_BUYERS__"),
     ({"key_name": "MINTMARK_RUNNER_SELLERS__API"}, "MINTMARK_RUNNER_BUYERS__"),
     ({"model": ""}, "needs the name of a model"),
@@ -30,7 +30,7 @@ REFUSED: list[tuple[dict[str, str], str]] = [
     ({"judge": "999999"}, "No assistant"),
     (
         {"kind": "transcript", "base_url": "", "key_name": "", "transcript": "- {case: 3}"},
-        "It names the case",
+        "It must name the case",
     ),
     (
         {"kind": "transcript", "base_url": "", "key_name": "", "transcript": "[1"},

@@ -123,7 +123,7 @@ def test_an_assistant_that_nobody_can_reach_is_told_so(lab: Laboratory) -> None:
     client = lab.scene.client(lab.cast.buyer)
     answer = pages.post(client, "/runs/new", **_sent(lab, assistant=ranger.pk))
     assert answer.status_code == 422
-    assert "Nobody has said how ranger is reached" in answer.content.decode()
+    assert "ranger has no runner" in answer.content.decode()
 
 
 def test_a_memory_that_is_lacking_is_told(buyer: Client, lab: Laboratory) -> None:
