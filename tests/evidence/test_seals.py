@@ -212,7 +212,7 @@ def test_a_missing_seal_is_named_and_its_events_are_not_laid_on_the_next(cast: C
     assert _broken() == ("checkpoint 2 is missing",)
     with tampering.past_the_triggers():
         Seal.objects.filter(number=1).delete()
-    assert _broken() == ("seals 1 to 2 are missing",)
+    assert _broken() == ("checkpoints 1 to 2 are missing",)
 
 
 def test_only_a_remembered_head_knows_of_the_last_seal(cast: Cast) -> None:
