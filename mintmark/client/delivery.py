@@ -221,7 +221,7 @@ class DeliveryThread:
             rest = [event for n, event in enumerate(events) if n not in row_errors]
             for n, (field, reason) in row_errors.items():
                 event = events[n]
-                if refusal.code == "key_reused":
+                if refusal.code == "idempotency_key_reused":
                     # Nobody else makes its key: it was recorded, and then dated anew.
                     self._counters.record_delivered(recorded=0, repeated=1)
                 elif field == "occurred_at" and "occurred_at" in event:

@@ -59,7 +59,7 @@ def parse_prompt(
     reference, text = str(body["reference"]), body["text"]
     if body.get("withdrawn_at") is not None:
         raise transport.Refused(
-            f"{reference} was withdrawn and may not be used.", code="withdrawn", status=403
+            f"{reference} was withdrawn and may not be used.", code="prompt_withdrawn", status=403
         )
     if not isinstance(text, str):
         raise transport.Refused(

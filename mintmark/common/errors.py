@@ -10,7 +10,7 @@ class DomainError(Exception):
     `code` is stable and documented; `rows` names the invalid rows of a batch, each with its own message.
     """
 
-    code: ClassVar[str] = "refused"
+    code: ClassVar[str] = "not_allowed"
 
     def __init__(self, message: str, *, rows: Sequence["FieldError"] = ()) -> None:
         super().__init__(message)
@@ -62,4 +62,4 @@ class MissingExtra(DomainError):
 class IdempotencyKeyReused(DomainError):
     """An idempotency key was used before, with other arguments."""
 
-    code = "key_reused"
+    code = "idempotency_key_reused"

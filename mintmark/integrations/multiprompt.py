@@ -78,7 +78,7 @@ def load(
     The files carry no time: their evidence is dated `measured_at`, by default the moment of the
     task's first import. A dry run does all of it and takes it back, so its report is what a real
     run would say. Raises `Refusal` where something stored here says otherwise than the files
-    (`revision_taken`, `key_reused`, `name_taken`).
+    (`revision_taken`, `idempotency_key_reused`, `name_taken`).
     """
     _require_free(corpus)
     total = sum(len(task.paraphrases) for task in corpus.tasks)

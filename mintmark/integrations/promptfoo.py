@@ -54,7 +54,7 @@ def load(
 
     `name` and `tag` are those of the ritual, made of the file's description where they are empty. Evidence is dated as
     the file says. Raises `UnreadableSource` naming every place that is wrong, `name_taken` where an assistant's name
-    belongs to another team, `key_reused` where the same evaluation was imported with other scores.
+    belongs to another team, `idempotency_key_reused` where the same evaluation was imported with other scores.
     """
     document = promptfoo_files.load_document(file=file)
     with transaction.atomic():

@@ -50,7 +50,7 @@ _SHARD_RNG = random.Random()
 class InvalidIdempotencyKey(errors.DomainError):
     """An idempotency key that can't be kept, or none where one is needed."""
 
-    code = "invalid_key"
+    code = "invalid_idempotency_key"
 
 
 class PriceChanged(errors.DomainError):

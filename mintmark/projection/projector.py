@@ -21,7 +21,7 @@ _LOCK = 0x4D494E54
 class ProjectionPending(errors.DomainError):
     """The projections did not include an event in time."""
 
-    code = "not_folded"
+    code = "projection_pending"
 
 
 def project_pending(*, now: datetime, at_most: int | None = None) -> int:

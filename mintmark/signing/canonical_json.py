@@ -31,8 +31,8 @@ class InvalidCanonicalJson(errors.CodedError):
     """Bytes that are not JSON in the supported form, or exceed a limit. `code` says which."""
 
     codes = frozenset(
-        ("too_large", "too_deep", "too_many_values", "invalid_utf8", "invalid_json", "key_not_ascii", "duplicate_key",
-         "nul_character", "not_an_integer", "integer_too_large")
+        ("too_large", "too_deep", "too_many_values", "invalid_utf8", "invalid_json", "key_not_ascii",
+         "duplicate_json_key", "nul_character", "not_an_integer", "integer_too_large")
     )  # fmt: skip
 
 
@@ -61,7 +61,7 @@ def parse(raw: bytes, *, limits: JsonLimits) -> Any:
     """The value of these JSON bytes, canonical or not; time and memory are bounded by `limits`.
 
     Raises `InvalidCanonicalJson` with one of the codes `too_large`, `too_deep`, `too_many_values`, `invalid_utf8`,
-    `invalid_json`, `key_not_ascii`, `duplicate_key`, `nul_character`, `not_an_integer` (NaN, infinities and fractions),
+    `invalid_json`, `key_not_ascii`, `duplicate_json_key`, `nul_character`, `not_an_integer` (NaN, infinities and fractions),
     `integer_too_large`.
     """
     check_size(raw, limits=limits)
@@ -201,7 +201,7 @@ def _reject_duplicate_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
         known_keys: set[str] = set()
         duplicate = next(key for key, _ in pairs if key in known_keys or known_keys.add(key))  # type: ignore[func-returns-value]
         raise InvalidCanonicalJson(
-            "duplicate_key", f"The key {duplicate[:60]!r} is used twice in one object."
+            "duplicate_json_key", f"The key {duplicate[:60]!r} is used twice in one object."
         )
     if not "".join(members).isascii():
         odd = next(key for key in members if not key.isascii())

@@ -50,7 +50,7 @@ class InvalidEnvelope(errors.CodedError):
 class InvalidPublicKey(errors.DomainError):
     """A text that is not an Ed25519 key, or a key under which anybody can sign."""
 
-    code = "not_a_key"
+    code = "not_a_signing_key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

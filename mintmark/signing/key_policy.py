@@ -13,13 +13,13 @@ type KeyState = Literal["trusted", "expired", "revoked"]
 class SigningKeyRevoked(errors.DomainError):
     """A revoked key signed the file: anybody may hold that key now."""
 
-    code = "key_revoked"
+    code = "signing_key_revoked"
 
 
 class SigningKeyExpired(errors.DomainError):
     """Too few keys that are still valid signed the file; at least one that signed has expired."""
 
-    code = "key_expired"
+    code = "signing_key_expired"
 
 
 class BelowThreshold(errors.DomainError):

@@ -23,7 +23,7 @@ _MAX_NAMED = 5
 class PromptLineTaken(errors.DomainError):
     """Lines that a bundle tells belong to other teams here; it can be put under another namespace."""
 
-    code = "line_taken"
+    code = "prompt_line_taken"
 
 
 def build_drafts(bundle: Bundle) -> list[PromptDraft]:

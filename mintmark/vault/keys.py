@@ -50,7 +50,7 @@ class InvalidKeyTerms(errors.DomainError):
 class SigningKeyKnown(errors.DomainError):
     """This key is known here already."""
 
-    code = "key_known"
+    code = "signing_key_known"
 
 
 def generate_key(

@@ -33,7 +33,7 @@ class ImportDecided(errors.DomainError):
 class NotImportable(errors.CodedError):
     """A good bundle that can't be taken in here. `code` says why."""
 
-    codes = frozenset(("licence_forbids", "too_many_royalties", "withdrawn"))
+    codes = frozenset(("licence_forbids", "too_many_royalties", "prompt_withdrawn"))
 
 
 class InvalidRuns(errors.DomainError):
@@ -231,7 +231,7 @@ def _check_not_withdrawn(bundle: bundles.Bundle) -> None:
     for prompt in bundle.prompts:
         if prompt.digest in reasons_by_digest:
             raise NotImportable(
-                "withdrawn",
+                "prompt_withdrawn",
                 f"{bundle.issuer.name} withdrew {prompt.name}: {reasons_by_digest[prompt.digest]}",
             )
 

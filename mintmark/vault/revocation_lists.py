@@ -35,13 +35,13 @@ _Purpose = PromptMarketplaceVault.Purpose
 class StaleRevocationList(errors.DomainError):
     """A list that is older than the one known of its issuer, or another one with the same number."""
 
-    code = "stale_list"
+    code = "stale_revocation_list"
 
 
 class WrongIssuerKey(errors.DomainError):
     """A key that speaks for another installation signed the list."""
 
-    code = "anothers_key"
+    code = "wrong_issuer_key"
 
 
 def build_revocation_list(*, now: datetime) -> bytes:

@@ -287,7 +287,7 @@ def test_a_key_used_before_for_another_event_is_refused_and_the_batch_with_it(wo
     assert caller.send("POST", "/evidence", world.event_body()).status_code == 200
     before = stored()
     batch = [world.event_body(key="new"), world.event_body(score=0.1)]
-    found = problem(caller.send("POST", "/evidence", batch), 409, "key_reused")
+    found = problem(caller.send("POST", "/evidence", batch), 409, "idempotency_key_reused")
     assert [(row["row"], row["value"]) for row in found["rows"]] == [(1, "a-new-key")]
     assert stored() == before
 
@@ -345,7 +345,7 @@ BAD_REGISTRATIONS: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("operator", "/keys", {"scopes": []}, 422, "unknown_scope"),
     ("operator", "/keys", {"scopes": ["everything"]}, 422, "unknown_scope"),
     ("operator", "/keys", {"scopes": ["read"], "assistant": "nobody"}, 404, "not_found"),
-    ("operator", "/keys", {"scopes": ["read"], "expires_at": "2020-01-01T00:00:00Z"}, 422, "refused"),
+    ("operator", "/keys", {"scopes": ["read"], "expires_at": "2020-01-01T00:00:00Z"}, 422, "not_allowed"),
     ("operator", "/keys", {"scopes": ["read"], "note": "n" * 201}, 422, "invalid_request"),
 ]  # fmt: skip
 

@@ -301,7 +301,9 @@ def test_what_no_longer_stands_when_it_is_taken_in_is_refused_for_good(world: Wo
     shown = admin.get(path).json()["bundle"]
     assert (shown["is_known"], shown["signers"][0]["state"]) == (False, "revoked")
     assert "revoked" in shown["worthless"]
-    found = problem(admin.send("POST", f"{path}/accept", {"reason": "now"}), 422, "key_revoked")
+    found = problem(
+        admin.send("POST", f"{path}/accept", {"reason": "now"}), 422, "signing_key_revoked"
+    )
     assert found["bundle_import"] == world.waiting.pk
     assert admin.get(path).json()["state"] == "refused"
     assert not Prompt.objects.filter(namespace="acme").exists()
@@ -314,7 +316,7 @@ def test_what_can_not_be_taken_in_as_asked_goes_on_waiting(world: World) -> None
     problem(admin.send("POST", path, {"reason": "", "namespace": "No!"}), 422, "invalid_prompt")
     taken = bring(world.as_("stranger"), from_elsewhere("mint/summary@7"), team="rival").json()
     accept = f"/bundle-imports/{taken['id']}/accept"
-    problem(admin.send("POST", accept, {"reason": "ordered"}), 409, "line_taken")
+    problem(admin.send("POST", accept, {"reason": "ordered"}), 409, "prompt_line_taken")
     assert set(BundleImport.objects.values_list("state", flat=True)) == {"waiting"}
 
 
@@ -345,10 +347,12 @@ def test_a_key_of_others_is_trusted_as_digits_or_pem_once(world: World) -> None:
     body = {"key": dsse.export_pem(key_id), "name": "Acme, team", "reason": "by telephone"}
     made = admin.send("POST", "/vault/trusted-keys", body)
     assert (made.status_code, made.json()["key_id"]) == (201, key_id)
-    problem(admin.send("POST", "/vault/trusted-keys", body | {"key": key_id}), 409, "key_known")
+    problem(
+        admin.send("POST", "/vault/trusted-keys", body | {"key": key_id}), 409, "signing_key_known"
+    )
     for wrong in ("", "x", "0" * 64, "-----BEGIN PUBLIC KEY-----"):
         answer = admin.send("POST", "/vault/trusted-keys", body | {"key": wrong})
-        problem(answer, 422, "not_a_key")
+        problem(answer, 422, "not_a_signing_key")
     problem(
         admin.send("POST", f"/vault/trusted-keys/{'0' * 64}/revoke", {"reason": "x"}), 404, "not_found"
     )  # fmt: skip
@@ -381,6 +385,10 @@ def test_a_list_of_others_acts_at_once_and_an_older_one_does_not(world: World) -
     assert [one["reason"] for one in body["revoked"]] == ["it leaks"]
     again = admin.send("POST", "/vault/withdrawals", withdrawals(sequence=3))
     assert (again.json()["applied"], again["Idempotent-Replayed"]) == (1, "true")
-    problem(admin.send("POST", "/vault/withdrawals", withdrawals(sequence=2)), 409, "stale_list")
+    problem(
+        admin.send("POST", "/vault/withdrawals", withdrawals(sequence=2)),
+        409,
+        "stale_revocation_list",
+    )
     problem(admin.send("POST", "/vault/withdrawals", from_elsewhere()), 422, "payload_type")
     problem(admin.send("POST", "/vault/withdrawals", b"{}"), 422, "not_an_envelope")

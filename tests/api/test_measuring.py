@@ -221,7 +221,7 @@ def test_two_prompts_are_compared_over_http(world: World, endpoint: str) -> None
     assert (started.status_code, same["Idempotent-Replayed"]) == (201, "true")
     assert (started.json()["state"], started.json()["looks"]) == ("queued", [])
     other = operator.send("POST", "/comparisons", asked | {"seed": 2}, Idempotency_Key="one")
-    problem(other, 409, "key_reused")
+    problem(other, 409, "idempotency_key_reused")
     path = started["Location"].removeprefix("/api/v1")
     comparison_worker.process_next_comparison(
         worker_id="worker",

@@ -55,7 +55,7 @@ def test_the_same_key_for_another_purchase_is_refused(world: World) -> None:
         {"price": "4.000001"},
         {"listing": None, "prompt_set": "starter", "price": "4"},
     ):
-        problem(buy(caller, world, **other), 409, "key_reused")
+        problem(buy(caller, world, **other), 409, "idempotency_key_reused")
     assert stored() == before
 
 
@@ -198,7 +198,7 @@ def test_an_assistant_beyond_its_mandate_asks_and_a_person_decides(world: World)
     assert waiting["assistant"]["name"] == "outsider"
     again = buy(assistant, world)
     assert (again["Idempotent-Replayed"], again.content) == ("true", asked.content)
-    problem(buy(assistant, world, price="4.5"), 409, "key_reused")
+    problem(buy(assistant, world, price="4.5"), 409, "idempotency_key_reused")
     assert not Purchase.objects.exists()
 
     problem(assistant.send("POST", f"{where}/confirm"), 403, "forbidden")

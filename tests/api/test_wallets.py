@@ -45,8 +45,8 @@ def test_a_gift_moves_tokens_once(world: World) -> None:
         "1.5",
     )
     assert (again["Idempotent-Replayed"], again.content) == ("true", first.content)
-    problem(give(caller, amount="2"), 409, "key_reused")
-    problem(give(caller, memo="another"), 409, "key_reused")
+    problem(give(caller, amount="2"), 409, "idempotency_key_reused")
+    problem(give(caller, memo="another"), 409, "idempotency_key_reused")
     assert caller.get("/wallets/me").json()["balance"] == "98.5"
     (entry,) = caller.get(f"/assistants/{world.outsider.pk}/wallet/entries").json()["items"]
     assert (entry["amount"], entry["balance"], entry["cause"], entry["memo"]) == (

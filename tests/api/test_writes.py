@@ -112,7 +112,7 @@ def test_an_idempotency_key_used_for_another_request_is_refused(world: World) ->
     caller = world.as_("author")
     caller.send("POST", "/prompts", TEXT, Idempotency_Key="k1")
     changed = caller.send("POST", "/prompts", TEXT | {"title": "Note"}, Idempotency_Key="k1")
-    problem(changed, 409, "key_reused")
+    problem(changed, 409, "idempotency_key_reused")
 
 
 def test_an_idempotency_key_is_its_callers_own(world: World) -> None:

@@ -183,9 +183,9 @@ def _of_signatures() -> _Cases:
 
 def _of_trust() -> _Cases:
     return {
-        "expired_key": ("key_expired", sealed(keys=[EXPIRED])),
-        "revoked_key": ("key_revoked", sealed(keys=[REVOKED])),
-        "revoked_key_beside_a_good_one": ("key_revoked", sealed(keys=[HOUSE, REVOKED])),
+        "expired_key": ("signing_key_expired", sealed(keys=[EXPIRED])),
+        "revoked_key": ("signing_key_revoked", sealed(keys=[REVOKED])),
+        "revoked_key_beside_a_good_one": ("signing_key_revoked", sealed(keys=[HOUSE, REVOKED])),
         "below_threshold": Case(code="below_threshold", raw=sealed(keys=[HOUSE]), threshold=2),
         "below_threshold_with_a_stranger": Case(
             code="below_threshold", raw=sealed(keys=[HOUSE, STRANGER]), threshold=2
@@ -203,10 +203,10 @@ def _of_json() -> _Cases:
     policy = b'"policy":1'
     return {
         "duplicate_keys_in_the_envelope": (
-            "duplicate_key", small.replace(b'"payloadType"', b'"payload":"","payloadType"'),
+            "duplicate_json_key", small.replace(b'"payloadType"', b'"payload":"","payloadType"'),
         ),
-        "duplicate_keys": ("duplicate_key", changed(policy, b'"policy":1,"policy":2')),
-        "duplicate_keys_by_escape": ("duplicate_key", changed(policy, b'"p\\u006flicy":1,"policy":2')),
+        "duplicate_keys": ("duplicate_json_key", changed(policy, b'"policy":1,"policy":2')),
+        "duplicate_keys_by_escape": ("duplicate_json_key", changed(policy, b'"p\\u006flicy":1,"policy":2')),
         "payload_no_json": ("invalid_json", enveloped(b"Sort {ticket} by urgency.")),
         "invalid_utf8_in_the_envelope": ("invalid_utf8", small.replace(b"vnd.in-toto", b"vnd.in\xfftoto")),
         "invalid_utf8": ("invalid_utf8", changed(b"help desk", b"help\xc0\xafdesk")),

@@ -55,7 +55,7 @@ def test_a_key_that_stood_for_another_issue_is_refused(stall: Stall, call: Call)
     assert call("mint", "buyer", "1", "--reason", "x", "--key", "k").exit_code == exit_codes.DONE
     result = call("mint", "buyer", "2", "--reason", "x", "--key", "k")
     assert result.exit_code == exit_codes.BAD_INPUT
-    assert "key_reused" in result.stderr
+    assert "idempotency_key_reused" in result.stderr
 
 
 @pytest.mark.parametrize("amount", ["0", "-1", "NaN", "1e30", "0.0000001", "twelve"])

@@ -84,12 +84,15 @@ def test_a_key_of_others_is_trusted_by_its_digits_or_its_file(
     at.write_text(dsse.export_pem(dsse.get_key_id(payloads.TEAM)))
     assert answer("vault", "keys", "trust", str(at), "--name", "Acme, team", *reason)
     again = call("vault", "keys", "trust", HOUSE, "--name", "Acme", *reason)
-    assert (again.exit_code, "key_known" in again.stderr) == (exit_codes.BAD_INPUT, True)
+    assert (again.exit_code, "signing_key_known" in again.stderr) == (exit_codes.BAD_INPUT, True)
     ended = answer("vault", "keys", "distrust", HOUSE[:10], "--reason", "they lost it")
     assert (ended["state"], ended["revocation_reason"]) == ("revoked", "they lost it")
     assert [row["state"] for row in answer("vault", "keys", "trusted")] == ["trusted", "revoked"]
     at.write_text("no key")
-    assert "not_a_key" in call("vault", "keys", "trust", str(at), "--name", "x", *reason).stderr
+    assert (
+        "not_a_signing_key"
+        in call("vault", "keys", "trust", str(at), "--name", "x", *reason).stderr
+    )
 
 
 @pytest.mark.parametrize("key", ["", "abc", "0" * 64, "zzzzzzzz"])

@@ -218,7 +218,7 @@ def test_a_wrong_clock_loses_nothing(made: Made, server: Server) -> None:
 def test_a_key_that_the_server_knows_from_another_dating_counts_as_recorded(
     made: Made, server: Server
 ) -> None:
-    server.refuses = _refusing("3", 409, "key_reused", field="key")
+    server.refuses = _refusing("3", 409, "idempotency_key_reused", field="key")
     mint = made()
     _report(mint, 10)
     assert mint.flush(60)

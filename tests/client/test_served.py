@@ -73,7 +73,7 @@ def test_a_withdrawn_prompt_is_handed_out_no_more_not_even_to_its_own_team(
     )
     with pytest.raises(client.Refused, match="mint/summary@1 was withdrawn") as refused:
         reader.get("mint/summary")
-    assert refused.value.code == "withdrawn"
+    assert refused.value.code == "prompt_withdrawn"
 
 
 def test_a_revoked_key_reads_nothing(mint: Mint, opened: Opened) -> None:

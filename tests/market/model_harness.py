@@ -215,7 +215,7 @@ class Model:
         wanted = (listing, prompt_set, price)
         known = self.requests.get((who.pk, key))
         if known is not None:
-            _unless(known.asked == wanted, "key_reused")
+            _unless(known.asked == wanted, "idempotency_key_reused")
             return known.state
         try:
             limits = self.limits.get(who.pk, (0, 0))
@@ -253,7 +253,7 @@ class Model:
     ) -> str:  # fmt: skip
         name, asked = ("buy", who.pk, key), (team, listing, prompt_set, price)
         if name in self.asked:
-            _unless(self.asked[name] == asked, "key_reused")
+            _unless(self.asked[name] == asked, "idempotency_key_reused")
             return "again"
         lines = [(listing, price)] if listing is not None else self._wanted(prompt_set, team)
         total = sum(paid for _, paid in lines)
@@ -483,7 +483,7 @@ class Model:
         self, name: tuple[str, int, str], asked: tuple[Any, ...], moves: Mapping[Any, int]
     ) -> str:
         if name in self.asked:
-            _unless(self.asked[name] == asked, "key_reused")
+            _unless(self.asked[name] == asked, "idempotency_key_reused")
             return "again"
         self._require_covered(moves)
         self._move(moves)

@@ -320,8 +320,8 @@ def test_the_market_and_a_simple_model_agree_after_every_step(
     assert Trading.steps >= LEAST_STEPS // share
     missing = {
         "already_decided", "already_listed", "already_owned", "done", "forbidden", "gate_closed", "insufficient_funds",
-        "invalid_amount", "invalid_fork", "invalid_listing", "invalid_prompt_set", "key_reused", "licence_forbids",
-        "not_yours_to_rate", "price_changed",
+        "invalid_amount", "invalid_fork", "invalid_listing", "invalid_prompt_set", "idempotency_key_reused",
+        "licence_forbids", "not_yours_to_rate", "price_changed",
     } - began.told.keys()  # fmt: skip
     assert not missing, f"never came to {missing}"
 

@@ -32,7 +32,7 @@ def test_trade_survives_the_killing_of_traders(tmp_path: Path) -> None:
             running[victim] = _trader(house, victim, tmp_path)
         _await(running)
         refused = _hold(house, tmp_path)["refused"]
-    for code in ("already_owned", "insufficient_funds", "key_reused", "price_changed"):
+    for code in ("already_owned", "insufficient_funds", "idempotency_key_reused", "price_changed"):
         assert refused.get(code), refused
 
 

@@ -150,7 +150,7 @@ def test_the_same_refusal_is_kept_once_and_a_retry_can_succeed(stall: Stall) -> 
     stall.now += timedelta(days=2)
     raw = remote_installation.file(told())
     row = remote_installation.received(stall, raw)
-    assert (row.state, row.code) == ("refused", "key_expired")
+    assert (row.state, row.code) == ("refused", "signing_key_expired")
     assert remote_installation.received(stall, raw) == row
     assert BundleImport.objects.count() == 1
     stall.now -= timedelta(days=2)
@@ -161,7 +161,10 @@ def test_the_same_refusal_is_kept_once_and_a_retry_can_succeed(stall: Stall) -> 
 def test_a_revoked_key_refuses_the_file(stall: Stall) -> None:
     key = remote_installation.trusted(stall)
     keys.distrust_key(caller=stall.as_(stall.admin), key=key, reason="stolen", now=stall.now)
-    assert remote_installation.received(stall, remote_installation.file()).code == "key_revoked"
+    assert (
+        remote_installation.received(stall, remote_installation.file()).code
+        == "signing_key_revoked"
+    )
 
 
 def test_too_few_signatures_refuse_it(stall: Stall, settings: Any) -> None:
@@ -318,7 +321,7 @@ def test_a_key_that_was_revoked_meanwhile_turns_the_import_to_refused(stall: Sta
     keys.distrust_key(caller=stall.as_(stall.admin), key=key, reason="stolen", now=stall.now)
     before = stored()
     turned = remote_installation.accepted(stall, row)
-    assert (turned.state, turned.code, turned.envelope) == ("refused", "key_revoked", "")
+    assert (turned.state, turned.code, turned.envelope) == ("refused", "signing_key_revoked", "")
     assert turned.decided_by == stall.principal(stall.cast.buyer)
     assert stored() == before
 

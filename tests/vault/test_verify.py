@@ -92,7 +92,7 @@ def test_what_is_no_key_is_bad_input(tmp_path: Path, content: str) -> None:
     (tmp_path / "key").write_text(content)
     result = verified(GOOD / "small.json", "--key", str(tmp_path / "key"))
     assert result.exit_code == 2
-    assert "not_a_key" in result.output
+    assert "not_a_signing_key" in result.output
 
 
 def test_what_is_not_there_is_bad_input(tmp_path: Path) -> None:

@@ -63,10 +63,10 @@ export function keyId(given) {
   if (/^[0-9a-f]{64}$/.test(text)) return checkedKey(text);
   const pem = /^-----BEGIN PUBLIC KEY-----([A-Za-z0-9+/=\s]+)-----END PUBLIC KEY-----$/.exec(text);
   const der = pem && bytesOf(pem[1].replace(/\s/g, ""))?.bytes;
-  if (!der) throw new Refused("not_a_key", "It is neither a key id (64 small hex digits) nor a public key in PEM.");
+  if (!der) throw new Refused("not_a_signing_key", "It is neither a key id (64 small hex digits) nor a public key in PEM.");
   const hexed = hex(der);
   if (der.length !== 44 || !hexed.startsWith("302a300506032b6570032100")) {
-    throw new Refused("not_a_key", "It is a public key of another kind than Ed25519.");
+    throw new Refused("not_a_signing_key", "It is a public key of another kind than Ed25519.");
   }
   return checkedKey(hexed.slice(24));
 }
@@ -281,7 +281,7 @@ class Reader {
       } while (this.take(","));
       if (!this.take("}")) throw invalid("a comma is missing", this.at);
     }
-    if (twice !== undefined) throw new Refused("duplicate_key", `The key “${twice.slice(0, 60)}” stands twice in one object.`);
+    if (twice !== undefined) throw new Refused("duplicate_json_key", `The key “${twice.slice(0, 60)}” stands twice in one object.`);
     if (odd !== undefined) throw new Refused("key_not_ascii", `The key “${odd.slice(0, 60)}” is not ASCII.`);
     return found;
   }
@@ -370,7 +370,7 @@ function pae(payloadType, payload) {
   return message;
 }
 
-function checkedKey(id, code = "not_a_key") {
+function checkedKey(id, code = "not_a_signing_key") {
   if (!/^[0-9a-f]{64}$/.test(id)) throw new Refused(code, `“${id.slice(0, 80)}” is no Ed25519 key in 64 small hex digits.`);
   const sign = (parseInt(id.slice(-2), 16) & 0x7f).toString(16).padStart(2, "0");
   if (SMALL_ORDER.has(id.slice(0, -2) + sign)) {

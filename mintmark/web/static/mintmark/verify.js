@@ -136,7 +136,7 @@ async function verify() {
     if (mine === asked) await tell(found, file, digest, given);
   } catch (wrong) {
     if (mine !== asked) return;
-    if (wrong instanceof Refused && wrong.code === "not_a_key") {
+    if (wrong instanceof Refused && wrong.code === "not_a_signing_key") {
       at("tells").hidden = true;
       show(make("h2", { className: "verdict-line bad", textContent: "That is no key" }), paragraph("", wrong.message));
     } else if (wrong instanceof Refused) refuse(wrong);
