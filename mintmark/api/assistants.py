@@ -19,7 +19,7 @@ routes = Routes(tag="assistants")
 
 
 class AssistantOut(TypedDict):
-    """An assistant; `mine`: it is one of the caller's teams'."""
+    """An assistant; `is_own`: it is one of the caller's teams'."""
 
     id: int
     name: str
@@ -28,7 +28,7 @@ class AssistantOut(TypedDict):
     model: str
     description: str
     created_at: datetime
-    mine: bool
+    is_own: bool
 
 
 class AssistantPage(TypedDict):
@@ -51,13 +51,13 @@ def list_assistants(
     limit: pagination.Limit,
     cursor: pagination.Cursor,
     search: Annotated[str, Query("", max_length=200, description="part of a name or model")],
-    mine: Annotated[bool, Query(False, description="those of the caller's teams alone")],
+    is_own: Annotated[bool, Query(False, description="only those of the caller's teams")],
 ) -> AssistantPage:
     """List assistants, newest first."""
     rows = Assistant.objects.select_related("team", "owner").order_by("-id")
     if search:
         rows = rows.filter(name__icontains=search) | rows.filter(model__icontains=search)
-    if mine:
+    if is_own:
         rows = rows.filter(team__in=request.auth.team_ids)
     page, next_cursor = pagination.paginate_by_id(rows, limit=limit, cursor=cursor)
     return {"items": [_serialize(row, request) for row in page], "next_cursor": next_cursor}
@@ -104,5 +104,5 @@ def _serialize(row: Assistant, request: AuthenticatedRequest) -> AssistantOut:
         "model": row.model,
         "description": row.description,
         "created_at": row.created_at,
-        "mine": row.team_id in request.auth.team_ids,
+        "is_own": row.team_id in request.auth.team_ids,
     }

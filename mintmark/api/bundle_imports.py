@@ -1,7 +1,7 @@
 """`/bundle-imports`: files from elsewhere, checked, in quarantine, taken in or refused."""
 
 from datetime import datetime
-from typing import Annotated, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from django.utils import timezone
 from ninja import Query
@@ -34,10 +34,11 @@ TeamName = Annotated[
 
 
 class ImportWarningOut(TypedDict):
-    """Something to look at before a bundle is taken in: its `kind`, what it `says`, and of a text which and where."""
+    """Something to look at before a bundle is taken in: its `kind` and `message`; for a text, which
+    prompt and where."""
 
     kind: str
-    says: str
+    message: str
     prompt: NotRequired[str]
     line: NotRequired[int]
     column: NotRequired[int]
@@ -329,6 +330,12 @@ def _may_inspect(request: AuthenticatedRequest, row: BundleImport) -> bool:
     return True
 
 
+def _serialize_warning(finding: dict[str, Any]) -> ImportWarningOut:
+    """A stored finding as the API shows it: its sentence is stored as `says`."""
+    warning = {name: value for name, value in finding.items() if name != "says"}
+    return {**warning, "message": finding["says"]}  # type: ignore[typeddict-item]  # stored with these fields
+
+
 def _serialize(row: BundleImport) -> BundleImportOut:
     return {
         "id": row.pk,
@@ -340,7 +347,7 @@ def _serialize(row: BundleImport) -> BundleImportOut:
         "reason": row.reason,
         "brought_by": row.brought_by.name,
         "brought_at": row.brought_at,
-        "findings": row.findings,
+        "findings": [_serialize_warning(finding) for finding in row.findings],
         "vault": row.vault_id,
         "runs": row.runs,
         "decided_by": row.decided_by.name if row.decided_by is not None else None,

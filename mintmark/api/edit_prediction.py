@@ -38,12 +38,12 @@ class FeatureEffectOut(TypedDict):
 
 
 class ForeseenTrustOut(TypedDict):
-    """One assistant's trust. `told` is the parent's as it stands, with its record; a new text has none, so `as_new`
-    (the parent's) and `edited` compare both without. `change` (in [−1, 1]) is due to wording alone: the sum of
+    """One assistant's trust. `parent` is the present trust of the parent, with its record; a new text has none, so
+    `as_new` (the parent's) and `edited` compare both without. `change` (in [−1, 1]) is due to wording alone: the sum of
     `effects`, `hashed` (wording beyond readable features) and `spread` (being surer or less sure)."""
 
     assistant: schemas.AssistantRef
-    told: EstimateOut
+    parent: EstimateOut
     as_new: EstimateOut
     edited: EstimateOut
     change: EstimateOut
@@ -154,7 +154,7 @@ def _resolve_assistants(caller: Caller, references: Sequence[int | str] | None) 
 def _serialize_row(row: results.ForeseenTrust) -> ForeseenTrustOut:
     return {
         "assistant": schemas.serialize_assistant_ref(row.assistant),
-        "told": schemas.serialize_estimate(row.parent_trust),
+        "parent": schemas.serialize_estimate(row.parent_trust),
         "as_new": schemas.serialize_estimate(row.as_new),
         "edited": schemas.serialize_estimate(row.edited),
         "change": schemas.serialize_estimate(row.change),

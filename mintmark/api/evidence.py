@@ -66,18 +66,19 @@ class NewEventBatch(TypedDict):
 
 
 class RecordResultOut(TypedDict):
-    """What was done. `event` is the event a reader waits for to see it all; `folded`: scores include it now."""
+    """What was done. `event` is the event a reader waits for to see it all; `projected`: scores include it now."""
 
     recorded: int
     repeated: int
     batch: int | None
     event: int
-    folded: bool
+    projected: bool
 
 
 class EventOut(TypedDict):
-    """An event. `expected`: what the pair's trust foresaw; `moved`: by how much it moved the prompt's trust score; both
-    null until it is folded, or where they do not apply. `admissible`: whether this judgement may count."""
+    """An event. `expected`: the score that the pair's trust predicted; `effect`: the change of the prompt's trust
+    score; both are null until the event is projected, or where they do not apply. `admissible`: whether this judgement
+    may count."""
 
     id: int
     kind: str
@@ -87,7 +88,7 @@ class EventOut(TypedDict):
     score: schemas.Score
     runs: int
     expected: float | None
-    moved: float | None
+    effect: float | None
     occurred_at: datetime
     note: str
     tags: list[str]
@@ -116,10 +117,10 @@ def record_evidence(
 ) -> HttpResponse:
     """Record evidence: one event, `{"events": […]}` or a list of up to 1,000.
 
-    All of it is recorded or nothing, and the error names every bad row. A key sent again with the same event is counted
-    as repeated and recorded no second time; with another event it is refused. With `wait` the answer comes once scores
-    include it, or after 10 s with `folded` false: it is recorded all the same. Warranties that the outcomes decide are
-    settled at once.
+    All events are recorded or none, and the error names every bad row. A key that is sent again with the same event is
+    counted as repeated and not recorded again; with another event it is refused. With `wait` the response comes once
+    scores include the events, or after 10 s with `projected` false; they are recorded in both cases. Warranties that
+    the outcomes decide are settled at once.
     """
     now = timezone.now()
     claims = _parse_claims(request.body)
@@ -132,7 +133,7 @@ def record_evidence(
         "repeated": receipt.repeated,
         "batch": receipt.batch,
         "event": receipt.event,
-        "folded": is_projected,
+        "projected": is_projected,
     }
     return responses.build_write_response(
         responses.dump_json(body, schema=RecordResultOut), status=200
@@ -141,7 +142,7 @@ def record_evidence(
 
 @routes.get("/evidence/{int:event_id}", scope="read", response_schema=EventOut)
 def get_event(request: AuthenticatedRequest, event_id: Id) -> EventOut:
-    """Show an event with what was expected of it and what it moved."""
+    """Show an event with what was expected of it and its effect on the score."""
     row = PromptReputationLedger().get_event(event_id=event_id)
     if row is None:
         raise errors.NotFound(f"There is no event {event_id}.")
@@ -162,7 +163,7 @@ def serialize_event(row: EvidenceRow) -> EventOut:
         "score": row.score,
         "runs": row.runs,
         "expected": row.expected,
-        "moved": row.moved,
+        "effect": row.moved,
         "occurred_at": row.occurred_at,
         "note": row.note,
         "tags": list(row.tags),

@@ -74,7 +74,7 @@ class GateOut(TypedDict):
 
     name: str
     open: bool
-    says: str
+    message: str
     may_override: bool
     verdicts: list[ClauseResultOut]
 
@@ -198,7 +198,7 @@ def list_gates(
             {
                 "name": gate.name,
                 "open": gate.is_open,
-                "says": gate.message,
+                "message": gate.message,
                 "may_override": gate.may_override,
                 "verdicts": clause_schemas.serialize_clause_results(gate.verdicts),
             }

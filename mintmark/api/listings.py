@@ -50,7 +50,7 @@ class WarrantyOut(TypedDict):
 
 class ListingCardOut(TypedDict):
     """A listing as the market shows it. `trust` is for the assistant asked for (null without one), `swarm` over all of
-    them; `held`: the caller's teams may use it already; `own`: it is theirs; `forks` counts its forks."""
+    them; `entitled`: the caller's teams may use it already; `is_own`: it is theirs; `forks` counts its forks."""
 
     id: int
     prompt: schemas.PromptRef
@@ -71,8 +71,8 @@ class ListingCardOut(TypedDict):
     codex_usage_score: Score
     symbolic_tag_weight: Score
     scored_at: datetime | None
-    held: bool
-    own: bool
+    entitled: bool
+    is_own: bool
     listed_at: datetime
     withdrawn_at: datetime | None
     withdrawal_reason: str
@@ -145,7 +145,7 @@ class WarrantyRecordOut(TypedDict):
     """How the warranties given for the prompt turned out so far."""
 
     open: int
-    kept: int
+    fulfilled: int
     failed: int
 
 
@@ -353,7 +353,7 @@ def _serialize(
         **schemas.get_score_version(),
         "metrics": _serialize_metrics(market.compute_scores(prompt=row.prompt, now=now)),
         "shares": [_serialize_share(share) for share in market.build_price_breakdown(listing=row)],
-        "warranties": {"open": record.open, "kept": record.kept, "failed": record.failed},
+        "warranties": {"open": record.open, "fulfilled": record.kept, "failed": record.failed},
         "disputes": [
             {
                 "team": failed.purchase.team.name,
@@ -392,8 +392,8 @@ def _serialize_card(card: ListingCard) -> ListingCardOut:
         "codex_usage_score": row.codex_usage_score,
         "symbolic_tag_weight": row.symbolic_tag_weight,
         "scored_at": row.scored_at,
-        "held": card.is_entitled,
-        "own": card.is_own,
+        "entitled": card.is_entitled,
+        "is_own": card.is_own,
         "listed_at": row.listed_at,
         "withdrawn_at": row.withdrawn_at,
         "withdrawal_reason": row.withdrawal_reason,

@@ -59,13 +59,13 @@ class OtlpMappingOut(TypedDict):
 
 class OtlpIngestCountOut(TypedDict):
     """How often the same came of events: `fate` is recorded, repeated, seen (an attribute that rejected events had), or
-    the cause of a rejection, which `says` tells in words."""
+    the cause of a rejection, which `message` explains."""
 
     fate: str
     attribute: str
     value: str
     count: int
-    says: str
+    message: str
     first_at: datetime
     last_at: datetime
 
@@ -142,7 +142,7 @@ def list_otlp_counts(request: AuthenticatedRequest, team: TeamFilter) -> OtlpIng
                 "attribute": row.attribute,
                 "value": row.value,
                 "count": row.count,
-                "says": ingest_counts.REJECTION_CAUSES.get(row.fate, ""),
+                "message": ingest_counts.REJECTION_CAUSES.get(row.fate, ""),
                 "first_at": row.first_at,
                 "last_at": row.last_at,
             }

@@ -47,12 +47,12 @@ class PromptSetPage(TypedDict):
 
 class PromptSetItemOut(TypedDict):
     """A prompt of a set: its standing listing and its price in the set (both null: not offered at this discount now).
-    What is `held` may be used already and is left out of the total."""
+    What is `entitled` may be used already and is left out of the total."""
 
     prompt: schemas.PromptRef
     listing: int | None
     price: Tokens | None
-    held: bool
+    entitled: bool
 
 
 class PromptSetQuoteOut(PromptSetOut):
@@ -159,7 +159,7 @@ def _serialize_quote(row: PromptSet, *, team: Team | None) -> PromptSetQuoteOut:
                 "price": amount_fields.format_tokens(item.price_micro)
                 if item.listing is not None
                 else None,
-                "held": item.is_entitled,
+                "entitled": item.is_entitled,
             }
             for item in quote.items
         ],

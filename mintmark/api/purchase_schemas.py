@@ -63,7 +63,7 @@ class PurchaseRequestOut(TypedDict):
     prompt_set: str | None
     price: Tokens
     why: str
-    asked_at: datetime
+    requested_at: datetime
     decided_by: str | None
     decided_at: datetime | None
     transfer: int | None
@@ -112,7 +112,7 @@ def serialize_purchase_request(row: PurchaseRequest) -> PurchaseRequestOut:
         "prompt_set": row.prompt_set.name if row.prompt_set is not None else None,
         "price": amount_fields.format_tokens(row.price_micro),
         "why": row.why,
-        "asked_at": row.asked_at,
+        "requested_at": row.asked_at,
         "decided_by": row.decided_by.name if row.decided_by is not None else None,
         "decided_at": row.decided_at,
         "transfer": row.transfer_id,

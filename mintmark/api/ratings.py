@@ -19,14 +19,14 @@ routes = Routes(tag="ratings")
 
 
 class RatingOut(TypedDict):
-    """A rating in the log: `event` is where, `folded` says that scores include it now."""
+    """A rating in the log: `event` is where, `projected` says that scores include it now."""
 
     event: int
     prompt: schemas.PromptRef
     stars: int
     tags: list[str]
     note: str
-    folded: bool
+    projected: bool
 
 
 class NewRating(RequestBody):
@@ -69,7 +69,7 @@ def rate_prompt(
             "stars": body.stars,
             "tags": body.tags,
             "note": body.note,
-            "folded": receipt.folded,
+            "projected": receipt.folded,
         },
         location=f"/api/v1/evidence/{receipt.event}",
         is_replay=receipt.repeated > 0,

@@ -146,11 +146,11 @@ class GainOut(TypedDict):
 
 
 class AssistantGainOut(TypedDict):
-    """What the edit gained or, below 0, cost an assistant; `mine`: it is one of the caller's teams'."""
+    """What the edit gained or, below 0, cost an assistant; `is_own`: it is one of the caller's teams'."""
 
     assistant: schemas.AssistantRef
     gain: GainOut
-    mine: bool
+    is_own: bool
 
 
 class GainsOut(TypedDict):
@@ -326,7 +326,7 @@ def get_gains(
             {
                 "assistant": schemas.serialize_assistant_ref(assistant_gain.assistant),
                 "gain": _serialize_gain(assistant_gain.gain),
-                "mine": assistant_gain.assistant.team_id in request.auth.team_ids,
+                "is_own": assistant_gain.assistant.team_id in request.auth.team_ids,
             }
             for assistant_gain in page
         ],

@@ -92,7 +92,7 @@ class RunnerCheckOut(TypedDict):
     answers: bool
     model: str
     problem: str
-    says: str
+    message: str
     latency_ms: float | None
     tokens_in: int | None
     tokens_out: int | None
@@ -119,7 +119,7 @@ def check_runner(
         "answers": result.answers,
         "model": result.model,
         "problem": result.problem,
-        "says": result.message,
+        "message": result.message,
         "latency_ms": result.latency_ms,
         "tokens_in": result.tokens_in,
         "tokens_out": result.tokens_out,

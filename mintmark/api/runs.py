@@ -61,7 +61,7 @@ class DreamframeOut(TypedDict):
     number: int
     seed: int
     temperature: float
-    says: str
+    description: str
     score: Score | None
     recorded: str
 
@@ -96,7 +96,7 @@ class CaseRunOut(TypedDict):
     cost: Tokens
     latency_ms: float | None
     error: str
-    error_says: str
+    error_message: str
     finished_at: datetime | None
     forgotten_at: datetime | None
 
@@ -243,7 +243,7 @@ def _serialize_detail(row: RitualRun) -> RunDetail:
                 number=frame.number,
                 seed=perturbation.seed,
                 temperature=perturbation.temperature,
-                says=perturbation.describe(),
+                description=perturbation.describe(),
                 score=frame.score,
                 recorded=frame.recorded,
             )
@@ -300,7 +300,7 @@ def _serialize_case(row: CaseRun) -> CaseRunOut:
         "cost": amount_fields.format_tokens(row.cost_micro),
         "latency_ms": row.latency_ms,
         "error": row.error,
-        "error_says": row.error_says,
+        "error_message": row.error_says,
         "finished_at": row.finished_at,
         "forgotten_at": row.forgotten_at,
     }

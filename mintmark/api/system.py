@@ -41,13 +41,13 @@ class CallerOut(TypedDict):
 
 
 class StatusOut(TypedDict):
-    """How current the scores are: `lag` events are recorded and not folded yet."""
+    """How current the scores are: `lag` events are recorded and not projected yet."""
 
     version: str
     as_of: AsOf
     policy: PolicyVersion
-    folded: int
-    folded_at: datetime | None
+    projected: int
+    projected_at: datetime | None
     recorded: int
     lag: int
 
@@ -108,8 +108,8 @@ def get_status(request: AuthenticatedRequest) -> StatusOut:
         "version": VERSION,
         "as_of": checkpoint.event,
         "policy": checkpoint.policy_id,
-        "folded": checkpoint.folded,
-        "folded_at": checkpoint.folded_at,
+        "projected": checkpoint.folded,
+        "projected_at": checkpoint.folded_at,
         "recorded": recorded,
         "lag": recorded - checkpoint.folded,
     }

@@ -97,14 +97,15 @@ class TrustExplanationOut(TypedDict):
 
 
 class WordingEffectOut(TypedDict):
-    """What a feature of the wording does for the assistant, in points of score; `own` is the part that is its alone."""
+    """Effect of a wording feature for the assistant, in points of score; `own_effect` is the part of this assistant
+    alone."""
 
     name: str
     label: str
     effect: float
     low: float
     high: float
-    own: float
+    own_effect: float
     prompts: int
     examples: list[schemas.PromptRef]
 
@@ -133,11 +134,11 @@ class SuggestionsOut(TypedDict):
 
 
 class AssistantTrustOut(TypedDict):
-    """How an assistant stands with the prompt; `mine`: it is one of the caller's teams'."""
+    """How an assistant stands with the prompt; `is_own`: it is one of the caller's teams'."""
 
     assistant: schemas.AssistantRef
     trust: EstimateOut
-    mine: bool
+    is_own: bool
 
 
 class AssistantTrustPage(TypedDict):
@@ -255,7 +256,7 @@ def get_wording_effects(
                 "effect": effect.effect,
                 "low": effect.low,
                 "high": effect.high,
-                "own": effect.own_effect,
+                "own_effect": effect.own_effect,
                 "prompts": effect.prompts,
                 "examples": [schemas.serialize_prompt_ref(prompt) for prompt in effect.examples],
             }
@@ -324,7 +325,7 @@ def list_prompt_assistants(
             {
                 "assistant": schemas.serialize_assistant_ref(row.assistant),
                 "trust": schemas.serialize_estimate(row.trust),
-                "mine": row.is_own,
+                "is_own": row.is_own,
             }
             for row in page
         ],

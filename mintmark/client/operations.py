@@ -121,7 +121,7 @@ class Operations:
             age = requested_at - entry.requested_at
             if age < self._fresh_seconds:
                 return CachedResponse(
-                    body=entry.body, requested_at=requested_at, source="kept", age_seconds=age
+                    body=entry.body, requested_at=requested_at, source="cached", age_seconds=age
                 )
         try:
             response = yield ApiRequest(

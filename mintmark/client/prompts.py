@@ -12,7 +12,7 @@ from .selection import Selection
 REQUIRED_MEMBERS = frozenset(("reference", "digest", "variables", "text"))
 """What the answer that tells a prompt has at least."""
 
-type PromptSource = Literal["server", "kept", "stale", "fallback"]
+type PromptSource = Literal["server", "cached", "stale", "fallback"]
 
 
 class MissingVariables(transport.MintmarkError):
@@ -23,9 +23,9 @@ class MissingVariables(transport.MintmarkError):
 class Prompt:
     """One exact text. `source` says how current it is.
 
-    `server`: asked just now; `kept`: confirmed less than `fresh_seconds` ago; `stale`: confirmed `age_seconds` ago, and
-    the server is away; `fallback`: the caller's own text, for the reason `why`; it has no reference. `choice` says why
-    it is this one, where it was chosen as the best.
+    `server`: fetched just now; `cached`: confirmed less than `fresh_seconds` ago; `stale`: confirmed `age_seconds` ago
+    and the server can't be reached; `fallback`: the caller's own text, for the reason `why`, without a reference.
+    `choice` explains why this prompt was selected, where it was selected as the best.
     """
 
     reference: str

@@ -420,7 +420,7 @@ def test_no_body_makes_the_server_fail(world: World, name: str, data: st.DataObj
 def test_no_query_makes_the_server_fail(world: World, data: st.DataObject) -> None:
     row = READS[data.draw(st.sampled_from(sorted(READS)))]
     names = [
-        "limit", "cursor", "search", "tag", "ritual", "ref", "line", "order", "mine", "team", "licence", "price_from",
+        "limit", "cursor", "search", "tag", "ritual", "ref", "line", "order", "is_own", "team", "licence", "price_from",
         "price_to", "trust_from", "assistant", "warranty", "state", "against", "prompt",
     ]  # fmt: skip
     query = data.draw(st.dictionaries(st.sampled_from(names), st.text(max_size=30), max_size=3))

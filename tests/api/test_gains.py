@@ -12,13 +12,13 @@ def test_an_edit_is_compared_with_its_parent_assistant_by_assistant(folded_world
     assert told["parent"]["id"] == world.prompt.pk
     (one,) = told["items"]
     assert one["assistant"] == {"id": world.scout.pk, "name": "scout"}
-    assert one["mine"] is False
+    assert one["is_own"] is False
     # 9 of 10 against 15 of 20.
     assert one["gain"]["score"] == pytest.approx(0.15)
     assert one["gain"]["low"] < 0.0 < one["gain"]["high"]
     assert one["gain"]["runs"] == pytest.approx(20 * 10 / 30)
     assert told["overall"] == one["gain"]
-    assert world.as_("operator").get(f"/prompts/{world.fork.pk}/gains").json()["items"][0]["mine"]
+    assert world.as_("operator").get(f"/prompts/{world.fork.pk}/gains").json()["items"][0]["is_own"]
 
 
 def test_an_original_has_gained_on_nothing(world: World) -> None:

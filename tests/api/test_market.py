@@ -103,7 +103,7 @@ def test_a_card_says_what_the_caller_has_of_it(world: World) -> None:
         who: world.as_(who).get(f"/market/listings/{world.listing_of_fork.pk}").json()
         for who in ("author", "stranger", "auditor")
     }
-    assert {who: (card["own"], card["held"]) for who, card in cards.items()} == {
+    assert {who: (card["is_own"], card["entitled"]) for who, card in cards.items()} == {
         "author": (True, True), "stranger": (False, True), "auditor": (False, False),
     }  # fmt: skip
 
@@ -277,7 +277,7 @@ def test_what_clauses_find_in_a_text_is_told_to_those_alone_who_may_use_it(world
     assert "in a line" not in problem(refused, 403, "gate_closed")["detail"]
     world.bought()
     gates = {gate["name"]: gate for gate in caller.get(path).json()["items"]}
-    assert "in a line" in gates["contract"]["says"]
+    assert "in a line" in gates["contract"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_outcomes_below_the_floor_refund_the_price_at_once(world: World) -> None
     (bought,) = caller.get("/purchases").json()["items"]
     assert (bought["warranty"]["state"], bought["ended_at"] is None) == ("failed", False)
     told = caller.get(f"/market/listings/{world.listing.pk}").json()
-    assert told["warranties"] == {"open": 0, "kept": 0, "failed": 1}
+    assert told["warranties"] == {"open": 0, "fulfilled": 0, "failed": 1}
     (dispute,) = told["disputes"]
     assert (dispute["team"], dispute["floor"], dispute["score"]) == ("rival", 0.5, 0.25)
     assert buy(caller, world, key="k2", **wanted).status_code == 201

@@ -173,7 +173,7 @@ def test_a_set_is_quoted_without_what_the_team_holds_and_bought_in_one_transfer(
     assert [line["price"] for line in receipt["lines"]] == ["11.25", "3.6"]
     assert len({line["transfer"] for line in receipt["lines"]}) == 1
     after = caller.get("/market/sets/starter").json()
-    assert (after["total"], [line["held"] for line in after["lines"]]) == ("0", [True, True])
+    assert (after["total"], [line["entitled"] for line in after["lines"]]) == ("0", [True, True])
     problem(buy(caller, world, **wanted, price="14.85", key="k2"), 409, "already_owned")
 
 

@@ -163,7 +163,7 @@ def test_an_outcome_shows_in_the_reputation_and_its_contributions_add_up(
     path = f"/prompts/{world.prompt.pk}/reputation"
     before = caller.get(path).json()
     sent = caller.send("POST", "/evidence?wait=true", world.event_body(score=0.0, runs=50)).json()
-    assert sent["folded"]
+    assert sent["projected"]
     after = caller.get(path).json()
     assert after["trust"]["value"] < before["trust"]["value"]
     assert after["as_of"] == sent["event"]
@@ -171,13 +171,13 @@ def test_an_outcome_shows_in_the_reputation_and_its_contributions_add_up(
     assert sum(amounts) == pytest.approx(after["trust"]["value"], abs=1e-12)
     event = caller.get(f"/evidence/{sent['event']}").json()
     assert event["score"] == 0.0
-    assert event["moved"] < 0 < event["expected"]
+    assert event["effect"] < 0 < event["expected"]
 
 
 def test_status_says_how_far_the_fold_is(folded_world: World) -> None:
     status = folded_world.as_("auditor").get("/status").json()
     assert (status["as_of"], status["lag"]) == (folded_world.event, 0)
-    assert status["recorded"] == status["folded"] == 3
+    assert status["recorded"] == status["projected"] == 3
 
 
 def test_a_name_of_digits_alone_is_refused_since_it_would_look_like_an_id(world: World) -> None:

@@ -117,7 +117,7 @@ def test_a_fresh_answer_stands_for_as_long_as_was_chosen(
     for step in (0, 9, 1, 9):
         now += step
         sources.append(mint.get("mint/summary").source)
-    assert sources == ["server", "kept", "server", "kept"]
+    assert sources == ["server", "cached", "server", "cached"]
     with pytest.raises(ValueError, match="fresh_seconds is 0 to 300, not 301"):
         made(fresh_seconds=301)
 

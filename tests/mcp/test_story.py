@@ -50,7 +50,7 @@ async def _story(scene: Scene, key: str, connect: Connect, revision: str) -> Non
         }  # fmt: skip
         told = await client.call_tool("report_outcome", outcome)
         assert told.structured_content["is_new"]
-        assert told.structured_content["folded"]
+        assert told.structured_content["projected"]
         again = await client.call_tool("report_outcome", outcome)
         assert not again.structured_content["is_new"]
         why = (

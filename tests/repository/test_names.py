@@ -66,6 +66,8 @@ NO_PARTICIPLES = frozenset(
 EMPTY_VARIABLES = frozenset(
     {"one", "told", "made", "kept", "said", "says", "asked", "typed", "theirs"}
 )
+# A member of the JSON of the API or of MCP with one of these names says nothing to those who read it.
+EMPTY_MEMBERS = EMPTY_VARIABLES | {"mine", "held", "moved"}
 # A class of one of these names needs its noun.
 EMPTY_CLASSES = frozenset(
     {
@@ -157,7 +159,7 @@ def test_a_class_name_stands_once_and_carries_its_noun() -> None:
 def test_a_variable_says_what_it_holds() -> None:
     wrong = []
     for path in FILES:
-        # The fields of a class may be columns or members of JSON; those are held by the tests of what they say.
+        # The fields of a class may be columns; members of JSON are checked below.
         for node in (inner for function in _functions(path) for inner in ast.walk(function)):
             if isinstance(node, ast.arg) and node.arg in EMPTY_VARIABLES:
                 wrong.append(_place(path, node, node.arg))
@@ -167,4 +169,19 @@ def test_a_variable_says_what_it_holds() -> None:
                 and node.id in EMPTY_VARIABLES
             ):
                 wrong.append(_place(path, node, node.id))
+    assert wrong == []
+
+
+def test_a_member_of_json_says_what_it_holds() -> None:
+    wrong = [
+        _place(path, field.target, field.target.id)
+        for path in FILES
+        if path.relative_to(PACKAGE).parts[0] in ("api", "mcp")
+        for node in _walk(path)
+        if isinstance(node, ast.ClassDef)
+        for field in node.body
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and field.target.id in EMPTY_MEMBERS
+    ]
     assert wrong == []

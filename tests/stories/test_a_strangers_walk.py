@@ -99,7 +99,7 @@ def test_search_buy_inject_use_rate_fork_sell_and_the_author_is_paid(walk: Walk)
         runs=20, key="first-run",
     )  # fmt: skip
     assert told["recorded"] == 1
-    assert told["folded"]
+    assert told["projected"]
     page.goto(f"/prompts/{walk.scene['prompt']}/rate")
     page.get_by_role("radio").nth(3).check()
     page.get_by_role("button", name="Record this rating").click()

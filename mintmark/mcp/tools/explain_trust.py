@@ -31,7 +31,7 @@ class TrustFit(TypedDict):
 class GateStatus(TypedDict):
     name: str
     open: bool
-    says: str
+    message: str
 
 
 class ExplainTrustOutput(TypedDict):
@@ -40,7 +40,7 @@ class ExplainTrustOutput(TypedDict):
 
     prompt: ToolPromptRef
     ritual: str | None
-    says: str
+    message: str
     trust: ToolEstimate
     baseline: float
     swarm: float | None
@@ -61,7 +61,7 @@ def _explain_trust(
     return {
         "prompt": serialize_prompt_ref(row),
         "ritual": str(explanation.row.ritual) if explanation.row.ritual is not None else None,
-        "says": _summarise(explanation),
+        "message": _summarise(explanation),
         "trust": serialize_estimate(explanation.row.trust),
         "baseline": explanation.baseline,
         "swarm": explanation.row.swarm,
@@ -77,7 +77,7 @@ def _explain_trust(
             for active_prompt in active_prompts.get_active_prompts(holder).values()
         ),
         "gates": [
-            {"name": gate.name, "open": gate.is_open, "says": gate.message}
+            {"name": gate.name, "open": gate.is_open, "message": gate.message}
             for gate in gates.list_gates(prompt=row, assistant=holder.assistant, now=now)
         ],
         "as_of": explanation.as_of,

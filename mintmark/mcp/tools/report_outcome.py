@@ -37,12 +37,12 @@ class ReportOutcomeArguments(ToolArguments):
 
 
 class ReportOutcomeOutput(TypedDict):
-    """The outcome as an event of the log. `is_new`: its key was not sent before; `folded`: scores include it."""
+    """The outcome as an event of the log. `is_new`: its key was not sent before; `projected`: scores include it."""
 
     event: int
     prompt: ToolPromptRef
     is_new: bool
-    folded: bool
+    projected: bool
 
 
 def _report_outcome(
@@ -72,7 +72,7 @@ def _report_outcome(
         "event": receipt.event,
         "prompt": serialize_prompt_ref(row),
         "is_new": receipt.recorded > 0,
-        "folded": receipt.folded or projector.includes_event(receipt.event),
+        "projected": receipt.folded or projector.includes_event(receipt.event),
     }
 
 
@@ -80,7 +80,7 @@ def _refresh(
     holder: KeyHolder, args: ReportOutcomeArguments, output: ReportOutcomeOutput, now: datetime
 ) -> ReportOutcomeOutput:
     projector.project_pending(now=now)
-    return {**output, "folded": projector.includes_event(output["event"])}
+    return {**output, "projected": projector.includes_event(output["event"])}
 
 
 TOOL = Tool(
@@ -94,7 +94,7 @@ TOOL = Tool(
     run=_report_outcome,
     polling=ToolPolling(
         refresh=_refresh,
-        is_over=lambda output: output["folded"],
+        is_over=lambda output: output["projected"],
         message="it is recorded; scores do not include it yet",
     ),
 )

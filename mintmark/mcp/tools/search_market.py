@@ -40,7 +40,7 @@ class SearchMarketArguments(ToolArguments):
 
 
 class OfferedListing(TypedDict):
-    """A listing. `trust` is what this assistant can expect of it; `held`: its team may use it already."""
+    """A listing. `trust` is what this assistant can expect of it; `entitled`: its team may use it already."""
 
     listing: int
     prompt: ToolPromptRef
@@ -51,7 +51,7 @@ class OfferedListing(TypedDict):
     team: str
     trust: ToolEstimate | None
     warranty: str | None
-    held: bool
+    entitled: bool
 
 
 class SearchMarketOutput(TypedDict):
@@ -106,7 +106,7 @@ def _serialize_listing(card: ListingCard) -> OfferedListing:
         f"within {row.warranty_days} days, or the price goes back"
         if row.warranty_ritual is not None
         else None,
-        "held": card.is_entitled,
+        "entitled": card.is_entitled,
     }
 
 
