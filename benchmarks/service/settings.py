@@ -2,5 +2,5 @@
 
 from mintmark.config.settings import *  # noqa: F403
 
-FOLD = "nobody"
+PROJECTION = "nobody"
 ROOT_URLCONF = "benchmarks.service.urls"

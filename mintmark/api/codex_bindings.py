@@ -11,7 +11,7 @@ from .authentication import AuthenticatedRequest
 from .endpoints import Routes
 from .request_body import Id, Reference, RequestBody
 
-routes = Routes(tag="contracts")
+routes = Routes(tag="codex_bindings")
 
 
 class CodexBindingOut(TypedDict):

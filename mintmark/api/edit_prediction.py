@@ -1,4 +1,4 @@
-"""`/prompts/{id}/foresight`: what trust an edited text would have, before it is registered or run."""
+"""`/prompts/{id}/foresight`: the predicted trust of an edited text, before it is registered or run."""
 
 from collections.abc import Sequence
 from typing import Annotated, TypedDict
@@ -18,7 +18,7 @@ from .endpoints import Routes
 from .request_body import Id, Reference, RequestBody
 from .schemas import AsOf, EstimateOut, Policy
 
-routes = Routes(tag="foresight")
+routes = Routes(tag="edit_predictions")
 
 MAX_ASSISTANTS = 50
 

@@ -1,4 +1,4 @@
-"""`/vault/debts`: royalties that sales here owe to people of other installations, and what they were paid outside."""
+"""`/royalties/foreign`: royalties owed to people of other installations, and payments made to them outside."""
 
 from typing import Annotated, TypedDict
 
@@ -16,7 +16,7 @@ from .endpoints import Routes
 from .request_body import Id, RequestBody
 from .responses import WriteResult
 
-routes = Routes(tag="vault_debts")
+routes = Routes(tag="foreign_royalties")
 
 
 class ForeignBalanceOut(TypedDict):
@@ -50,7 +50,9 @@ class PaymentOut(TypedDict):
     reason: str
 
 
-@routes.get("/vault/debts", scope="read", response_schema=ForeignBalancePage, error_statuses=(400,))
+@routes.get(
+    "/royalties/foreign", scope="read", response_schema=ForeignBalancePage, error_statuses=(400,)
+)
 def list_foreign_royalties(
     request: AuthenticatedRequest, limit: pagination.Limit, cursor: pagination.Cursor
 ) -> ForeignBalancePage:
@@ -79,7 +81,7 @@ def list_foreign_royalties(
 
 
 @routes.post(
-    "/vault/debts/{int:holder_id}/payments",
+    "/royalties/foreign/{int:holder_id}/payments",
     scope="market",
     body=NewPayment,
     response_schema=PaymentOut,

@@ -109,7 +109,7 @@ class _RateLimitedRequest:
         return client_ip.get_client_ip(
             peer=self._request.META.get("REMOTE_ADDR", ""),
             forwarded=self._request.headers.get("X-Forwarded-For", ""),
-            proxies=settings.PROXIES,
+            proxies=settings.TRUSTED_PROXIES,
         )
 
 

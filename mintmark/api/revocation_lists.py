@@ -1,4 +1,4 @@
-"""`/vault/withdrawals`: what this installation withdrew of what it told, and what others withdrew, which acts here."""
+"""`/vault/revocation-list`: the prompts that this installation exported and withdrew, and the lists of others."""
 
 from datetime import datetime
 from typing import TypedDict
@@ -16,7 +16,7 @@ from .endpoints import Routes
 from .responses import SignedFileDownload, WriteResult
 from .vault_keys import KeyId
 
-routes = Routes(tag="withdrawals", handles_files=True)
+routes = Routes(tag="revocation_lists", handles_files=True)
 
 
 class RevokedTextOut(TypedDict):
@@ -67,7 +67,7 @@ class RevocationListPage(TypedDict):
 
 
 @routes.get(
-    "/vault/withdrawals/taken",
+    "/vault/revocation-list/taken",
     scope="read",
     response_schema=RevocationListPage,
     error_statuses=(400,),
@@ -93,7 +93,7 @@ def list_revocation_lists(
     }
 
 
-@routes.get_signed_file("/vault/withdrawals", scope="")
+@routes.get_signed_file("/vault/revocation-list", scope="")
 def get_revocation_list(request: HttpRequest) -> SignedFileDownload:
     """Fetch this installation's signed revocation list: digests and names of texts that it told and then withdrew for
     good, keys that it revoked, and why.
@@ -106,7 +106,10 @@ def get_revocation_list(request: HttpRequest) -> SignedFileDownload:
 
 
 @routes.upload(
-    "/vault/withdrawals", scope="admin", response_schema=AppliedRevocationListOut, is_located=False
+    "/vault/revocation-list",
+    scope="admin",
+    response_schema=AppliedRevocationListOut,
+    is_located=False,
 )
 def apply_revocation_list(
     request: AuthenticatedRequest, raw: bytes

@@ -141,7 +141,8 @@ def rotate_signing_key(request: AuthenticatedRequest, key_id: str) -> WriteResul
 def revoke_signing_key(
     request: AuthenticatedRequest, key_id: str, body: KeyRevocation
 ) -> SigningKeyOut:
-    """Let nothing that a key signed count any more; other installations learn it from `/vault/withdrawals`. The first
+    """Revoke a signing key, so that nothing it signed counts; `/vault/revocation-list` tells other installations. The
+    first
     reason stays.
 
     It takes the role author in its team; for one of the installation, an admin.

@@ -6,9 +6,7 @@ import click
 
 from . import bootstrap, exit_codes, import_display, output, resolve, vault_files
 
-_RUNS_HELP = (
-    "As how many measured runs its reputation counts at most. [default: MINTMARK_FOREIGN_RUNS]"
-)
+_RUNS_HELP = "As how many measured runs its reputation counts at most. [default: MINTMARK_IMPORTED_REPUTATION_RUNS]"
 _NAMESPACE_HELP = "Put its lines under this namespace."
 
 

@@ -174,10 +174,10 @@ DATA_UPLOAD_MAX_MEMORY_SIZE: int = env.int("MINTMARK_MAX_REQUEST_BYTES", default
 
 # Who projects the log on PostgreSQL: "worker" (`mintmark serve` starts one) or "inline" (the request that appended). On
 # SQLite the appending transaction always does it.
-FOLD: str = env.str("MINTMARK_FOLD", default="worker")
-if FOLD not in ("worker", "inline"):
+PROJECTION: str = env.str("MINTMARK_PROJECTION", default="worker")
+if PROJECTION not in ("worker", "inline"):
     raise environ.ImproperlyConfigured(
-        f"MINTMARK_FOLD is {FOLD!r}; it must be 'worker' or 'inline'."
+        f"MINTMARK_PROJECTION is {PROJECTION!r}; it must be 'worker' or 'inline'."
     )
 
 
@@ -200,20 +200,22 @@ if not 0 <= MARKET_FEE_BP <= 5_000:
 # The name of this installation in bundles; what its private keys are encrypted under (the secret key if empty); how
 # many trusted keys must sign an incoming bundle; its largest size; and the number of runs as which an imported
 # reputation counts.
-INSTALLATION_NAME: str = env.str("MINTMARK_NAME", default="Mintmark")
+INSTALLATION_NAME: str = env.str("MINTMARK_INSTALLATION_NAME", default="Mintmark")
 VAULT_KEY: str = env.str("MINTMARK_VAULT_KEY", default="")
 VAULT_THRESHOLD: int = env.int("MINTMARK_VAULT_THRESHOLD", default=1)
 VAULT_MAX_BYTES: int = env.int("MINTMARK_VAULT_MAX_BYTES", default=16 * 2**20)
-FOREIGN_RUNS: int = env.int("MINTMARK_FOREIGN_RUNS", default=10)
+IMPORTED_REPUTATION_RUNS: int = env.int("MINTMARK_IMPORTED_REPUTATION_RUNS", default=10)
 if not (INSTALLATION_NAME.isprintable() and 1 <= len(INSTALLATION_NAME.strip()) <= 200):
-    raise environ.ImproperlyConfigured("MINTMARK_NAME must be 1 to 200 printable characters.")
+    raise environ.ImproperlyConfigured(
+        "MINTMARK_INSTALLATION_NAME must be 1 to 200 printable characters."
+    )
 if not 1 <= VAULT_THRESHOLD <= 32:
     raise environ.ImproperlyConfigured(
         f"MINTMARK_VAULT_THRESHOLD is {VAULT_THRESHOLD}; it must be 1 to 32."
     )
-if not 0 <= FOREIGN_RUNS <= 1_000:
+if not 0 <= IMPORTED_REPUTATION_RUNS <= 1_000:
     raise environ.ImproperlyConfigured(
-        f"MINTMARK_FOREIGN_RUNS is {FOREIGN_RUNS}; it must be 0 to 1000."
+        f"MINTMARK_IMPORTED_REPUTATION_RUNS is {IMPORTED_REPUTATION_RUNS}; it must be 0 to 1000."
     )
 
 # How prompts are compared with memories: a folder with a model of static vectors, "none" for spelling alone, or empty
@@ -275,7 +277,7 @@ def _read_networks(name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Netw
         raise environ.ImproperlyConfigured(f"{name}: {wrong}.") from wrong
 
 
-PROXIES = _read_networks("MINTMARK_PROXIES")
+TRUSTED_PROXIES = _read_networks("MINTMARK_TRUSTED_PROXIES")
 
 # Hosts of webhooks that may be private or use plain http, with or without a port.
 WEBHOOK_HOSTS: list[str] = env.list("MINTMARK_WEBHOOK_HOSTS", default=[])

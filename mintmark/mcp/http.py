@@ -163,7 +163,7 @@ def _get_client_ip(scope: Scope, headers: dict[str, str]) -> str:
     return client_ip.get_client_ip(
         peer=peer[0] if peer else "",
         forwarded=headers.get("x-forwarded-for", ""),
-        proxies=settings.PROXIES,
+        proxies=settings.TRUSTED_PROXIES,
     )
 
 

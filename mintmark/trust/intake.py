@@ -107,7 +107,7 @@ def record_unchecked(
         appended = log.append(actor=caller.principal, source=source, entries=entries, now=now)
         if folded and appended.recorded:
             projector.project_pending(now=now)
-    if not folded and settings.FOLD == "inline":
+    if not folded and settings.PROJECTION == "inline":
         projector.project_pending(now=now)
         folded = projector.includes_event(appended.event)
     return RecordResult(

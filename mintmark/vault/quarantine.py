@@ -292,7 +292,7 @@ def _require_admin(caller: Caller, import_inspection: Inspection, *, reason: str
 
 
 def _resolve_runs(caller: Caller, runs: int | None, verdict: SignerVerdict) -> int:
-    default_runs = settings.FOREIGN_RUNS if verdict.is_known else 0
+    default_runs = settings.IMPORTED_REPUTATION_RUNS if verdict.is_known else 0
     if runs is None:
         return int(default_runs)
     if not 0 <= runs <= MAX_RUNS:

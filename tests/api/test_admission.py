@@ -148,7 +148,7 @@ def test_a_session_is_counted_by_itself_and_a_wrong_token_by_the_address(world: 
 def test_behind_a_proxy_the_address_is_that_of_the_caller_where_the_proxy_is_trusted(
     world: World, settings: Any, trusted: bool
 ) -> None:
-    settings.PROXIES = [ip_network("127.0.0.1")] if trusted else []
+    settings.TRUSTED_PROXIES = [ip_network("127.0.0.1")] if trusted else []
     seen = [
         _get("/me", headers={"X-Forwarded-For": f"203.0.113.{n}"}).status_code for n in range(4)
     ]

@@ -615,20 +615,20 @@ TABLE = [
     ),
     Row(
         "list_foreign_royalties",
-        lambda w: "/vault/debts",
+        lambda w: "/royalties/foreign",
         (403, 403, 200, 200, 403, 403, 403, 200),
     ),
     Row(
         "record_foreign_payment",
-        lambda w: f"/vault/debts/{w.owed()}/payments",
+        lambda w: f"/royalties/foreign/{w.owed()}/payments",
         (403, 403, 403, 201, 403, 403, 403, 201),
         lambda w: {"amount": "2", "reason": "bank transfer 17"},
     ),
-    read("list_revocation_lists", lambda w: "/vault/withdrawals/taken"),
-    read("get_revocation_list", lambda w: "/vault/withdrawals"),
+    read("list_revocation_lists", lambda w: "/vault/revocation-list/taken"),
+    read("get_revocation_list", lambda w: "/vault/revocation-list"),
     Row(
         "apply_revocation_list",
-        lambda w: "/vault/withdrawals",
+        lambda w: "/vault/revocation-list",
         (403, 403, 403, 201, 403, 403, 403, 403),
         lambda w: withdrawals(),
     ),
@@ -721,7 +721,7 @@ TABLE = [
     read("get_error", lambda w: "/errors/forbidden"),
 ]
 # What is open to everybody, without a key.
-OPEN = ("/openapi.json", "/docs", "/vault/withdrawals")
+OPEN = ("/openapi.json", "/docs", "/vault/revocation-list")
 
 ENDPOINTS = {endpoint.operation_id: endpoint for endpoint in endpoints.ENDPOINTS}
 WRITES = [row for row in TABLE if ENDPOINTS[row.name].method != "GET"]
@@ -859,4 +859,4 @@ def test_what_describes_the_door_and_what_was_withdrawn_is_open(db: None, path: 
 
 
 def test_nothing_else_is_open() -> None:
-    assert {e.path for e in endpoints.ENDPOINTS if not e.scope} == {"/vault/withdrawals"}
+    assert {e.path for e in endpoints.ENDPOINTS if not e.scope} == {"/vault/revocation-list"}

@@ -93,16 +93,19 @@ def test_a_countersigned_file_verifies_and_names_who_vouches(world: World) -> No
 
 def test_what_is_owed_abroad_is_listed_and_paid_once(world: World) -> None:
     holder, caller = world.owed(), world.as_("treasurer")
-    (debt,) = caller.get("/vault/debts").json()["items"]
+    (debt,) = caller.get("/royalties/foreign").json()["items"]
     assert (debt["id"], debt["holder"], debt["owed"]) == (holder, "Ann", "3")
-    path, payment = f"/vault/debts/{holder}/payments", {"amount": "2.5", "reason": "transfer 17"}
+    path, payment = (
+        f"/royalties/foreign/{holder}/payments",
+        {"amount": "2.5", "reason": "transfer 17"},
+    )
     first = caller.send("POST", path, payment, Idempotency_Key="p")
     again = caller.send("POST", path, payment, Idempotency_Key="p")
     assert first.json() == again.json()
-    assert caller.get("/vault/debts").json()["items"][0]["owed"] == "0.5"
+    assert caller.get("/royalties/foreign").json()["items"][0]["owed"] == "0.5"
     beyond = caller.send("POST", path, payment, Idempotency_Key="q")
     problem(beyond, problems.CATALOGUE["insufficient_funds"].status, "insufficient_funds")
-    own = f"/vault/debts/{world.people['author'].pk}/payments"
+    own = f"/royalties/foreign/{world.people['author'].pk}/payments"
     assert caller.send("POST", own, payment, Idempotency_Key="r").status_code == 404
 
 
@@ -362,15 +365,17 @@ def test_a_key_of_others_is_trusted_as_digits_or_pem_once(world: World) -> None:
 def test_what_was_withdrawn_is_told_to_everybody_and_kept_by_anybody_for_a_minute(
     world: World,
 ) -> None:
-    quiet = Client().get(f"{PREFIX}/vault/withdrawals")
+    quiet = Client().get(f"{PREFIX}/vault/revocation-list")
     assert (quiet.status_code, quiet["Content-Type"]) == (200, ENVELOPE)
     assert quiet["Cache-Control"] == "public, max-age=60"
     assert "Vary" not in quiet or "Cookie" not in quiet["Vary"]
-    same = Client().get(f"{PREFIX}/vault/withdrawals", headers={"If-None-Match": quiet["ETag"]})
+    same = Client().get(f"{PREFIX}/vault/revocation-list", headers={"If-None-Match": quiet["ETag"]})
     assert same.status_code == 304
     assert revocation_list.verify(quiet.content).revocations.sequence == 0
     world.as_("author").send("PUT", f"/prompts/{world.prompt.pk}/tombstone", {"reason": "it leaks"})
-    told = revocation_list.verify(Client().get(f"{PREFIX}/vault/withdrawals").content).revocations
+    told = revocation_list.verify(
+        Client().get(f"{PREFIX}/vault/revocation-list").content
+    ).revocations
     assert [(one.digest, one.reason) for one in told.revoked] == [(world.prompt.digest, "it leaks")]
 
 
@@ -378,17 +383,17 @@ def test_a_list_of_others_acts_at_once_and_an_older_one_does_not(world: World) -
     accept = f"/bundle-imports/{world.waiting.pk}/accept"
     world.as_("author").send("POST", accept, {"reason": "", "namespace": "abroad"})
     admin = world.as_("admin")
-    taken = admin.send("POST", "/vault/withdrawals", withdrawals(sequence=3))
+    taken = admin.send("POST", "/vault/revocation-list", withdrawals(sequence=3))
     body = taken.json()
     assert (taken.status_code, body["sequence"], body["applied"]) == (201, 3, 1)
     assert [one["reference"] for one in body["withdrawn_here"]] == ["abroad/memo@1"]
     assert [one["reason"] for one in body["revoked"]] == ["it leaks"]
-    again = admin.send("POST", "/vault/withdrawals", withdrawals(sequence=3))
+    again = admin.send("POST", "/vault/revocation-list", withdrawals(sequence=3))
     assert (again.json()["applied"], again["Idempotent-Replayed"]) == (1, "true")
     problem(
-        admin.send("POST", "/vault/withdrawals", withdrawals(sequence=2)),
+        admin.send("POST", "/vault/revocation-list", withdrawals(sequence=2)),
         409,
         "stale_revocation_list",
     )
-    problem(admin.send("POST", "/vault/withdrawals", from_elsewhere()), 422, "payload_type")
-    problem(admin.send("POST", "/vault/withdrawals", b"{}"), 422, "not_an_envelope")
+    problem(admin.send("POST", "/vault/revocation-list", from_elsewhere()), 422, "payload_type")
+    problem(admin.send("POST", "/vault/revocation-list", b"{}"), 422, "not_an_envelope")

@@ -77,7 +77,7 @@ def test_no_two_shapes_share_a_name() -> None:
 
 
 def test_a_signed_file_is_declared_as_what_it_is() -> None:
-    operation = app.api.get_openapi_schema()["paths"][f"{PREFIX}/vault/withdrawals"]["get"]
+    operation = app.api.get_openapi_schema()["paths"][f"{PREFIX}/vault/revocation-list"]["get"]
     content = operation["responses"][200]["content"]
     assert content == {
         responses.ENVELOPE: {

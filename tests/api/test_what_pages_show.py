@@ -64,8 +64,8 @@ def test_a_seller_sees_what_was_sold_and_what_may_go_back(world: World) -> None:
 
 
 def test_a_withdrawal_list_that_was_taken_in_is_listed(world: World) -> None:
-    world.as_("admin").send("POST", "/vault/withdrawals", withdrawals())
-    (row,) = world.as_("author").get("/vault/withdrawals/taken").json()["items"]
+    world.as_("admin").send("POST", "/vault/revocation-list", withdrawals())
+    (row,) = world.as_("author").get("/vault/revocation-list/taken").json()["items"]
     taken = RevocationList.objects.get()
     assert (row["issuer"], row["sequence"]) == (taken.issuer, 1)
     assert row["brought_by"] == "admin"

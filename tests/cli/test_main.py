@@ -161,9 +161,9 @@ def test_a_database_that_does_not_answer_is_named_at_once(tmp_path: Path) -> Non
 
 
 def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
-    done = _process("-m", "mintmark.cli", "audit", home=tmp_path, MINTMARK_FOLD="perhaps")
+    done = _process("-m", "mintmark.cli", "audit", home=tmp_path, MINTMARK_PROJECTION="perhaps")
     assert done.returncode == exit_codes.NOT_READY
-    assert "MINTMARK_FOLD" in done.stderr
+    assert "MINTMARK_PROJECTION" in done.stderr
 
 
 def test_ctrl_c_ends_a_command_in_order(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

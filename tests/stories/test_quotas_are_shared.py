@@ -26,7 +26,7 @@ def test_all_processes_count_together_by_the_address_that_a_proxy_tells(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("MINTMARK_API_ANONYMOUS_PER_MINUTE", "30")
-    monkeypatch.setenv("MINTMARK_PROXIES", "127.0.0.1")
+    monkeypatch.setenv("MINTMARK_TRUSTED_PROXIES", "127.0.0.1")
     with installations.installation() as installation, installation.served(workers=2) as port:
         begun = time.monotonic()
         answers = [_asked(port) for _ in range(90)]

@@ -205,7 +205,9 @@ def _build_inspection(
         start - 1 : start - 1 + (1 if single_number else PROMPTS_PER_PAGE)
     ]
     default_runs = (
-        settings.FOREIGN_RUNS if inspected.verdict is not None and inspected.verdict.is_known else 0
+        settings.IMPORTED_REPUTATION_RUNS
+        if inspected.verdict is not None and inspected.verdict.is_known
+        else 0
     )
     next_start = start + PROMPTS_PER_PAGE
     policy = ReputationPolicy.from_json(policies.get_current().reputation)
