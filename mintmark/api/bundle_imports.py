@@ -201,7 +201,7 @@ class ImportRejection(RequestBody):
 def upload_bundle(
     request: AuthenticatedRequest, raw: bytes, team: TeamName
 ) -> WriteResult[BundleImportOut]:
-    """Bring a bundle's file, as its bytes: it is checked and waits in quarantine, and nothing of it is used yet.
+    """Upload a bundle's file, as its bytes: it is checked and waits in quarantine, and nothing of it is used yet.
 
     A file that is refused is a problem with the code of what is wrong, and `bundle_import`, which keeps the refusal. A
     file that waits or was taken in before is that import again. It takes a person with the role author in the team.
@@ -279,7 +279,8 @@ def get_bundle_import(
 def accept_bundle_import(
     request: AuthenticatedRequest, import_id: Id, body: ImportAcceptance
 ) -> BundleImportOut:
-    """Take in what waits: its texts become the team's prompts, its reputation a prior, what it owes is kept.
+    """Accept a waiting file: its texts become the team's prompts, its reputation a prior, and its royalties are
+    recorded.
 
     The file is checked anew; where it no longer stands it is refused for good, as when it was brought. All of it or
     nothing; the same again changes nothing. It takes the role author in the team; an admin, with a reason, where nobody
@@ -307,7 +308,7 @@ def accept_bundle_import(
 def refuse_bundle_import(
     request: AuthenticatedRequest, import_id: Id, body: ImportRejection
 ) -> WriteResult[BundleImportOut]:
-    """Refuse what waits; nothing of it is kept but the reason. It takes the role author in its team."""
+    """Refuse a waiting file; only the reason is stored. It takes the role author in its team."""
     row = quarantine.refuse_import(
         caller=request.auth,
         bundle_import=quarantine.get_import(caller=request.auth, pk=import_id),

@@ -58,7 +58,7 @@ def list_prompt_codices(request: AuthenticatedRequest, prompt_id: Id) -> CodexBi
 def bind_prompt_codex(
     request: AuthenticatedRequest, prompt_id: Id, body: NewCodexBinding
 ) -> CodexBindingsOut:
-    """Bind a prompt to a version of a codex: what breaks a blocking clause is injected no more.
+    """Bind a prompt to a version of a codex: a prompt that breaks a blocking clause is no longer injected.
 
     It takes the role author in the prompt's team.
     """

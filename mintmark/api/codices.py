@@ -129,7 +129,8 @@ def get_default_codex(request: AuthenticatedRequest) -> CodexOut:
 
 @routes.put("/codices/default", scope="registry", body=NewDefaultCodex, response_schema=CodexOut)
 def change_default_codex(request: AuthenticatedRequest, body: NewDefaultCodex) -> CodexOut:
-    """Let other clauses bind everybody, from now on: they become the next version of `default`. It takes an admin."""
+    """Replace the clauses that bind every prompt and output: they become the next version of `default`. It takes an
+    admin."""
     return _serialize(
         codices.change_default(
             caller=request.auth, clauses=body.clauses, description=body.description

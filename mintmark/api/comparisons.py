@@ -144,7 +144,7 @@ def list_comparisons(
 
 @routes.get("/comparisons/{int:comparison_id}", scope="read", response_schema=ComparisonDetail)
 def get_comparison(request: AuthenticatedRequest, comparison_id: Id) -> ComparisonDetail:
-    """Show what a comparison says now, as often as one likes: to the assistant's team."""
+    """Show the current result of a comparison, which may be read at any time: to the assistant's team."""
     return _serialize_detail(comparisons.get_comparison(caller=request.auth, pk=comparison_id))
 
 
@@ -159,7 +159,7 @@ def get_comparison(request: AuthenticatedRequest, comparison_id: Id) -> Comparis
 def start_comparison(
     request: AuthenticatedRequest, body: NewComparison, key: str
 ) -> WriteResult[ComparisonDetail]:
-    """Have a worker compare two prompts, until one is better, both are equal within the margin, or the pairs are used
+    """Start a comparison of two prompts, until one is better, both are equal within the margin, or the pairs are used
     up.
 
     It takes a person who operates the assistant's team. `cost_cap` can only lower the runner's own. The same
@@ -196,7 +196,7 @@ def start_comparison(
 def stop_comparison(
     request: AuthenticatedRequest, comparison_id: Id
 ) -> WriteResult[ComparisonDetail]:
-    """End a comparison at once; what it says stays true. One that has ended stays as it is."""
+    """Stop a comparison at once; its result stays valid. A comparison that has ended does not change."""
     row = comparisons.stop(
         caller=request.auth,
         comparison=comparisons.get_comparison(caller=request.auth, pk=comparison_id),
@@ -214,8 +214,8 @@ def stop_comparison(
 def resume_comparison(
     request: AuthenticatedRequest, comparison_id: Id, body: ResumeComparison
 ) -> ComparisonDetail:
-    """Have a worker go on with a comparison that stopped short, or (with more `most_pairs`) that used up its pairs
-    undecided: what is done is not asked again, what failed is."""
+    """Resume a comparison that stopped early, or (with more `most_pairs`) that used up its pairs undecided: completed
+    cases are not repeated, failed ones are."""
     row = comparisons.resume(
         caller=request.auth,
         comparison=comparisons.get_comparison(caller=request.auth, pk=comparison_id),

@@ -102,7 +102,7 @@ class EditedText(RequestBody):
 def predict_edit_trust(
     request: AuthenticatedRequest, prompt_id: Id, body: EditedText
 ) -> ForesightOut:
-    """Foresee what trust an edit of a prompt would have with each assistant: to those who may read its text.
+    """Predict the trust of an edited prompt with each assistant: to those who may read its text.
 
     It is a prediction from wording; `/foresight` says how well such have held here. Nothing is stored.
     """
@@ -128,7 +128,7 @@ def predict_edit_trust(
 
 @routes.get("/foresight", scope="read", response_schema=ForesightRecord)
 def get_foresight_record(request: AuthenticatedRequest) -> ForesightRecord:
-    """Say how well predictions of texts that nobody had run have held here."""
+    """Show how accurate predictions for texts without runs were on this installation."""
     record = AssistantTrustTracker().get_track_record()
     if record is None:
         return {**schemas.get_score_version(), "record": None}

@@ -98,7 +98,7 @@ def list_entitlements(
 def grant_entitlement(
     request: AuthenticatedRequest, prompt_id: Id, body: NewEntitlement
 ) -> WriteResult[EntitlementOut]:
-    """Let a team use a prompt of one's own for nothing; granting again changes nothing.
+    """Grant a team the free use of one of the caller's prompts; granting again changes nothing.
 
     It takes the role author in the prompt's team.
     """
@@ -139,7 +139,7 @@ def revoke_entitlement(request: AuthenticatedRequest, entitlement_id: Id, reason
 def withdraw_prompt_permanently(
     request: AuthenticatedRequest, prompt_id: Id, body: NewTombstone
 ) -> TombstoneOut:
-    """Withdraw a prompt from everywhere, for ever, at once; prices that wait for its warranties go back.
+    """Withdraw a prompt permanently and at once; prices held for its warranties are refunded.
 
     It takes the role author in its team. The first reason stays.
     """

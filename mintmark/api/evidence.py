@@ -142,7 +142,7 @@ def record_evidence(
 
 @routes.get("/evidence/{int:event_id}", scope="read", response_schema=EventOut)
 def get_event(request: AuthenticatedRequest, event_id: Id) -> EventOut:
-    """Show an event with what was expected of it and its effect on the score."""
+    """Show an event with its expected score and its effect on the score."""
     row = PromptReputationLedger().get_event(event_id=event_id)
     if row is None:
         raise errors.NotFound(f"There is no event {event_id}.")

@@ -24,7 +24,7 @@ PromptFilter = Annotated[
 
 @routes.get_file("/exports/evidence.csv", scope="read", error_statuses=(404,))
 def export_evidence_csv(request: AuthenticatedRequest, prompt: PromptFilter) -> FileDownload:
-    """Download the evidence as CSV, oldest first: every event with what it was expected to be and what it moved.
+    """Download the evidence as CSV, oldest first: every event with its expected score and its effect.
 
     No text of a prompt is in it.
     """

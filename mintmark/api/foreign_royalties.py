@@ -20,7 +20,8 @@ routes = Routes(tag="foreign_royalties")
 
 
 class ForeignBalanceOut(TypedDict):
-    """What is owed to somebody of another installation: `holder` as the bundle names him, `issuer` its installation."""
+    """What is owed to somebody of another installation: `holder` as the bundle names them, `issuer` their
+    installation."""
 
     id: int
     holder: str
@@ -42,7 +43,7 @@ class NewPayment(RequestBody):
 
 
 class PaymentOut(TypedDict):
-    """A payment as it is kept; `amount` left his wallet here, and circulation."""
+    """A payment as it is kept; `amount` left the holder's wallet here, and circulation."""
 
     transfer: int
     holder: int
@@ -56,7 +57,7 @@ class PaymentOut(TypedDict):
 def list_foreign_royalties(
     request: AuthenticatedRequest, limit: pagination.Limit, cursor: pagination.Cursor
 ) -> ForeignBalancePage:
-    """List what is owed to people of other installations, the largest sum first: to treasurers and auditors."""
+    """List the royalties owed to people of other installations, the largest sum first: to treasurers and auditors."""
     balances = SymbolicPromptTokenMarketplace().list_foreign_balances(caller=request.auth)
     page, next_cursor = pagination.paginate_list(
         balances,
@@ -91,7 +92,7 @@ def list_foreign_royalties(
 def record_foreign_payment(
     request: AuthenticatedRequest, holder_id: Id, body: NewPayment, key: str
 ) -> WriteResult[PaymentOut]:
-    """Keep that somebody of another installation was paid outside.
+    """Record a payment that was made outside to a person of another installation.
 
     It takes the role treasurer for the whole installation. The same `Idempotency-Key` again pays nothing more.
     """

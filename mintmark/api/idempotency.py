@@ -73,7 +73,7 @@ def run_idempotently(
 
 
 def require_key(request: HttpRequest) -> str:
-    """The key of a write that needs one: the caller's own, new for each thing that he means to be done."""
+    """The key of a write that needs one: the caller's own, a new one for each operation."""
     idempotency_key = request.headers.get(HEADER)
     if idempotency_key is None:
         message = (

@@ -181,7 +181,7 @@ def list_gates(
     prompt_id: Id,
     assistant: Annotated[str, Query(min_length=1, max_length=300, description="its id or name")],
 ) -> GatesOut:
-    """Say what stands between a prompt and an assistant: to the assistant itself and its team.
+    """Show which gates are open between a prompt and an assistant: to the assistant itself and its team.
 
     What the contract's clauses find in the text is told once the team may use it.
     """

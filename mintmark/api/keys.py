@@ -58,7 +58,7 @@ class NewKey(RequestBody):
 def list_keys(
     request: AuthenticatedRequest, limit: pagination.Limit, cursor: pagination.Cursor
 ) -> KeyPage:
-    """List the caller's keys and those of the assistants he operates, newest first."""
+    """List the caller's keys and those of the assistants that they operate, newest first."""
     rows = _list_manageable(request.auth).select_related("principal").order_by("-id")
     page, next_cursor = pagination.paginate_by_id(rows, limit=limit, cursor=cursor)
     return {"items": [_serialize(row) for row in page], "next_cursor": next_cursor}
@@ -70,8 +70,8 @@ def list_keys(
 def issue_key(request: AuthenticatedRequest, body: NewKey) -> WriteResult[IssuedKeyOut]:
     """Issue a key.
 
-    Its holder is the caller, or an assistant in whose team he is operator. The secret is not kept and can't be shown
-    again.
+    Its holder is the caller, or an assistant of a team in which they are operator. The secret is not kept and can't be
+    shown again.
     """
     now = timezone.now()
     if body.expires_at is not None and (body.expires_at.tzinfo is None or body.expires_at <= now):
@@ -95,7 +95,7 @@ def issue_key(request: AuthenticatedRequest, body: NewKey) -> WriteResult[Issued
 
 @routes.delete("/keys/{prefix}", scope="admin")
 def revoke_key(request: AuthenticatedRequest, prefix: str) -> None:
-    """Revoke a key, at once and for good."""
+    """Revoke a key, at once and permanently."""
     key = _list_manageable(request.auth).filter(prefix=prefix).first()
     if key is None:
         raise errors.NotFound(f"The caller manages no key {prefix[:20]!r}.")

@@ -86,7 +86,7 @@ def list_labels(
     limit: pagination.Limit,
     cursor: pagination.Cursor,
 ) -> LabelPage:
-    """List where the labels of a line stand."""
+    """List the labels of a prompt line and the revisions they point to."""
     newest = _get_newest_revision(line)
     rows = Label.objects.filter(namespace=newest.namespace, name=newest.name).select_related(
         "prompt"
@@ -121,7 +121,7 @@ def move_label(
 def remove_label(
     request: AuthenticatedRequest, namespace: str, name: str, label: str, reason: str = ""
 ) -> None:
-    """Take a label away, from every reader at once.
+    """Remove a label, for every reader at once.
 
     It takes the role author or operator in the line's team.
     """

@@ -222,7 +222,7 @@ def search_listings(
     warranty: Annotated[bool, Query(False, description="those with a warranty alone")],
     order: Annotated[ListingOrder, Query("trust")],
 ) -> ListingCardPage:
-    """Find what is offered: by words, tag, task, licence, price, and by what an assistant can trust.
+    """Search the listings by words, tag, task, licence, price, and by the trust of an assistant.
 
     Texts are not searched. In the order `trust`, and with `trust_from`, the newest 5,000 matches are ranked; trust that
     changes between two pages may show a listing twice or not at all.
@@ -268,7 +268,7 @@ def search_listings(
 def get_listing(
     request: AuthenticatedRequest, listing_id: Id, assistant: AssistantId
 ) -> ListingOut:
-    """Show a listing, standing or withdrawn: its scores explained, its price parted, its warranties and disputes."""
+    """Show a listing, active or withdrawn: its scores explained, its price breakdown, its warranties and disputes."""
     row = listings.get_listing(pk=listing_id)
     return _serialize(row, caller=request.auth, assistant=_find_assistant(assistant))
 
@@ -281,7 +281,7 @@ def get_listing(
     error_statuses=(404,),
 )
 def create_listing(request: AuthenticatedRequest, body: NewListing) -> WriteResult[ListingOut]:
-    """Offer a prompt for tokens; the caller is its seller.
+    """Offer a prompt for credits; the caller is its seller.
 
     It takes the role author in the prompt's team. Terms stay as they are listed: only the price can change.
     """
@@ -319,7 +319,8 @@ def create_listing(request: AuthenticatedRequest, body: NewListing) -> WriteResu
 def reprice_listing(request: AuthenticatedRequest, listing_id: Id, body: NewPrice) -> ListingOut:
     """Change what a listing costs from now on.
 
-    Who has seen another price is not charged this one: his purchase is refused. It takes the role author in its team.
+    A buyer who saw another price is not charged this one: the purchase is refused. It takes the role author in its
+    team.
     """
     row = SymbolicPromptTokenMarketplace().reprice(
         caller=request.auth, listing=listings.get_listing(pk=listing_id), token_cost=body.price

@@ -42,7 +42,7 @@ class NewMandate(RequestBody):
 
 @routes.get("/assistants/{int:assistant_id}/mandate", scope="read", response_schema=MandateOut)
 def get_mandate(request: AuthenticatedRequest, assistant_id: Id) -> MandateOut:
-    """Show what an assistant may do by itself: to itself, its team and auditors."""
+    """Show the mandate of an assistant (what it may do by itself): to itself, its team and auditors."""
     assistant = get_or_404.get_by_id(Assistant.objects.all(), pk=assistant_id)
     permissions.require_record_reader(request.auth, assistant=assistant)
     return _serialize(mandates.get_mandate(assistant=assistant))
@@ -55,7 +55,7 @@ def get_mandate(request: AuthenticatedRequest, assistant_id: Id) -> MandateOut:
     response_schema=MandateOut,
 )
 def set_mandate(request: AuthenticatedRequest, assistant_id: Id, body: NewMandate) -> MandateOut:
-    """Say what an assistant may do by itself from now on. It takes the role operator in its team."""
+    """Set the mandate of an assistant. It takes the role operator in its team."""
     row = SymbolicPromptTokenMarketplace().set_mandate(
         caller=request.auth,
         assistant=get_or_404.get_by_id(Assistant.objects.all(), pk=assistant_id),

@@ -65,7 +65,7 @@ def list_memories(
 def store_memory(
     request: AuthenticatedRequest, assistant_id: Id, key: str, body: NewMemory
 ) -> MemoryOut:
-    """Let an assistant remember a text under a key.
+    """Store a text in an assistant's memory under a key.
 
     It takes the role operator in its team, or the assistant itself.
     """
@@ -77,7 +77,7 @@ def store_memory(
 
 @routes.delete("/assistants/{int:assistant_id}/memory/{key}", scope="registry")
 def forget_memory(request: AuthenticatedRequest, assistant_id: Id, key: str) -> None:
-    """Let an assistant forget what stands under a key. What was measured with it stays measured."""
+    """Delete a key from an assistant's memory. Evidence that was measured with it stays."""
     memories.delete(caller=request.auth, assistant=_get_assistant(assistant_id), memory_key=key)
 
 

@@ -106,7 +106,7 @@ def ingest_otlp_logs(request: AuthenticatedRequest, team: TeamFilter) -> HttpRes
 
 @routes.get("/otlp/mapping", scope="read", response_schema=OtlpMappingOut, error_statuses=(404,))
 def get_otlp_mapping(request: AuthenticatedRequest, team: TeamFilter) -> OtlpMappingOut:
-    """Show how a team's evaluation events are read: to those of the team and to auditors."""
+    """Show the mapping of a team's evaluation events, to its members and to auditors."""
     mapping_team = _resolve_team(request, team)
     mappings.require_reader(caller=request.auth, team=mapping_team)
     return _serialize_mapping(mapping_team)
@@ -122,7 +122,7 @@ def get_otlp_mapping(request: AuthenticatedRequest, team: TeamFilter) -> OtlpMap
 def set_otlp_mapping(
     request: AuthenticatedRequest, team: TeamFilter, body: OtlpMappingDocument
 ) -> OtlpMappingOut:
-    """Say how a team's evaluation events are read from now on. It takes the role operator in the team."""
+    """Set the mapping of a team's evaluation events. It takes the role operator in the team."""
     mapping_team = _resolve_team(request, team)
     mappings.set_mapping(caller=request.auth, team=mapping_team, document=body, now=timezone.now())
     return _serialize_mapping(mapping_team)
@@ -132,7 +132,7 @@ def set_otlp_mapping(
     "/otlp/arrivals", scope="read", response_schema=OtlpIngestCountsOut, error_statuses=(404,)
 )
 def list_otlp_counts(request: AuthenticatedRequest, team: TeamFilter) -> OtlpIngestCountsOut:
-    """Say what became of a team's events, and what of those that were rejected could not be read."""
+    """Show how many of a team's events were recorded or rejected, and why."""
     counted_team = _resolve_team(request, team)
     return {
         "team": counted_team.name,
@@ -153,7 +153,7 @@ def list_otlp_counts(request: AuthenticatedRequest, team: TeamFilter) -> OtlpIng
 
 @routes.delete("/otlp/arrivals", scope="registry", error_statuses=(404,))
 def reset_otlp_counts(request: AuthenticatedRequest, team: TeamFilter) -> None:
-    """Begin to count a team's events anew; evidence stays. It takes the role operator in the team."""
+    """Reset the counts of a team's events; evidence stays. It takes the role operator in the team."""
     ingest_counts.reset_counts(caller=request.auth, team=_resolve_team(request, team))
 
 

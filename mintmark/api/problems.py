@@ -34,7 +34,7 @@ class ErrorDefinition:
 
 CATALOGUE: dict[str, ErrorDefinition] = {
     "invalid_json": ErrorDefinition(400, "The body is not JSON"),
-    "invalid_telemetry": ErrorDefinition(400, "The body is no export of logs that is taken"),
+    "invalid_telemetry": ErrorDefinition(400, "The body is not an OTLP export of logs"),
     "invalid_cursor": ErrorDefinition(400, "The cursor is not one of this list"),
     "not_authenticated": ErrorDefinition(401, "A key or a session is needed"),
     "wrong_issuer_key": ErrorDefinition(
@@ -42,20 +42,24 @@ CATALOGUE: dict[str, ErrorDefinition] = {
     ),
     "csrf_failed": ErrorDefinition(403, "The CSRF token is missing or wrong"),
     "forbidden": ErrorDefinition(403, "The caller may not do this"),
-    "gate_closed": ErrorDefinition(403, "A gate stands between the prompt and the assistant"),
+    "gate_closed": ErrorDefinition(403, "A gate between the prompt and the assistant is closed"),
     "licence_forbids": ErrorDefinition(403, "The licence does not allow this"),
     "not_yours_to_rate": ErrorDefinition(403, "The caller's rating of this prompt would not count"),
     "over_limit": ErrorDefinition(403, "The assistant may not spend so much by itself"),
-    "not_found": ErrorDefinition(404, "There is no such thing"),
+    "not_found": ErrorDefinition(404, "Not found"),
     "method_not_allowed": ErrorDefinition(405, "This path does not take this method"),
     "already_decided": ErrorDefinition(409, "The request was decided before"),
-    "already_listed": ErrorDefinition(409, "The prompt stands on the market already"),
+    "already_listed": ErrorDefinition(409, "The prompt is listed on the market already"),
     "already_owned": ErrorDefinition(409, "The team may use the prompt already"),
-    "import_decided": ErrorDefinition(409, "The file was taken in or refused before"),
-    "insufficient_funds": ErrorDefinition(409, "The wallet holds too little; nothing was moved"),
+    "import_decided": ErrorDefinition(409, "The file was accepted or refused before"),
+    "insufficient_funds": ErrorDefinition(
+        409, "The wallet holds too few credits; nothing was transferred"
+    ),
     "signing_key_known": ErrorDefinition(409, "The key is known here already"),
     "idempotency_key_reused": ErrorDefinition(409, "The key was used before, for something else"),
-    "prompt_line_taken": ErrorDefinition(409, "Lines of the bundle belong to other teams here"),
+    "prompt_line_taken": ErrorDefinition(
+        409, "Prompt lines of the bundle belong to other teams here"
+    ),
     "no_account": ErrorDefinition(409, "An account was never opened"),
     "price_changed": ErrorDefinition(
         409, "It is not offered at this price now; nothing was charged"
@@ -64,7 +68,7 @@ CATALOGUE: dict[str, ErrorDefinition] = {
     "stale_revocation_list": ErrorDefinition(
         409, "A newer revocation list of this issuer is known"
     ),
-    "precondition_failed": ErrorDefinition(412, "What the caller holds is not current"),
+    "precondition_failed": ErrorDefinition(412, "The caller's version is not current"),
     "body_too_large": ErrorDefinition(413, "The body is too large"),
     "unsupported_media_type": ErrorDefinition(415, "The body is of a type that is not taken here"),
     "bad_signature": ErrorDefinition(
@@ -72,87 +76,83 @@ CATALOGUE: dict[str, ErrorDefinition] = {
     ),
     "below_threshold": ErrorDefinition(422, "Too few trusted keys signed it"),
     "digest_mismatch": ErrorDefinition(422, "A text is not the one that its digest names"),
-    "duplicate_json_key": ErrorDefinition(422, "A key stands twice in one object"),
-    "duplicate_name": ErrorDefinition(422, "A name stands twice in the bundle"),
+    "duplicate_json_key": ErrorDefinition(422, "An object has the same key twice"),
+    "duplicate_name": ErrorDefinition(422, "Two prompts of the bundle have the same name"),
     "duplicate_signature": ErrorDefinition(422, "One key signed it twice"),
     "extra_file": ErrorDefinition(422, "The folder holds a file that was not signed"),
     "integer_too_large": ErrorDefinition(422, "An integer is beyond what JSON keeps exactly"),
-    "invalid_amount": ErrorDefinition(422, "This is no amount of tokens that can be moved"),
+    "invalid_amount": ErrorDefinition(422, "This amount of credits can't be transferred"),
     "invalid_assistant": ErrorDefinition(422, "The assistant can't be registered as asked"),
-    "invalid_base64": ErrorDefinition(422, "A part of the envelope is no base64"),
+    "invalid_base64": ErrorDefinition(422, "A part of the envelope is not base64"),
     "invalid_codex": ErrorDefinition(422, "The codex can't be registered as asked"),
     "invalid_comparison": ErrorDefinition(422, "The comparison can't be made or read as asked"),
-    "invalid_document": ErrorDefinition(422, "It is no YAML or JSON that is read here"),
+    "invalid_document": ErrorDefinition(422, "The document is not valid YAML or JSON"),
     "invalid_evidence": ErrorDefinition(422, "The evidence is refused; nothing was recorded"),
     "invalid_export": ErrorDefinition(422, "A bundle can't be made of this"),
     "invalid_fork": ErrorDefinition(422, "The fork can't be made as asked"),
     "invalid_injection": ErrorDefinition(422, "The injection can't be made as asked"),
-    "invalid_idempotency_key": ErrorDefinition(422, "The idempotency key can't be kept"),
-    "invalid_key_id": ErrorDefinition(422, "The id of a signing key is no key"),
+    "invalid_idempotency_key": ErrorDefinition(422, "The idempotency key is invalid"),
+    "invalid_key_id": ErrorDefinition(422, "The id of a signing key is not a key"),
     "invalid_key_terms": ErrorDefinition(422, "A key's name, note or expiry can't be kept"),
-    "invalid_label": ErrorDefinition(422, "The label can't be moved as asked"),
+    "invalid_label": ErrorDefinition(422, "The label can't be changed as asked"),
     "invalid_listing": ErrorDefinition(422, "The prompt can't be offered on these terms"),
-    "invalid_mandate": ErrorDefinition(422, "These limits can't be kept"),
-    "invalid_mapping": ErrorDefinition(422, "The mapping can't be put in force as asked"),
-    "invalid_memory": ErrorDefinition(422, "The memory can't be kept"),
-    "invalid_memo": ErrorDefinition(422, "The memo can't be kept"),
+    "invalid_mandate": ErrorDefinition(422, "These limits are invalid"),
+    "invalid_mapping": ErrorDefinition(422, "The mapping is invalid"),
+    "invalid_memory": ErrorDefinition(422, "The memory is invalid"),
+    "invalid_memo": ErrorDefinition(422, "The memo is invalid"),
     "invalid_prompt": ErrorDefinition(422, "The prompt can't be registered as asked"),
     "invalid_prompt_set": ErrorDefinition(422, "The set can't be made, or bought, as it is"),
-    "invalid_rating": ErrorDefinition(422, "The rating can't be kept"),
-    "invalid_reason": ErrorDefinition(
-        422, "This is kept with its reason, which is missing or can't be kept"
-    ),
+    "invalid_rating": ErrorDefinition(422, "The rating is invalid"),
+    "invalid_reason": ErrorDefinition(422, "The reason is missing or invalid"),
     "invalid_request": ErrorDefinition(422, "The request does not have the declared shape"),
     "invalid_ritual": ErrorDefinition(422, "The ritual can't be registered as asked"),
     "invalid_run": ErrorDefinition(422, "The run can't be started or resumed as asked"),
-    "invalid_runner": ErrorDefinition(
-        422, "How the assistant is reached does not fit, or is not said"
-    ),
-    "invalid_runs": ErrorDefinition(422, "Foreign reputation can't count as so many runs"),
-    "invalid_transcript": ErrorDefinition(422, "It is no list of replies"),
+    "invalid_runner": ErrorDefinition(422, "The runner configuration is invalid or missing"),
+    "invalid_runs": ErrorDefinition(422, "Imported reputation can't count as so many runs"),
+    "invalid_transcript": ErrorDefinition(422, "The transcript is not a list of replies"),
     "invalid_utf8": ErrorDefinition(422, "It is not UTF-8"),
     "signing_key_expired": ErrorDefinition(422, "A key that signed it has expired"),
     "key_not_ascii": ErrorDefinition(422, "A key of an object is not ASCII"),
     "signing_key_revoked": ErrorDefinition(422, "A revoked key signed it"),
     "lineage_cycle": ErrorDefinition(422, "A prompt of the bundle descends from itself"),
     "missing_file": ErrorDefinition(422, "The folder lacks a file that was signed"),
-    "not_a_bundle": ErrorDefinition(422, "What was signed is no bundle"),
-    "not_a_folder": ErrorDefinition(422, "What was signed is no folder"),
-    "not_a_signing_key": ErrorDefinition(422, "It is no Ed25519 key"),
-    "not_a_revocation_list": ErrorDefinition(422, "What was signed is no revocation list"),
-    "not_an_envelope": ErrorDefinition(422, "It is no DSSE envelope"),
-    "not_an_integer": ErrorDefinition(422, "A number is no integer"),
-    "not_canonical": ErrorDefinition(422, "It is not spelled as it was signed"),
+    "not_a_bundle": ErrorDefinition(422, "The signed payload is not a bundle"),
+    "not_a_folder": ErrorDefinition(422, "The signed payload is not a folder"),
+    "not_a_signing_key": ErrorDefinition(422, "It is not an Ed25519 key"),
+    "not_a_revocation_list": ErrorDefinition(422, "The signed payload is not a revocation list"),
+    "not_an_envelope": ErrorDefinition(422, "It is not a DSSE envelope"),
+    "not_an_integer": ErrorDefinition(422, "A number is not an integer"),
+    "not_canonical": ErrorDefinition(422, "The bytes are not in canonical form"),
     "nul_character": ErrorDefinition(422, "A text holds U+0000"),
-    "path_in_name": ErrorDefinition(422, "A name leads out of its place"),
+    "path_in_name": ErrorDefinition(422, "A name contains a path"),
     "payload_type": ErrorDefinition(422, "The envelope holds something of another kind"),
     "not_allowed": ErrorDefinition(422, "This is not allowed"),
     "too_deep": ErrorDefinition(422, "It is nested too deeply"),
-    "too_large": ErrorDefinition(422, "It is larger than is taken"),
+    "too_large": ErrorDefinition(422, "It is larger than the limit"),
     "too_little_evidence": ErrorDefinition(422, "There is too little evidence for this"),
-    "too_many_prompts": ErrorDefinition(422, "It has more prompts than are taken"),
+    "too_many_prompts": ErrorDefinition(422, "It has more prompts than the limit"),
     "too_many_royalties": ErrorDefinition(
-        422, "A sale of a prompt would owe more royalties than are taken"
+        422, "A sale of a prompt would owe more royalties than the limit"
     ),
-    "too_many_values": ErrorDefinition(422, "It has more values than are taken"),
+    "too_many_values": ErrorDefinition(422, "It has more values than the limit"),
     "unknown_licence": ErrorDefinition(422, "The licence is not known here"),
     "unknown_parent": ErrorDefinition(
-        422, "A prompt of the bundle descends from one that is not told"
+        422, "A prompt of the bundle descends from one that it does not contain"
     ),
     "unknown_scope": ErrorDefinition(422, "The scope does not exist"),
-    "unknown_signer": ErrorDefinition(422, "Nobody who is trusted here signed it"),
-    "unknown_version": ErrorDefinition(422, "It is of a version that is not read here"),
+    "unknown_signer": ErrorDefinition(422, "No trusted key signed it"),
+    "unknown_version": ErrorDefinition(422, "Its version is not supported"),
     "invalid_webhook": ErrorDefinition(422, "The webhook can't be made or used as asked"),
     "prompt_withdrawn": ErrorDefinition(422, "Its issuer withdrew a prompt of the bundle"),
-    "too_many_requests": ErrorDefinition(429, "The caller asks more often than it may"),
+    "too_many_requests": ErrorDefinition(429, "The caller sends more requests than allowed"),
     "internal_error": ErrorDefinition(500, "The server made a mistake"),
-    "vault_altered": ErrorDefinition(500, "What is kept of a bundle is not what was signed"),
-    "missing_extra": ErrorDefinition(501, "This installation lacks the packages that it takes"),
+    "vault_altered": ErrorDefinition(500, "The stored bundle is not what was signed"),
+    "missing_extra": ErrorDefinition(501, "This installation lacks the packages for it"),
     "database_unavailable": ErrorDefinition(503, "The database can't answer now"),
     "projection_pending": ErrorDefinition(503, "The scores do not include the event yet"),
     "log_from_another_cluster": ErrorDefinition(503, "The log can't be appended to here"),
-    "unreadable_secret": ErrorDefinition(503, "The secret of a webhook can't be opened"),
-    "unreadable_key": ErrorDefinition(503, "A private key of this installation can't be opened"),
+    "unreadable_secret": ErrorDefinition(503, "The secret of a webhook can't be decrypted"),
+    "unreadable_key": ErrorDefinition(503, "A private key of this installation can't be decrypted"),
 }
 
 # What is wrong with a signed file: of no concern to endpoints that neither take nor make one.
@@ -200,7 +200,7 @@ class Problem(TypedDict):
 
 
 def build_problem(error: errors.DomainError) -> dict[str, Any]:
-    """The problem details of a refusal; an unlisted code is the house's own mistake, and a test looks for one."""
+    """The problem details of a refusal; every code must be in `CATALOGUE`, which a test checks."""
     entry = CATALOGUE[error.code]
     problem: dict[str, Any] = {
         "type": TYPE_PREFIX + error.code,

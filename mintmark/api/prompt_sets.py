@@ -96,7 +96,7 @@ def get_prompt_set(
     name: str,
     team: Annotated[str | None, Query(None, max_length=64, description="whom it is quoted for")],
 ) -> PromptSetQuoteOut:
-    """Show a set with what it costs the caller's team (or another of his, named in `team`)."""
+    """Show a set with its price for the caller's team (or another of their teams, named in `team`)."""
     quoted_team = permissions.resolve_team(request.auth, name=team) if team is not None else None
     return _serialize_quote(
         prompt_sets.get_prompt_set(reference=name),
@@ -114,7 +114,7 @@ def get_prompt_set(
 def create_prompt_set(
     request: AuthenticatedRequest, body: NewPromptSet
 ) -> WriteResult[PromptSetQuoteOut]:
-    """Put listed prompts together into a set with one discount.
+    """Create a set of listed prompts with one discount.
 
     It takes the role author in the team. A discount binds sellers of other teams only as far as their listings allow.
     """

@@ -135,7 +135,7 @@ def get_prompt(request: AuthenticatedRequest, prompt_id: Id) -> PromptOut:
 
 @routes.get("/prompts/{int:prompt_id}/text", scope="read", response_schema=PromptTextOut)
 def get_prompt_text(request: AuthenticatedRequest, prompt_id: Id) -> PromptTextOut:
-    """Read the exact text: open ones, those of the caller's teams, those his teams are entitled to."""
+    """Read the exact text of a prompt that is open, or that the caller's teams own or are entitled to."""
     row = prompts.resolve(reference=str(prompt_id))
     require_reader(request.auth, row)
     return {"id": row.pk, "digest": f"sha256:{row.digest}", "text": row.text}
@@ -151,7 +151,7 @@ def get_prompt_text(request: AuthenticatedRequest, prompt_id: Id) -> PromptTextO
 def register_prompt(
     request: AuthenticatedRequest, body: NewPrompt
 ) -> WriteResult[RegisteredPromptOut]:
-    """Register a text for ever.
+    """Register an immutable prompt.
 
     Without `revision` it takes the line's next. The same text under the same revision again returns what is there. It
     takes the role author in the team. A parent of another team is forked at `/prompts/{id}/forks`, where its licence

@@ -83,7 +83,7 @@ def confirm_purchase_request(
 def decline_purchase_request(
     request: AuthenticatedRequest, request_id: Id
 ) -> WriteResult[PurchaseRequestOut]:
-    """Say no to what an assistant asked for. It takes the role operator in its team."""
+    """Decline a purchase request of an assistant. It takes the role operator in its team."""
     row = SymbolicPromptTokenMarketplace().decline_request(
         caller=request.auth, request=_get_visible(request.auth, request_id), now=timezone.now()
     )

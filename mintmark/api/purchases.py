@@ -31,7 +31,7 @@ class PurchasePage(TypedDict):
 
 class PurchaseResultOut(TypedDict):
     """What came of it: bought, with the receipt; or, for an assistant beyond its mandate, a request that waits for a
-    person (or that he declined)."""
+    person (or that they declined)."""
 
     status: Literal["bought", "waiting", "declined"]
     receipt: PurchaseReceiptOut | None

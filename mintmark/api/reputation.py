@@ -215,7 +215,7 @@ def get_score_history(
     prompt_id: Id,
     limit: Annotated[int, Query(500, ge=1, le=5_000, description="snapshots at most")],
 ) -> ScoreHistoryOut:
-    """Show how a prompt's scores got where they are: one snapshot for each batch that concerned it."""
+    """Show the history of a prompt's scores: one snapshot for each batch of evidence that changed them."""
     rows = PromptReputationLedger().get_history(prompt=_get_prompt(prompt_id), limit=limit)
     return {
         **schemas.get_score_version(),
@@ -249,7 +249,7 @@ def list_prompt_evidence(
     kind: Annotated[str | None, Query(None, pattern="^(" + "|".join(evidence.KINDS) + ")$")],
     assistant: Annotated[int | None, Query(None, ge=1, le=MAX_ID)],
 ) -> EventPage:
-    """List the events behind a prompt's score, newest first, each with what it moved."""
+    """List the events behind a prompt's score, newest first, each with its effect."""
     after = pagination.decode_cursor(cursor, key_types=(0,))
     rows = PromptReputationLedger().list_evidence(
         prompt=_get_prompt(prompt_id),

@@ -75,7 +75,7 @@ class RevocationListPage(TypedDict):
 def list_revocation_lists(
     request: AuthenticatedRequest, limit: pagination.Limit, cursor: pagination.Cursor
 ) -> RevocationListPage:
-    """List the revocation lists of other installations that were taken in here, newest first."""
+    """List the revocation lists of other installations that were applied here, newest first."""
     rows = RevocationList.objects.select_related("brought_by").defer("envelope").order_by("-id")
     page, next_cursor = pagination.paginate_by_id(rows, limit=limit, cursor=cursor)
     return {
@@ -95,8 +95,8 @@ def list_revocation_lists(
 
 @routes.get_signed_file("/vault/revocation-list", scope="")
 def get_revocation_list(request: HttpRequest) -> SignedFileDownload:
-    """Fetch this installation's signed revocation list: digests and names of texts that it told and then withdrew for
-    good, keys that it revoked, and why.
+    """Fetch this installation's signed revocation list: digests and names of texts that it exported and then withdrew
+    permanently, keys that it revoked, and why.
 
     Whoever took in a bundle from here asks for it from time to time. It only ever grows; the highest `sequence` holds.
     """
@@ -114,7 +114,7 @@ def get_revocation_list(request: HttpRequest) -> SignedFileDownload:
 def apply_revocation_list(
     request: AuthenticatedRequest, raw: bytes
 ) -> WriteResult[AppliedRevocationListOut]:
-    """Take in the revocation list of another installation, as its signed bytes; it acts at once.
+    """Apply the revocation list of another installation, as its signed bytes; it takes effect at once.
 
     Prompts that came here with that issuer's bundles are withdrawn from everywhere, its revoked keys count no more. An
     admin's act. A list that is older than the one known is refused.

@@ -68,7 +68,7 @@ class NewRunner(RequestBody):
 
 @routes.get("/assistants/{int:assistant_id}/runner", scope="read", response_schema=RunnerOut)
 def get_runner(request: AuthenticatedRequest, assistant_id: Id) -> RunnerOut:
-    """Show how an assistant is reached: to its team."""
+    """Show the runner configuration of an assistant, to its team."""
     assistant = get_or_404.get_by_id(Assistant.objects.all(), pk=assistant_id)
     rows = runner_settings.visible_to(caller=request.auth).select_related("configured_by")
     row = rows.filter(assistant=assistant).first()
@@ -107,7 +107,7 @@ class RunnerCheckOut(TypedDict):
 def check_runner(
     request: AuthenticatedRequest, assistant_id: Id, body: NewRunnerCheck
 ) -> RunnerCheckOut:
-    """Ask an assistant's endpoint for one word, and say whether it answers, and how fast. Nothing is recorded.
+    """Test an assistant's endpoint with a request for one word: whether it responds, and how fast. Nothing is recorded.
 
     It takes the role operator in its team; the endpoint may charge for it.
     """
@@ -133,7 +133,7 @@ def check_runner(
     response_schema=RunnerOut,
 )
 def configure_runner(request: AuthenticatedRequest, assistant_id: Id, body: NewRunner) -> RunnerOut:
-    """Say how an assistant is reached, in the place of what was said before; runs under way go on as they began.
+    """Replace the runner configuration of an assistant; runs in progress keep the configuration they started with.
 
     It takes the role operator in its team (and in the judge's). `key_name` names a variable of the processes that run
     rituals, `MINTMARK_RUNNER_TEAM__…`; a key is sent nowhere but to the endpoint, and never here.

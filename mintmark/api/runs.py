@@ -188,7 +188,7 @@ def list_run_cases(
 def start_run(request: AuthenticatedRequest, body: NewRun, key: str) -> WriteResult[RunDetail]:
     """Have a worker run a prompt with an assistant under a ritual.
 
-    It takes a person who operates the assistant's team; what is measured is recorded in his name. `cost_cap` can only
+    It takes a person who operates the assistant's team; what is measured is recorded in their name. `cost_cap` can only
     lower the runner's own. The same `Idempotency-Key` again is the same run.
     """
     now = timezone.now()
@@ -212,8 +212,8 @@ def start_run(request: AuthenticatedRequest, body: NewRun, key: str) -> WriteRes
 
 @routes.post("/runs/{int:run_id}/cancel", scope="evidence", response_schema=RunDetail, status=200)
 def cancel_run(request: AuthenticatedRequest, run_id: Id) -> WriteResult[RunDetail]:
-    """End a run at once: no further call begins, calls under way are broken off, what is done stays. One that has ended
-    stays as it is."""
+    """Cancel a run at once: no further call starts, calls in progress are aborted, completed cases stay. A run that has
+    ended does not change."""
     row = runs.cancel(
         caller=request.auth, run=runs.get_run(caller=request.auth, pk=run_id), now=timezone.now()
     )
@@ -224,7 +224,7 @@ def cancel_run(request: AuthenticatedRequest, run_id: Id) -> WriteResult[RunDeta
     "/runs/{int:run_id}/resume", scope="evidence", body=ResumeRun, response_schema=RunDetail
 )
 def resume_run(request: AuthenticatedRequest, run_id: Id, body: ResumeRun) -> RunDetail:
-    """Have a worker go on with a run that stopped short: what is done is not asked again, what failed is."""
+    """Resume a run that stopped early: completed cases are not repeated, failed ones are."""
     row = runs.resume(
         caller=request.auth,
         run=runs.get_run(caller=request.auth, pk=run_id),

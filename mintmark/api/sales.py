@@ -37,7 +37,7 @@ class SalePage(TypedDict):
 def list_sales(
     request: AuthenticatedRequest, limit: pagination.Limit, cursor: pagination.Cursor
 ) -> SalePage:
-    """List what the caller's teams offer, or did, with what it brought, newest first."""
+    """List the listings of the caller's teams, past ones too, with their revenue, newest first."""
     rows = sales_report.list_sales(caller=request.auth)
     page, next_cursor = pagination.paginate_by_id(rows, limit=limit, cursor=cursor)
     return {

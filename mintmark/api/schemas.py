@@ -56,7 +56,7 @@ class ScoreVersionOut(TypedDict):
 
 
 def get_score_version() -> ScoreVersionOut:
-    """Up to which event scores are folded now, and under which policy."""
+    """Up to which event scores are projected now, and under which policy."""
     checkpoint = projector.get_checkpoint()
     return {"as_of": checkpoint.event, "policy": checkpoint.policy_id}
 

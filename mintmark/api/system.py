@@ -80,7 +80,7 @@ class ErrorOut(TypedDict):
 
 @routes.get("/me", scope="read", response_schema=CallerOut)
 def get_me(request: AuthenticatedRequest) -> CallerOut:
-    """Say who calls, with which scopes and roles."""
+    """Show the caller, with scopes and roles."""
     caller = request.auth
     assistant = getattr(caller.principal, "assistant", None) if caller.is_assistant else None
     return {
@@ -101,7 +101,7 @@ def get_me(request: AuthenticatedRequest) -> CallerOut:
 
 @routes.get("/status", scope="read", response_schema=StatusOut)
 def get_status(request: AuthenticatedRequest) -> StatusOut:
-    """Say up to which event scores are current, and how far they lag behind the log."""
+    """Show up to which event scores are current, and how far they lag behind the log."""
     checkpoint = projector.get_checkpoint()
     recorded = Event.objects.count()
     return {
@@ -148,7 +148,7 @@ def list_policies(
 
 @routes.get("/errors/{code}", scope="read", response_schema=ErrorOut)
 def get_error(request: AuthenticatedRequest, code: str) -> ErrorOut:
-    """Say what an error code means: where the `type` of every problem leads."""
+    """Explain an error code: the `type` of every problem points here."""
     entry = problems.CATALOGUE.get(code)
     if entry is None:
         raise errors.NotFound(f"No error has the code {code[:60]!r}.")

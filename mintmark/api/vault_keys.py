@@ -111,7 +111,7 @@ def list_signing_keys(
 def create_signing_key(
     request: AuthenticatedRequest, body: NewSigningKey
 ) -> WriteResult[SigningKeyOut]:
-    """Make a key that signs from now on. Its private half is kept sealed and is never shown.
+    """Create a signing key. Its private half is stored encrypted and is never shown.
 
     It takes the role author in the team; for the installation, an admin.
     """
@@ -128,7 +128,7 @@ def create_signing_key(
 
 @routes.post("/vault/keys/{key_id}/rotate", scope="market", response_schema=SigningKeyOut)
 def rotate_signing_key(request: AuthenticatedRequest, key_id: str) -> WriteResult[SigningKeyOut]:
-    """Make a new key in the place of this one, which signs no more; what it signed stays good."""
+    """Replace a signing key with a new one; what the old key signed stays valid."""
     row = keys.rotate_key(
         caller=request.auth, key=_get_signing_key(request.auth, key_id), now=timezone.now()
     )
@@ -142,8 +142,7 @@ def revoke_signing_key(
     request: AuthenticatedRequest, key_id: str, body: KeyRevocation
 ) -> SigningKeyOut:
     """Revoke a signing key, so that nothing it signed counts; `/vault/revocation-list` tells other installations. The
-    first
-    reason stays.
+    first reason stays.
 
     It takes the role author in its team; for one of the installation, an admin.
     """
@@ -162,7 +161,7 @@ def revoke_signing_key(
 def list_trusted_keys(
     request: AuthenticatedRequest, limit: pagination.Limit, cursor: pagination.Cursor
 ) -> TrustedKeyPage:
-    """List the keys of others whose signatures count here, or once did, newest first."""
+    """List the trusted keys of other signers, revoked ones too, newest first."""
     rows = TrustedKey.objects.select_related("trusted_by").order_by("-id")
     page, next_cursor = pagination.paginate_by_id(rows, limit=limit, cursor=cursor)
     return {"items": [_serialize_trusted_key(row) for row in page], "next_cursor": next_cursor}
@@ -172,10 +171,10 @@ def list_trusted_keys(
     "/vault/trusted-keys", scope="admin", body=NewTrustedKey, response_schema=TrustedKeyOut
 )
 def trust_key(request: AuthenticatedRequest, body: NewTrustedKey) -> WriteResult[TrustedKeyOut]:
-    """Let a key of others count from now on.
+    """Trust a key of another signer.
 
-    An admin's act: compare the key with whoever says that it is his, by another way than the one that the file came.
-    A key that was revoked stays revoked.
+    An admin's act: compare the key with its owner, over another channel than the one by which the file came. A key that
+    was revoked stays revoked.
     """
     key_id = dsse.get_key_id(dsse.read_public_key(body.key.encode()))
     row = keys.trust_key(
@@ -198,7 +197,7 @@ def trust_key(request: AuthenticatedRequest, body: NewTrustedKey) -> WriteResult
 def revoke_trusted_key(
     request: AuthenticatedRequest, key_id: str, body: KeyRevocation
 ) -> TrustedKeyOut:
-    """Let nothing that a key of others signs count any more. An admin's act; the first reason stays."""
+    """Revoke the trust in a key of another signer. It takes an admin; the first reason stays."""
     row = TrustedKey.objects.filter(key_id=key_id).select_related("trusted_by").first()
     if row is None:
         raise errors.NotFound(f"The key {key_id[:16]!r} is not trusted here.")

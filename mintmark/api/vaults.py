@@ -160,7 +160,7 @@ def download_vault_folder(
 ) -> SignedFileDownload:
     """Download a bundle as a folder that other tools read (`SKILL.md` or `.prompt` files, and a signature), in a zip.
 
-    Under the conditions of its file. What came from elsewhere is signed anew, which takes the role author.
+    Under the conditions of its file. An imported bundle is signed again, which takes the role author.
     """
     row = bundle_store.get_vault(caller=request.auth, pk=vault_id)
     raw = folder_export.export_folder(caller=request.auth, vault=row, kind=kind, now=timezone.now())
@@ -178,7 +178,7 @@ def download_vault_folder(
 def countersign_vault(
     request: AuthenticatedRequest, vault_id: Id, body: Countersignature
 ) -> CountersignedVaultOut:
-    """Sign a bundle beside those who signed it: to vouch for it. The file is handed out and not kept.
+    """Countersign a bundle, to vouch for it. The file is returned and not stored.
 
     It takes a keeper of the keys (author in the team; for the installation, an admin) and a bundle that is signed by
     whom it takes here.
@@ -203,7 +203,7 @@ def countersign_vault(
     "/vaults", scope="market", body=NewVault, response_schema=VaultDetail, error_statuses=(404,)
 )
 def create_vault(request: AuthenticatedRequest, body: NewVault) -> WriteResult[VaultDetail]:
-    """Sign a bundle of prompts that a team may tell elsewhere: its own, and those whose licence lets it pass them on.
+    """Sign a bundle of prompts that a team may export: its own, and those whose licence allows it to pass them on.
 
     All of them or none: `rows` name each that stands in the way. It takes a person who is author or operator in the
     team. The same again, where nothing has changed since, is the same bundle. Whoever gets the file reads every text.

@@ -64,7 +64,8 @@ class TransferOut(TypedDict):
 
 class NewGift(RequestBody):
     """Tokens to give: to a person or an assistant by name (`person:NAME` or `assistant:NAME` where both have it) or to
-    a wallet by its id; `source` is an assistant that the caller operates, to take its tokens instead of his own."""
+    a wallet by its id; `source` is an assistant that the caller operates, whose credits are given instead of the
+    caller's own."""
 
     to: Id | Reference
     amount: Price
@@ -145,7 +146,7 @@ def list_assistant_wallet_entries(
     error_statuses=(404,),
 )
 def give_tokens(request: AuthenticatedRequest, body: NewGift, key: str) -> WriteResult[TransferOut]:
-    """Give tokens from the caller's wallet, or from that of an assistant which he operates.
+    """Give credits from the caller's wallet, or from that of an assistant that they operate.
 
     The same `Idempotency-Key` with the same gift again, whenever, moves nothing a second time. Assistants give nothing.
     """
@@ -175,7 +176,7 @@ def give_tokens(request: AuthenticatedRequest, body: NewGift, key: str) -> Write
 def mint_tokens(
     request: AuthenticatedRequest, body: NewTokens, key: str
 ) -> WriteResult[TransferOut]:
-    """Issue new tokens to a wallet.
+    """Issue new credits to a wallet.
 
     It takes the role treasurer for the whole installation. The same `Idempotency-Key` again issues nothing more.
     """

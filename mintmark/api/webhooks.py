@@ -98,7 +98,7 @@ def list_webhooks(
 def create_webhook(
     request: AuthenticatedRequest, body: NewWebhook
 ) -> WriteResult[WebhookSecretOut]:
-    """Let a team be told at an address what happens, from now on.
+    """Register a webhook that notifies a team at an address.
 
     The secret verifies the signatures and is shown this once. It takes the role operator in the team.
     """
@@ -126,7 +126,8 @@ def get_webhook(request: AuthenticatedRequest, webhook_id: Id) -> WebhookOut:
 def rotate_webhook_secret(
     request: AuthenticatedRequest, webhook_id: Id
 ) -> WriteResult[WebhookSecretOut]:
-    """Make a new secret; for a day the one before signs beside it. It takes the role operator in the team."""
+    """Rotate the secret of a webhook; the old one also signs for one more day. It takes the role operator in the
+    team."""
     webhook = _get_webhook(request, webhook_id)
     return _build_secret_result(
         endpoints.rotate_secret(caller=request.auth, webhook=webhook, now=timezone.now())
@@ -142,7 +143,7 @@ def rotate_webhook_secret(
 def disable_webhook(
     request: AuthenticatedRequest, webhook_id: Id, body: WebhookDeactivation
 ) -> WebhookOut:
-    """Tell an address nothing, from now until it is enabled again. It takes the role operator in the team.
+    """Disable a webhook until it is enabled again. It takes the role operator in the team.
 
     What waits is kept and not sent; what happens meanwhile is not written down for it.
     """
@@ -158,7 +159,7 @@ def disable_webhook(
     "/webhooks/{int:webhook_id}/enable", scope="registry", response_schema=WebhookOut, status=200
 )
 def enable_webhook(request: AuthenticatedRequest, webhook_id: Id) -> WriteResult[WebhookOut]:
-    """Tell an address again that was disabled, by hand or because it answered 410.
+    """Enable a webhook that was disabled, by hand or because it responded with 410.
 
     What waited is sent now; what happened in between is not told. It takes the role operator in the team.
     """
@@ -170,7 +171,7 @@ def enable_webhook(request: AuthenticatedRequest, webhook_id: Id) -> WriteResult
 
 @routes.delete("/webhooks/{int:webhook_id}", scope="registry")
 def remove_webhook(request: AuthenticatedRequest, webhook_id: Id) -> None:
-    """Forget an address for good, with its secret and what it was told. It takes the role operator in the team."""
+    """Delete a webhook permanently, with its secret and its deliveries. It takes the role operator in the team."""
     endpoints.remove(
         caller=request.auth, webhook=_get_webhook(request, webhook_id), now=timezone.now()
     )
@@ -188,7 +189,7 @@ def list_webhook_deliveries(
     limit: pagination.Limit,
     cursor: pagination.Cursor,
 ) -> DeliveryPage:
-    """List what an address was told, newest first."""
+    """List the deliveries of a webhook, newest first."""
     rows = _get_webhook(request, webhook_id).deliveries.order_by("-id")
     page, next_cursor = pagination.paginate_by_id(rows, limit=limit, cursor=cursor)
     return {"items": [_serialize_delivery(row) for row in page], "next_cursor": next_cursor}
@@ -203,7 +204,7 @@ def list_webhook_deliveries(
 def redeliver_webhook(
     request: AuthenticatedRequest, webhook_id: Id, delivery_id: Id
 ) -> WriteResult[DeliveryOut]:
-    """Send something again that was delivered or given up, under the same `webhook-id`.
+    """Send a delivery again that was completed or given up, under the same `webhook-id`.
 
     What waits still is sent as it would have been. It takes the role operator in the team.
     """

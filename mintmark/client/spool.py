@@ -99,7 +99,7 @@ class Spool:
                 self._memory.popleft()
 
     def take_over(self, *, holder: str = "") -> int:
-        """Take what processes that died have left, of this key and, once it is known who holds it, of his other keys.
+        """Take what processes that died have left, of this key and, once it is known who holds it, of their other keys.
         Returns how many events that are."""
         event_count = 0
         for folder in self._list_folders(holder):
@@ -114,7 +114,7 @@ class Spool:
         return event_count
 
     def record_holder(self, holder: str) -> None:
-        """Keep whose events these are: under a new key of his they may be delivered too."""
+        """Keep whose events these are: under a new key of the same holder they may be delivered too."""
         try:
             if self.folder.is_dir():
                 (self.folder / _HOLDER_FILE).write_text(holder)

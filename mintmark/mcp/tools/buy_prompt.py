@@ -39,8 +39,8 @@ class BuyPromptArguments(ToolArguments):
 
 
 class BuyPromptOutput(TypedDict):
-    """What came of it: `bought` (with the number of the transfer), or a `request` that waits for a person or that he
-    declined, and `why` he is asked."""
+    """What came of it: `bought` (with the number of the transfer), or a `request` that waits for a person or that they
+    declined, and `why` they are asked."""
 
     status: Literal["bought", "waiting", "declined"]
     price: str
@@ -125,7 +125,7 @@ TOOL = Tool(
     name="buy_prompt",
     title="Buy a prompt",
     description="Buy a listing or a set for your team from your own wallet. Beyond what you may spend by yourself a "
-    "person is asked (status `waiting`): with wait_seconds the call waits for him, or call again later with the same "
+    "person is asked (status `waiting`): with wait_seconds the call waits for them, or call again later with the same "
     "key.",
     scope="market",
     arguments_type=BuyPromptArguments,
