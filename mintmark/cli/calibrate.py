@@ -33,7 +33,7 @@ def calibrate(*, note: str, as_json: bool) -> None:
                 "policy": result.policy.version,
                 "before": result.before.version,
                 "learned_from": result.learned_from,
-                "folded": result.folded,
+                "projected": result.folded,
             }
         )
         return

@@ -173,7 +173,7 @@ def check(context: click.Context, *, file: Path, name: str, is_output: bool, as_
         output.print_json({"codex": str(codex_row), "blocks": blocks, "verdicts": result_documents})
     else:
         output.print_table(
-            columns=["clause", "severity", "says", "why", "place"],
+            columns=["clause", "severity", "result", "reason", "place"],
             rows=[
                 [
                     output.escape_unprintable(result.clause),

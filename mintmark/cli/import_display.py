@@ -28,12 +28,17 @@ def build_document(row: "BundleImport") -> dict[str, Any]:
         "size": row.size,
         "brought_by": row.brought_by.name,
         "brought_at": row.brought_at,
-        "findings": row.findings,
+        "findings": [_build_finding_document(finding) for finding in row.findings],
         "bundle": row.vault_id,
         "runs": row.runs,
         "decided_by": row.decided_by.name if row.decided_by is not None else None,
         "decided_at": row.decided_at,
     }
+
+
+def _build_finding_document(finding: Mapping[str, Any]) -> dict[str, Any]:
+    """A finding as it is stored, with its sentence as `message`."""
+    return {("message" if name == "says" else name): value for name, value in finding.items()}
 
 
 def print_import(row: "BundleImport") -> None:

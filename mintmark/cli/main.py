@@ -52,12 +52,16 @@ COMMANDS = {
         "Learn the priors from the log, and put them in force as a new policy.",
     ),
     "replay": ("replay:replay", "Fold the whole log anew, or check that it gives the same bits."),
-    "audit": ("audit:audit", "Check every invariant of the books."),
-    "seal": ("seal:seal", "Seal what is new in the books, and print the heads of their seals."),
-    "mint": ("mint:mint", "Issue new tokens to a wallet, for a reason that is kept."),
+    "audit": ("ledger:audit", "Check every invariant of the books."),
+    "ledger": ("ledger:ledger", "Seal the evidence log and the ledger of credits."),
+    "tokens": ("tokens:tokens", "Issue new credits."),
     "wallet": (
-        "wallet:wallet",
+        "tokens:wallet",
         "Show a wallet with its newest entries, or all that tokens are in.",
+    ),
+    "royalties": (
+        "royalties:royalties",
+        "List and pay what sales here owe to people of other installations.",
     ),
     "market": ("market:market", "See what is traded; settle, revoke, withdraw for good."),
     "vault": (

@@ -212,12 +212,12 @@ def revoke(*, prompt: str, team: str, reason: str, as_json: bool) -> None:
     )
 
 
-@market.command()
+@market.command(name="withdraw-permanently")
 @click.argument("prompt")
 @click.option("--reason", required=True, help="Why; everybody who had it reads this.")
 @click.option("--yes", is_flag=True, help="Do it. Without this it only says what it would do.")
 @output.json_option
-def entomb(*, prompt: str, reason: str, yes: bool, as_json: bool) -> None:
+def withdraw_permanently(*, prompt: str, reason: str, yes: bool, as_json: bool) -> None:
     """Withdraw PROMPT from everywhere, at once and for ever.
 
     It leaves the market and every assistant; nobody but its own team reads it again. Prices that

@@ -75,14 +75,14 @@ def set_(*, team: str, file: Path, person: str | None, as_json: bool) -> None:
 @click.argument("team")
 @click.option("--forget", is_flag=True, help="Begin to count anew; evidence stays.")
 @output.json_option
-def arrivals(*, team: str, forget: bool, as_json: bool) -> None:
+def counts(*, team: str, forget: bool, as_json: bool) -> None:
     """Say what became of the events of TEAM, and what of the rejected ones could not be read."""
     bootstrap.open_database()
-    from mintmark.otlp import ingest_counts as counts
+    from mintmark.otlp import ingest_counts
 
     caller, team_row = resolve.resolve_caller(), resolve.resolve_team(name=team)
     if forget:
-        n = counts.reset_counts(caller=caller, team=team_row)
+        n = ingest_counts.reset_counts(caller=caller, team=team_row)
         if as_json:
             output.print_json({"forgotten": n})
         else:
@@ -96,7 +96,7 @@ def arrivals(*, team: str, forget: bool, as_json: bool) -> None:
             "count": row.count,
             "last_at": row.last_at,
         }
-        for row in counts.list_counts(caller=caller, team=team_row)
+        for row in ingest_counts.list_counts(caller=caller, team=team_row)
     ]
     if as_json:
         output.print_json(rows)

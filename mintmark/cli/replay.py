@@ -69,6 +69,6 @@ def _rebuild(*, as_json: bool) -> None:
         progress=lambda events: output.print_step(f"folded {events:,} events"),
     )
     if as_json:
-        output.print_json({"policy": policy.version, "folded": folded})
+        output.print_json({"policy": policy.version, "projected": folded})
     else:
         output.print_message(f"{folded:,} events folded anew under policy v{policy.version}.")

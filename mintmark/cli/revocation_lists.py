@@ -26,7 +26,7 @@ def revoke() -> None:
 def issue(*, target: str | None, as_json: bool) -> None:
     """Sign the list of what this installation told and withdrew for good, and of keys it revoked.
 
-    Others fetch the same from /api/v1/vault/revocation-list, without a key. `mintmark market entomb` and
+    Others fetch the same from /api/v1/vault/revocation-list, without a key. `mintmark market withdraw-permanently` and
     `mintmark vault keys revoke` are what puts things on it.
     """
     if target == vault_files.STREAM and as_json:

@@ -174,12 +174,14 @@ def runner(
     output.print_message(f"{runner_row.assistant} is reached by {runner_row.get_kind_display()}.")
 
 
-@ritual.command(name="try")
+@ritual.command(name="check-runner")
 @click.argument("assistant")
 @_by_option
 @output.json_option
 @click.pass_context
-def try_(context: click.Context, *, assistant: str, person: str | None, as_json: bool) -> None:
+def check_runner(
+    context: click.Context, *, assistant: str, person: str | None, as_json: bool
+) -> None:
     """Ask the endpoint of ASSISTANT for one word: does it answer, and how fast?
 
     Nothing is recorded; the endpoint may charge for it. Exit code 1 where it does not answer.
@@ -198,7 +200,7 @@ def try_(context: click.Context, *, assistant: str, person: str | None, as_json:
                 "answers": check.answers,
                 "model": check.model,
                 "problem": check.problem,
-                "says": check.message,
+                "message": check.message,
                 "latency_ms": check.latency_ms,
                 "tokens_in": check.tokens_in,
                 "tokens_out": check.tokens_out,

@@ -34,11 +34,6 @@ COMMANDS = {
     ),
     "keys": ("vault_keys:keys", "The keys that sign here, and those of others that count here."),
     "revoke": ("revocation_lists:revoke", "What was withdrawn here, and what others withdrew."),
-    "owed": ("foreign_royalties:owed", "List what is owed to people of other installations."),
-    "pay": (
-        "foreign_royalties:pay",
-        "Keep that somebody of another installation was paid outside.",
-    ),
 }
 """Every command: where it is, and its first line of help."""
 

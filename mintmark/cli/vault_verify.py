@@ -149,7 +149,7 @@ def build_document(checked: VerificationResult) -> dict[str, Any]:
     bundle = checked.bundle
     return {
         "holds": checked.is_valid,
-        "says": checked.message,
+        "message": checked.message,
         "kind": checked.kind,
         "signed_by": [
             *({"key_id": root.key_id, "trusted": True} for root in checked.verdict.trusted),

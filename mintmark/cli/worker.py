@@ -43,7 +43,7 @@ def worker(context: click.Context, *, once: bool, with_parent: bool, as_json: bo
 
         folded = projector.project_pending(now=datetime.now(UTC))
         if as_json:
-            output.print_json({"folded": folded})
+            output.print_json({"projected": folded})
         else:
             output.print_message(f"{folded:,} events folded.")
         return
@@ -61,7 +61,7 @@ def worker(context: click.Context, *, once: bool, with_parent: bool, as_json: bo
     for thread in threads:
         thread.join(timeout=_JOIN_SECONDS)
     if as_json:
-        output.print_json({"folded": folded})
+        output.print_json({"projected": folded})
     context.exit(exit_codes.DONE)
 
 

@@ -140,7 +140,7 @@ def test_heads_that_were_written_down_hold_until_history_is_rewritten(folder: Pa
     with installation() as made:
         made.run("mintmark.cli", "import", "multiprompt", str(folder))
         made.run("mintmark.cli", "worker", "--once")
-        sealed = json.loads(made.run("mintmark.cli", "seal", "--json"))
+        sealed = json.loads(made.run("mintmark.cli", "ledger", "seal", "--json"))
         assert sealed["sealed"] == {"evidence": 9, "tokens": 0}
         evidence, tokens = sealed["heads"]
         assert evidence.startswith("evidence:1:")
@@ -158,7 +158,7 @@ def test_heads_that_were_written_down_hold_until_history_is_rewritten(folder: Pa
         ):
             made.run("mintmark.cli", "audit")
         made.run(*shell, f"{tamper}    Seal.objects.all().delete()\n")
-        again = made.run("mintmark.cli", "seal").splitlines()
+        again = made.run("mintmark.cli", "ledger", "seal").splitlines()
         assert again[0].startswith("evidence:1:")
         assert again[0] != evidence and again[1] == tokens
         with pytest.raises(
@@ -186,7 +186,7 @@ def test_a_worker_seals_both_books() -> None:
 
 def test_a_worker_folds_what_is_there_once(answer: Answer) -> None:
     _some_evidence()
-    assert answer("worker", "--once") == {"folded": 0}
+    assert answer("worker", "--once") == {"projected": 0}
 
 
 def test_migrate_finds_a_database_that_is_up_to_date(call: Call, answer: Answer) -> None:

@@ -41,8 +41,8 @@ def test_a_wrong_mapping_names_its_places(call: Call, tmp_path: Path) -> None:
 def test_arrivals_are_counted_and_forgotten(call: Call, answer: Answer) -> None:
     exporter = Exporter(Cast())
     exporter.send(exporter.record(), exporter.record(gen_ai__evaluation__name="Coherence"))
-    assert "Coherence" in call("otel", "arrivals", "buyers").stdout
-    rows = answer("otel", "arrivals", "buyers")
+    assert "Coherence" in call("otel", "counts", "buyers").stdout
+    rows = answer("otel", "counts", "buyers")
     assert {row["fate"] for row in rows} == {"recorded", "evaluation", "seen"}
-    assert answer("otel", "arrivals", "buyers", "--forget")["forgotten"] > 2
-    assert answer("otel", "arrivals", "buyers") == []
+    assert answer("otel", "counts", "buyers", "--forget")["forgotten"] > 2
+    assert answer("otel", "counts", "buyers") == []

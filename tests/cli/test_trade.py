@@ -1,4 +1,4 @@
-"""`mintmark mint`, `wallet` and `market`: what an operator sees and does of tokens and trade."""
+"""`mintmark tokens mint`, `wallet` and `market`: what an operator sees and does of tokens and trade."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -32,7 +32,7 @@ def stall(built_stall: Stall) -> Stall:
 
 
 def test_tokens_are_issued_for_a_reason_that_is_kept(stall: Stall, answer: Answer) -> None:
-    made = answer("mint", "buyer", "12.5", "--reason", "the new quarter")
+    made = answer("tokens", "mint", "buyer", "12.5", "--reason", "the new quarter")
     assert made["issued"] is True
     assert (made["holder"], made["tokens"], made["balance"]) == ("buyer", "12.5", "112.5")
     transfer = Transfer.objects.get(pk=made["transfer"])
@@ -41,7 +41,7 @@ def test_tokens_are_issued_for_a_reason_that_is_kept(stall: Stall, answer: Answe
 
 
 def test_a_command_run_twice_issues_twice_and_once_with_a_key(stall: Stall, answer: Answer) -> None:
-    issue = ("mint", "buyer", "1", "--reason", "again")
+    issue = ("tokens", "mint", "buyer", "1", "--reason", "again")
     assert answer(*issue)["balance"] == "101"
     assert answer(*issue)["balance"] == "102"
     first = answer(*issue, "--key", "october")
@@ -52,8 +52,11 @@ def test_a_command_run_twice_issues_twice_and_once_with_a_key(stall: Stall, answ
 
 
 def test_a_key_that_stood_for_another_issue_is_refused(stall: Stall, call: Call) -> None:
-    assert call("mint", "buyer", "1", "--reason", "x", "--key", "k").exit_code == exit_codes.DONE
-    result = call("mint", "buyer", "2", "--reason", "x", "--key", "k")
+    assert (
+        call("tokens", "mint", "buyer", "1", "--reason", "x", "--key", "k").exit_code
+        == exit_codes.DONE
+    )
+    result = call("tokens", "mint", "buyer", "2", "--reason", "x", "--key", "k")
     assert result.exit_code == exit_codes.BAD_INPUT
     assert "idempotency_key_reused" in result.stderr
 
@@ -62,7 +65,7 @@ def test_a_key_that_stood_for_another_issue_is_refused(stall: Stall, call: Call)
 def test_what_is_no_amount_is_refused_and_moves_nothing(
     stall: Stall, call: Call, amount: str
 ) -> None:
-    result = call("mint", "--reason", "x", "--", "buyer", amount)
+    result = call("tokens", "mint", "--reason", "x", "--", "buyer", amount)
     assert result.exit_code == exit_codes.BAD_INPUT
     assert "invalid_amount" in result.stderr
     assert not Transfer.objects.filter(cause="mint").exists()
@@ -71,7 +74,7 @@ def test_what_is_no_amount_is_refused_and_moves_nothing(
 def test_a_treasurer_issues_in_his_own_name_and_others_may_not(
     stall: Stall, call: Call, answer: Answer
 ) -> None:
-    issue = ("mint", "scout", "3", "--reason", "for scout", "--by")
+    issue = ("tokens", "mint", "scout", "3", "--reason", "for scout", "--by")
     made = answer(*issue, "treasurer")
     assert Transfer.objects.get(pk=made["transfer"]).actor.name == "treasurer"
     refused = call(*issue, "seller")
@@ -199,17 +202,17 @@ def test_a_revoked_right_ends_with_what_it_ran(stall: Stall, call: Call, answer:
     assert "No team" in call("market", "revoke", "acme/mint@1", "x", "--reason", "y").stderr
 
 
-def test_entombing_takes_a_yes_and_then_ends_everything(
+def test_withdrawing_permanently_takes_a_yes_and_then_ends_everything(
     stall: Stall, call: Call, answer: Answer
 ) -> None:
     stall.bought(listed(stall))
-    entomb = ("market", "entomb", "acme/mint@1", "--reason", "it was not ours")
-    asked = call(*entomb)
+    withdraw = ("market", "withdraw-permanently", "acme/mint@1", "--reason", "it was not ours")
+    asked = call(*withdraw)
     assert asked.exit_code == exit_codes.BAD_INPUT
     assert "not_confirmed" in asked.stderr
     assert "its listing, the use of it by teams: 1, injections: 0, refunds: 1" in asked.stderr
     assert Entitlement.objects.get().ended_at is None
-    made = answer(*entomb, "--yes")
+    made = answer(*withdraw, "--yes")
     assert (made["listed"], made["refunds"]) == (True, 1)
     assert answer("market", "list")["listings"] == []
     assert answer("wallet", "buyer")["balance"] == "100"

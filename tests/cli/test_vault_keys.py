@@ -1,4 +1,4 @@
-"""`mintmark vault keys`, `revoke`, `owed` and `pay`: keys, what was withdrawn, and what is owed abroad."""
+"""`mintmark vault keys`, `vault revoke` and `royalties`: keys, what was withdrawn, and what is owed elsewhere."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -110,7 +110,7 @@ def test_what_was_told_and_withdrawn_is_on_the_list_and_the_same_list_is_the_sam
     stall: Stall, answer: Answer, tmp_path: Path
 ) -> None:
     answer("vault", "export", "acme/mint", "--team", "sellers")
-    answer("market", "entomb", "acme/mint@1", "--reason", "it leaks", "--yes")
+    answer("market", "withdraw-permanently", "acme/mint@1", "--reason", "it leaks", "--yes")
     at = tmp_path / "withdrawn.json"
     made = answer("vault", "revoke", "issue", "-o", str(at))
     assert (made["sequence"], made["revoked"][0]["reason"]) == (1, "it leaks")
@@ -146,8 +146,8 @@ def test_what_others_withdrew_acts_at_once(
 def test_what_is_owed_abroad_is_listed_and_paid_once(
     stall: Stall, call: Call, answer: Answer, tmp_path: Path
 ) -> None:
-    assert answer("vault", "owed") == []
-    assert "Nothing is owed" in call("vault", "owed").stdout
+    assert answer("royalties", "owed") == []
+    assert "Nothing is owed" in call("royalties", "owed").stdout
     taken_in(
         answer,
         tmp_path,
@@ -155,19 +155,28 @@ def test_what_is_owed_abroad_is_listed_and_paid_once(
     )
     prompt = Prompt.objects.get(namespace="abroad")
     stall.bought(stall.listed(prompt, by=stall.cast.buyer, cost="10"), by=stall.third)
-    (debt,) = answer("vault", "owed")
+    (debt,) = answer("royalties", "owed")
     assert (debt["holder"], debt["tokens"]) == ("Ines", "0.95")
-    assert "Ines" in call("vault", "owed").stdout
-    pay = ("vault", "pay", str(debt["id"]), "0.5", "--reason", "bank transfer 7", "--key", "seven")
+    assert "Ines" in call("royalties", "owed").stdout
+    pay = (
+        "royalties",
+        "pay",
+        str(debt["id"]),
+        "0.5",
+        "--reason",
+        "bank transfer 7",
+        "--key",
+        "seven",
+    )
     paid, again = answer(*pay), answer(*pay)
     assert (paid["paid"], paid["owed"]) == (True, "0.45")
     assert (again["paid"], again["transfer"]) == (False, paid["transfer"])
     assert Transfer.objects.get(pk=paid["transfer"]).memo == "bank transfer 7"
-    much = call("vault", "pay", paid["holder"], "5", "--reason", "too much")
+    much = call("royalties", "pay", paid["holder"], "5", "--reason", "too much")
     assert (much.exit_code, "insufficient_funds" in much.stderr) == (exit_codes.BAD_INPUT, True)
-    by = call("vault", "pay", str(debt["id"]), "0.1", "--reason", "mine", "--by", "seller")
+    by = call("royalties", "pay", str(debt["id"]), "0.1", "--reason", "mine", "--by", "seller")
     assert (by.exit_code, "treasurer" in by.stderr) == (exit_codes.BAD_INPUT, True)
-    assert "nobody of another" in call("vault", "pay", "seller", "1", "--reason", "x").stderr
+    assert "nobody of another" in call("royalties", "pay", "seller", "1", "--reason", "x").stderr
     assert all(finding.holds for finding in audit.audit())
 
 

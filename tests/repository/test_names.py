@@ -89,7 +89,7 @@ EMPTY_CLASSES = frozenset(
 REPEATED_CLASSES = frozenset({"Meta", "Kind", "State", "Cause", "Prompt", "Seal"})
 # What a framework calls by this name, or a command whose word is its function's name.
 ALLOWED_FUNCTIONS = {
-    "mintmark/cli/foreign_royalties.py": {"owed"},
+    "mintmark/cli/royalties.py": {"owed"},
     "mintmark/cli/vault_keys.py": {"trusted"},
 }
 

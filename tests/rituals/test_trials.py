@@ -156,11 +156,13 @@ def test_the_command_says_it_with_its_exit_code(scene: Scene) -> None:
         return CliRunner().invoke(main, arguments)
 
     scene.reached("skilled")
-    answered = call("ritual", "try", "scout")
+    answered = call("ritual", "check-runner", "scout")
     assert (answered.exit_code, "skilled answers" in answered.stdout) == (exit_codes.DONE, True)
     scene.reached("down")
-    failed = call("ritual", "try", "scout", "--json")
+    failed = call("ritual", "check-runner", "scout", "--json")
     assert failed.exit_code == exit_codes.PROBLEM
     assert json.loads(failed.stdout)["problem"] == "status_500"
     assert KEY not in failed.output
-    assert call("ritual", "try", "scout", "--by", "seller").exit_code == exit_codes.BAD_INPUT
+    assert (
+        call("ritual", "check-runner", "scout", "--by", "seller").exit_code == exit_codes.BAD_INPUT
+    )

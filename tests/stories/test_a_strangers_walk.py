@@ -136,6 +136,6 @@ def test_search_buy_inject_use_rate_fork_sell_and_the_author_is_paid(walk: Walk)
     seller.goto("/wallet")
     expect(seller.get_by_text("+1.9", exact=True).first).to_be_visible()
 
-    walk.installation.run("mintmark.cli", "seal")
+    walk.installation.run("mintmark.cli", "ledger", "seal")
     found = json.loads(walk.installation.run("mintmark.cli", "audit", "--json"))
     assert found["holds"], found

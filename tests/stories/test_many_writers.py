@@ -54,7 +54,7 @@ def test_an_open_transaction_hides_later_ones_from_the_fold_and_nothing_is_skipp
             slow.execute("SELECT pg_current_xact_id()")  # a number is taken, nothing is committed
             house.run("tests.stories.fleet_process", "write", "1", "40")
             blocked = house.run("mintmark.cli", "worker", "--once", "--json")
-            assert json.loads(blocked) == {"folded": 0}
+            assert json.loads(blocked) == {"projected": 0}
         found = json.loads(house.run("tests.stories.fleet_process", "check"))
     assert found["folded"] == found["events"] == 40
     assert found["broken"] == [], "\n".join(found["broken"])

@@ -44,7 +44,7 @@ def test_it_says_who_signed_what() -> None:
 
 def test_its_document_says_the_same() -> None:
     answer = document(GOOD / "family.json", "--key", TEAM_ID)
-    assert answer["holds"] and answer["says"] == ""
+    assert answer["holds"] and answer["message"] == ""
     assert answer["signed_by"] == [
         {"key_id": TEAM_ID, "trusted": True}, {"key_id": HOUSE_ID, "trusted": False},
     ]  # fmt: skip

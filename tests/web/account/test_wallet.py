@@ -71,7 +71,7 @@ def test_a_wallet_opens_with_its_grant_and_explains_it(holdings: Holdings) -> No
 def test_an_empty_wallet_teaches_how_tokens_come_in(holdings: Holdings, settings: Any) -> None:
     settings.OPENING_GRANT_MICRO = 0
     page = pages.page(holdings.scene.client(person("newcomer")), "/wallet")
-    assert "mintmark mint newcomer" in page
+    assert "mintmark tokens mint newcomer" in page
     assert "Nothing has moved yet" in page
 
 

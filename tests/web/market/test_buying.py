@@ -81,7 +81,7 @@ def test_too_few_tokens_are_named_and_leave_no_trace(town: Town) -> None:
     )
     page = pages.page(town.buyer, path)
     assert "150 tokens short" in page
-    assert "mintmark mint buyer 150" in page
+    assert "mintmark tokens mint buyer 150" in page
     assert 'class="buy"' not in page
     answer = town.buyer.post(path, sent | {"price": "250000000"})
     assert answer.status_code == 422

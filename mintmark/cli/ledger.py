@@ -1,4 +1,4 @@
-"""`mintmark audit`."""
+"""`mintmark ledger seal` and `mintmark audit`: the evidence log and the ledger of credits are sealed, and checked."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,13 +12,46 @@ if TYPE_CHECKING:
     from mintmark.storage.audit_results import InvariantResult
 
 
+@click.group()
+def ledger() -> None:
+    """Seal the evidence log and the ledger of credits."""
+
+
+@ledger.command()
+@output.json_option
+def seal(*, as_json: bool) -> None:
+    """Seal what is new in the books, and print the heads of their seals.
+
+    Write the heads down elsewhere: `mintmark audit --head HEAD` proves that they are still there.
+    """
+    bootstrap.open_database()
+    from mintmark.evidence import checkpoints as evidence
+    from mintmark.tokens import checkpoints as tokens
+
+    counts = {}
+    heads = []
+    for book in (evidence, tokens):
+        checkpoints = book.create_checkpoints(now=datetime.now(UTC))
+        head = book.get_head()
+        counts[head.book] = sum(checkpoint.count for checkpoint in checkpoints)
+        heads.append(str(head))
+    if as_json:
+        output.print_json({"sealed": counts, "heads": heads})
+        return
+    # Beside the answer: the heads alone are what is written down.
+    summary = f"Sealed: {counts['evidence']:,} events, {counts['tokens']:,} transfers."
+    output.print_message(summary, as_json=True)
+    for text in heads:
+        click.echo(text)
+
+
 @click.command()
 @click.option(
     "--head",
     "heads",
     multiple=True,
     metavar="BOOK:NUMBER:DIGEST",
-    help="A head that `mintmark seal` printed: must still be part of its chain. Repeat for several.",
+    help="A head that `mintmark ledger seal` printed: must still be part of its chain. Repeat for several.",
 )
 @output.json_option
 @click.pass_context
@@ -48,7 +81,7 @@ def audit(context: click.Context, *, heads: tuple[str, ...], as_json: bool) -> N
                 "findings": [
                     {
                         "code": finding.code,
-                        "says": finding.description,
+                        "message": finding.description,
                         "checked": finding.checked,
                         "holds": finding.holds,
                         "broken": list(finding.broken),

@@ -1,4 +1,4 @@
-"""`mintmark vault owed` and `pay`: royalties that sales here owe to people of other installations."""
+"""`mintmark royalties`: royalties that sales here owe to people of other installations."""
 
 import secrets
 from datetime import UTC, datetime
@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 _MAX_DIGITS = 18
 
 
-@click.command()
+@click.group()
+def royalties() -> None:
+    """List and pay what sales here owe to people of other installations."""
+
+
+@royalties.command()
 @output.json_option
 def owed(*, as_json: bool) -> None:
     """List what is owed to people of other installations.
@@ -57,9 +62,9 @@ def owed(*, as_json: bool) -> None:
     )
 
 
-@click.command()
+@royalties.command()
 @click.argument("holder")
-@click.argument("tokens")
+@click.argument("amount", metavar="CREDITS")
 @click.option("--reason", required=True, help="By which payment; it stands in the book for ever.")
 @click.option(
     "--by",
@@ -70,20 +75,20 @@ def owed(*, as_json: bool) -> None:
 @click.option("--key", help="A key of one's own: the same command with it pays once.")
 @output.json_option
 def pay(
-    *, holder: str, tokens: str, reason: str, person: str | None, key: str | None, as_json: bool
+    *, holder: str, amount: str, reason: str, person: str | None, key: str | None, as_json: bool
 ) -> None:
-    """Keep that somebody of another installation was paid outside.
+    """Record that somebody of another installation was paid outside Mintmark.
 
-    HOLDER is the id that `mintmark vault owed` shows, or the name of his wallet. So many TOKENS leave
-    his wallet and circulation. Run twice, it takes them twice, unless a --key says that it is the same
-    payment.
+    HOLDER is the id that `mintmark royalties owed` shows, or the name of the wallet. The CREDITS leave
+    that wallet and circulation. Run twice, the command takes them twice, unless both runs have the same
+    --key.
     """
     bootstrap.open_database()
     from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
     from mintmark.tokens import book
 
     remote_principal = _get_remote_principal(holder)
-    amount_micro = amounts.to_micro(tokens)
+    amount_micro = amounts.to_micro(amount)
     posted = SymbolicPromptTokenMarketplace().record_foreign_payment(
         caller=resolve.resolve_caller(person=person),
         holder=remote_principal,
@@ -123,6 +128,6 @@ def _get_remote_principal(holder: str) -> "Principal":
     )
     if len(matches) != 1:
         raise errors.NotFound(
-            f"{holder!r} is nobody of another installation who is owed something: see `mintmark vault owed`."
+            f"{holder!r} is nobody of another installation who is owed something: see `mintmark royalties owed`."
         )
     return matches[0]
