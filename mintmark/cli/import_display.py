@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mintmark.signing import bundles
-
 from . import output, resolve
 
 if TYPE_CHECKING:
@@ -43,7 +41,7 @@ def _build_finding_document(finding: Mapping[str, Any]) -> dict[str, Any]:
 
 def print_import(row: "BundleImport") -> None:
     """An import in lines: how it stands, and what there is to look at."""
-    states = {"waiting": "waits in quarantine", "accepted": "is taken in", "refused": "is refused"}
+    states = {"waiting": "waits in quarantine", "accepted": "is accepted", "refused": "is refused"}
     output.print_message(
         f"Import {row.pk} for team {row.team} {states[row.state]} ({row.size:,} bytes, sha256 {row.digest})."
     )
@@ -101,9 +99,7 @@ def build_signers(roots_by_key_id: Mapping[str, "TrustRoot | None"]) -> list[dic
 def describe_signer(signer: Mapping[str, Any]) -> str:
     """A signer in a line."""
     name = (
-        output.escape_unprintable(signer["name"])
-        if signer["name"] is not None
-        else "nobody who is known here"
+        output.escape_unprintable(signer["name"]) if signer["name"] is not None else "unknown here"
     )
     return f"{signer['key_id']}, {name} ({signer['state']})"
 
@@ -125,6 +121,8 @@ def _build_inspection_document(inspected: "Inspection", *, with_texts: bool) -> 
 
 
 def _build_prompt_document(inspected: "InspectedPrompt", *, with_texts: bool) -> dict[str, Any]:
+    from mintmark.signing import bundles
+
     bundled = inspected.bundled_prompt
     document = {
         "name": bundled.name,
@@ -145,9 +143,11 @@ def _build_prompt_document(inspected: "InspectedPrompt", *, with_texts: bool) ->
 
 
 def _print_inspection(inspected: "Inspection", *, with_texts: bool) -> None:
+    from mintmark.signing import bundles
+
     bundle = inspected.bundle
     output.print_message(
-        f"{output.escape_unprintable(bundle.issuer.name)} ({bundle.issuer.installation}) tells it, as of "
+        f"{output.escape_unprintable(bundle.issuer.name)} ({bundle.issuer.installation}) issued it, as of "
         f"{bundle.as_of}: {output.escape_unprintable(bundle.prompt_set.title or bundle.prompt_set.name)}"
     )
     for signer in build_signers(inspected.signers):
@@ -177,7 +177,7 @@ def _print_inspection(inspected: "Inspection", *, with_texts: bool) -> None:
             for text_line in prompt.visible_text.split("\n"):
                 click.echo(f"  | {output.escape_unprintable(text_line.replace(chr(9), '    '))}")
     if inspected.needs_admin:
-        output.print_message("Taking it in takes an admin and a reason.")
+        output.print_message("To accept it takes an admin and a reason.")
 
 
 def _describe_local_match(inspected: "InspectedPrompt") -> str:

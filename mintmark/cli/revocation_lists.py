@@ -4,14 +4,12 @@ from datetime import UTC, datetime
 
 import click
 
-from mintmark.signing import revocation_list
-
 from . import bootstrap, output, resolve, vault_files
 
 
 @click.group()
 def revoke() -> None:
-    """What was withdrawn here, and what others withdrew."""
+    """Publish what was withdrawn here, and apply what others withdrew."""
 
 
 @revoke.command()
@@ -24,16 +22,17 @@ def revoke() -> None:
 )
 @output.json_option
 def issue(*, target: str | None, as_json: bool) -> None:
-    """Sign the list of what this installation told and withdrew for good, and of keys it revoked.
+    """Sign the list of what this installation exported and withdrew permanently, and of keys it revoked.
 
     Others fetch the same from /api/v1/vault/revocation-list, without a key. `mintmark market withdraw-permanently` and
-    `mintmark vault keys revoke` are what puts things on it.
+    `mintmark vault keys revoke` put things on it.
     """
     if target == vault_files.STREAM and as_json:
         raise click.BadParameter(
             "standard output takes one thing: name a file", param_hint="--output"
         )
     bootstrap.open_database()
+    from mintmark.signing import revocation_list
     from mintmark.vault import revocation_lists
 
     raw = revocation_lists.build_revocation_list(now=datetime.now(UTC))
@@ -64,13 +63,14 @@ def issue(*, target: str | None, as_json: bool) -> None:
 @click.argument("file")
 @output.json_option
 def take(*, file: str, as_json: bool) -> None:
-    """Take in the list of another installation from FILE (- is standard input); it acts at once.
+    """Apply the list of another installation from FILE (- is standard input), at once.
 
     What came here with its bundles and is on the list is withdrawn from everywhere, and its revoked
-    keys count no more. The same list again changes nothing.
+    keys are no longer trusted. The same list again changes nothing.
     """
     bootstrap.open_database()
     from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
+    from mintmark.signing import revocation_list
     from mintmark.vault import revocation_lists
 
     applied_list = SymbolicPromptTokenMarketplace().apply_revocation_list(
@@ -97,7 +97,7 @@ def take(*, file: str, as_json: bool) -> None:
         return
     output.print_message(
         f"List {applied_list.sequence} of {output.escape_unprintable(content.issuer.name)}: {len(references)} prompts "
-        f"of here are withdrawn by it, {len(content.revoked_keys)} keys are revoked."
+        f"here are withdrawn by it, {len(content.revoked_keys)} keys are revoked."
     )
     for reference in references:
         click.echo(f"  {output.escape_unprintable(reference)}")

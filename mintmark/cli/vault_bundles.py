@@ -36,13 +36,15 @@ def _add_file_options[F: Callable[..., Any]](command: F) -> F:
 
 @click.command()
 @click.argument("what", metavar="SET|PROMPT", nargs=-1, required=True)
-@click.option("--team", required=True, help="The team that tells them.")
+@click.option("--team", required=True, help="The team that exports them.")
 @click.option(
     "--name", default="", help="What the bundle is called. [default: as the set, or the prompt]"
 )
 @click.option("--title", default="", help="Its title.")
 @click.option("--description", default="", help="What it is for.")
-@click.option("--events", is_flag=True, help="Tell each piece of evidence as well, pseudonymised.")
+@click.option(
+    "--events", is_flag=True, help="Include each piece of evidence as well, pseudonymised."
+)
 @click.option("--assistant", help="The assistant of the team whose bundle it is.")
 @_add_file_options
 @output.json_option
@@ -169,14 +171,14 @@ def list_(*, purpose: str | None, limit: int, as_json: bool) -> None:
     )
     for row in waiting:
         output.print_message(
-            f"Import {row['id']} ({row['size']:,} bytes for team {row['team']}, brought by {row['brought_by']}) waits "
+            f"Import {row['id']} ({row['size']:,} bytes for team {row['team']}, imported by {row['brought_by']}) waits "
             f"with {len(row['findings'])} findings: `mintmark vault show --import {row['id']}`."
         )
 
 
 @click.command()
 @click.argument("number", metavar="ID", type=click.IntRange(1))
-@click.option("--import", "is_import", is_flag=True, help="ID is that of a file that was brought.")
+@click.option("--import", "is_import", is_flag=True, help="ID is that of an imported file.")
 @click.option(
     "--texts", is_flag=True, help="With --import: show each text, what is hidden made visible."
 )
@@ -191,7 +193,7 @@ def show(
     folder: str | None,
     as_json: bool,
 ) -> None:
-    """Show a bundle, or (--import) a file that was brought.
+    """Show a bundle, or (--import) a file that was imported.
 
     With -o the bundle's file is written, byte for byte as it was signed.
     """
@@ -223,7 +225,7 @@ def show(
 )
 @output.json_option
 def countersign(*, bundle: str, team: str | None, target: str, as_json: bool) -> None:
-    """Add one's own signature to a bundle: vouch for it.
+    """Add your own signature to a bundle: vouch for it.
 
     It takes a FILE, or the ID of a bundle that is kept here, which somebody has signed who is trusted
     here.

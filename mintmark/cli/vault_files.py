@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mintmark.common import errors
-from mintmark.signing import canonical_json
-
-from . import vault_verify
 
 STREAM = "-"
+
+
+class UnreadableBundle(errors.DomainError):
+    """A file or folder to read, or a key, can't be read."""
+
+    code = "unreadable_bundle"
 
 
 class UnwritableFile(errors.DomainError):
@@ -19,16 +22,30 @@ class UnwritableFile(errors.DomainError):
 
 
 def read_file(file: str, *, max_bytes: int) -> bytes:
-    """The bytes of a file, at most `most`; `UnreadableBundle`, or `BadJson` (`too_large`) for a longer one."""
+    """The bytes of a file, at most `max_bytes`.
+
+    Raises `UnreadableBundle`, or `InvalidCanonicalJson` (`too_large`) for a longer one.
+    """
     if file == STREAM:
         raw = sys.stdin.buffer.read(max_bytes + 1)
     else:
-        raw = vault_verify.read_file(Path(file), max_bytes=max_bytes)
+        raw = read_path(Path(file), max_bytes=max_bytes)
     if len(raw) > max_bytes:
+        from mintmark.signing import canonical_json
+
         raise canonical_json.InvalidCanonicalJson(
             "too_large", f"It has more than {max_bytes:,} bytes: see MINTMARK_VAULT_MAX_BYTES."
         )
     return raw
+
+
+def read_path(file: Path, *, max_bytes: int) -> bytes:
+    """The content of a file, and of a longer one one byte more than `max_bytes`."""
+    try:
+        with file.open("rb") as stream:
+            return stream.read(max_bytes + 1)
+    except OSError as failed:
+        raise UnreadableBundle(f"{str(file)!r} can't be read: {failed.strerror}.") from failed
 
 
 def write_file(file: str, raw: bytes) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mintmark.common import errors
-from mintmark.signing import dsse
 
 from . import bootstrap, output, resolve, vault_files
 
@@ -24,13 +23,13 @@ _team_option = click.option(
 )
 _note_option = click.option("--note", default="", help="What it is for.")
 _days_option = click.option(
-    "--days", type=click.IntRange(1, 36_500), help="It counts for so many days."
+    "--days", type=click.IntRange(1, 36_500), help="For how many days it is valid."
 )
 
 
 @click.group()
 def keys() -> None:
-    """The keys that sign here, and those of others that count here."""
+    """Manage the keys that sign here, and the trusted keys of others."""
 
 
 @keys.command(name="list")
@@ -67,7 +66,7 @@ def list_(*, as_json: bool) -> None:
 @_days_option
 @output.json_option
 def generate(*, team: str | None, note: str, days: int | None, as_json: bool) -> None:
-    """Make a key that signs from now on; its private half is kept sealed."""
+    """Generate a key that signs from now on; its private half is kept encrypted."""
     bootstrap.open_database()
     from mintmark.vault import keys as signing
 
@@ -86,7 +85,7 @@ def generate(*, team: str | None, note: str, days: int | None, as_json: bool) ->
 @_days_option
 @output.json_option
 def add_file(*, file: Path, team: str | None, note: str, days: int | None, as_json: bool) -> None:
-    """Let the private key in a PEM file sign; only its path is kept.
+    """Sign with the private key in a PEM file; only its path is kept.
 
     The server and the worker read FILE each time that something is signed, and need the right to.
     """
@@ -105,9 +104,9 @@ def add_file(*, file: Path, team: str | None, note: str, days: int | None, as_js
 @click.argument("key")
 @output.json_option
 def rotate(*, key: str, as_json: bool) -> None:
-    """Make a new key in the place of KEY, which signs no more; what it signed stays good.
+    """Replace KEY by a new key; KEY signs no more, what it signed stays valid.
 
-    KEY may be the first digits of it.
+    The first digits of KEY are enough.
     """
     bootstrap.open_database()
     from mintmark.vault import keys as signing
@@ -123,7 +122,7 @@ def rotate(*, key: str, as_json: bool) -> None:
 @click.option("--reason", required=True, help="Why; others read it in the revocation list.")
 @output.json_option
 def revoke(*, key: str, reason: str, as_json: bool) -> None:
-    """Let nothing that KEY signed count any more; a second time changes nothing.
+    """Revoke KEY: nothing that it signed counts any more. A second time changes nothing.
 
     Others learn it from `mintmark vault revoke issue`, or fetch it from the server.
     """
@@ -143,11 +142,12 @@ def revoke(*, key: str, reason: str, as_json: bool) -> None:
 @_days_option
 @output.json_option
 def trust(*, key: str, name: str, reason: str, days: int | None, as_json: bool) -> None:
-    """Let a KEY of others count here: 64 hex digits, or a file with them or in PEM.
+    """Trust a KEY of others: 64 hex digits, or a file with them or in PEM.
 
-    Compare it first with whoever says that it is his, by another way than the one that it came.
+    First compare it with its owner over another channel than the one it came by.
     """
     bootstrap.open_database()
+    from mintmark.signing import dsse
     from mintmark.vault import keys as signing
 
     now = datetime.now(UTC)
@@ -168,7 +168,7 @@ def trust(*, key: str, name: str, reason: str, days: int | None, as_json: bool) 
 @click.option("--reason", required=True, help="Why; kept.")
 @output.json_option
 def distrust(*, key: str, reason: str, as_json: bool) -> None:
-    """Let nothing that KEY, of others, signs count any more; a second time changes nothing."""
+    """Trust KEY, of others, no more: nothing that it signs counts. A second time changes nothing."""
     bootstrap.open_database()
     from mintmark.vault import keys as signing
     from mintmark.vault.models import TrustedKey
@@ -216,7 +216,7 @@ def trusted(*, as_json: bool) -> None:
             ]
             for row in rows
         ],
-        empty="No key of others counts here yet: `mintmark vault keys trust` lets one.",
+        empty="No key of others is trusted here yet: `mintmark vault keys trust` trusts one.",
     )
 
 
@@ -267,6 +267,8 @@ def _print_key(row: "SigningKey", *, as_json: bool) -> None:
 
 
 def _build_key_document(row: "SigningKey") -> dict[str, Any]:
+    from mintmark.signing import dsse
+
     return {
         "key_id": row.key_id,
         "team": row.team.name if row.team is not None else None,

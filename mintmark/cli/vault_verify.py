@@ -1,50 +1,14 @@
-"""`mintmark vault verify`: is this file what its signers told? Needs no installation, no database and no Django."""
+"""`mintmark vault verify`: is this file what its signers signed? Needs no installation, no database and no Django."""
 
-from __future__ import annotations
-
-import os
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
 from mintmark.common import errors
-from mintmark.signing import bundles, dsse, folder_manifest, key_policy
-from mintmark.signing.bundles import Bundle
-from mintmark.signing.key_policy import SignerVerdict, TrustRoot
-from mintmark.textchecks import hidden_characters
 
 from . import exit_codes, output
 
-_KEY_DIGITS = 64
-_MAX_KEY_BYTES = 10_000
-_MAX_FILES = 100_000
-_BYTES_PER_PROMPT = 1_700
-_BYTES_PER_VALUE = 28
-_SHOWN_HIDDEN = 5
-
-
-class UnreadableBundle(errors.DomainError):
-    """The file or folder to verify, or a key, can't be read."""
-
-    code = "unreadable_bundle"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerificationResult:
-    """What was found: a bundle whose signatures hold, and what they are worth under the keys that were given."""
-
-    kind: str
-    bundle: Bundle
-    verdict: SignerVerdict
-    message: str
-
-    @property
-    def is_valid(self) -> bool:
-        """Whether enough of the given keys signed it."""
-        return not self.message
+# What verifies is imported when there is something to verify: `--help` needs none of it (benchmarks/startup).
 
 
 @click.command()
@@ -58,7 +22,7 @@ class VerificationResult:
 )
 @click.option(
     "--threshold",
-    type=click.IntRange(1, dsse.MAX_SIGNATURES),
+    type=click.IntRange(1),
     default=1,
     show_default=True,
     help="How many of these keys must have signed it.",
@@ -66,9 +30,7 @@ class VerificationResult:
 @click.option(
     "--max-bytes",
     type=click.IntRange(1),
-    default=bundles.LIMITS.size,
-    show_default=True,
-    help="The largest bundle that is read.",
+    help="The largest bundle that is read. [default: 16777216]",
 )
 @output.json_option
 @click.pass_context
@@ -78,7 +40,7 @@ def verify(
     file: Path,
     names: tuple[str, ...],
     threshold: int,
-    max_bytes: int,
+    max_bytes: int | None,
     as_json: bool,
 ) -> None:
     """Check a bundle, or the folder that one was written as, against keys that you trust.
@@ -86,190 +48,31 @@ def verify(
     Works anywhere: it asks no server, no database and no network. The exit code is 0 only if nothing was changed and
     as many of the given keys as --threshold says signed it; 1 if not, and 2 if something can't be read.
     """
-    roots = [_read_root(name) for name in names]
+    from mintmark.signing import bundles
+
+    from . import bundle_verification, vault_files
+
+    roots = [bundle_verification.read_root(name) for name in names]
     if roots and threshold > len({root.key_id for root in roots}):
         raise click.BadParameter(
             f"it takes {threshold} keys to reach, and {len(roots)} were given",
             param_hint="--threshold",
         )
     try:
-        checked = _verify_bundle(file, roots=roots, threshold=threshold, max_bytes=max_bytes)
-    except UnreadableBundle:
+        checked = bundle_verification.verify(
+            file,
+            roots=roots,
+            threshold=threshold,
+            max_bytes=bundles.LIMITS.size if max_bytes is None else max_bytes,
+        )
+    except vault_files.UnreadableBundle:
         raise
     except errors.DomainError as refusal:
         output.print_refusal(refusal, context=context)
         context.exit(exit_codes.PROBLEM)
     if as_json:
-        output.print_json(build_document(checked))
+        output.print_json(bundle_verification.build_document(checked))
     else:
-        _print_result(checked)
+        bundle_verification.print_result(checked)
     if not checked.is_valid:
         context.exit(exit_codes.PROBLEM)
-
-
-def _verify_bundle(
-    file: Path, *, roots: list[TrustRoot], threshold: int, max_bytes: int
-) -> VerificationResult:
-    limits = replace(
-        bundles.LIMITS,
-        size=max_bytes,
-        values=max(bundles.LIMITS.values, max_bytes // _BYTES_PER_VALUE),
-    )
-    max_prompts = max(bundles.MAX_PROMPTS, max_bytes // _BYTES_PER_PROMPT)
-    if file.is_dir():
-        files = _read_files(file, max_bytes=max_bytes)
-        key_ids = folder_manifest.verify(files, bundle_limits=limits, max_prompts=max_prompts)
-        bundle = bundles.verify(
-            files[folder_manifest.BUNDLE], limits=limits, max_prompts=max_prompts
-        ).bundle
-    else:
-        verified = bundles.verify(
-            read_file(file, max_bytes=max_bytes), limits=limits, max_prompts=max_prompts
-        )
-        key_ids, bundle = verified.key_ids, verified.bundle
-    verdict = key_policy.evaluate_signers(
-        key_ids=key_ids, roots=roots, threshold=threshold, now=datetime.now(UTC)
-    )
-    if not roots:
-        message = "By whom it should be signed is for you to say: repeat this with --key."
-    elif not verdict.is_known:
-        message = "None of the keys that were given signed it."
-    else:
-        message = ""
-    return VerificationResult(
-        kind="folder" if file.is_dir() else "bundle",
-        bundle=bundle,
-        verdict=verdict,
-        message=message,
-    )
-
-
-def build_document(checked: VerificationResult) -> dict[str, Any]:
-    """What was found, as JSON holds it."""
-    bundle = checked.bundle
-    return {
-        "holds": checked.is_valid,
-        "message": checked.message,
-        "kind": checked.kind,
-        "signed_by": [
-            *({"key_id": root.key_id, "trusted": True} for root in checked.verdict.trusted),
-            *({"key_id": key_id, "trusted": False} for key_id in checked.verdict.unknown),
-        ],
-        **bundle.model_dump(
-            mode="json", include={"version", "purpose", "prompt_set", "issuer", "as_of", "receipt"}
-        ),
-        "prompts": [
-            {
-                **prompt.model_dump(
-                    mode="json", include={"name", "digest", "licence", "rights", "author"}
-                ),
-                "trust": prompt.reputation.trust_ppm / bundles.MILLION,
-                "outcomes": prompt.reputation.outcomes,
-                "hidden": [
-                    {
-                        "name": character.name, "code_point": character.code_point, "line": character.line,
-                        "column": character.column,
-                    }
-                    for character in hidden_characters.find_hidden(prompt.text)
-                ],
-            }
-            for prompt in bundle.prompts
-        ],
-    }  # fmt: skip
-
-
-def _print_result(checked: VerificationResult) -> None:
-    bundle = checked.bundle
-    click.echo(
-        f"Every signature holds, and every text is the one that was signed ({checked.kind})."
-    )
-    for root in checked.verdict.trusted:
-        click.echo(f"  signed by {root.key_id}, which you trust")
-    for key_id in checked.verdict.unknown:
-        click.echo(f"  signed by {key_id}, which was not given as trusted")
-    issuer = bundle.issuer
-    issuer_name = f"{output.escape_unprintable(issuer.name)} ({issuer.installation})"
-    click.echo(
-        f"It says that {issuer_name} issued it for team {output.escape_unprintable(issuer.team)}, as of {bundle.as_of}."
-    )
-    title = bundle.prompt_set.title or bundle.prompt_set.name
-    click.echo(
-        f"{'A receipt' if bundle.receipt else 'An export'}: {output.escape_unprintable(title)}"
-    )
-    if (receipt := bundle.receipt) is not None:
-        click.echo(
-            f"  bought by {output.escape_unprintable(receipt.buyer)} for team "
-            f"{output.escape_unprintable(receipt.team)} on {receipt.bought_at} for "
-            f"{output.format_exact(receipt.price_micro)} tokens (transfer {receipt.transfer})"
-        )
-    output.print_table(
-        columns=["prompt", "sha256", "licence", "told by", "trust", "outcomes"],
-        rows=[
-            [
-                prompt.name,
-                prompt.digest,
-                output.escape_unprintable(prompt.licence),
-                prompt.rights.replace("_", " "),
-                f"{prompt.reputation.trust_ppm / bundles.MILLION:.3f}",
-                f"{prompt.reputation.outcomes:,}",
-            ]
-            for prompt in bundle.prompts
-        ],
-        right=["trust", "outcomes"],
-        empty="",
-    )
-    for prompt in bundle.prompts:
-        characters = hidden_characters.find_hidden(prompt.text)
-        for character in characters[:_SHOWN_HIDDEN]:
-            click.echo(
-                f"! {prompt.name} hides {character.name} (U+{character.code_point:04X}) at line {character.line}, "
-                f"column {character.column}",
-                err=True,
-            )
-        if len(characters) > _SHOWN_HIDDEN:
-            hidden_count = len(characters) - _SHOWN_HIDDEN
-            click.echo(
-                f"! {prompt.name} hides {hidden_count} more; --json lists them all", err=True
-            )
-    if checked.message:
-        click.echo(checked.message, err=True)
-
-
-def _read_root(name: str) -> TrustRoot:
-    """A key that is trusted for this call: 64 hex digits, or a file that holds one."""
-    if len(name) == _KEY_DIGITS and not os.path.exists(name):
-        raw = name.lower().encode()
-    else:
-        raw = read_file(Path(name), max_bytes=_MAX_KEY_BYTES)
-    key_id = dsse.get_key_id(dsse.read_public_key(raw))
-    return TrustRoot(key_id=key_id, name=name, expires_at=None, revoked_at=None)
-
-
-def read_file(file: Path, *, max_bytes: int) -> bytes:
-    """The content of a file, and of a longer one one byte more than `most`."""
-    try:
-        with file.open("rb") as stream:
-            return stream.read(max_bytes + 1)
-    except OSError as failed:
-        raise UnreadableBundle(f"{str(file)!r} can't be read: {failed.strerror}.") from failed
-
-
-def _read_files(folder: Path, *, max_bytes: int) -> dict[str, bytes]:
-    """Every file in a folder by its path; a link is refused, as it may lead out."""
-    files: dict[str, bytes] = {}
-    room = 2 * max_bytes  # the bundle, and the texts once more
-    for at, below, names in os.walk(folder):
-        for name in (*below, *names):
-            path = Path(at, name)
-            relative_path = path.relative_to(folder).as_posix()
-            if path.is_symlink() or not (path.is_dir() or path.is_file()):
-                raise UnreadableBundle(f"{relative_path!r} is no file and no folder: take it out.")
-            if path.is_dir():
-                continue
-            files[relative_path] = read_file(path, max_bytes=room)
-            room -= len(files[relative_path])
-            if room < 0 or len(files) > _MAX_FILES:
-                raise UnreadableBundle(
-                    f"{str(folder)!r} holds more than a bundle of {max_bytes:,} bytes can: see --max-bytes."
-                )
-    return files

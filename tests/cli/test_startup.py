@@ -8,8 +8,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import mintmark
+from mintmark.cli.main import main
+from mintmark.signing import bundles
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = {"django", "httpx", "ninja", "numba", "numpy", "pydantic", "rich", "scipy", "yaml"}
@@ -25,7 +28,23 @@ finally:
 """
 
 
-@pytest.mark.parametrize("command", ["", "backtest", "demo", "ritual", "market"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "",
+        "backtest",
+        "demo",
+        "ritual",
+        "market",
+        "simulate",
+        "simulate attack",
+        "vault export",
+        "vault import",
+        "vault keys",
+        "vault revoke",
+        "vault verify",
+    ],
+)
 def test_a_help_loads_nothing_heavy(command: str, tmp_path: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-c", _RUN, *command.split(), "--help"],
@@ -39,6 +58,11 @@ def test_a_help_loads_nothing_heavy(command: str, tmp_path: Path) -> None:
     loaded = set(json.loads(ran.stderr))
     assert "click" in loaded
     assert not loaded & HEAVY
+
+
+def test_the_help_of_verify_states_the_limit_that_holds() -> None:
+    text = CliRunner().invoke(main, ["vault", "verify", "--help"]).stdout
+    assert f"[default: {bundles.LIMITS.size}]" in " ".join(text.split())
 
 
 def test_the_version_is_still_said() -> None:

@@ -54,14 +54,14 @@ def test_its_document_says_the_same() -> None:
 
 
 def test_a_receipt_says_what_was_paid() -> None:
-    assert "for 12.5 tokens" in verified(GOOD / "receipt.json", "--key", HOUSE_ID).stdout
+    assert "for 12.5 credits" in verified(GOOD / "receipt.json", "--key", HOUSE_ID).stdout
 
 
 def test_without_a_key_nobody_is_vouched_for() -> None:
     result = verified(GOOD / "small.json")
     assert result.exit_code == 1
     assert HOUSE_ID in result.stdout
-    assert "for you to say" in result.output
+    assert "State which keys should have signed it" in result.output
 
 
 def test_another_key_is_not_enough() -> None:
