@@ -13,25 +13,27 @@ if TYPE_CHECKING:
 
 _SHOWN = 10
 dry_run_option = click.option(
-    "--dry-run", is_flag=True, help="Do all of it, take it back, and report what it would do."
+    "--dry-run",
+    is_flag=True,
+    help="Run the whole import, roll it back, and report what it would do.",
 )
 
 
 def finish_import(report: "ImportReport", *, context: click.Context, as_json: bool) -> None:
-    """Fold what came in, print the report, and end with 1 where something was refused."""
+    """Update scores from what came in, print the report, and end with 1 where something was refused."""
     folded = 0 if report.dry_run else _project_events()
     if as_json:
         output.print_json(report.as_json())
     else:
         _print_report(report)
         if folded:
-            output.print_message(f"{folded:,} events folded into scores.")
+            output.print_message(f"{folded:,} events turned into scores.")
     if report.refused:
         context.exit(exit_codes.PROBLEM)
 
 
 def _project_events() -> int:
-    """On PostgreSQL, fold what was recorded, for the case that no worker is at it."""
+    """On PostgreSQL, update scores from what was recorded, in case no worker runs."""
     from django.db import connection
 
     from mintmark.projection import projector
@@ -81,7 +83,7 @@ def _print_clauses(clauses: "ClauseRemarks") -> None:
     blocking = [remark for remark in clauses.remarks if remark.severity == "block"]
     for remark in blocking[:_SHOWN]:
         output.print_message(
-            f"  line {remark.line}, {remark.prompt}: {remark.says}: {remark.excerpt}"
+            f"  line {remark.line}, {remark.prompt}: {remark.message}: {remark.excerpt}"
         )
     if len(blocking) > _SHOWN:
         output.print_message(f"  and {len(blocking) - _SHOWN:,} more; --json has all of them.")

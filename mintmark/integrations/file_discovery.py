@@ -152,7 +152,7 @@ def _build_name(relative: PurePosixPath, prompt_file: PromptFile, *, format: Fil
     slugs = [slugify(name_part) for name_part in name_parts]
     if not all(slugs):
         raise UnreadableFile(
-            "There is no letter or digit to make a name of.", line=1, field="name", value="/".join(name_parts)
+            "It has no letter or digit to make a name from.", line=1, field="name", value="/".join(name_parts)
         )  # fmt: skip
     name = "/".join(slugs)
     if len(name) > MAX_NAME_LENGTH:
@@ -178,7 +178,7 @@ def _find_paths(path: Path, format: FileFormat) -> tuple[list[PurePosixPath], in
         if len(matching) + other_file_count > MAX_FILES:
             raise _build_error(path, f"It holds over {MAX_FILES:,} files; import a part of it.")
     if not matching:
-        raise _build_error(path, f"There is no {format.label} in it, at whatever depth.")
+        raise _build_error(path, f"There is no {format.label} in it, at any depth.")
     return sorted(matching), other_file_count
 
 

@@ -12,12 +12,11 @@ from mintmark.common import errors
 from mintmark.registry import codices, prompts
 from mintmark.registry.models import Prompt
 
-from . import import_report
+from . import import_report, registration
 from .file_discovery import FileFormat, PromptFileEntry, PromptFolder
 from .multiprompt import TakenByAnotherTeam
 
 _BATCH_SIZE = 100
-_PREVIEW_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +60,9 @@ def load(
             folder.entries, namespace=space, caller=caller, team=owner, is_open=is_open,
             progress=progress,
         )  # fmt: skip
-        remarks = _build_remarks(result.registered)
+        remarks = registration.build_remarks(
+            [(entry.prompt_file.first_line, prompt) for entry, prompt in result.registered]
+        )
         codex = str(codices.get_default())
         refused_rows = sorted([*folder.refused, *result.refused], key=lambda row: row["row"])
         if dry_run or (strict and refused_rows):
@@ -143,7 +144,7 @@ def _build_draft(
         name=entry.name,
         text=prompt_file.text,
         title=prompt_file.title,
-        preview=" ".join(description.split())[:_PREVIEW_LENGTH],
+        preview=registration.build_preview(description),
         is_open=is_open,
         parent=previous,
         mutation_note="changed in the file" if previous is not None else "",
@@ -162,25 +163,6 @@ def _build_refused_row(entry: PromptFileEntry, row: errors.FieldError) -> errors
         file=entry.file,
         line=entry.prompt_file.first_line if row["field"] == "text" else 1,
     )
-
-
-def _build_remarks(
-    registered: Sequence[tuple[PromptFileEntry, Prompt]],
-) -> list[import_report.ClauseRemark]:
-    """What the codex that binds everybody says of prompts that were registered."""
-    checked = codices.check_prompts(prompts=[prompt for _, prompt in registered])
-    return [
-        import_report.ClauseRemark(
-            line=entry.prompt_file.first_line,
-            prompt=clause_report.prompt.reference,
-            clause=result.clause,
-            severity=result.severity,
-            says=result.reason,
-            excerpt=result.excerpt,
-        )
-        for (entry, _), clause_report in zip(registered, checked, strict=True)
-        for result in clause_report.failed_results
-    ]
 
 
 def _build_notes(folder: PromptFolder, *, space: str, team: Team) -> list[str]:

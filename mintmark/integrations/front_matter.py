@@ -84,5 +84,5 @@ def _parse_front_matter(yaml: str) -> Mapping[str, Any]:
     if values is None:
         return {}
     if not isinstance(values, Mapping):
-        raise UnreadableFile("The front matter is no mapping of names and values.", line=2)
+        raise UnreadableFile("The front matter is not a mapping of names and values.", line=2)
     return values

@@ -8,7 +8,7 @@ from typing import Any
 from mintmark.common import errors
 
 type Progress = Callable[[int, int], None]
-"""Told as an import goes on: units done, units in all."""
+"""Called as an import goes on: units done, units in all."""
 
 
 class UnreadableSource(errors.DomainError):
@@ -27,7 +27,7 @@ class ClauseRemark:
     prompt: str
     clause: str
     severity: str
-    says: str
+    message: str
     excerpt: str
 
 

@@ -15,10 +15,12 @@ import httpx
 
 from mintmark.common import errors
 
-from . import import_report
+from . import import_report, strict_json
 
 LIST_NAMES = ("prompts", "traces", "observations", "scores", "scoreConfigs")
 """The members of a file; `prompts` holds every version, as the API shows one."""
+COMPOSED_MARKER = "@@@langfusePrompt:"
+"""Begins a place in a text that Langfuse fills with another prompt."""
 PUBLIC_KEY, SECRET_KEY = "LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY"
 MAX_FILE_BYTES = 256 * 2**20
 MAX_ANSWER_BYTES = 64 * 2**20
@@ -32,7 +34,7 @@ _MAX_MESSAGE_LENGTH = 300
 type LangfuseLists = dict[str, list[Any]]
 type OnFetched = Callable[[str, int], None]
 type ErrorFactory = Callable[[str, str], errors.DomainError]
-"""Makes the refusal of a request that did not do what it should: told the path and what was wrong."""
+"""Makes the refusal of a request that did not do what it should: from the path and what was wrong."""
 
 
 class MissingKeys(errors.DomainError):
@@ -59,7 +61,7 @@ def _read_file(path: Path) -> LangfuseLists:
             raise _build_error(
                 path.name, f"It has {size:,} bytes; at most {MAX_FILE_BYTES:,} are read."
             )
-        content = json.loads(path.read_bytes().decode("utf-8-sig"), parse_constant=_reject_constant)
+        content = strict_json.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise _build_error(path.name, f"It can't be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
@@ -68,12 +70,14 @@ def _read_file(path: Path) -> LangfuseLists:
         message = f"{error.msg}, column {error.colno}."
         raise _build_error(path.name, message, line=error.lineno) from error
     except (ValueError, RecursionError) as error:
-        raise _build_error(path.name, "It is no JSON, or nested too deep.") from error
+        raise _build_error(path.name, "It is not valid JSON, or nested too deeply.") from error
     if not isinstance(content, Mapping) or not isinstance(content.get("prompts"), list):
-        raise _build_error(path.name, f"It is no object of lists: {', '.join(LIST_NAMES)}.")
+        raise _build_error(
+            path.name, f"It is not an object with the lists: {', '.join(LIST_NAMES)}."
+        )
     for name in LIST_NAMES:
         if not isinstance(content.get(name, []), list):
-            raise _build_error(path.name, "It is no list.", field=name)
+            raise _build_error(path.name, "It is not a list.", field=name)
     if unknown := sorted(content.keys() - set(LIST_NAMES)):
         raise _build_error(path.name, f"Lists are {', '.join(LIST_NAMES)} here.", field=unknown[0])
     return {name: list(content.get(name, [])) for name in LIST_NAMES}
@@ -116,7 +120,7 @@ def open_api(address: str, *, build_error: ErrorFactory) -> Iterator["LangfuseAp
             follow_redirects=False,
         )
     except httpx.InvalidURL as error:
-        raise build_error("the address", f"The address is none: {error}.") from error
+        raise build_error("the address", f"The address is not valid: {error}.") from error
     with client:
         yield LangfuseApi(client=client, build_error=build_error)
 
@@ -202,7 +206,9 @@ class LangfuseApi:
                 message = f"The server can't be reached: {type(error).__name__}."
                 raise self.build_error(path, message) from error
             except httpx.InvalidURL as url_error:
-                raise self.build_error(path, f"The address is none: {url_error}.") from url_error
+                raise self.build_error(
+                    path, f"The address is not valid: {url_error}."
+                ) from url_error
             if status not in busy or attempt == _MAX_ATTEMPTS - 1:
                 break
             seconds = float(wait) if wait.isascii() and wait.isdigit() else 2.0**attempt
@@ -210,11 +216,11 @@ class LangfuseApi:
         if status in (401, 403):
             raise self.build_error(path, f"The server refuses the keys of {PUBLIC_KEY} ({status}).")
         try:
-            return status, json.loads(raw.decode() or "null", parse_constant=_reject_constant)
+            return status, strict_json.loads(raw.decode() or "null")
         except (ValueError, RecursionError) as error:
             if status != 200:
                 return status, None
-            message = "The answer is no JSON: is this Langfuse's address?"
+            message = "The answer is not JSON: is this Langfuse's address?"
             raise self.build_error(path, message) from error
 
 
@@ -222,10 +228,6 @@ def _format_message(message: object) -> str:
     """Words of a server, as one line of bounded length that a terminal can show."""
     text = " ".join(str(message or "without a reason").split())[:_MAX_MESSAGE_LENGTH]
     return "".join(character if character.isprintable() else "?" for character in text)
-
-
-def _reject_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON")
 
 
 def _build_error(

@@ -27,7 +27,6 @@ ENVIRONMENT = "mintmark"
 MAX_LABEL_LENGTH = 36
 _SCORE_BATCH_SIZE = 50
 _PROMPTS_PATH = "/api/public/v2/prompts"
-_COMPOSED_MARKER = "@@@langfusePrompt:"
 
 
 @dataclass(kw_only=True)
@@ -154,16 +153,16 @@ class _LangfuseExporter:
         if hasattr(prompt, "tombstone"):
             if existing is not None:
                 message = (
-                    "It was withdrawn here and stands in Langfuse still: delete that version there."
+                    "It was withdrawn here and is still in Langfuse: delete that version there."
                 )
                 self.report.refuse(prompt.reference, "version", existing["version"], message)
             return None
         if prompt.pk not in exportable_ids:
             self.report.refuse(prompt.reference, "text", None, export_common.NOT_EXPORTABLE_REASON)
             return None
-        if _COMPOSED_MARKER in prompt.text:
-            message = "Langfuse would put another prompt in here: take it out of the text."
-            self.report.refuse(prompt.reference, "text", _COMPOSED_MARKER, message)
+        if langfuse_api.COMPOSED_MARKER in prompt.text:
+            message = "Langfuse would put another prompt in here: remove it from the text."
+            self.report.refuse(prompt.reference, "text", langfuse_api.COMPOSED_MARKER, message)
             return None
         if existing is None:
             return self._create_version(prompt, body)

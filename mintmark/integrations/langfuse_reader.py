@@ -8,11 +8,10 @@ from typing import Any, TypeGuard
 
 from mintmark.common import errors
 
-from . import chat_format, import_report, template_mapping
+from . import chat_format, import_report, langfuse_api, template_mapping
 from .langfuse_api import LangfuseLists
 from .registry_import import EXPORT_MARKER_TAG, ExternalFeedback, ExternalVersion, RegistryContents
 
-_COMPOSED_MARKER = "@@@langfusePrompt:"
 RESERVED_LABEL = "latest"
 """A label that Langfuse moves by itself: the newest revision is found without one."""
 
@@ -92,10 +91,10 @@ class _LangfuseReader:
         for part in text.unsupported:
             message = f"line {part.line}: {part.excerpt} has no meaning here: {part.reason}."
             self.refuse(location, "prompt", part.excerpt, message)
-        if (at := prompt.find(_COMPOSED_MARKER)) >= 0:
+        if (at := prompt.find(langfuse_api.COMPOSED_MARKER)) >= 0:
             line = prompt.count("\n", 0, at) + 1
             message = f"line {line}: it is composed of other prompts; have Langfuse resolve it."
-            self.refuse(location, "prompt", _COMPOSED_MARKER, message)
+            self.refuse(location, "prompt", langfuse_api.COMPOSED_MARKER, message)
             return None
         return None if text.unsupported else text
 
@@ -154,7 +153,7 @@ class _LangfuseReader:
                 message = "A score is true or false, 0 to 1, or on the scale that its configuration states."
                 self.refuse(location, "value", raw.get("value"), message)
             elif at is None:
-                message = "It is no time such as 2026-01-31T12:00:00Z."
+                message = "It is not a time such as 2026-01-31T12:00:00Z."
                 self.refuse(location, "timestamp", raw.get("timestamp"), message)
             elif not linked:
                 message = "No generation that it is about was linked to a prompt."

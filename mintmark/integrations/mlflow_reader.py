@@ -198,7 +198,7 @@ def _parse_template(template: Any) -> tuple[str, bool]:
         role, content = raw_message.get("role"), raw_message.get("content")
         if role not in chat_format.ROLES or not isinstance(content, str):
             raise ValueError(
-                f"message {n + 1} is no text of one of the roles {', '.join(chat_format.ROLES)}"
+                f"message {n + 1} is not a text of one of the roles {', '.join(chat_format.ROLES)}"
             )
         messages.append(chat_format.ChatMessage(role=role, content=content))
     return chat_format.format_chat(messages), True
@@ -274,7 +274,7 @@ def _require_sqlite(path: Path, *, store: str) -> None:
         raise _build_error(store, f"It can't be read: {error.strerror}.") from error
     if head != _SQLITE_HEADER:
         raise _build_error(
-            store, "It is no SQLite database. Name a file of MLflow's, or an address."
+            store, "It is not an SQLite database. Name a file of MLflow's, or an address."
         )
 
 

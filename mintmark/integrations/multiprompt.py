@@ -27,7 +27,7 @@ from mintmark.registry import assistants, codices, prompts, rituals
 from mintmark.registry.models import Assistant, Codex, CodexContract, Prompt, Ritual
 from mintmark.trust import intake
 
-from . import import_report
+from . import import_report, registration
 from .multiprompt_reader import Corpus, CorpusTask, Paraphrase
 
 TEAM = "corpus"
@@ -203,7 +203,7 @@ def _build_draft(
         revision=1,
         text=paraphrase.template,
         title=f"{task.name.replace('_', ' ')}, {_describe_kind(paraphrase)} {paraphrase.id}",
-        preview=" ".join(paraphrase.template.split())[:200],
+        preview=registration.build_preview(paraphrase.template),
         is_open=True,
         parent=stored[original.id] if original is not None else None,
         mutation_note=paraphrase.method if original is not None else "",
@@ -295,7 +295,7 @@ def _build_notes(corpus: Corpus) -> list[str]:
             "the original whose words it shares most."
         )
     if corpus.ignored:
-        notes.append(f"Files that are no .json were left alone: {', '.join(corpus.ignored)}.")
+        notes.append(f"Files other than .json were ignored: {', '.join(corpus.ignored)}.")
     if unmeasured := corpus.count_contents()["cells_not_measured"]:
         notes.append(f"{unmeasured} cells hold no number (null) and gave no evidence.")
     return notes

@@ -15,7 +15,7 @@ from typing import Any
 from mintmark.common import errors
 from mintmark.textchecks import hidden_characters
 
-from . import import_report
+from . import import_report, strict_json
 
 ORIGINAL = "default"
 """The method of a template that derives from no other."""
@@ -115,7 +115,7 @@ def load_corpus(*, folder: Path) -> Corpus:
     """
     if not folder.is_dir():
         raise import_report.UnreadableSource(
-            f"{folder} is no folder; give the one that holds the data sets, such as BBH and "
+            f"{folder} is not a folder; give the one that holds the data sets, such as BBH and "
             f"LMentry."
         )
     files, ignored = _find_files(folder)
@@ -209,10 +209,9 @@ class _TaskReader:
                     value=size,
                     message=f"{size:,} bytes; at most {MAX_FILE_BYTES:,} are read.",
                 )
-            return json.loads(
+            return strict_json.loads(
                 self.file.read_bytes().decode("utf-8-sig"),
                 object_pairs_hook=_reject_duplicate_keys,
-                parse_constant=_reject_constant,
             )
         except OSError as error:
             return self._add_problem(
@@ -234,7 +233,7 @@ class _TaskReader:
             return self._add_problem(
                 field=str(error)[:100],
                 value="",
-                message=f"The key {str(error)[:100]!r} stands twice.",
+                message=f"The key {str(error)[:100]!r} occurs twice.",
             )
         except (
             RecursionError,
@@ -339,10 +338,6 @@ def _reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         keys = [key for key, _ in pairs]
         raise _DuplicateJsonKey(next(key for key in keys if keys.count(key) > 1))
     return mapping
-
-
-def _reject_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
 
 
 def _is_share(value: object) -> bool:

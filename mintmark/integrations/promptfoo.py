@@ -30,7 +30,7 @@ from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.rituals import definitions
 from mintmark.trust import intake
 
-from . import import_report, multiprompt, promptfoo_files, promptfoo_tests
+from . import import_report, multiprompt, promptfoo_files, promptfoo_tests, registration
 from .promptfoo_files import EvaluationResult, PromptfooEvaluation
 
 TEAM = "promptfoo"
@@ -206,7 +206,7 @@ def _register_prompts(
             name=name,
             revision=1,
             text=text,
-            preview=" ".join(text.split())[:200],
+            preview=registration.build_preview(text),
             is_open=True,
         )
         for text, name in names.items()

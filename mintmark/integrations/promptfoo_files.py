@@ -15,7 +15,7 @@ from typing import Any
 
 from mintmark.common import documents, errors
 
-from . import import_report
+from . import import_report, strict_json
 
 MAX_FILE_BYTES = 256 * 2**20
 MAX_PROBLEMS = 100
@@ -95,7 +95,7 @@ def load_document(*, file: Path) -> Any:
     reader.raise_if_any()
     try:
         if file.suffix.lower() == ".json":
-            return json.loads(raw.decode("utf-8-sig"), parse_constant=_reject_constant)
+            return strict_json.loads(raw.decode("utf-8-sig"))
         return documents.parse_document(raw)
     except errors.DomainError as error:
         reader.refuse("", None, error.message)
@@ -105,7 +105,7 @@ def load_document(*, file: Path) -> Any:
         reader.refuse("", None, f"line {io_error.lineno}, column {io_error.colno}: {io_error.msg}.")
     except (ValueError, RecursionError) as io_error:
         message = "it is nested too deep" if isinstance(io_error, RecursionError) else str(io_error)
-        reader.refuse("", None, f"It is no JSON: {message}.")
+        reader.refuse("", None, f"It is not valid JSON: {message}.")
     reader.raise_if_any()
     raise AssertionError("what can't be read was refused")
 
@@ -263,10 +263,6 @@ def _parse_time(value: object, path: str, reader: _ProblemCollector) -> datetime
     try:
         moment = datetime.fromisoformat(str(value))
     except ValueError:
-        reader.refuse(path, value, "It is no time such as 2026-01-31T12:00:00Z.")
+        reader.refuse(path, value, "It is not a time such as 2026-01-31T12:00:00Z.")
         return None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-
-
-def _reject_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON")

@@ -196,7 +196,7 @@ def _check_keys(test: Mapping[str, Any], path: str, problems: _TestProblems) -> 
 def _require_mapping(value: Any, path: str, problems: _TestProblems) -> Mapping[str, Any]:
     if isinstance(value, Mapping):
         return value
-    problems.refuse(path, value, "Here stands a mapping, written in the file itself.")
+    problems.refuse(path, value, "This must be a mapping, written in the file itself.")
     return {}
 
 

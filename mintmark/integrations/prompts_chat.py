@@ -18,7 +18,7 @@ from mintmark.common import errors
 from mintmark.registry import codices, prompts
 from mintmark.registry.models import Prompt
 
-from . import import_report
+from . import import_report, registration
 from .prompts_chat_csv import PromptTable, TableEntry
 
 TEAM = "prompts-chat"
@@ -65,7 +65,9 @@ def load(
             )
             registered += len(registered_prompts)
             refused_rows += newly_refused
-            remarks += _build_remarks(registered_prompts)
+            remarks += registration.build_remarks(
+                [(entry.line, prompt) for entry, prompt in registered_prompts]
+            )
             progress(min(start + _BATCH_SIZE, len(drafts)), len(drafts))
         codex = str(codices.get_default())
         if dry_run or (strict and refused_rows):
@@ -85,25 +87,6 @@ def load(
         notes=notes,
         clauses=import_report.ClauseRemarks(codex=codex, checked=registered, remarks=remarks),
     )
-
-
-def _build_remarks(
-    registered_prompts: Sequence[tuple[TableEntry, Prompt]],
-) -> list[import_report.ClauseRemark]:
-    """What the codex that binds everybody says of prompts that were registered."""
-    checked = codices.check_prompts(prompts=[prompt for _, prompt in registered_prompts])
-    return [
-        import_report.ClauseRemark(
-            line=entry.line,
-            prompt=clause_report.prompt.reference,
-            clause=result.clause,
-            severity=result.severity,
-            says=result.reason,
-            excerpt=result.excerpt,
-        )
-        for (entry, _), clause_report in zip(registered_prompts, checked, strict=True)
-        for result in clause_report.failed_results
-    ]
 
 
 def _assign_names(table: PromptTable) -> tuple[list[_NamedEntry], list[str]]:
@@ -165,7 +148,7 @@ def _build_drafts(
                     name=row.name,
                     text=row.entry.text,
                     title=row.entry.title,
-                    preview=" ".join(row.entry.text.split())[:200],
+                    preview=registration.build_preview(row.entry.text),
                     is_open=True,
                     parent=previous,
                     mutation_note="changed in the list" if previous is not None else "",

@@ -139,7 +139,7 @@ def _iter_rows(text: str, *, file: Path) -> Iterator[tuple[int, list[str]]]:
             start = reader.line_num + 1
     except csv.Error as error:
         raise _build_error(
-            file, line=start, message=f"The row that starts here is no CSV: {error}."
+            file, line=start, message=f"The row that starts here is not valid CSV: {error}."
         ) from error
 
 

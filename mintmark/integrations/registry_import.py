@@ -21,7 +21,7 @@ from mintmark.registry import assistants, labels, prompts, rituals
 from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.trust import intake
 
-from . import chat_format, import_report
+from . import chat_format, import_report, registration
 from .multiprompt import TakenByAnotherTeam
 
 
@@ -240,7 +240,7 @@ def _register(
             revision=version.number,
             text=version.text,
             title=version.name[:200],
-            preview=" ".join(version.text.split())[:200] if is_open else "",
+            preview=registration.build_preview(version.text) if is_open else "",
             is_open=is_open,
             parent=previous,
             mutation_note=version.message[:200] if previous is not None else "",

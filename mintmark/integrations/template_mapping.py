@@ -128,7 +128,7 @@ def _get_reason(tag: str) -> str:
     if tag in ("{{", "{%", "{#"):
         return "it has no end"
     if tag.startswith("\\"):
-        return "an escaped brace can't be told from a placeholder here"
+        return "an escaped brace can't be distinguished from a placeholder here"
     if tag.startswith("{%") or tag[2:].lstrip("~ ").startswith(("#", "/", "^", "else")):
         return "blocks are not run here: write the text out, or a prompt for each case"
     if tag[2:].lstrip("~ ").startswith(">"):

@@ -185,11 +185,11 @@ def test_wrong_keys_and_wrong_addresses_are_refused_and_never_said(
     [
         (b"\xff", "not UTF-8"),
         (b'{"prompts": [}', "line 1"),
-        (b'{"prompts": [NaN]}', "no JSON"),
-        (b"[]", "object of lists"),
+        (b'{"prompts": [NaN]}', "not valid JSON"),
+        (b"[]", "object with the lists"),
         (b'{"prompts": [], "scores": 7}', "scores"),
         (b'{"prompts": [], "sessions": []}', "sessions"),
-        (b"[" * 100_000, "no JSON"),
+        (b"[" * 100_000, "not valid JSON"),
     ],
 )
 def test_a_broken_file_is_refused_whole(content: bytes, why: str, tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ BROKEN = {
     "no paraphrase": ({"paraphrases": {}}, "at least one"),
     "paraphrases in a list": ({"paraphrases": [corpus.paraphrase("x")]}, "paraphrases"),
     "a paraphrase that is text": ({"paraphrases": {"1": "x"}}, "must be an object"),
-    "an id twice": ('{"paraphrases": {"1": {}, "1": {}}}', "stands twice"),
+    "an id twice": ('{"paraphrases": {"1": {}, "1": {}}}', "occurs twice"),
     "ids of one name": (
         {
             "paraphrases": {
