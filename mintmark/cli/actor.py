@@ -1,7 +1,7 @@
-"""Who acts when somebody at the machine gives a command: the principal `console`, an administrator.
+"""Who acts when somebody at the machine runs a command: the principal `console`, an administrator.
 
-Whoever can run commands here can read the database as well, so nothing is asked of him; but what he
-does stands in the books under this name.
+Whoever can run commands here can read the database as well, so no sign-in is asked for; but what they do
+is recorded under this name.
 """
 
 from django.db import transaction

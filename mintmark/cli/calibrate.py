@@ -13,8 +13,8 @@ from . import bootstrap, output
 def calibrate(*, note: str, as_json: bool) -> None:
     """Learn the priors from the log, and put them in force as a new policy.
 
-    The log is folded anew under it. Readers see the scores of the policy before until those of the
-    new one are complete.
+    All scores are rebuilt under it. Readers see the scores of the previous policy until the new
+    ones are complete.
     """
     bootstrap.open_database()
     from mintmark.projection import calibration
@@ -39,5 +39,5 @@ def calibrate(*, note: str, as_json: bool) -> None:
         return
     output.print_message(
         f"Policy v{result.policy.version} is in force, learned from {result.learned_from:,} measured "
-        f"events (before: v{result.before.version}); {result.folded:,} events folded under it."
+        f"events (before: v{result.before.version}); {result.folded:,} events processed under it."
     )

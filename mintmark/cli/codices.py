@@ -16,7 +16,7 @@ _file_argument = click.argument("file", type=click.Path(path_type=Path, allow_da
 
 @click.group()
 def codex() -> None:
-    """Register rule sets, try them on texts, say what they bind."""
+    """Register rule sets, check texts against them, bind them to prompts and assistants."""
 
 
 @codex.command(name="list")
@@ -151,9 +151,9 @@ def import_(*, file: Path, person: str | None, as_json: bool) -> None:
 @output.json_option
 @click.pass_context
 def check(context: click.Context, *, file: Path, name: str, is_output: bool, as_json: bool) -> None:
-    """Say what a codex finds in the text of FILE (- for standard input). Nothing is stored.
+    """Check the text of FILE (- for standard input) against a codex. Nothing is stored.
 
-    Exit code 1 where a clause stands in the way: one that blocks and is broken, or can't be decided.
+    Exit code 1 where a blocking clause is broken or can't be decided.
     """
     bootstrap.open_database()
     from mintmark.common import documents
@@ -216,7 +216,7 @@ def bind(
 def release(
     *, name: str, prompt: str | None, assistant: str | None, person: str | None, as_json: bool
 ) -> None:
-    """Let a prompt or an assistant go from CODEX. What was measured under it stays measured."""
+    """Unbind a prompt or an assistant from CODEX. What was measured under it stays."""
     _change_binding(
         name, prompt=prompt, assistant=assistant, person=person, as_json=as_json, binds=False
     )

@@ -34,10 +34,14 @@ def compare() -> None:
     type=float,
     default=0.05,
     show_default=True,
-    help="Chance to call one better that is not.",
+    help='Chance of a false "better".',
 )
 @click.option(
-    "--margin", type=float, default=0.03, show_default=True, help="So close are equals, in score."
+    "--margin",
+    type=float,
+    default=0.03,
+    show_default=True,
+    help="Differences up to this, in score, count as equal.",
 )
 @click.option(
     "--most",
@@ -48,7 +52,11 @@ def compare() -> None:
 )
 @click.option("--seed", type=int, default=0, help="From which cases are drawn.")
 @click.option("--cost-cap", default=None, help="What it may cost at most.")
-@click.option("--key", default=None, help="A key of one's own: the same again starts nothing.")
+@click.option(
+    "--key",
+    default=None,
+    help="An idempotency key: the same command again starts nothing new.",
+)
 @_queue_option
 @_by_option
 @output.json_option

@@ -101,13 +101,13 @@ def _require_own_database() -> None:
 
     if Prompt.objects.exists() and not User.objects.filter(username=USER).exists():
         raise bootstrap.NotReady(
-            "This database holds prompts and is no demo's. The example is not mixed into it: name "
+            "This database holds prompts and was not made by the demo. The example is not mixed into it: name "
             "another folder in MINTMARK_HOME (or another database), or use `mintmark serve`."
         )
 
 
 def _prepare_sign_in() -> tuple["User", str]:
-    """The demo's person, operator and author of a simulated team, and his password.
+    """The demo's person, operator and author of a simulated team, and their password.
 
     It is kept in the home folder to be printed again.
     """
@@ -195,7 +195,7 @@ def _play_rehearsals(visitor: "User", *, now: datetime, say: Say) -> None:
 
 
 def _list_first_steps(visitor: "User", *, market: str) -> list[str]:
-    """What to try first, as things stand now."""
+    """What to try first, given the present state."""
     from mintmark.accounts import callers
     from mintmark.common import amounts
     from mintmark.market import purchase_requests
@@ -206,7 +206,7 @@ def _list_first_steps(visitor: "User", *, market: str) -> list[str]:
     principal_id = caller.principal.pk
     balance = amounts.format_tokens(book.get_balances([principal_id]).get(principal_id, 0))
     steps = [
-        f"Try the market first: {market} (you operate the assistants of team {TEAM} and hold {balance} tokens)"
+        f"Try the market first: {market} (you operate the assistants of team {TEAM} and hold {balance} credits)"
     ]
     waiting = (
         purchase_requests.visible_to(caller=caller)
@@ -216,7 +216,7 @@ def _list_first_steps(visitor: "User", *, market: str) -> list[str]:
     if waiting is not None and waiting.listing is not None:
         steps.append(
             f"{waiting.buyer.name} asks you whether it may buy {waiting.listing.prompt.reference} for "
-            f"{amounts.format_tokens(waiting.price_micro)} tokens"
+            f"{amounts.format_tokens(waiting.price_micro)} credits"
         )
     return steps
 

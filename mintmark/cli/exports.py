@@ -7,7 +7,7 @@ from . import export_registries, export_tables
 
 @click.group()
 def exports() -> None:
-    """Hand out prompts and what was measured of them."""
+    """Export prompts and what was measured of them."""
 
 
 for _command in (

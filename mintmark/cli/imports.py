@@ -10,7 +10,7 @@ from . import bootstrap, import_files, import_registries, import_report, output
 
 @click.group()
 def imports() -> None:
-    """Bring in prompts and evidence from files and registries."""
+    """Import prompts and evidence from files and registries."""
 
 
 @imports.command()

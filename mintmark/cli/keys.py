@@ -29,7 +29,7 @@ def keys() -> None:
     help="What the key may do: read, evidence, registry, market, admin. Repeat for several.",
 )
 @click.option("--note", default="", help="What it is for.")
-@click.option("--days", type=click.IntRange(1, 36500), help="Ends after so many days.")
+@click.option("--days", type=click.IntRange(1, 36500), help="After how many days it expires.")
 @output.json_option
 def issue(
     *, holder: str, scopes: tuple[str, ...], note: str, days: int | None, as_json: bool

@@ -20,7 +20,7 @@ def ledger() -> None:
 @ledger.command()
 @output.json_option
 def seal(*, as_json: bool) -> None:
-    """Seal what is new in the books, and print the heads of their seals.
+    """Seal what is new in both ledgers, and print their heads.
 
     Write the heads down elsewhere: `mintmark audit --head HEAD` proves that they are still there.
     """
@@ -56,7 +56,7 @@ def seal(*, as_json: bool) -> None:
 @output.json_option
 @click.pass_context
 def audit(context: click.Context, *, heads: tuple[str, ...], as_json: bool) -> None:
-    """Check every invariant of the books.
+    """Check every invariant of the ledgers.
 
     Reads everything, changes nothing. The exit code is 1 if one is broken.
     """
@@ -126,7 +126,8 @@ def _check_heads(texts: Sequence[str]) -> "list[InvariantResult]":
             raise click.BadParameter(str(wrong), param_hint="--head") from wrong
         if head.book not in books:
             raise click.BadParameter(
-                f"there is no book {head.book!r}; there are {', '.join(books)}", param_hint="--head"
+                f"there is no ledger {head.book!r}; there are {', '.join(books)}",
+                param_hint="--head",
             )
         heads.append(head)
     if not heads:

@@ -27,43 +27,46 @@ COMMANDS = {
     ),
     "worker": (
         "worker:worker",
-        "Fold recorded evidence into scores, settle warranties, score listings, as it comes.",
+        "Turn recorded evidence into scores, settle warranties, score listings, continuously.",
     ),
-    "import": ("imports:imports", "Bring in prompts and evidence from files and registries."),
-    "export": ("exports:exports", "Hand out prompts and what was measured of them."),
+    "import": ("imports:imports", "Import prompts and evidence from files and registries."),
+    "export": ("exports:exports", "Export prompts and what was measured of them."),
     "compare": (
         "comparisons:compare",
         "Compare two prompts for one assistant, and stop whenever you have seen enough.",
     ),
     "ritual": (
         "rituals:ritual",
-        "Define rituals, say how assistants are reached, run prompts.",
+        "Define tasks (rituals), configure how assistants are reached, run prompts.",
     ),
     "codex": (
         "codices:codex",
-        "Register rule sets, try them on texts, say what they bind.",
+        "Register rule sets, check texts against them, bind them to prompts and assistants.",
     ),
     "otel": (
         "otel:otel",
-        "See and say how evaluations from OpenTelemetry become evidence.",
+        "Show and set how evaluations from OpenTelemetry become evidence.",
     ),
     "calibrate": (
         "calibrate:calibrate",
         "Learn the priors from the log, and put them in force as a new policy.",
     ),
-    "replay": ("replay:replay", "Fold the whole log anew, or check that it gives the same bits."),
-    "audit": ("ledger:audit", "Check every invariant of the books."),
+    "replay": (
+        "replay:replay",
+        "Rebuild all scores from the log, or check that this gives the same bits.",
+    ),
+    "audit": ("ledger:audit", "Check every invariant of the ledgers."),
     "ledger": ("ledger:ledger", "Seal the evidence log and the ledger of credits."),
     "tokens": ("tokens:tokens", "Issue new credits."),
     "wallet": (
         "tokens:wallet",
-        "Show a wallet with its newest entries, or all that tokens are in.",
+        "Show a wallet with its newest entries, or all accounts that hold credits.",
     ),
     "royalties": (
         "royalties:royalties",
         "List and pay what sales here owe to people of other installations.",
     ),
-    "market": ("market:market", "See what is traded; settle, revoke, withdraw for good."),
+    "market": ("market:market", "See what is traded; settle, revoke, withdraw permanently."),
     "vault": (
         "vault:vault",
         "Carry prompts to other installations and back, in signed bundles.",
@@ -75,7 +78,7 @@ COMMANDS = {
     "simulate": ("simulate:simulate", "Play a simulated market into the real scoring code."),
     "webhook": (
         "webhooks:webhook",
-        "Tell other systems what happens, over signed webhooks.",
+        "Notify other systems of what happens, over signed webhooks.",
     ),
     "key": ("keys:keys", "Issue, list and revoke bearer keys."),
     "user": ("users:users", "Create and list the people who sign in."),

@@ -24,7 +24,7 @@ class NotConfirmed(errors.DomainError):
 
 @click.group()
 def market() -> None:
-    """See what is traded; settle, revoke, withdraw for good."""
+    """See what is traded; settle, revoke, withdraw permanently."""
 
 
 @market.command(name="list")
@@ -50,13 +50,13 @@ def list_(*, search: str, order: str, limit: int, as_json: bool) -> None:
         listings = [_build_listing_document(card) for card in results.cards]
         output.print_json({"listings": listings, "total": results.total})
         return
-    columns = ["prompt", "tokens", "trust", "adopted", "codex", "tags", "licence", "warranty"]
+    columns = ["prompt", "credits", "trust", "adopted", "codex", "tags", "licence", "warranty"]
     output.print_table(
         columns=columns,
         rows=[_build_row(card) for card in results.cards],
         empty="Nothing is offered"
         + (f" that fits {search!r}." if search else " yet: authors list their prompts."),
-        right=["tokens", "adopted", "codex", "tags"],
+        right=["credits", "adopted", "codex", "tags"],
     )
     if results.has_more:
         output.print_message(
@@ -85,7 +85,7 @@ def orders(*, limit: int, as_json: bool) -> None:
         output.print_json({"purchases": purchases, "waiting": waiting})
         return
     output.print_table(
-        columns=["when", "transfer", "prompt", "tokens", "buyer", "for team", "set", "warranty"],
+        columns=["when", "transfer", "prompt", "credits", "buyer", "for team", "set", "warranty"],
         rows=[
             [
                 f"{row['at']:%Y-%m-%d %H:%M}",
@@ -100,12 +100,12 @@ def orders(*, limit: int, as_json: bool) -> None:
             for row in purchases
         ],
         empty="Nothing was bought yet.",
-        right=["transfer", "tokens"],
+        right=["transfer", "credits"],
     )
     for row in waiting:
         goods_name = row["prompt"] or f"the set {row['set']}"
         output.print_message(
-            f"{row['buyer']} asks to buy {goods_name} for {row['tokens']} tokens since "
+            f"{row['buyer']} asks to buy {goods_name} for {row['tokens']} credits since "
             f"{row['at']:%Y-%m-%d %H:%M}: an operator of team {row['team']} decides."
         )
 
@@ -142,7 +142,7 @@ def settle(*, as_json: bool) -> None:
             f"{row['score']:.3f} over {row['runs']} runs" if row["runs"] else "nothing measured"
         )
         did = "refunded" if row["state"] == Warranty.State.FAILED else "paid out"
-        output.print_message(f"{row['prompt']}: {outcome}; {row['tokens']} tokens {did}.")
+        output.print_message(f"{row['prompt']}: {outcome}; {row['tokens']} credits {did}.")
     output.print_message(f"{len(rows)} settled, {waiting} still wait.")
 
 
@@ -171,7 +171,7 @@ def refresh(*, as_json: bool) -> None:
 def revoke(*, prompt: str, team: str, reason: str, as_json: bool) -> None:
     """Take PROMPT away from TEAM at once: its text, and its place in every assistant of theirs.
 
-    What was paid stays paid; whoever should get tokens back is given them.
+    What was paid stays paid; to pay it back, give the buyer credits.
     """
     bootstrap.open_database()
     from mintmark.deployments.models import Injection
@@ -185,7 +185,7 @@ def revoke(*, prompt: str, team: str, reason: str, as_json: bool) -> None:
     ).first()
     if entitlement is None:
         raise errors.NotFound(
-            f"Team {team_row} was not given {prompt_row.reference}: there is no right."
+            f"Team {team_row} has no right to {prompt_row.reference}: nothing to revoke."
         )
     at_work = Injection.objects.filter(
         prompt=prompt_row, assistant__team=team_row, ended_at__isnull=True
@@ -218,7 +218,7 @@ def revoke(*, prompt: str, team: str, reason: str, as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do it. Without this it only says what it would do.")
 @output.json_option
 def withdraw_permanently(*, prompt: str, reason: str, yes: bool, as_json: bool) -> None:
-    """Withdraw PROMPT from everywhere, at once and for ever.
+    """Withdraw PROMPT from everywhere, at once and permanently.
 
     It leaves the market and every assistant; nobody but its own team reads it again. Prices that
     still wait for its warranties go back to the buyers.
@@ -248,7 +248,8 @@ def withdraw_permanently(*, prompt: str, reason: str, yes: bool, as_json: bool) 
     )
     if not yes:
         raise NotConfirmed(
-            f"{prompt_row.reference} would be withdrawn for ever ({summary}). This can't be undone: say it with --yes."
+            f"{prompt_row.reference} would be withdrawn permanently ({summary}). "
+            "This can't be undone: confirm it with --yes."
         )
     stone = SymbolicPromptTokenMarketplace().withdraw_permanently(
         caller=resolve.resolve_caller(), prompt=prompt_row, reason=reason, now=datetime.now(UTC)
@@ -258,7 +259,7 @@ def withdraw_permanently(*, prompt: str, reason: str, yes: bool, as_json: bool) 
             {"prompt": prompt_row.reference, "set_at": stone.set_at, "reason": stone.reason} | ends
         )
         return
-    output.print_message(f"{prompt_row.reference} is withdrawn for ever. Ended: {summary}.")
+    output.print_message(f"{prompt_row.reference} is withdrawn permanently. Ended: {summary}.")
 
 
 def _build_listing_document(card: "ListingCard") -> dict[str, Any]:

@@ -10,7 +10,7 @@ from . import bootstrap, output, resolve
 
 @click.group()
 def otel() -> None:
-    """See and say how evaluations from OpenTelemetry become evidence."""
+    """Show and set how evaluations from OpenTelemetry become evidence."""
 
 
 @otel.command()
@@ -73,10 +73,10 @@ def set_(*, team: str, file: Path, person: str | None, as_json: bool) -> None:
 
 @otel.command()
 @click.argument("team")
-@click.option("--forget", is_flag=True, help="Begin to count anew; evidence stays.")
+@click.option("--forget", is_flag=True, help="Reset the counts; evidence stays.")
 @output.json_option
 def counts(*, team: str, forget: bool, as_json: bool) -> None:
-    """Say what became of the events of TEAM, and what of the rejected ones could not be read."""
+    """Count what became of the events of TEAM, and why some were rejected."""
     bootstrap.open_database()
     from mintmark.otlp import ingest_counts
 

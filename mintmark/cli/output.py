@@ -39,7 +39,7 @@ def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
 
 
 def format_exact(micro: int) -> str:
-    """Micro-tokens as JSON states tokens: a decimal in a string, exact, without separators."""
+    """Micro-credits as JSON states credits: a decimal in a string, exact, without separators."""
     return amounts.format_exact(micro)
 
 

@@ -12,7 +12,7 @@ from . import bootstrap, exit_codes, output
 @output.json_option
 @click.pass_context
 def replay(context: click.Context, *, check: bool, as_json: bool) -> None:
-    """Fold the whole log anew, or check that it gives the same bits.
+    """Rebuild all scores from the log, or check that this gives the same bits.
 
     The policy is the one in force. With --check the result is compared, bit for bit, with what is
     stored; the exit code is 1 where they differ. Without it the result takes the place of what is
@@ -28,7 +28,9 @@ def replay(context: click.Context, *, check: bool, as_json: bool) -> None:
 def _check(context: click.Context, *, as_json: bool) -> None:
     from mintmark.projection import replay as replays
 
-    compared = replays.check(progress=lambda events: output.print_step(f"folded {events:,} events"))
+    compared = replays.check(
+        progress=lambda events: output.print_step(f"processed {events:,} events")
+    )
     if as_json:
         output.print_json(
             {
@@ -46,7 +48,7 @@ def _check(context: click.Context, *, as_json: bool) -> None:
     else:
         rows = sum(compared.compared.values())
         output.print_message(
-            f"{compared.events:,} events folded under policy v{compared.policy}, "
+            f"{compared.events:,} events processed under policy v{compared.policy}, "
             f"{rows:,} rows compared: "
             + ("equal to the last bit." if compared.is_equal else f"{compared.different:,} differ.")
         )
@@ -66,9 +68,9 @@ def _rebuild(*, as_json: bool) -> None:
     folded = replays.rebuild(
         policy=policy,
         now=datetime.now(UTC),
-        progress=lambda events: output.print_step(f"folded {events:,} events"),
+        progress=lambda events: output.print_step(f"processed {events:,} events"),
     )
     if as_json:
         output.print_json({"policy": policy.version, "projected": folded})
     else:
-        output.print_message(f"{folded:,} events folded anew under policy v{policy.version}.")
+        output.print_message(f"{folded:,} events processed again under policy v{policy.version}.")

@@ -45,7 +45,7 @@ def resolve_team(*, name: str) -> "Team":
 
 
 def resolve_caller(*, person: str | None = None) -> "Caller":
-    """The caller of a command: the person named, with his own roles, or else the console."""
+    """The caller of a command: the person named, with their own roles, or else the console."""
     from mintmark.accounts import callers
     from mintmark.accounts.models import User
 

@@ -15,14 +15,14 @@ _by_option = click.option(
 
 @click.group()
 def ritual() -> None:
-    """Define rituals, say how assistants are reached, run prompts."""
+    """Define tasks (rituals), configure how assistants are reached, run prompts."""
 
 
 @ritual.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @output.json_option
 def load(*, file: Path, as_json: bool) -> None:
-    """Register the ritual that FILE (YAML or JSON) defines.
+    """Register the task that FILE (YAML or JSON) defines.
 
     The same definition again changes nothing, a changed one becomes the next version.
     """
@@ -52,7 +52,7 @@ def load(*, file: Path, as_json: bool) -> None:
 @ritual.command(name="list")
 @output.json_option
 def list_(*, as_json: bool) -> None:
-    """List the rituals, with their cases and how often they were run."""
+    """List the tasks, with their cases and how often they were run."""
     bootstrap.open_database()
     from django.db.models import Count
 
@@ -76,7 +76,7 @@ def list_(*, as_json: bool) -> None:
     output.print_table(
         columns=["ritual", "tag", "cases", "runs"],
         rows=[[r["ritual"], r["tag"], r["cases"] or "by name alone", r["runs"]] for r in rows],
-        empty="No ritual yet: `mintmark ritual load FILE` registers one.",
+        empty="No task yet: `mintmark ritual load FILE` registers one.",
         right=["cases", "runs"],
     )
 
@@ -124,9 +124,9 @@ def runner(
     person: str | None,
     as_json: bool,
 ) -> None:
-    """Say how ASSISTANT is reached, in the place of what was said before.
+    """Set how ASSISTANT is reached, replacing its present configuration.
 
-    The key itself is never given: --key-name names the variable that holds it where rituals run.
+    The key itself is never given: --key-name names the variable that holds it where tasks run.
     """
     bootstrap.open_database()
     from mintmark.common import documents
@@ -217,10 +217,16 @@ def check_runner(
 @click.argument("name", metavar="RITUAL")
 @click.option("--prompt", required=True, help="The prompt: namespace/name@revision, or its id.")
 @click.option("--assistant", required=True, help="The assistant that runs it.")
-@click.option("--frames", type=int, default=0, help="Dreamframes beside the plain frame.")
+@click.option(
+    "--frames", type=int, default=0, help="Dreamframes (perturbed contexts) beside the plain frame."
+)
 @click.option("--seed", type=int, default=0, help="From which frames are drawn.")
 @click.option("--cost-cap", default=None, help="What this run may cost at most.")
-@click.option("--key", default=None, help="A key of one's own: the same again starts nothing.")
+@click.option(
+    "--key",
+    default=None,
+    help="An idempotency key: the same command again starts nothing new.",
+)
 @click.option("--queue", is_flag=True, help="Leave it to a worker, and return at once.")
 @_by_option
 @output.json_option
@@ -239,7 +245,7 @@ def run(
     person: str | None,
     as_json: bool,
 ) -> None:
-    """Run a prompt with an assistant under RITUAL, and wait for what comes of it.
+    """Run a prompt with an assistant on the task RITUAL, and wait for the result.
 
     Ctrl-C gives the run back: a worker goes on with it, and so does `mintmark ritual resume`.
     """

@@ -46,7 +46,7 @@ def owed(*, as_json: bool) -> None:
         output.print_json(rows)
         return
     output.print_table(
-        columns=["id", "holder", "of", "installation", "tokens"],
+        columns=["id", "holder", "of", "installation", "credits"],
         rows=[
             [
                 row["id"],
@@ -58,21 +58,23 @@ def owed(*, as_json: bool) -> None:
             for row in rows
         ],
         empty="Nothing is owed to anybody of another installation.",
-        right=["id", "tokens"],
+        right=["id", "credits"],
     )
 
 
 @royalties.command()
 @click.argument("holder")
 @click.argument("amount", metavar="CREDITS")
-@click.option("--reason", required=True, help="By which payment; it stands in the book for ever.")
+@click.option("--reason", required=True, help="By which payment; kept in the ledger permanently.")
 @click.option(
     "--by",
     "person",
     metavar="USER",
     help="Who paid: a treasurer or an administrator. [default: console]",
 )
-@click.option("--key", help="A key of one's own: the same command with it pays once.")
+@click.option(
+    "--key", help="An idempotency key of your choice: the same command with it pays once."
+)
 @output.json_option
 def pay(
     *, holder: str, amount: str, reason: str, person: str | None, key: str | None, as_json: bool
@@ -109,9 +111,9 @@ def pay(
             }
         )
         return
-    did = "are kept as paid" if posted.is_new else "were kept as paid under this key before"
+    did = "are recorded as paid" if posted.is_new else "were recorded as paid under this key before"
     output.print_message(
-        f"{amounts.format_tokens(amount_micro)} tokens {did}: transfer {posted.transfer}. "
+        f"{amounts.format_tokens(amount_micro)} credits {did}: transfer {posted.transfer}. "
         f"{output.escape_unprintable(remote_principal.name)} is owed {amounts.format_tokens(left_micro)} now."
     )
 
@@ -128,6 +130,6 @@ def _get_remote_principal(holder: str) -> "Principal":
     )
     if len(matches) != 1:
         raise errors.NotFound(
-            f"{holder!r} is nobody of another installation who is owed something: see `mintmark royalties owed`."
+            f"{holder!r} is nobody of another installation to whom credits are owed: see `mintmark royalties owed`."
         )
     return matches[0]

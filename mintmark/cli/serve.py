@@ -28,12 +28,12 @@ _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
     type=click.IntRange(1, 64),
     help="Server processes. [default: one a core, at most 4]",
 )
-@click.option("--mcp", is_flag=True, help="Serve assistants over MCP beside them.")
+@click.option("--mcp", is_flag=True, help="Serve assistants over MCP as well.")
 @click.option("--mcp-port", default=MCP_PORT, show_default=True, type=click.IntRange(1, 65535))
 def serve(*, host: str, port: int, workers: int | None, mcp: bool, mcp_port: int) -> None:
     """Serve the pages and the API until Ctrl-C or SIGTERM.
 
-    Beside the server it runs a `mintmark worker`, which folds evidence on PostgreSQL, and on both
+    Beside the server it runs a `mintmark worker`, which turns evidence into scores on PostgreSQL, and on both
     databases settles warranties and scores listings; with --mcp also a `mintmark mcp --http`.
     """
     if mcp:

@@ -67,7 +67,7 @@ def close_connections() -> None:
 
 
 def announce_when_ready(url: str, messages: Sequence[str]) -> None:
-    """Say these lines once a server answers there: a link that leads nowhere yet helps nobody."""
+    """Print these lines once a server answers there, so that the link works when it is read."""
     parts = urlsplit(url)
     while True:
         connection = HTTPConnection(parts.hostname or "", parts.port, timeout=_PATIENCE_SECONDS)

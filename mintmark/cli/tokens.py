@@ -22,23 +22,25 @@ def tokens() -> None:
 @tokens.command()
 @click.argument("holder")
 @click.argument("amount", metavar="CREDITS")
-@click.option("--reason", required=True, help="Why; it stands in the book for ever.")
+@click.option("--reason", required=True, help="Why; kept in the ledger permanently.")
 @click.option(
     "--by",
     "person",
     metavar="USER",
     help="Who issues them: a treasurer or an administrator. [default: console]",
 )
-@click.option("--key", help="A key of one's own: the same command with it issues once.")
+@click.option(
+    "--key", help="An idempotency key of your choice: the same command with it issues once."
+)
 @output.json_option
 def mint(
     *, holder: str, amount: str, reason: str, person: str | None, key: str | None, as_json: bool
 ) -> None:
-    """Issue new tokens to a wallet, for a reason that is kept.
+    """Issue new credits to a wallet, for a reason that is kept.
 
     HOLDER is a person's sign-in name or an assistant's name (person:NAME or assistant:NAME where both
-    have it), TOKENS an amount such as 12.5. Run twice, the command issues twice, unless a --key says
-    that it is the same issue: then the second run changes nothing.
+    have it), CREDITS an amount such as 12.5. Run twice, the command issues twice, unless both runs
+    have the same --key: then the second run changes nothing.
     """
     bootstrap.open_database()
     from mintmark.tokens import book, wallets
@@ -67,7 +69,7 @@ def mint(
         return
     did = "issued" if posted.is_new else "were issued under this key before"
     output.print_message(
-        f"{amounts.format_tokens(amount_micro)} tokens {did}: transfer {posted.transfer}. "
+        f"{amounts.format_tokens(amount_micro)} credits {did}: transfer {posted.transfer}. "
         f"{to.name} holds {amounts.format_tokens(holds_micro)}."
     )
 
@@ -83,10 +85,10 @@ def mint(
 )
 @output.json_option
 def wallet(*, holder: str | None, entries: int, as_json: bool) -> None:
-    """Show a wallet with its newest entries, or all that tokens are in.
+    """Show a wallet with its newest entries, or all accounts that hold credits.
 
     HOLDER is a person's sign-in name or an assistant's name. Without one: every wallet, the accounts
-    of the house, and their sum, which is 0 since each token in a wallet is owed by the issuance.
+    of the system, and their sum, which is 0 since the issuance account owes every credit in a wallet.
     """
     bootstrap.open_database()
     if holder is None:
@@ -129,12 +131,12 @@ def _print_wallet(principal: "Principal", *, entries: int, as_json: bool) -> Non
         output.print_message(f"{principal.name} has no wallet yet: it opens with its first use.")
         return
     output.print_message(
-        f"{principal.name} holds {amounts.format_tokens(balances[principal.pk])} tokens."
+        f"{principal.name} holds {amounts.format_tokens(balances[principal.pk])} credits."
     )
     if not entries:
         return
     output.print_table(
-        columns=["when", "cause", "for", "tokens", "balance"],
+        columns=["when", "cause", "for", "credits", "balance"],
         rows=[
             [
                 f"{row['at']:%Y-%m-%d %H:%M}",
@@ -146,7 +148,7 @@ def _print_wallet(principal: "Principal", *, entries: int, as_json: bool) -> Non
             for row in rows
         ],
         empty="Nothing has moved yet.",
-        right=["tokens", "balance"],
+        right=["credits", "balance"],
     )
 
 
@@ -183,7 +185,7 @@ def _print_all_wallets(*, as_json: bool) -> None:
         "issuance": "all that was ever issued, owed",
     }
     output.print_table(
-        columns=["account", "", "tokens"],
+        columns=["account", "", "credits"],
         rows=[
             *[[name, kind, amounts.format_tokens(micro)] for name, kind, micro in wallets],
             *[
@@ -193,5 +195,5 @@ def _print_all_wallets(*, as_json: bool) -> None:
             ["sum", "", amounts.format_tokens(total)],
         ],
         empty="",
-        right=["tokens"],
+        right=["credits"],
     )

@@ -14,10 +14,10 @@ COMMANDS = {
         "vault_bundles:list_",
         "List the bundles that are kept here, and the files that wait.",
     ),
-    "show": ("vault_bundles:show", "Show a bundle, or (--import) a file that was brought."),
+    "show": ("vault_bundles:show", "Show a bundle, or (--import) a file that was imported."),
     "countersign": (
         "vault_bundles:countersign",
-        "Add one's own signature to a bundle: vouch for it.",
+        "Add your own signature to a bundle: vouch for it.",
     ),
     "verify": (
         "vault_verify:verify",
@@ -25,15 +25,18 @@ COMMANDS = {
     ),
     "import": (
         "vault_imports:import_",
-        "Bring a bundle's FILE: it is checked, and waits in quarantine.",
+        "Import a bundle's FILE: it is checked, and waits in quarantine.",
     ),
-    "accept": ("vault_imports:accept", "Take in what waits in quarantine, all of it or nothing."),
+    "accept": ("vault_imports:accept", "Accept what waits in quarantine, all of it or nothing."),
     "refuse": (
         "vault_imports:refuse",
         "Refuse what waits in quarantine; the reason alone is kept.",
     ),
-    "keys": ("vault_keys:keys", "The keys that sign here, and those of others that count here."),
-    "revoke": ("revocation_lists:revoke", "What was withdrawn here, and what others withdrew."),
+    "keys": ("vault_keys:keys", "Manage the keys that sign here, and the trusted keys of others."),
+    "revoke": (
+        "revocation_lists:revoke",
+        "Publish what was withdrawn here, and apply what others withdrew.",
+    ),
 }
 """Every command: where it is, and its first line of help."""
 

@@ -14,7 +14,7 @@ _NAMESPACE_HELP = "Put its lines under this namespace."
 @click.argument("file")
 @click.option("--team", required=True, help="The team whose prompts they become.")
 @click.option(
-    "--accept", "at_once", is_flag=True, help="Take it in at once, if there is nothing to look at."
+    "--accept", "at_once", is_flag=True, help="Accept it at once, if nothing needs a look."
 )
 @click.option("--reason", default="", help="With --accept: why.")
 @click.option(
@@ -36,7 +36,7 @@ def import_(
     namespace: str | None,
     as_json: bool,
 ) -> None:
-    """Bring a bundle's FILE: it is checked, and waits in quarantine.
+    """Import a bundle's FILE: it is checked, and waits in quarantine.
 
     Nothing of it is used until it is accepted. With --accept that is done at once where nothing was
     found that somebody should look at first; else it waits. FILE may be - for standard input. The
@@ -97,9 +97,9 @@ def accept(
     namespace: str | None,
     as_json: bool,
 ) -> None:
-    """Take in what waits in quarantine, all of it or nothing.
+    """Accept what waits in quarantine, all of it or nothing.
 
-    The file is checked anew, with the keys as they are trusted now; the exit code is 1 if it is
+    The file is checked again, with the keys as they are trusted now; the exit code is 1 if it is
     refused by that.
     """
     bootstrap.open_database()

@@ -19,20 +19,25 @@ _by_option = click.option(
 
 @click.group()
 def webhook() -> None:
-    """Tell other systems what happens, over signed webhooks."""
+    """Notify other systems of what happens, over signed webhooks."""
 
 
 @webhook.command()
 @click.argument("team")
 @click.argument("url")
-@click.option("--kind", "kinds", multiple=True, help="What is told; repeat. [default: everything]")
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    help="Which events are sent; repeat for several. [default: all]",
+)
 @click.option("--note", default="", help="What it is for.")
 @_by_option
 @output.json_option
 def create(
     *, team: str, url: str, kinds: tuple[str, ...], note: str, person: str | None, as_json: bool
 ) -> None:
-    """Tell URL what concerns TEAM, from now on.
+    """Send URL the events that concern TEAM, from now on.
 
     The secret that verifies the signatures is printed this once and can't be shown again.
     """
@@ -84,7 +89,7 @@ def list_(*, as_json: bool) -> None:
 @_by_option
 @output.json_option
 def rotate(*, webhook_id: int, person: str | None, as_json: bool) -> None:
-    """Make a new secret for webhook ID; for a day the one before signs beside it."""
+    """Make a new secret for webhook ID; for a day the old one signs too."""
     bootstrap.open_database()
     from mintmark.webhooks import endpoints
 
@@ -102,7 +107,7 @@ def rotate(*, webhook_id: int, person: str | None, as_json: bool) -> None:
 @_by_option
 @output.json_option
 def disable(*, webhook_id: int, reason: str, person: str | None, as_json: bool) -> None:
-    """Tell webhook ID nothing, from now until it is enabled again. What waits is kept."""
+    """Send webhook ID nothing until it is enabled again. What waits is kept."""
     bootstrap.open_database()
     from mintmark.webhooks import endpoints
 
@@ -116,7 +121,7 @@ def disable(*, webhook_id: int, reason: str, person: str | None, as_json: bool) 
         output.print_json(_build_document(ended))
     else:
         output.print_message(
-            f"Webhook {ended.pk} of {ended.team} is told nothing until it is enabled again."
+            f"Webhook {ended.pk} of {ended.team} gets nothing until it is enabled again."
         )
 
 
@@ -125,9 +130,9 @@ def disable(*, webhook_id: int, reason: str, person: str | None, as_json: bool) 
 @_by_option
 @output.json_option
 def enable(*, webhook_id: int, person: str | None, as_json: bool) -> None:
-    """Tell webhook ID again that was disabled, by hand or because it answered 410.
+    """Enable webhook ID again that was disabled, by hand or because it answered 410.
 
-    What waited is sent when a worker runs; what happened in between is not told.
+    What waited is sent when a worker runs; what happened in between is not sent.
     """
     bootstrap.open_database()
     from mintmark.webhooks import endpoints
@@ -140,7 +145,7 @@ def enable(*, webhook_id: int, person: str | None, as_json: bool) -> None:
     if as_json:
         output.print_json(_build_document(again))
     else:
-        output.print_message(f"Webhook {again.pk} of {again.team} is told again what happens.")
+        output.print_message(f"Webhook {again.pk} of {again.team} gets events again.")
 
 
 @webhook.command()
@@ -148,7 +153,7 @@ def enable(*, webhook_id: int, person: str | None, as_json: bool) -> None:
 @_by_option
 @output.json_option
 def remove(*, webhook_id: int, person: str | None, as_json: bool) -> None:
-    """Forget webhook ID for good, with its secret and what it was told."""
+    """Delete webhook ID permanently, with its secret and its deliveries."""
     bootstrap.open_database()
     from mintmark.webhooks import endpoints
 
@@ -166,7 +171,7 @@ def remove(*, webhook_id: int, person: str | None, as_json: bool) -> None:
 @click.argument("webhook_id", metavar="ID", type=int)
 @output.json_option
 def deliveries(*, webhook_id: int, as_json: bool) -> None:
-    """List the newest 100 things that webhook ID was told, or is yet to be."""
+    """List the newest 100 deliveries of webhook ID, sent or waiting."""
     bootstrap.open_database()
     rows = [
         {
@@ -184,12 +189,12 @@ def deliveries(*, webhook_id: int, as_json: bool) -> None:
         output.print_json(rows)
         return
     output.print_table(
-        columns=["id", "kind", "told", "state", "attempts", "status", "problem"],
+        columns=["id", "kind", "created", "state", "attempts", "status", "problem"],
         rows=[
             [r["id"], r["kind"], f"{r['told_at']:%F %H:%M}", *(r[n] for n in _LAST_COLUMNS)]
             for r in rows
         ],
-        empty="It was told nothing yet.",
+        empty="Nothing was sent to it yet.",
         right=["id", "attempts", "status"],
     )
 

@@ -20,20 +20,20 @@ _JOIN_SECONDS = 5.0
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="Fold what is there, then end.")
+@click.option("--once", is_flag=True, help="Process the evidence that is recorded now, then end.")
 @click.option(
     "--with-parent", is_flag=True, hidden=True, help="End when the process that started this does."
 )
 @output.json_option
 @click.pass_context
 def worker(context: click.Context, *, once: bool, with_parent: bool, as_json: bool) -> None:
-    """Fold recorded evidence into scores, settle warranties, score listings, as it comes.
+    """Turn recorded evidence into scores, settle warranties, score listings, continuously.
 
     Once a minute it settles the warranties that are due, scores the listings and signs the receipts
-    of sets that were bought, once an hour it seals both books. On SQLite evidence is folded as it
-    is recorded, and this does the rest. All the while it runs the rituals that wait. Any number of
-    workers may run: one of them folds, the others stand by. SIGTERM and Ctrl-C end it between two
-    slices, each of which is a transaction of its own.
+    of sets that were bought; once an hour it seals both ledgers. On SQLite scores follow as evidence
+    is recorded, and the worker does the rest. It also runs the tasks that wait. Any number of
+    workers may run: one of them updates the scores, the others wait to replace it. SIGTERM and
+    Ctrl-C end it between two transactions.
     """
     bootstrap.open_database()
     from django.db import connection
@@ -45,7 +45,7 @@ def worker(context: click.Context, *, once: bool, with_parent: bool, as_json: bo
         if as_json:
             output.print_json({"projected": folded})
         else:
-            output.print_message(f"{folded:,} events folded.")
+            output.print_message(f"{folded:,} events turned into scores.")
         return
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):

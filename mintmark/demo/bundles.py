@@ -1,6 +1,6 @@
 """The bundles of the simulated market: the receipt of each set that was bought, and one set to be carried elsewhere.
 
-Told once the market's evidence is folded, so that they say what the scores are.
+Built once the market's evidence is in the scores, so that they state the scores.
 """
 
 from datetime import datetime

@@ -19,7 +19,7 @@ class ScriptedAction:
 
 @dataclass(frozen=True, kw_only=True)
 class MandateAction(ScriptedAction):
-    """Amounts in tokens."""
+    """Amounts in credits."""
 
     assistant: str
     per_purchase: str
@@ -38,7 +38,7 @@ class GiftAction(ScriptedAction):
 
 @dataclass(frozen=True, kw_only=True)
 class MintAction(ScriptedAction):
-    """Tokens that the console issues to `who`."""
+    """Credits that the console issues to `who`."""
 
     tokens: str
     reason: str

@@ -1,1 +1,1 @@
-"""The background process: folds evidence, settles warranties, runs rituals, delivers webhooks."""
+"""The background process: updates scores, settles warranties, runs tasks, delivers webhooks."""

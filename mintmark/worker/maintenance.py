@@ -1,5 +1,5 @@
-"""The market's upkeep beside a worker: about once a minute, settle the warranties that are due, score the listings,
-sign the receipts of sets that were bought, and look for trust that fell.
+"""The market's maintenance beside a worker: about once a minute, settle the warranties that are due, score the
+listings, sign the receipts of sets that were bought, and look for trust that fell.
 
 In a thread of its own: scoring thousands of listings takes longer than evidence may wait to be folded.
 """
@@ -18,7 +18,7 @@ FIRST_SECONDS = 3.0
 
 def start_thread(*, stop: threading.Event) -> threading.Thread:
     """Begin; it ends by itself soon after `stop` is set, between two settlements."""
-    thread = threading.Thread(target=_run_loop, args=(stop,), name="upkeep", daemon=True)
+    thread = threading.Thread(target=_run_loop, args=(stop,), name="maintenance", daemon=True)
     thread.start()
     return thread
 
@@ -45,7 +45,7 @@ def issue_receipts() -> int:
 
 
 def raise_trust_alerts() -> int:
-    """Tell of prompts at work that fell under their assistants' floors; how many did."""
+    """Notify of prompts at work that fell below their assistants' floors; returns how many did."""
     from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 
     return SymbolicPromptTokenMarketplace().raise_trust_alerts(now=datetime.now(UTC))
@@ -82,6 +82,6 @@ def _run_step(step: Callable[[], int]) -> bool:
         step()
     except Exception as failed:
         connection.close()
-        click.echo(f"! {failed}; the market's upkeep tries again soon.", err=True)
+        click.echo(f"! {failed}; the market's maintenance tries again soon.", err=True)
         return False
     return True

@@ -161,8 +161,8 @@ def test_the_demo_sets_up_once_and_keeps_its_data_and_password() -> None:
         assert made.run("mintmark.cli", "audit", "--json")
         said = made.run(*demo[:-1])
         assert "http://127.0.0.1:8321/market/prompts" in said
-        assert "hold 200 tokens" in said
-        assert "scout-7 asks you whether it may buy atlas/strict-check@2 for 24 tokens" in said
+        assert "hold 200 credits" in said
+        assert "scout-7 asks you whether it may buy atlas/strict-check@2 for 24 credits" in said
 
 
 def test_the_demo_is_not_mixed_into_somebodys_prompts(

@@ -1,4 +1,4 @@
-"""`mintmark tokens mint`, `wallet` and `market`: what an operator sees and does of tokens and trade."""
+"""`mintmark tokens mint`, `wallet` and `market`: what an operator sees and does of credits and trade."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -95,7 +95,7 @@ def test_a_wallet_shows_its_balance_and_newest_entries(
     ]
     assert len(answer("wallet", "buyer", "--entries", "1")["entries"]) == 1
     text = call("wallet", "buyer").stdout
-    assert "buyer holds 90 tokens" in text
+    assert "buyer holds 90 credits" in text
     assert "acme/mint@1" in text
 
 
@@ -151,7 +151,7 @@ def test_orders_name_purchases_and_what_waits_for_a_person(
     (bought,), (waits,) = shown["purchases"], shown["waiting"]
     assert (bought["buyer"], bought["team"], bought["warranty"]) == ("third", "thirds", "open")
     assert (waits["buyer"], waits["prompt"], waits["tokens"]) == ("scout", "acme/mint@1", "10")
-    assert "scout asks to buy acme/mint@1 for 10 tokens" in call("market", "orders").stdout
+    assert "scout asks to buy acme/mint@1 for 10 credits" in call("market", "orders").stdout
 
 
 def test_settling_pays_out_or_refunds_what_is_due(stall: Stall, call: Call, answer: Answer) -> None:

@@ -1,4 +1,4 @@
-"""The market's upkeep in a worker: it goes on after what fails, and ends when it is told to."""
+"""The market's maintenance in a worker: it goes on after a failure, and ends when it should."""
 
 import threading
 
@@ -7,10 +7,10 @@ from django.db import OperationalError
 
 from mintmark.worker import maintenance
 
-pytestmark = pytest.mark.both("evidence is folded by a process of its own there")
+pytestmark = pytest.mark.both("scores are updated by a process of its own there")
 
 
-def test_a_database_that_restarts_ends_neither_the_upkeep_nor_its_other_steps(
+def test_a_database_that_restarts_ends_neither_maintenance_nor_its_other_steps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settled: list[str] = []
