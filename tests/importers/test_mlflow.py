@@ -128,7 +128,7 @@ def test_what_is_no_store_is_refused_and_nothing_is_made_in_its_place(
     tmp_path: Path, operator: Caller
 ) -> None:
     (tmp_path / "text.db").write_text("no database")
-    for name, why in (("none.db", "No such file"), ("text.db", "no SQLite database")):
+    for name, why in (("none.db", "No such file"), ("text.db", "not an SQLite database")):
         with pytest.raises(import_report.UnreadableSource, match=why):
             mlflow_reader.load_registry(store=str(tmp_path / name))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["text.db"]
