@@ -51,8 +51,8 @@ class CaseForecast:
     """The forecast of the next pair, (n, cases) each.
 
     `centre` is the estimated distance of a case's mean from the mean over all cases; with the ritual's weights these
-    add up to exactly 0 (but for rounding). `variance` is that of a pair's d about its case's mean, `centre_variance` the
-    squared error of `centre`.
+    add up to exactly 0 (but for rounding). `variance` is that of a pair's d about its case's mean, `centre_variance`
+    the squared error of `centre`.
     """
 
     centre: Floats
