@@ -61,7 +61,7 @@ def parse(raw: bytes, *, limits: JsonLimits) -> Any:
     """The value of these JSON bytes, canonical or not; time and memory are bounded by `limits`.
 
     Raises `InvalidCanonicalJson` with one of the codes `too_large`, `too_deep`, `too_many_values`, `invalid_utf8`,
-    `invalid_json`, `key_not_ascii`, `duplicate_json_key`, `nul_character`, `not_an_integer` (NaN, infinities, fractions),
+    `invalid_json`, `key_not_ascii`, `duplicate_json_key`, `nul_character`, `not_an_integer` (NaN, infinity, fractions),
     `integer_too_large`.
     """
     check_size(raw, limits=limits)
