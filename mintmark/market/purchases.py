@@ -1,9 +1,8 @@
 """Purchases, in one file from the caller to the receipt: check -> quote -> post -> grant -> notify.
 
 `buy` checks who may buy for which team. `_quote_listing` and `_quote_prompt_set` read what is bought and build the
-order: who pays, who gets what, and what waits in escrow for a warranty. `_execute_order` checks the order and posts it.
-Posting the transfer, granting the entitlements and queueing the sellers' webhooks are one transaction: all of it is
-done, or nothing. On PostgreSQL one function, `market_buy` (buy.postgresql.sql), posts and grants.
+order: who pays, who gets what, and what waits in escrow for a warranty. `_execute_order` posts it: transfer, grants and
+the sellers' webhooks are one transaction, on PostgreSQL by one function, `market_buy` (buy.postgresql.sql).
 """
 
 import functools

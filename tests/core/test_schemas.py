@@ -75,9 +75,9 @@ ORDERS = {
 @pytest.mark.parametrize(
     ("text", "says", "found"),
     [
-        ('{"items": [{"n": 1}, {"n": 7}]}', "at /items/1/n it does not keep “maximum”: 5", "7"),
-        ('{"items": [], "more": "x"}', "at /more it does not keep “additionalProperties”", '"x"'),
-        (' {"items": 1, "items": "y"} ', "at /items it does not keep “type”", '"y"'),
+        ('{"items": [{"n": 1}, {"n": 7}]}', "at /items/1/n it does not match “maximum”: 5", "7"),
+        ('{"items": [], "more": "x"}', "at /more it does not match “additionalProperties”", '"x"'),
+        (' {"items": 1, "items": "y"} ', "at /items it does not match “type”", '"y"'),
         ('{"a": NaN}', "it is not JSON: NaN", "{"),
         ("[1, 2", "it is not JSON: Expecting ',' delimiter (line 1, column 5)", "2"),
         ("", "it is not JSON", ""),

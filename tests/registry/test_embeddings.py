@@ -94,5 +94,5 @@ def test_a_model_that_is_broken_names_the_file(model: Path) -> None:
         embeddings.load_vectors(model)
     (model / "tokenizer.json").write_text("{}")
     _save(model, embeddings=[[1, 0]] * 4)
-    with pytest.raises(embeddings.UnreadableModel, match=r"tokenizer\.json is no tokenizer"):
+    with pytest.raises(embeddings.UnreadableModel, match=r"tokenizer\.json is not a tokenizer"):
         embeddings.load_vectors(model)

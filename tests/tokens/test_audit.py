@@ -71,14 +71,14 @@ def test_a_changed_amount_is_named(cast: Cast) -> None:
         Entry.objects.filter(pk=changed.pk).update(amount_micro=-1)
     broken = _broken()
     assert broken.keys() == {"tokens_sum", "tokens_transfers", "tokens_balances", "tokens_seals"}
-    assert broken["tokens_sum"] == ("all entries together are 1.499999 tokens",)
+    assert broken["tokens_sum"] == ("all entries together are 1.499999 credits",)
     assert broken["tokens_transfers"] == (
-        f"transfer {changed.transfer_id}: its entries sum to 1.499999 tokens",
+        f"transfer {changed.transfer_id}: its entries sum to 1.499999 credits",
     )
     assert broken["tokens_balances"] == (
-        f"entry {changed.pk} of account {changed.account_id}: 100 and -0.000001 tokens do not make the 98.5 "
+        f"entry {changed.pk} of account {changed.account_id}: 100 and -0.000001 credits do not make the 98.5 "
         "written there",
-        f"account {changed.account_id}: it holds 95.5 tokens, its last entry says 95.5, and its entries sum to "
+        f"account {changed.account_id}: it holds 95.5 credits, its last entry says 95.5, and its entries sum to "
         "96.999999",
     )
 
@@ -95,14 +95,14 @@ def test_a_changed_balance_is_named(cast: Cast) -> None:
     Account.objects.filter(pk=account.pk).update(balance_micro=F("balance_micro") + 1)
     assert _broken() == {
         "tokens_balances": (
-            f"account {account.pk}: it holds 95.500001 tokens, its last entry says 95.5, and its entries sum to 95.5",
+            f"account {account.pk}: it holds 95.500001 credits, its last entry says 95.5, and its entries sum to 95.5",
         )
     }
 
 
 def test_tokens_in_an_account_without_entries_are_named(cast: Cast) -> None:
     Account.objects.filter(kind=Account.Kind.TREASURY, shard=3).update(balance_micro=5_000_000)
-    assert _broken() == {"tokens_balances": ("account -1003: it holds 5 tokens and has no entry",)}
+    assert _broken() == {"tokens_balances": ("account -1003: it holds 5 credits and has no entry",)}
 
 
 def test_a_changed_running_balance_is_named(cast: Cast) -> None:
@@ -121,11 +121,11 @@ def test_a_balance_below_its_floor_is_named(cast: Cast) -> None:
         Account.objects.filter(pk=buyer).update(floor_micro=95_500_000)
         Entry.objects.filter(pk=_entries(cast)[1].pk).update(balance_micro=95_499_999)
     assert _broken()["tokens_floors"] == (
-        f"entry {_entries(cast)[1].pk}: account {buyer} then held 95.499999 tokens",
+        f"entry {_entries(cast)[1].pk}: account {buyer} then held 95.499999 credits",
     )
     assert _without_checks(lambda: Account.objects.filter(pk=buyer).update(balance_micro=-1))
     assert (
-        f"account {buyer} holds -0.000001 tokens, its floor is 95.5" in (_broken()["tokens_floors"])
+        f"account {buyer} holds -0.000001 credits, its floor is 95.5" in (_broken()["tokens_floors"])
     )
 
 

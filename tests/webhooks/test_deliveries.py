@@ -335,7 +335,7 @@ def test_a_secret_is_sealed_at_rest_and_lost_with_its_key(
         ("https://", "address such as"),
         ("https://u:p@example.com/", "password"),
         ("https://example.com/a b", "characters"),
-        ("https://example.com:99999/", "no address"),
+        ("https://example.com:99999/", "not an address"),
         ("https://ex\u0430mple.com/", "characters"),
     ],
 )
