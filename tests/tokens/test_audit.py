@@ -125,7 +125,8 @@ def test_a_balance_below_its_floor_is_named(cast: Cast) -> None:
     )
     assert _without_checks(lambda: Account.objects.filter(pk=buyer).update(balance_micro=-1))
     assert (
-        f"account {buyer} holds -0.000001 credits, its floor is 95.5" in (_broken()["tokens_floors"])
+        f"account {buyer} holds -0.000001 credits, its floor is 95.5"
+        in (_broken()["tokens_floors"])
     )
 
 
