@@ -17,6 +17,9 @@ AT_ONCE = 2
 MIDWAY = 14
 
 
+@pytest.mark.nightly(
+    "its snapshots once differed after a kill on a loaded machine: to be understood"
+)
 def test_a_comparison_survives_its_worker_and_says_what_it_would_have_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
