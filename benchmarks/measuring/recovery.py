@@ -13,7 +13,7 @@ import numpy as np
 
 from mintmark.scoring import pair_measures, pair_model
 from mintmark.scoring.pair_model import Floats
-from tests.core import test_recovery as simulated
+from tests.scoring import test_recovery as simulated
 
 
 def _told(estimates: Floats, promised: float) -> dict[str, float]:

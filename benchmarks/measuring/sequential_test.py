@@ -14,7 +14,14 @@ from scipy import stats
 
 from mintmark.experiments import decision, sequential_test
 from mintmark.experiments.decision import Decision
-from tests.core.comparisons import FEW_POINTS, Graded, Prompts, Watched, drawn_by_weight, watch
+from tests.experiments.comparisons import (
+    FEW_POINTS,
+    Graded,
+    Prompts,
+    Watched,
+    drawn_by_weight,
+    watch,
+)
 
 CASES = 20
 HALF = np.full(CASES, 0.5)

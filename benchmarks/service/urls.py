@@ -6,7 +6,7 @@ from django.urls import path
 from django.utils import timezone
 
 from mintmark.config.urls import urlpatterns as own
-from mintmark.projection.prompt_models import Standing
+from mintmark.projection.prompt_models import CurrentPromptScore
 from mintmark.registry.models import Prompt
 from mintmark.reputation.ledger import PromptReputationLedger
 
@@ -38,7 +38,7 @@ def same_reading(request: HttpRequest, prompt_id: int) -> JsonResponse:
 @login_not_required
 def one_row(request: HttpRequest, prompt_id: int) -> JsonResponse:
     """One row by its key and nothing else: the least that any view of a score can do."""
-    return JsonResponse(Standing.objects.values().get(pk=prompt_id))
+    return JsonResponse(CurrentPromptScore.objects.values().get(pk=prompt_id))
 
 
 urlpatterns = [

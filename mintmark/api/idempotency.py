@@ -18,7 +18,7 @@ from mintmark.accounts.models import Principal
 from mintmark.common import errors
 
 from . import api_errors, responses
-from .models import KeptAnswer
+from .models import IdempotentResponse
 
 HEADER = "Idempotency-Key"
 RETENTION = timedelta(hours=24)
@@ -48,14 +48,16 @@ def run_idempotently(
     now = timezone.now()
     digest = _digest_request(request)
     with transaction.atomic():
-        KeptAnswer.objects.filter(principal=principal, created_at__lt=now - RETENTION).delete()
+        IdempotentResponse.objects.filter(
+            principal=principal, created_at__lt=now - RETENTION
+        ).delete()
         # A second writer with this key waits here until the first has committed or failed.
-        stored, is_first = KeptAnswer.objects.get_or_create(
+        stored, is_first = IdempotentResponse.objects.get_or_create(
             principal=principal, key=idempotency_key, defaults={"digest": digest, "created_at": now}
         )
         if is_first:
             completed = write()
-            KeptAnswer.objects.filter(pk=stored.pk).update(
+            IdempotentResponse.objects.filter(pk=stored.pk).update(
                 status=completed.status, body=completed.replay_body, location=completed.location
             )
             return responses.build_write_response(

@@ -7,7 +7,7 @@ from django.db import models
 from mintmark.accounts.models import Principal
 
 
-class KeptAnswer(models.Model):
+class IdempotentResponse(models.Model):
     """The answer to the write that a principal sent under one `Idempotency-Key`; `digest` is of what was asked."""
 
     principal = models.ForeignKey(Principal, on_delete=models.CASCADE, related_name="+")
@@ -19,6 +19,7 @@ class KeptAnswer(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
+        db_table = "api_keptanswer"  # its first name
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["principal", "key"], name="kept_answer_once"),
         ]

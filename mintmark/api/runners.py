@@ -10,7 +10,7 @@ from mintmark.common import errors
 from mintmark.registry import assistants
 from mintmark.registry.models import Assistant
 from mintmark.rituals import runner_check, runner_settings
-from mintmark.rituals.models import Runner
+from mintmark.rituals.models import RunnerSettings
 from mintmark.rituals.runners import transcript
 
 from . import amount_fields, get_or_404, schemas
@@ -166,7 +166,7 @@ def configure_runner(request: AuthenticatedRequest, assistant_id: Id, body: NewR
     return _serialize(row)
 
 
-def _serialize(row: Runner) -> RunnerOut:
+def _serialize(row: RunnerSettings) -> RunnerOut:
     return {
         "assistant": schemas.serialize_assistant_ref(row.assistant),
         "kind": row.kind,  # type: ignore[typeddict-item]  # one of the three

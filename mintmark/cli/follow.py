@@ -15,14 +15,14 @@ from mintmark.worker import runs
 from . import output
 
 if TYPE_CHECKING:
-    from mintmark.rituals.models import Errand
+    from mintmark.rituals.models import MeasurementJob
 
 _POLL_SECONDS = 0.5
 _REFRESH_SECONDS = 0.2
 
 
 def run_to_end(
-    job: "Errand",
+    job: "MeasurementJob",
     *,
     work: Callable[..., Any],
     label: str,

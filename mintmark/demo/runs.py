@@ -14,7 +14,7 @@ from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.registry import assistants, prompts
 from mintmark.registry.models import Assistant
 from mintmark.rituals import definitions, run_worker, runner_settings, runs
-from mintmark.rituals.models import RitualRun, Runner
+from mintmark.rituals.models import RitualRun, RunnerSettings
 
 FILE = Path(__file__).parent / "desk.yaml"
 _PRICE_IN_MICRO, _PRICE_OUT_MICRO = 2_500, 10_000
@@ -83,13 +83,13 @@ def _start_run(planned: PlannedRun, *, caller: Caller, now: datetime) -> None:
 
 def _configure_runner(assistant: Assistant, *, caller: Caller, now: datetime) -> None:
     """By a rehearsal at made-up prices, unless somebody has said otherwise."""
-    if Runner.objects.filter(assistant=assistant).exists():
+    if RunnerSettings.objects.filter(assistant=assistant).exists():
         return
     runner_settings.configure(
         caller=caller,
         assistant=assistant,
         setup=runner_settings.RunnerSettingsInput(
-            kind=Runner.Kind.REHEARSAL,
+            kind=RunnerSettings.Kind.REHEARSAL,
             price_in_micro=_PRICE_IN_MICRO,
             price_out_micro=_PRICE_OUT_MICRO,
             cost_cap_micro=5_000_000,

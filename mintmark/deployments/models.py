@@ -48,13 +48,14 @@ class Injection(models.Model):
         return f"{self.prompt_id} in {self.slot} of {self.assistant_id}"
 
 
-class Fall(models.Model):
+class TrustAlert(models.Model):
     """An injection whose assistant trusts it less than its floor; the row is there as long as that is so."""
 
     injection = models.OneToOneField(Injection, on_delete=models.CASCADE, related_name="fall")
     fell_at = models.DateTimeField()
 
     class Meta:
+        db_table = "market_fall"  # its first name
         app_label = "market"
 
     def __str__(self) -> str:

@@ -19,7 +19,7 @@ from mintmark.storage.audit_results import InvariantResult
 from mintmark.storage.checkpoints import ChainHead, Leaf, RowPosition, RowRange
 
 from . import log
-from .models import Seal
+from .models import EvidenceCheckpoint
 
 _FOLDER = Path(__file__).parent
 _ROWS_SQL = {
@@ -103,7 +103,7 @@ def _matches_digest(row: list[Any]) -> bool:
 CHECKPOINTED_TABLE = checkpoints.CheckpointedTable(
     name="evidence",
     table="evidence_event",
-    model=Seal,
+    model=EvidenceCheckpoint,
     lock=0x5345414C_01,
     read=_read_leaves,
     suspects=_find_suspects,

@@ -81,5 +81,8 @@ class Event(models.Model):
         return f"event {self.pk}"
 
 
-class Seal(checkpoints.Checkpoint):
+class EvidenceCheckpoint(checkpoints.Checkpoint):
     """One checkpoint of the chain over the events; see `evidence.checkpoints`."""
+
+    class Meta(checkpoints.Checkpoint.Meta):
+        db_table = "evidence_seal"  # its first name

@@ -13,7 +13,7 @@ from mintmark.storage import audit_results
 from mintmark.storage.audit_results import InvariantResult
 from mintmark.tokens import system_accounts
 from mintmark.tokens.models import Account, Entry, Transfer
-from mintmark.vault.models import ForeignPrompt
+from mintmark.vault.models import PromptProvenance
 
 from .models import (
     ForeignHolder,
@@ -216,7 +216,7 @@ def _check_foreign_royalties() -> InvariantResult:
     it out."""
 
     def find_violations() -> Iterator[str]:
-        imported_prompts = ForeignPrompt.objects.filter(registered=True).values("prompt")
+        imported_prompts = PromptProvenance.objects.filter(registered=True).values("prompt")
         for pk in ForeignRoyalty.objects.exclude(prompt__in=imported_prompts).values_list(
             "pk", flat=True
         ):

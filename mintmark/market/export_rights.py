@@ -9,7 +9,7 @@ from mintmark.registry import entitlements
 from mintmark.registry.models import Prompt
 from mintmark.signing import bundles
 from mintmark.vault.bundle_builder import ExportRight, ExportTerms, InvalidExport
-from mintmark.vault.models import ForeignPrompt
+from mintmark.vault.models import PromptProvenance
 
 from . import lineage
 from .lineage import LicenceForbids
@@ -105,6 +105,6 @@ def _classify_prompts(ids: Sequence[int], *, team: Team) -> tuple[set[int], set[
         readable = rows.filter(entitlements.build_usable_q(team_ids={team.pk}))
         usable.update(readable.values_list("pk", flat=True))
         withdrawn.update(rows.filter(tombstone__isnull=False).values_list("pk", flat=True))
-        provenance = ForeignPrompt.objects.filter(prompt__in=batch, registered=True)
+        provenance = PromptProvenance.objects.filter(prompt__in=batch, registered=True)
         imported.update(provenance.values_list("prompt", flat=True))
     return usable, withdrawn, imported

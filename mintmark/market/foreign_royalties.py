@@ -17,7 +17,7 @@ from mintmark.signing import bundles
 from mintmark.tokens import book, wallets
 from mintmark.tokens.book import Posting
 from mintmark.vault import bundle_store
-from mintmark.vault.models import ForeignPrompt, PromptMarketplaceVault
+from mintmark.vault.models import PromptMarketplaceVault, PromptProvenance
 
 from . import forks, lineage
 from .models import ForeignHolder, ForeignRoyalty
@@ -41,7 +41,7 @@ def record_foreign_royalties(
     """
     bundle = bundle_store.load_verified(vault).bundle
     bundled_prompts = {prompt.name: prompt for prompt in bundle.prompts}
-    imported = ForeignPrompt.objects.filter(vault=vault, registered=True)
+    imported = PromptProvenance.objects.filter(vault=vault, registered=True)
     created = []
     for provenance in imported.select_related("prompt__parent", "prompt__team").order_by("prompt"):
         forks.record_royalty_terms(provenance.prompt, now=now)

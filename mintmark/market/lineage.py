@@ -8,7 +8,7 @@ from mintmark.accounts.models import Principal
 from mintmark.common import errors, licences
 from mintmark.common.licences import LicencePermissions
 from mintmark.registry.models import Prompt
-from mintmark.vault.models import ForeignPrompt
+from mintmark.vault.models import PromptProvenance
 
 from .models import ForeignRoyalty, PromptTokenListing, Purchase, RoyaltyTerm
 
@@ -122,7 +122,7 @@ def is_imported(*, prompt: Prompt) -> bool:
 
 
 def _find_imported_ids(ids: Sequence[int]) -> set[int]:
-    provenance = ForeignPrompt.objects.filter(prompt__in=ids, registered=True)
+    provenance = PromptProvenance.objects.filter(prompt__in=ids, registered=True)
     return set(provenance.values_list("prompt", flat=True))
 
 

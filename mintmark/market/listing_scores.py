@@ -17,7 +17,7 @@ from mintmark.common import evidence_kinds
 from mintmark.deployments.models import Injection
 from mintmark.evidence.models import Event
 from mintmark.projection.pair_models import AssistantPromptTrustMap
-from mintmark.registry.models import CodexContract, Prompt, Tagging
+from mintmark.registry.models import CodexContract, Prompt, PromptTag
 from mintmark.scoring import decay
 
 from .models import PromptTokenListing, Purchase
@@ -158,7 +158,7 @@ def count_swarm(*, since: datetime) -> int:
 def _count_purchases_by_tag(prompts: Sequence[Prompt], *, since: datetime) -> dict[str, int]:
     tags = {tag for prompt in prompts for tag in prompt.tags}
     counts = (
-        Tagging.objects.filter(tag__in=tags, prompt__purchases__bought_at__gte=since)
+        PromptTag.objects.filter(tag__in=tags, prompt__purchases__bought_at__gte=since)
         .values_list("tag")
         .annotate(Count("prompt__purchases", distinct=True))
     )

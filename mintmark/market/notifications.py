@@ -9,7 +9,7 @@ from django.db.models import F, OuterRef, Subquery
 
 from mintmark.common import amounts
 from mintmark.deployments import gates
-from mintmark.deployments.models import Fall, Injection
+from mintmark.deployments.models import Injection, TrustAlert
 from mintmark.projection.pair_models import AssistantPromptTrustMap
 from mintmark.registry.models import Prompt
 from mintmark.webhooks import outbox
@@ -78,7 +78,7 @@ def raise_trust_alerts(*, now: datetime) -> int:
         .select_related("assistant", "prompt")
     )
     recovered = monitored.filter(low__gte=F("floor"), fall__isnull=False)
-    Fall.objects.filter(injection__in=list(recovered.values_list("pk", flat=True))).delete()
+    TrustAlert.objects.filter(injection__in=list(recovered.values_list("pk", flat=True))).delete()
     fallen = monitored.filter(low__lt=F("floor"), fall__isnull=True)
     return sum(
         _raise_trust_alert(injection, low=injection.low, floor=injection.floor, now=now)
@@ -91,7 +91,7 @@ def _raise_trust_alert(injection: Injection, *, low: float, floor: float, now: d
     assistant = injection.assistant
     try:
         with transaction.atomic():
-            Fall.objects.create(injection=injection, fell_at=now)
+            TrustAlert.objects.create(injection=injection, fell_at=now)
             outbox.enqueue(
                 kind="trust.fell",
                 team_ids=[assistant.team_id],

@@ -12,7 +12,7 @@ from mintmark.accounts.models import Team
 from mintmark.textchecks import secret_scan
 
 from . import mappings
-from .models import Arrival
+from .models import OtlpIngestCount
 
 MAX_OUTCOMES = 500
 """Of a team's fates that are told apart; what comes beyond them is counted together."""
@@ -91,32 +91,32 @@ def add_counts(*, team: Team, outcome_counts: Mapping[IngestOutcome, int], now: 
         _add_count(team, IngestOutcome(OTHER_OUTCOMES), overflow, now=now)
 
 
-def list_counts(*, caller: Caller, team: Team) -> QuerySet[Arrival]:
+def list_counts(*, caller: Caller, team: Team) -> QuerySet[OtlpIngestCount]:
     """What was counted of a team, the most frequent first: to those of the team and to auditors."""
     mappings.require_reader(caller=caller, team=team)
-    return Arrival.objects.filter(team=team).order_by("-count", "id")
+    return OtlpIngestCount.objects.filter(team=team).order_by("-count", "id")
 
 
 def reset_counts(*, caller: Caller, team: Team) -> int:
     """Begin to count anew; how many kinds were forgotten. It takes an operator; evidence stays as it is."""
     caller.require_scope("registry")
     mappings.require_operator(caller=caller, team=team)
-    return Arrival.objects.filter(team=team).delete()[0]
+    return OtlpIngestCount.objects.filter(team=team).delete()[0]
 
 
 def _add_count(team: Team, outcome: IngestOutcome, n: int, *, now: datetime) -> int:
     """Add `n`; how many were not, since as many kinds are told apart already."""
-    matching = Arrival.objects.filter(
+    matching = OtlpIngestCount.objects.filter(
         team=team, fate=outcome.name, attribute=outcome.attribute, value=outcome.value
     )
     if matching.update(count=F("count") + n, last_at=now):
         return 0
     is_uncapped = outcome.name in (RECORDED, REPEATED, OTHER_OUTCOMES)
-    if not is_uncapped and Arrival.objects.filter(team=team).count() >= MAX_OUTCOMES:
+    if not is_uncapped and OtlpIngestCount.objects.filter(team=team).count() >= MAX_OUTCOMES:
         return 0 if outcome.name == SEEN_ATTRIBUTE else n
     try:
         with transaction.atomic():
-            Arrival.objects.create(
+            OtlpIngestCount.objects.create(
                 team=team,
                 fate=outcome.name,
                 attribute=outcome.attribute,

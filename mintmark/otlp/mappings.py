@@ -16,7 +16,7 @@ from mintmark.common import documents, errors
 from mintmark.registry import prompts, rituals
 from mintmark.registry.models import Assistant
 
-from .models import Mapping
+from .models import OtlpScoreMapping
 
 MAX_EVALUATIONS = 500
 MAX_NAMES = 2_000
@@ -105,7 +105,7 @@ class OtlpMappingDocument(BaseModel):
 
 def set_mapping(
     *, caller: Caller, team: Team, document: OtlpMappingDocument, now: datetime
-) -> Mapping:
+) -> OtlpScoreMapping:
     """Put a mapping in force for a team, from the next event on; the same again changes nothing.
 
     It takes an operator of the team. Raises `InvalidMapping` naming each ritual, assistant and prompt that is not
@@ -122,7 +122,7 @@ def set_mapping(
         return newest
     try:
         with transaction.atomic():
-            return Mapping.objects.create(
+            return OtlpScoreMapping.objects.create(
                 team=team,
                 version=newest.version + 1 if newest else 1,
                 document=pinned_document,
@@ -154,12 +154,12 @@ def parse_mapping(text: str) -> OtlpMappingDocument:
         raise InvalidMapping(f"{location}: {rows[0]['message']}", rows=rows) from None
 
 
-def get_current_mapping(*, team: Team) -> Mapping | None:
+def get_current_mapping(*, team: Team) -> OtlpScoreMapping | None:
     """The mapping in force; None where a team never set one."""
-    return Mapping.objects.filter(team=team).order_by("-version").first()
+    return OtlpScoreMapping.objects.filter(team=team).order_by("-version").first()
 
 
-def load_document(mapping: Mapping | None) -> OtlpMappingDocument:
+def load_document(mapping: OtlpScoreMapping | None) -> OtlpMappingDocument:
     """What a mapping says; without one that no evaluation is taken."""
     if mapping is None:
         return OtlpMappingDocument(evaluations={})

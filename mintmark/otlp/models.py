@@ -7,7 +7,7 @@ from django.db import models
 from mintmark.accounts.models import Principal, Team
 
 
-class Mapping(models.Model):
+class OtlpScoreMapping(models.Model):
     """One version of a team's mapping; the newest is in force. A version never changes: batches of the log name it."""
 
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="mappings")
@@ -17,6 +17,7 @@ class Mapping(models.Model):
     set_at = models.DateTimeField()
 
     class Meta:
+        db_table = "telemetry_mapping"  # its first name
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["team", "version"], name="mapping_version_once"),
         ]
@@ -25,7 +26,7 @@ class Mapping(models.Model):
         return f"{self.team}@{self.version}"
 
 
-class Arrival(models.Model):
+class OtlpIngestCount(models.Model):
     """How often the same thing became of events of a team: recorded, repeated, or rejected for the same cause.
 
     `attribute` and `value` name what could not be read; a value is cut, and redacted of what looks like a secret.
@@ -40,6 +41,7 @@ class Arrival(models.Model):
     last_at = models.DateTimeField()
 
     class Meta:
+        db_table = "telemetry_arrival"  # its first name
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["team", "fate", "attribute", "value"], name="arrival_once"

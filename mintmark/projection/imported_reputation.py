@@ -17,7 +17,7 @@ from mintmark.scoring import decay, prompt_state
 from mintmark.scoring.estimate import Estimate
 from mintmark.signing import bundles
 
-from .prompt_models import ForeignReputation
+from .prompt_models import ImportedReputation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +58,9 @@ def store(
 
     Each counts as `runs` runs, or as the runs measured there if those are fewer.
     """
-    ForeignReputation.objects.bulk_create(
+    ImportedReputation.objects.bulk_create(
         [
-            ForeignReputation(
+            ImportedReputation(
                 prompt=prompt,
                 runs=float(min(runs, summary.outcomes + summary.replays)),
                 lift=(summary.trust_ppm - summary.average_ppm) / bundles.MILLION,
@@ -76,7 +76,7 @@ def store(
 
 def get_prior(*, prompt: Prompt, half_life_days: float, now: datetime) -> ImportedPrior | None:
     """The imported reputation of a prompt, and the runs as which it still counts; None for a prompt without one."""
-    row = ForeignReputation.objects.filter(prompt=prompt).first()
+    row = ImportedReputation.objects.filter(prompt=prompt).first()
     if row is None:
         return None
     elapsed = (now - row.accepted_at).total_seconds() / 86_400
@@ -101,7 +101,7 @@ def get_prior(*, prompt: Prompt, half_life_days: float, now: datetime) -> Import
 
 def has_prior(*, prompt: Prompt) -> bool:
     """Whether a prompt has an imported reputation that counts here."""
-    return ForeignReputation.objects.filter(prompt=prompt, runs__gt=0).exists()
+    return ImportedReputation.objects.filter(prompt=prompt, runs__gt=0).exists()
 
 
 def apply_priors(prompts: Ints, positions: Ints, rows: prompt_state.Prompts) -> None:
@@ -110,7 +110,7 @@ def apply_priors(prompts: Ints, positions: Ints, rows: prompt_state.Prompts) -> 
     position_by_prompt = dict(zip(prompts.tolist(), positions.tolist(), strict=True))
     prompt_ids = list(position_by_prompt)
     for start in range(0, len(prompt_ids), 5_000):
-        priors = ForeignReputation.objects.filter(
+        priors = ImportedReputation.objects.filter(
             prompt__in=prompt_ids[start : start + 5_000], runs__gt=0
         ).values_list("prompt_id", "runs", "lift", "accepted_at")
         for prompt, runs, lift, accepted_at in priors:

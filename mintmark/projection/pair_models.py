@@ -49,7 +49,7 @@ class AssistantPromptTrustMap(models.Model):
         return f"{self.assistant_id} × {self.prompt_id}"
 
 
-class Cursor(models.Model):
+class ProjectionCheckpoint(models.Model):
     """How far the log is projected, and under which policy: one row."""
 
     policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="+")
@@ -59,6 +59,7 @@ class Cursor(models.Model):
     folded_at = models.DateTimeField(null=True)
 
     class Meta:
+        db_table = "trust_cursor"  # its first name
         app_label = "trust"
         constraints: ClassVar = [
             models.CheckConstraint(condition=models.Q(id=1), name="cursor_is_one_row"),

@@ -10,7 +10,7 @@ from mintmark.evidence import log
 from mintmark.projection import policies, published_scores, state_store
 
 from . import published_pairs
-from .pair_models import Cursor
+from .pair_models import ProjectionCheckpoint
 from .projection_pass import ProjectionPass
 
 SLICE_SIZE = 5_000
@@ -41,11 +41,11 @@ def project_pending(*, now: datetime, at_most: int | None = None) -> int:
     return folded
 
 
-def get_checkpoint() -> Cursor:
+def get_checkpoint() -> ProjectionCheckpoint:
     """The position of the projections; created, with the default policy, when first needed."""
-    checkpoint = Cursor.objects.select_related("policy").filter(pk=1).first()
+    checkpoint = ProjectionCheckpoint.objects.select_related("policy").filter(pk=1).first()
     if checkpoint is None:
-        checkpoint, _ = Cursor.objects.get_or_create(
+        checkpoint, _ = ProjectionCheckpoint.objects.get_or_create(
             pk=1, defaults={"policy": policies.get_current()}
         )
     return checkpoint
@@ -53,7 +53,7 @@ def get_checkpoint() -> Cursor:
 
 def includes_event(event: int) -> bool:
     """Whether the projections include this event."""
-    row = Cursor.objects.filter(pk=1).values_list("xid", "event").first()
+    row = ProjectionCheckpoint.objects.filter(pk=1).values_list("xid", "event").first()
     if row is None:
         return False
     xid = log.get_xid(event)
@@ -104,7 +104,7 @@ def _project_slice(*, now: datetime) -> int:
     state_store.save(projection_pass.fold.serialize_changed())
     published_scores.publish(slice_result.reputation, now=now)
     published_pairs.publish(slice_result.trust_map, now=now)
-    Cursor.objects.filter(pk=1).update(
+    ProjectionCheckpoint.objects.filter(pk=1).update(
         xid=log_slice.end.xid,
         event=log_slice.end.event,
         folded=checkpoint.folded + len(log_slice),

@@ -28,7 +28,7 @@ class Policy(models.Model):
         return f"policy v{self.version}"
 
 
-class FoldState(models.Model):
+class ProjectionState(models.Model):
     """One row of a kernel's state: float64 numbers, little-endian, in the order the kernel's group has its columns.
 
     `block` says which group (`reputation.state.Block`), `first` and `second` whose row it is (ids; 0 where unused).
@@ -41,6 +41,7 @@ class FoldState(models.Model):
     numbers = models.BinaryField()
 
     class Meta:
+        db_table = "reputation_foldstate"  # its first name
         app_label = "reputation"
 
     def __str__(self) -> str:
@@ -110,7 +111,7 @@ class PromptReputationScore(models.Model):
         return f"{self.prompt_id}: {self.trust_score:.2f}"
 
 
-class ForeignReputation(models.Model):
+class ImportedReputation(models.Model):
     """The reputation that another installation reported when a prompt was imported, as a prior: append-only, never
     evidence.
 
@@ -128,6 +129,7 @@ class ForeignReputation(models.Model):
     accepted_at = models.DateTimeField()
 
     class Meta:
+        db_table = "reputation_foreignreputation"  # its first name
         app_label = "reputation"
         constraints: ClassVar = [
             models.CheckConstraint(
@@ -140,7 +142,7 @@ class ForeignReputation(models.Model):
         return f"{self.prompt_id}: {self.lift:+.2f} from {self.issuer}"
 
 
-class Standing(models.Model):
+class CurrentPromptScore(models.Model):
     """A prompt's reputation as of its last event: one row for each prompt with evidence, for lists and ranks.
 
     `ritual` is its home (the task it is compared in); `trust_bound` the lower 10% bound, by which prompts rank; `runs`
@@ -163,6 +165,7 @@ class Standing(models.Model):
     event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="+", db_index=False)
 
     class Meta:
+        db_table = "reputation_standing"  # its first name
         app_label = "reputation"
         indexes: ClassVar = [models.Index(fields=["ritual", "trust_bound"], name="standing_rank")]
 
@@ -170,7 +173,7 @@ class Standing(models.Model):
         return f"{self.prompt_id}: {self.trust_score:.2f}"
 
 
-class LiveRating(models.Model):
+class ActiveRating(models.Model):
     """The rating of a prompt by a rater that counts: the newest one."""
 
     pk = models.CompositePrimaryKey("prompt_id", "rater_id")
@@ -181,6 +184,7 @@ class LiveRating(models.Model):
     event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="+", db_index=False)
 
     class Meta:
+        db_table = "reputation_liverating"  # its first name
         app_label = "reputation"
 
     def __str__(self) -> str:

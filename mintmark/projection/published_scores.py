@@ -18,7 +18,7 @@ from mintmark.registry.models import Prompt
 from mintmark.scoring import prompt_model, prompt_state
 from mintmark.storage import bulk
 
-from .prompt_models import EventEffect, LiveRating, PromptReputationScore, Standing
+from .prompt_models import ActiveRating, CurrentPromptScore, EventEffect, PromptReputationScore
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -201,7 +201,7 @@ class ScorePublisher:
             for pk, tags in Prompt.objects.filter(pk__in=chunk).values_list("id", "tags"):
                 self._symbolic_tags[pk] = json.dumps(tags)
             if self._stored:
-                current_scores = Standing.objects.filter(prompt__in=chunk)
+                current_scores = CurrentPromptScore.objects.filter(prompt__in=chunk)
                 for pk, events, rating_tags in current_scores.values_list(
                     "prompt_id", "events", "rating_tags"
                 ):
@@ -211,7 +211,7 @@ class ScorePublisher:
             rated = log_slice.prompt[log_slice.kind == _RATING]
             raters = log_slice.actor[log_slice.kind == _RATING]
             if len(rated):
-                for prompt, rater, tags in LiveRating.objects.filter(
+                for prompt, rater, tags in ActiveRating.objects.filter(
                     prompt__in=np.unique(rated).tolist(), rater__in=np.unique(raters).tolist()
                 ).values_list("prompt_id", "rater_id", "tags"):
                     self._ratings[prompt, rater] = tags
@@ -226,10 +226,13 @@ def publish(score_rows: ScoreRows, *, now: datetime) -> None:
         [(*row, now) for row in score_rows.scores],
     )
     bulk.bulk_upsert(
-        Standing, CURRENT_SCORE_COLUMNS, score_rows.current_scores, update_on=("prompt_id",)
+        CurrentPromptScore,
+        CURRENT_SCORE_COLUMNS,
+        score_rows.current_scores,
+        update_on=("prompt_id",),
     )
     bulk.bulk_upsert(
-        LiveRating,
+        ActiveRating,
         ACTIVE_RATING_COLUMNS,
         score_rows.active_ratings,
         update_on=("prompt_id", "rater_id"),

@@ -11,16 +11,16 @@ from django.db import connection, models, transaction
 from mintmark.evidence import log
 from mintmark.projection import published_scores, state_store
 from mintmark.projection.prompt_models import (
+    ActiveRating,
+    CurrentPromptScore,
     EventEffect,
-    FoldState,
-    LiveRating,
     Policy,
+    ProjectionState,
     PromptReputationScore,
-    Standing,
 )
 
 from . import projector, published_pairs
-from .pair_models import AssistantPromptTrustMap, Cursor
+from .pair_models import AssistantPromptTrustMap, ProjectionCheckpoint
 from .projection_pass import ProjectionPass
 
 SLICE_SIZE = 20_000
@@ -82,14 +82,14 @@ def check(*, progress: ReplayProgress = lambda _: None) -> ReplayDiff:
         )
         _compare(
             diff,
-            Standing.objects.all(),
+            CurrentPromptScore.objects.all(),
             published_scores.CURRENT_SCORE_COLUMNS,
             current_scores,
             key=lambda r: r[0],
         )
         _compare(
             diff,
-            LiveRating.objects.all(),
+            ActiveRating.objects.all(),
             published_scores.ACTIVE_RATING_COLUMNS,
             active_ratings,
             key=lambda row: (row[0], row[1]),
@@ -106,7 +106,7 @@ def check(*, progress: ReplayProgress = lambda _: None) -> ReplayDiff:
         ]
         _compare(
             diff,
-            FoldState.objects.all(),
+            ProjectionState.objects.all(),
             ("block", "first", "second", "numbers"),
             {row[:3]: row for row in serialized},
             key=lambda row: (row[0], row[1], row[2]),
@@ -155,7 +155,7 @@ def rebuild(*, policy: Policy, now: datetime, progress: ReplayProgress = lambda 
         for group in projection_pass.fold.groups:
             state_store.save(group.serialize_changed())
         projector.get_checkpoint()
-        Cursor.objects.filter(pk=1).update(
+        ProjectionCheckpoint.objects.filter(pk=1).update(
             policy=policy, xid=last.xid, event=last.event, folded=folded, folded_at=now
         )
         return folded
@@ -171,7 +171,13 @@ def _use_snapshot_isolation() -> None:
 def _truncate() -> None:
     """Empty the projections; append-only tables stay."""
     with connection.cursor() as db_cursor:
-        for model in (EventEffect, Standing, LiveRating, FoldState, AssistantPromptTrustMap):
+        for model in (
+            EventEffect,
+            CurrentPromptScore,
+            ActiveRating,
+            ProjectionState,
+            AssistantPromptTrustMap,
+        ):
             db_cursor.execute(f'DELETE FROM "{model._meta.db_table}"')
 
 

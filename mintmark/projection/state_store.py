@@ -1,7 +1,7 @@
 """The kernels' state as rows of a table: load what a slice of the log touches, store what it changed.
 
-A kernel's group of arrays (all of the same length) becomes one row of `FoldState` per element: the float64 numbers of
-all its arrays one after another. Doubles survive storage bit for bit.
+A kernel's group of arrays (all of the same length) becomes one row of `ProjectionState` per element: the float64 numbers
+of all its arrays one after another. Doubles survive storage bit for bit.
 """
 
 import itertools
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mintmark.storage import bulk
 
 from .index import PairIndex
-from .prompt_models import FoldState
+from .prompt_models import ProjectionState
 
 Ints = NDArray[np.int64]
 Arrays = Sequence[NDArray[Any]]
@@ -214,7 +214,7 @@ def save(serialized: Sequence[tuple[int, int, int, bytes]]) -> None:
     """Write state rows, replacing stored ones; in the caller's transaction."""
     for start in range(0, len(serialized), 20_000):
         bulk.bulk_upsert(
-            FoldState,
+            ProjectionState,
             ("block", "first", "second", "numbers"),
             serialized[start : start + 20_000],
             update_on=("block", "first", "second"),

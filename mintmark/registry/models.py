@@ -106,13 +106,14 @@ class Prompt(models.Model):
         return f"{self.namespace}/{self.name}@{self.revision}"
 
 
-class Tagging(models.Model):
+class PromptTag(models.Model):
     """A prompt's symbolic tag, one row each, so that tags can be searched; `Prompt.tags` keeps their order."""
 
     prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="taggings")
     tag = models.CharField(max_length=100, db_index=True)
 
     class Meta:
+        db_table = "registry_tagging"  # its first name
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["prompt", "tag"], name="tagging_once"),
         ]

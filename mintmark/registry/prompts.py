@@ -15,7 +15,7 @@ from mintmark.scoring import text_features
 from mintmark.textchecks import hidden_characters, placeholders
 
 from . import entitlements
-from .models import Assistant, Derivation, Prompt, Tagging
+from .models import Assistant, Derivation, Prompt, PromptTag
 
 MAX_TEXT_CHARACTERS = 500_000
 _NAMESPACE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -91,8 +91,8 @@ def register_all(*, drafts: Sequence[PromptDraft], author: Principal, team: Team
                 f"One of {new[0].reference}{' and those after it' if new[1:] else ''} was registered by another "
                 "writer just now; read the line again and register the next revision."
             ) from error
-        Tagging.objects.bulk_create(
-            [Tagging(prompt=prompt, tag=tag) for prompt in new for tag in prompt.tags]
+        PromptTag.objects.bulk_create(
+            [PromptTag(prompt=prompt, tag=tag) for prompt in new for tag in prompt.tags]
         )
         return rows
 

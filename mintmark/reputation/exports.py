@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from mintmark.common import evidence_kinds
 from mintmark.evidence.models import Event
-from mintmark.projection.prompt_models import EventEffect, Policy, Standing
+from mintmark.projection.prompt_models import CurrentPromptScore, EventEffect, Policy
 from mintmark.registry.models import Prompt
 
 type ColumnKind = Literal["integer", "number", "text", "moment", "flag", "texts"]
@@ -58,7 +58,7 @@ def export_evidence(*, prompt: Prompt | None = None) -> ExportTable:
 
 def export_scores(*, prompt: Prompt | None = None) -> ExportTable:
     """The reputation of every prompt that has evidence (or of one), with its 90% interval, as of its last event."""
-    newest = Standing.objects.order_by("-event").values_list("event", flat=True).first()
+    newest = CurrentPromptScore.objects.order_by("-event").values_list("event", flat=True).first()
     return ExportTable(
         name=f"scores-{prompt.pk}" if prompt is not None else "scores",
         version=f"scores {prompt.pk if prompt else ''} {newest} {_get_policy_version()}",
@@ -97,7 +97,7 @@ def _iter_events(prompt: Prompt | None, *, newest: int) -> Iterator[TableRow]:
 def _iter_scores(prompt: Prompt | None) -> Iterator[TableRow]:
     after = 0
     while True:
-        page = Standing.objects.filter(pk__gt=after).order_by("pk")
+        page = CurrentPromptScore.objects.filter(pk__gt=after).order_by("pk")
         if prompt is not None:
             page = page.filter(prompt=prompt)
         rows = page.values_list(

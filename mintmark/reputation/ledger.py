@@ -11,7 +11,7 @@ from mintmark.evidence import log
 from mintmark.evidence.models import Event
 from mintmark.projection import imported_reputation, policies
 from mintmark.projection.lineage_cache import LineageCache
-from mintmark.projection.prompt_models import Policy, PromptReputationScore, Standing
+from mintmark.projection.prompt_models import CurrentPromptScore, Policy, PromptReputationScore
 from mintmark.projection.prompt_rows import PromptStateRows
 from mintmark.registry import prompts as registry_prompts
 from mintmark.registry.models import Prompt, Ritual
@@ -60,7 +60,9 @@ class PromptReputationLedger:
             state_rows.policy, state_rows.build_state(), position, now_days=_to_epoch_days(now)
         )
         home = self._get_home(state_rows, position)
-        current_score = Standing.objects.filter(prompt=prompt).select_related("event").first()
+        current_score = (
+            CurrentPromptScore.objects.filter(prompt=prompt).select_related("event").first()
+        )
         rank, ranked = _get_rank(current_score)
         return PromptReputation(
             prompt=prompt,
@@ -245,9 +247,9 @@ class PromptReputationLedger:
         tag: str = "",
         after: tuple[float, int] | None = None,
         limit: int = 50,
-    ) -> list[Standing]:
+    ) -> list[CurrentPromptScore]:
         """Standings best first (by the lower 10% bound, then id), those after the key (bound, prompt id)."""
-        rows = Standing.objects.select_related("prompt", "ritual", "prompt__team")
+        rows = CurrentPromptScore.objects.select_related("prompt", "ritual", "prompt__team")
         if ritual is not None:
             rows = rows.filter(ritual=ritual)
         if text:
@@ -266,7 +268,7 @@ class PromptReputationLedger:
     def list_tasks(self) -> list[tuple[Ritual, int]]:
         """The tasks that have prompts with a standing, and how many each has."""
         counts = dict(
-            Standing.objects.filter(ritual__isnull=False)
+            CurrentPromptScore.objects.filter(ritual__isnull=False)
             .values("ritual")
             .annotate(n=Count("prompt"))
             .values_list("ritual", "n")
@@ -313,10 +315,10 @@ def _build_estimate(estimate: prompt_readout.ScoreEstimate) -> Estimate:
     return Estimate(value=estimate.mean, low=estimate.low, high=estimate.high, runs=estimate.weight)
 
 
-def _get_rank(current_score: Standing | None) -> tuple[int | None, int]:
+def _get_rank(current_score: CurrentPromptScore | None) -> tuple[int | None, int]:
     if current_score is None or current_score.ritual_id is None:
         return None, 0
-    peers = Standing.objects.filter(ritual=current_score.ritual_id)
+    peers = CurrentPromptScore.objects.filter(ritual=current_score.ritual_id)
     better = peers.filter(trust_bound__gt=current_score.trust_bound).count()
     return better + 1, peers.count()
 
@@ -329,7 +331,7 @@ def _find_inherited_from(prompt: Prompt) -> Prompt | None:
     for _ in range(1000):
         if (
             ancestor is None
-            or Standing.objects.filter(prompt=ancestor).exists()
+            or CurrentPromptScore.objects.filter(prompt=ancestor).exists()
             or imported_reputation.has_prior(prompt=ancestor)
         ):
             return ancestor

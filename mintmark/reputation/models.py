@@ -2,21 +2,21 @@
 them."""
 
 from mintmark.projection.prompt_models import (
+    ActiveRating,
+    CurrentPromptScore,
     EventEffect,
-    FoldState,
-    ForeignReputation,
-    LiveRating,
+    ImportedReputation,
     Policy,
+    ProjectionState,
     PromptReputationScore,
-    Standing,
 )
 
 __all__ = [
+    "ActiveRating",
+    "CurrentPromptScore",
     "EventEffect",
-    "FoldState",
-    "ForeignReputation",
-    "LiveRating",
+    "ImportedReputation",
     "Policy",
+    "ProjectionState",
     "PromptReputationScore",
-    "Standing",
 ]

@@ -14,7 +14,7 @@ from . import codex_snapshot, definitions, llm_judge, prompt_building, runner_se
 from .codex_snapshot import PinnedCodex
 from .cost_budget import CostBudget
 from .definitions import Case, RitualDefinition
-from .models import Errand, Runner
+from .models import MeasurementJob, RunnerSettings
 from .runners import CallFailed, ModelRequest, ModelResponse, ModelRunner
 from .runners.retry import RateLimiter, RetriesExhausted, answer_with_retries
 
@@ -23,7 +23,7 @@ from .runners.retry import RateLimiter, RetriesExhausted, answer_with_retries
 class ModelEndpoint:
     """A model endpoint of a run: its settings, its runner, and its rate limiter."""
 
-    settings: Runner
+    settings: RunnerSettings
     runner: ModelRunner
     rate_limiter: RateLimiter
 
@@ -237,7 +237,12 @@ class _JudgeRunner:
 
 
 def prepare_executor(
-    job: Errand, *, prompt: Prompt, assistant: Assistant, ritual: Ritual, codex_ids: list[int]
+    job: MeasurementJob,
+    *,
+    prompt: Prompt,
+    assistant: Assistant,
+    ritual: Ritual,
+    codex_ids: list[int],
 ) -> CaseExecutor:
     """A `CaseExecutor` for one prompt of a run or a comparison.
 
@@ -282,7 +287,7 @@ def prepare_executor(
     )
 
 
-def _build_endpoint(settings: Runner) -> ModelEndpoint:
+def _build_endpoint(settings: RunnerSettings) -> ModelEndpoint:
     return ModelEndpoint(
         settings=settings,
         runner=runner_settings.build_runner(settings),

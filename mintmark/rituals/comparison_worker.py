@@ -19,7 +19,7 @@ from .case_execution import CaseAnswer, CaseExecutor
 from .definitions import Case
 from .job_runner import Clock, PreparedCall
 from .loop_thread import LoopThread
-from .models import Comparison, PairRun
+from .models import Comparison, ComparisonCall
 
 type ComparisonProgressCallback = Callable[[Comparison], None]
 
@@ -73,15 +73,15 @@ def process_next_comparison(
 
 
 @dataclass(slots=True, kw_only=True)
-class _ComparisonJob(job_runner.JobRunner[Comparison, PairRun]):
+class _ComparisonJob(job_runner.JobRunner[Comparison, ComparisonCall]):
     """One worker's work on one comparison."""
 
     sides: tuple[CaseExecutor, CaseExecutor]
     cases: Sequence[Case]
     state: ComparisonState = field(init=False)
 
-    def select_next_items(self) -> Sequence[PairRun]:
-        waiting_rows = self.job.pair_runs.filter(state=PairRun.State.WAITING)
+    def select_next_items(self) -> Sequence[ComparisonCall]:
+        waiting_rows = self.job.pair_runs.filter(state=ComparisonCall.State.WAITING)
         waiting_items = list(waiting_rows.order_by("pair", "side"))
         if (
             waiting_items
@@ -89,18 +89,18 @@ class _ComparisonJob(job_runner.JobRunner[Comparison, PairRun]):
             or int(self.state.pairs[0]) >= self.job.most_pairs
         ):
             return waiting_items
-        if self.job.pair_runs.filter(state=PairRun.State.FAILED).exists():
+        if self.job.pair_runs.filter(state=ComparisonCall.State.FAILED).exists():
             return []  # a failed pair is run again before any later pair counts
         return comparisons.draw_pairs(self.job, state=self.state)
 
-    def prepare_call(self, item: PairRun) -> PreparedCall:
+    def prepare_call(self, item: ComparisonCall) -> PreparedCall:
         executor, case = self.sides[item.side], self.cases[item.number]
         frame = comparisons.build_frame(self.job, pair=item.pair, definition=executor.definition)
         return PreparedCall(
             executor=executor, case=case, request=executor.build_request(case, frame)
         )
 
-    def build_result_fields(self, item: PairRun, answer: CaseAnswer) -> dict[str, Any]:
+    def build_result_fields(self, item: ComparisonCall, answer: CaseAnswer) -> dict[str, Any]:
         executor = self.sides[item.side]
         grading_result = grading.grade_answer(
             case=self.cases[item.number],
@@ -116,7 +116,7 @@ class _ComparisonJob(job_runner.JobRunner[Comparison, PairRun]):
         for executor in self.sides:
             runs.require_served(prompt=executor.prompt, assistant=self.job.assistant)
 
-    def on_results(self, items: Sequence[PairRun]) -> None:
+    def on_results(self, items: Sequence[ComparisonCall]) -> None:
         """Count the complete pairs in their order, and store the new state."""
         if not items:
             self.state = sequential_test.deserialize(bytes(self.job.packed))

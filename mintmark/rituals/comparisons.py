@@ -22,7 +22,7 @@ from mintmark.registry.models import Assistant, Prompt, Ritual
 
 from . import definitions, leases, runner_settings, runs
 from .definitions import Case, RitualDefinition
-from .models import Comparison, Look, PairRun, Runner
+from .models import Comparison, ComparisonCall, ComparisonSnapshot, RunnerSettings
 
 PAIRS_PER_DRAW = 10
 """How many pairs are drawn at once. They run side by side; the next are drawn from the results of all of them."""
@@ -147,7 +147,7 @@ def require_startable(
     second: Prompt,
     assistant: Assistant,
     definition: RitualDefinition,
-    runner: Runner,
+    runner: RunnerSettings,
     alpha: float,
     margin: float,
     most_pairs: int,
@@ -258,7 +258,7 @@ def get_progress(comparison: Comparison) -> ComparisonProgress:
         result=decision.evaluate(state, alpha=row.alpha, margin=row.margin),
         pairs_drawn=calls.count() // 2,
         most_pairs=row.most_pairs,
-        failed=calls.filter(state=PairRun.State.FAILED).count(),
+        failed=calls.filter(state=ComparisonCall.State.FAILED).count(),
         cases=tuple(
             CaseComparison(
                 case=case.id,
@@ -283,7 +283,7 @@ def get_current_result(comparison: Comparison) -> ComparisonResult:
     return decision.evaluate(state, alpha=comparison.alpha, margin=comparison.margin)
 
 
-def list_snapshots(comparison: Comparison, *, max_snapshots: int) -> list[Look]:
+def list_snapshots(comparison: Comparison, *, max_snapshots: int) -> list[ComparisonSnapshot]:
     """The results of a comparison as its pairs came in: at most `max_snapshots`, evenly spaced, the latest included."""
     snapshots = list(comparison.looks.order_by("pairs"))
     step = max(1, -(-len(snapshots) // max_snapshots))
@@ -304,16 +304,16 @@ def build_frame(
     return perturbations.FrameContext(number=0, seed=seed, temperature=definition.temperature)
 
 
-def draw_pairs(comparison: Comparison, *, state: ComparisonState) -> list[PairRun]:
+def draw_pairs(comparison: Comparison, *, state: ComparisonState) -> list[ComparisonCall]:
     """Draw the next pairs after all counted ones, and store them. The same state gives the same pairs."""
     pairs_counted = int(state.pairs[0])
     pairs = min(PAIRS_PER_DRAW, comparison.most_pairs - pairs_counted)
     draws = sequential_test.draw(
         state, pairs=pairs, rng=np.random.default_rng([comparison.seed, 0, pairs_counted])
     )
-    return PairRun.objects.bulk_create(
+    return ComparisonCall.objects.bulk_create(
         [
-            PairRun(
+            ComparisonCall(
                 comparison=comparison,
                 pair=pairs_counted + n,
                 side=side,
@@ -322,12 +322,14 @@ def draw_pairs(comparison: Comparison, *, state: ComparisonState) -> list[PairRu
                 bound=float(draws.max_weight[0, n]),
             )
             for n in range(pairs)
-            for side in PairRun.Side.values
+            for side in ComparisonCall.Side.values
         ]
     )
 
 
-def list_completed_pairs(comparison: Comparison, *, after: int) -> list[tuple[PairRun, PairRun]]:
+def list_completed_pairs(
+    comparison: Comparison, *, after: int
+) -> list[tuple[ComparisonCall, ComparisonCall]]:
     """The pairs from number `after` on with both halves done, in counting order, up to the first incomplete pair."""
     rows = comparison.pair_runs.filter(pair__gte=after).order_by("pair", "side")
     calls = list(rows)
@@ -340,7 +342,7 @@ def list_completed_pairs(comparison: Comparison, *, after: int) -> list[tuple[Pa
 
 
 def update_state(
-    state: ComparisonState, pairs: Sequence[tuple[PairRun, PairRun]]
+    state: ComparisonState, pairs: Sequence[tuple[ComparisonCall, ComparisonCall]]
 ) -> ComparisonState:
     """The state after counting these pairs."""
     if not pairs:
@@ -361,7 +363,7 @@ def _may_continue(row: Comparison) -> bool:
     return row.is_ended and row.decision == Decision.OPEN
 
 
-def _require_score(call: PairRun) -> float:
+def _require_score(call: ComparisonCall) -> float:
     assert call.score is not None, "a pair counts only once both halves are done"
     return call.score
 

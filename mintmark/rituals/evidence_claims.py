@@ -23,7 +23,7 @@ from mintmark.trust import intake
 from mintmark.trust.intake import EvidenceClaim
 
 from . import dreamframes
-from .models import CaseRun, Dreamframe, RitualRun, Runner
+from .models import CaseRun, Dreamframe, RitualRun, RunnerSettings
 
 SOURCE = "ritual"
 NOT_RECORDED_NOTE = (
@@ -49,7 +49,7 @@ def record_frame(
     rows = dreamframes.score_if_complete(frame=frame)
     if rows is None:
         return False
-    if run.runner_kind == Runner.Kind.REHEARSAL and not settings.IS_DEMO:
+    if run.runner_kind == RunnerSettings.Kind.REHEARSAL and not settings.IS_DEMO:
         return _mark_recorded(frame, NOT_RECORDED_NOTE, None)
     user = run.started_by.user
     if user is None or not user.is_active:
@@ -174,7 +174,7 @@ def _build_evidence_input(
     note: str,
     tags: tuple[str, ...] = (),
 ) -> EvidenceClaim:
-    is_rehearsal = run.runner_kind == Runner.Kind.REHEARSAL
+    is_rehearsal = run.runner_kind == RunnerSettings.Kind.REHEARSAL
     full_note = f"run {run.pk}, {note}" + (
         "; a rehearsal, no language model" if is_rehearsal else ""
     )

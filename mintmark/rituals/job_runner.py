@@ -22,7 +22,7 @@ from .case_execution import CaseAnswer, CaseExecutor, CaseFailed
 from .cost_budget import CostBudget
 from .definitions import Case
 from .loop_thread import LoopThread
-from .models import Errand, Piece
+from .models import JobItem, MeasurementJob
 from .runners import CallFailed, ModelRequest
 
 type Clock = Callable[[], datetime]
@@ -45,7 +45,7 @@ class PreparedCall:
 
 
 @dataclass(slots=True, kw_only=True)
-class JobRunner[E: Errand, P: Piece](ABC):
+class JobRunner[E: MeasurementJob, P: JobItem](ABC):
     """One worker's work on one job. It writes only while it holds the lease, and writes nothing after another worker
     took it."""
 
@@ -112,13 +112,13 @@ class JobRunner[E: Errand, P: Piece](ABC):
                 break
         self._finish(is_over=is_over)
 
-    def release(self, state: Errand.State, reason: str) -> None:
+    def release(self, state: MeasurementJob.State, reason: str) -> None:
         """Release the job, in the given state."""
         leases.release(
             self.job, worker_id=self.worker_id, state=state, reason=reason, now=self.clock()
         )
 
-    def select_owned(self, item: P, state: Piece.State) -> "QuerySet[Any]":
+    def select_owned(self, item: P, state: JobItem.State) -> "QuerySet[Any]":
         """The call, if it is in this state and the job still belongs to this worker."""
         owned_jobs = leases.select_owned(self.job, worker_id=self.worker_id)
         matching_items = self.job.items.filter(pk=item.pk, state=state)
@@ -166,8 +166,8 @@ class JobRunner[E: Errand, P: Piece](ABC):
         with transaction.atomic():
             # A cancellation resets the calls in progress, so no call may start after it.
             locks.share(type(self.job), [self.job.pk])
-            is_started = self.select_owned(item, Piece.State.WAITING).update(
-                state=Piece.State.CALLING,
+            is_started = self.select_owned(item, JobItem.State.WAITING).update(
+                state=JobItem.State.CALLING,
                 reserved_micro=max_cost_micro,
                 asked=prompt_building.compute_request_digest(prepared.request),
             )
@@ -216,7 +216,7 @@ class JobRunner[E: Errand, P: Piece](ABC):
             item,
             cost_micro=answer.cost_micro,
             attempts=answer.attempts,
-            state=Piece.State.DONE,
+            state=JobItem.State.DONE,
             error="",
             error_says="",
             **values,
@@ -228,7 +228,7 @@ class JobRunner[E: Errand, P: Piece](ABC):
             item,
             cost_micro=failure.cost_micro,
             attempts=failure.attempts,
-            state=Piece.State.FAILED,
+            state=JobItem.State.FAILED,
             error=last.code[:40],
             error_says=last.message[:200],
         )
@@ -244,7 +244,7 @@ class JobRunner[E: Errand, P: Piece](ABC):
         """Store the end of a call and its cost, in one transaction."""
         self.budget.commit(item.pk, spent_micro=cost_micro)
         with transaction.atomic():
-            is_written = self.select_owned(item, Piece.State.CALLING).update(
+            is_written = self.select_owned(item, JobItem.State.CALLING).update(
                 **values,
                 cost_micro=F("cost_micro") + cost_micro,
                 attempts=F("attempts") + attempts,
@@ -258,9 +258,9 @@ class JobRunner[E: Errand, P: Piece](ABC):
 
     def _finish(self, *, is_over: bool) -> None:
         if self.stop_deadline is not None and not is_over:
-            self.release(Errand.State.QUEUED, "")
+            self.release(MeasurementJob.State.QUEUED, "")
             return
-        failed_items = self.job.items.filter(state=Piece.State.FAILED).order_by("id")
+        failed_items = self.job.items.filter(state=JobItem.State.FAILED).order_by("id")
         failure_count, first = failed_items.count(), failed_items.first()
         if self.stop_reason or not is_over or first is not None:
             reason = self.stop_reason or (
@@ -268,9 +268,9 @@ class JobRunner[E: Errand, P: Piece](ABC):
                 if first
                 else "stopped"
             )
-            self.release(Errand.State.INCOMPLETE, reason)
+            self.release(MeasurementJob.State.INCOMPLETE, reason)
         else:
-            self.release(Errand.State.DONE, "")
+            self.release(MeasurementJob.State.DONE, "")
 
 
 def _get_result(future: "Future[CaseAnswer]", *, most_micro: int) -> CaseAnswer:

@@ -10,10 +10,10 @@ from django.db.models.functions import Coalesce
 
 from mintmark.registry.models import Assistant
 
-from .models import Comparison, Errand, Piece, RitualRun
+from .models import Comparison, JobItem, MeasurementJob, RitualRun
 
 _MAX_CANDIDATES = 20
-_State = Errand.State
+_State = MeasurementJob.State
 
 
 def acquire[E: (RitualRun, Comparison)](
@@ -34,7 +34,7 @@ def acquire[E: (RitualRun, Comparison)](
     return None
 
 
-def renew(job: Errand, *, worker_id: str, now: datetime) -> bool:
+def renew(job: MeasurementJob, *, worker_id: str, now: datetime) -> bool:
     """Renew the lease.
 
     Returns False if the job no longer belongs to the worker: it was cancelled, or another took it.
@@ -42,7 +42,7 @@ def renew(job: Errand, *, worker_id: str, now: datetime) -> bool:
     return bool(select_owned(job, worker_id=worker_id).update(lease_until=_compute_lease_end(now)))
 
 
-def select_owned(job: Errand, *, worker_id: str) -> "QuerySet[Any]":
+def select_owned(job: MeasurementJob, *, worker_id: str) -> "QuerySet[Any]":
     """The job, as a queryset that is empty unless the worker holds it."""
     rows: QuerySet[Any] = type(job)._default_manager.filter(
         pk=job.pk, state=_State.RUNNING, lease_holder=worker_id
@@ -51,7 +51,7 @@ def select_owned(job: Errand, *, worker_id: str) -> "QuerySet[Any]":
 
 
 def release(
-    job: Errand, *, worker_id: str, state: Errand.State, reason: str, now: datetime
+    job: MeasurementJob, *, worker_id: str, state: MeasurementJob.State, reason: str, now: datetime
 ) -> bool:
     """Release a job in its new state. Returns False if it no longer belonged to the worker."""
     with transaction.atomic():
@@ -68,7 +68,7 @@ def release(
     return bool(is_released)
 
 
-def cancel(job: Errand, *, cancelled_by: str, now: datetime) -> bool:
+def cancel(job: MeasurementJob, *, cancelled_by: str, now: datetime) -> bool:
     """End a job at once, whoever holds it: no further call starts. Returns False if it had already ended."""
     with transaction.atomic():
         under_way = type(job)._default_manager.filter(
@@ -86,7 +86,7 @@ def cancel(job: Errand, *, cancelled_by: str, now: datetime) -> bool:
     return bool(is_cancelled)
 
 
-def requeue(job: Errand, *, cost_cap_micro: int | None) -> bool:
+def requeue(job: MeasurementJob, *, cost_cap_micro: int | None) -> bool:
     """Queue a job that stopped early again, together with its failed calls.
 
     Returns False if it had not stopped early.
@@ -99,17 +99,17 @@ def requeue(job: Errand, *, cost_cap_micro: int | None) -> bool:
             state=_State.QUEUED, reason="", ended_at=None, cost_cap_micro=cost_cap_micro
         )
         if is_queued:
-            job.items.filter(state=Piece.State.FAILED).update(
-                state=Piece.State.WAITING, error="", error_says="", finished_at=None
+            job.items.filter(state=JobItem.State.FAILED).update(
+                state=JobItem.State.WAITING, error="", error_says="", finished_at=None
             )
     return bool(is_queued)
 
 
-def requeue_calls(job: Errand) -> None:
+def requeue_calls(job: MeasurementJob) -> None:
     """Queue the calls again whose reply never arrived; what they may have cost counts as lost."""
-    interrupted = job.items.filter(state=Piece.State.CALLING)
+    interrupted = job.items.filter(state=JobItem.State.CALLING)
     lost_micro = interrupted.aggregate(micro=Sum("reserved_micro"))["micro"] or 0
-    if interrupted.update(state=Piece.State.WAITING, reserved_micro=0):
+    if interrupted.update(state=JobItem.State.WAITING, reserved_micro=0):
         rows = type(job)._default_manager.filter(pk=job.pk)
         rows.update(lost_micro=F("lost_micro") + lost_micro)
 

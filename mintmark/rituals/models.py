@@ -13,7 +13,7 @@ from mintmark.accounts.models import Principal
 from mintmark.registry.models import Assistant, Prompt, Ritual
 
 
-class Runner(models.Model):
+class RunnerSettings(models.Model):
     """How an assistant is reached, and the limits of a run. Prices are in micro-units of `currency` for 1,000 tokens.
     The API key is not stored: `key_name` names the environment variable that holds it."""
 
@@ -45,6 +45,7 @@ class Runner(models.Model):
     configured_at = models.DateTimeField()
 
     class Meta:
+        db_table = "rituals_runner"  # its first name
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=models.Q(timeout_seconds__gt=0, timeout_seconds__lte=3_600),
@@ -62,7 +63,7 @@ class Runner(models.Model):
         return f"{self.assistant}: {self.get_kind_display()}"
 
 
-class Errand(models.Model):
+class MeasurementJob(models.Model):
     """A job of a worker: a run of a ritual, or a comparison. It consists of calls, one row each.
 
     `spent_micro` is what finished calls cost, `lost_micro` the most that calls without a reply may have cost. The lease
@@ -79,7 +80,7 @@ class Errand(models.Model):
     started_by = models.ForeignKey(Principal, on_delete=models.PROTECT, related_name="+")
     key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - unique where given
     seed = models.PositiveBigIntegerField()
-    runner_kind = models.CharField(max_length=16, choices=Runner.Kind)
+    runner_kind = models.CharField(max_length=16, choices=RunnerSettings.Kind)
     model = models.CharField(max_length=200, blank=True)
     currency = models.CharField(max_length=8)
     cost_cap_micro = models.PositiveBigIntegerField(null=True, blank=True)
@@ -107,7 +108,7 @@ class Errand(models.Model):
         raise NotImplementedError
 
 
-class Piece(models.Model):
+class JobItem(models.Model):
     """One call of a job, and its result. `asked` is the SHA-256 of the messages that were sent."""
 
     class State(models.TextChoices):
@@ -130,7 +131,7 @@ class Piece(models.Model):
         abstract = True
 
 
-class RitualRun(Errand):
+class RitualRun(MeasurementJob):
     """One prompt, run by one assistant with one ritual, in a plain frame and in perturbed ones."""
 
     ritual = models.ForeignKey(Ritual, on_delete=models.PROTECT, related_name="runs")
@@ -185,7 +186,7 @@ class Dreamframe(models.Model):
         return f"frame {self.number} of run {self.run_id}"
 
 
-class CaseRun(Piece):
+class CaseRun(JobItem):
     """One case in one frame. `assertions`, `clauses` and `recall` say how the output was graded; `output` is redacted,
     truncated, and emptied after its retention time (`forgotten_at`)."""
 
@@ -226,7 +227,7 @@ class CaseRun(Piece):
         return f"case {self.case_id} in frame {self.frame} of run {self.run_id}"
 
 
-class Comparison(Errand):
+class Comparison(MeasurementJob):
     """Two prompts, compared by one assistant on one ritual, pair by pair (`experiments.sequential_test`). `packed` is
     the state after the counted pairs; it can be recomputed from their rows, bit for bit. Results of a comparison are
     not evidence: which cases were run depends on earlier results."""
@@ -268,11 +269,11 @@ class Comparison(Errand):
         return f"comparison {self.pk}: {self.first} and {self.second} by {self.assistant}, {self.ritual}"
 
     @property
-    def items(self) -> "models.QuerySet[PairRun]":
+    def items(self) -> "models.QuerySet[ComparisonCall]":
         return self.pair_runs.all()
 
 
-class PairRun(Piece):
+class ComparisonCall(JobItem):
     """One prompt's half of a pair: the case that was drawn, the weight of the pair (`weight`), and the largest weight
     that a pair drawn there could have (`bound`)."""
 
@@ -288,6 +289,7 @@ class PairRun(Piece):
     bound = models.FloatField()
 
     class Meta:
+        db_table = "rituals_pairrun"  # its first name
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["comparison", "pair", "side"], name="pair_run_once"),
             models.CheckConstraint(
@@ -300,7 +302,7 @@ class PairRun(Piece):
         return f"{self.get_side_display()} of pair {self.pair} of comparison {self.comparison_id}"
 
 
-class Look(models.Model):
+class ComparisonSnapshot(models.Model):
     """The result of a comparison after some number of pairs; it can be recomputed from its pairs, bit for bit."""
 
     comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="looks")
@@ -310,6 +312,7 @@ class Look(models.Model):
     high = models.FloatField()
 
     class Meta:
+        db_table = "rituals_look"  # its first name
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["comparison", "pairs"], name="look_once"),
         ]

@@ -9,7 +9,7 @@ from mintmark.registry import assistants
 from mintmark.registry.models import Assistant
 
 from . import runner_settings
-from .models import Runner
+from .models import RunnerSettings
 from .runner_settings import InvalidRunner
 from .runners import CallFailed, ModelMessage, ModelRequest, ModelResponse, ModelRunner
 
@@ -45,7 +45,7 @@ def check_runner(
     caller.require_scope("registry")
     assistants.require_operator(caller=caller, team_id=assistant.team_id)
     runner = runner_settings.get_runner_settings(assistant=assistant)
-    if runner.kind != Runner.Kind.OPENAI:
+    if runner.kind != RunnerSettings.Kind.OPENAI:
         raise InvalidRunner(
             f"{assistant} is reached as {runner.get_kind_display()}: there is no endpoint to test."
         )

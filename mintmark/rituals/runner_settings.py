@@ -20,7 +20,7 @@ from mintmark.common import errors, outbound_urls
 from mintmark.registry import assistants
 from mintmark.registry.models import Assistant
 
-from .models import Runner
+from .models import RunnerSettings
 from .runners import ModelRunner
 from .runners.openai import OpenAIRunner
 from .runners.rehearsal import RehearsalRunner
@@ -62,7 +62,7 @@ class RunnerSettingsInput:
 
 def configure(
     *, caller: Caller, assistant: Assistant, setup: RunnerSettingsInput, now: datetime
-) -> Runner:
+) -> RunnerSettings:
     """Set how an assistant is reached, replacing earlier settings. Runs in progress keep the settings they started
     with.
 
@@ -86,7 +86,7 @@ def configure(
     if problems:
         first = problems[0]
         raise InvalidRunner(f"{first['field']}: {first['message']}", rows=problems)
-    return Runner.objects.update_or_create(
+    return RunnerSettings.objects.update_or_create(
         assistant=assistant,
         defaults={
             "kind": setup.kind,
@@ -109,29 +109,31 @@ def configure(
     )[0]
 
 
-def get_runner_settings(*, assistant: Assistant) -> Runner:
+def get_runner_settings(*, assistant: Assistant) -> RunnerSettings:
     """The runner settings of an assistant. Raises `InvalidRunner` if there are none."""
     runner_settings = (
-        Runner.objects.select_related("judge", "assistant").filter(assistant=assistant).first()
+        RunnerSettings.objects.select_related("judge", "assistant")
+        .filter(assistant=assistant)
+        .first()
     )
     if runner_settings is None:
         raise InvalidRunner(f"{assistant} has no runner: set up its runner first.")
     return runner_settings
 
 
-def visible_to(*, caller: Caller) -> QuerySet[Runner]:
+def visible_to(*, caller: Caller) -> QuerySet[RunnerSettings]:
     """The runner settings of assistants of the caller's teams; all of them for an admin."""
-    runner_rows = Runner.objects.select_related("assistant__team", "judge__assistant")
+    runner_rows = RunnerSettings.objects.select_related("assistant__team", "judge__assistant")
     return (
         runner_rows if caller.is_admin else runner_rows.filter(assistant__team__in=caller.team_ids)
     )
 
 
-def build_runner(runner: Runner) -> ModelRunner:
+def build_runner(runner: RunnerSettings) -> ModelRunner:
     """Build the runner from its settings, with its API key read from the environment. Close it after use."""
-    if runner.kind == Runner.Kind.REHEARSAL:
+    if runner.kind == RunnerSettings.Kind.REHEARSAL:
         return RehearsalRunner()
-    if runner.kind == Runner.Kind.TRANSCRIPT:
+    if runner.kind == RunnerSettings.Kind.TRANSCRIPT:
         return TranscriptRunner(replies=runner.transcript)
     # The hosts that the installation allows may have changed since.
     if address_problem := _find_address_problem(runner.base_url):
@@ -145,7 +147,7 @@ def build_runner(runner: Runner) -> ModelRunner:
     )
 
 
-def read_api_key(runner: Runner) -> str:
+def read_api_key(runner: RunnerSettings) -> str:
     """The API key from the variable that the settings name, or from the file that this name with `_FILE` names; "" if
     they name none."""
     name = runner.key_name
@@ -183,11 +185,13 @@ def get_variable_prefix(assistant: Assistant) -> str:
 
 def _find_problems(setup: RunnerSettingsInput) -> list[errors.FieldError]:
     problems = []
-    if setup.kind not in Runner.Kind.values:
+    if setup.kind not in RunnerSettings.Kind.values:
         problems.append(
-            _build_field_error("kind", setup.kind, f"It is one of {', '.join(Runner.Kind.values)}.")
+            _build_field_error(
+                "kind", setup.kind, f"It is one of {', '.join(RunnerSettings.Kind.values)}."
+            )
         )
-    if setup.kind == Runner.Kind.OPENAI:
+    if setup.kind == RunnerSettings.Kind.OPENAI:
         if address_problem := _find_address_problem(setup.base_url):
             shown_value = None if "@" in setup.base_url or "?" in setup.base_url else setup.base_url
             problems.append(_build_field_error("base_url", shown_value, address_problem))
@@ -199,7 +203,7 @@ def _find_problems(setup: RunnerSettingsInput) -> list[errors.FieldError]:
         problems.append(
             _build_field_error("base_url", setup.base_url, f"A {setup.kind} calls no endpoint.")
         )
-    if (setup.kind == Runner.Kind.TRANSCRIPT) != bool(setup.transcript):
+    if (setup.kind == RunnerSettings.Kind.TRANSCRIPT) != bool(setup.transcript):
         problems.append(
             _build_field_error(
                 "transcript", None, "A transcript, and it alone, brings its replies."

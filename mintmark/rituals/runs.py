@@ -17,7 +17,7 @@ from mintmark.registry.models import Assistant, Prompt, Ritual
 from . import codex_snapshot, definitions, leases, prompt_building, runner_settings
 from . import dreamframes as framing
 from .definitions import RitualDefinition
-from .models import CaseRun, Dreamframe, RitualRun, Runner
+from .models import CaseRun, Dreamframe, RitualRun, RunnerSettings
 
 MAX_CALLS = 20_000
 """The most calls (cases × frames) of one run."""
@@ -234,7 +234,7 @@ def require_startable(
     prompt: Prompt,
     assistant: Assistant,
     definition: RitualDefinition,
-    runner: Runner,
+    runner: RunnerSettings,
     frames: int,
     seed: int,
 ) -> None:
@@ -253,7 +253,7 @@ def require_startable(
 
 
 def require_runnable(
-    *, prompt: Prompt, assistant: Assistant, definition: RitualDefinition, runner: Runner
+    *, prompt: Prompt, assistant: Assistant, definition: RitualDefinition, runner: RunnerSettings
 ) -> None:
     """Refuse calls that could not be made: a prompt that the team may not use, variables that cases leave unfilled,
     missing memories, rubrics without a judge, or a call that is too long."""
@@ -294,7 +294,7 @@ def require_served(*, prompt: Prompt, assistant: Assistant) -> None:
         )
 
 
-def apply_cost_cap(runner: Runner, requested_micro: int | None) -> int | None:
+def apply_cost_cap(runner: RunnerSettings, requested_micro: int | None) -> int | None:
     """The lower of the runner's own cap and the requested one. Raises `InvalidRun` for a cap below 0."""
     if requested_micro is not None and requested_micro < 0:
         raise InvalidRun("A cost cap is 0 or more.")

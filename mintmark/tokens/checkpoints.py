@@ -19,7 +19,7 @@ from mintmark.storage import checkpoints, named_sql, row_encoding
 from mintmark.storage.audit_results import InvariantResult
 from mintmark.storage.checkpoints import ChainHead, Leaf, RowPosition, RowRange
 
-from .models import Seal
+from .models import TokenCheckpoint
 
 _STEPS = {
     vendor: named_sql.load_statements(Path(__file__).parent / f"checkpoints.{vendor}.sql")
@@ -74,5 +74,9 @@ def _read_leaves(span: RowRange) -> list[Leaf]:
 
 
 CHECKPOINTED_TABLE = checkpoints.CheckpointedTable(
-    name="tokens", table="tokens_transfer", model=Seal, lock=0x5345414C_02, read=_read_leaves
+    name="tokens",
+    table="tokens_transfer",
+    model=TokenCheckpoint,
+    lock=0x5345414C_02,
+    read=_read_leaves,
 )

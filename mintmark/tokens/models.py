@@ -119,5 +119,8 @@ class Entry(models.Model):
         return f"{self.amount_micro:+} on {self.account_id}"
 
 
-class Seal(checkpoints.Checkpoint):
+class TokenCheckpoint(checkpoints.Checkpoint):
     """One link of the chain over the transfers with their entries; see `tokens.checkpoints`."""
+
+    class Meta(checkpoints.Checkpoint.Meta):
+        db_table = "tokens_seal"  # its first name

@@ -11,7 +11,7 @@ from mintmark.common import evidence_kinds
 from mintmark.evidence import log
 from mintmark.evidence.models import Event
 from mintmark.projection import lineage_cache
-from mintmark.projection.prompt_models import Standing
+from mintmark.projection.prompt_models import CurrentPromptScore
 from mintmark.registry import prompts
 from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.scoring import edit_effects, forecast_metrics, pair_predictions, text_features
@@ -95,7 +95,7 @@ def measure_track_record() -> TrackRecord | None:
         "id"
     )
     newest = (
-        Standing.objects.filter(runs__gt=0)
+        CurrentPromptScore.objects.filter(runs__gt=0)
         .order_by("-prompt_id")
         .annotate(first=Subquery(first.values("id")[:1]))[:MAX_PROMPTS]
     )

@@ -13,7 +13,7 @@ from mintmark.evidence import log
 from mintmark.projection import projector
 from mintmark.projection.fold import Fold
 from mintmark.projection.pair_models import AssistantPromptTrustMap
-from mintmark.projection.prompt_models import Policy, Standing
+from mintmark.projection.prompt_models import CurrentPromptScore, Policy
 from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.scoring import pair_measures, pair_predictions
 from mintmark.scoring.estimate import Estimate
@@ -81,7 +81,7 @@ class ScoringView:
     def get_tasks(self, prompts: Sequence[Prompt]) -> dict[int, int]:
         """The task of each prompt by id: its home, else the ritual that its `task:` tag names; −1 for none."""
         homes = dict(
-            Standing.objects.filter(prompt__in=prompts, ritual__isnull=False).values_list(
+            CurrentPromptScore.objects.filter(prompt__in=prompts, ritual__isnull=False).values_list(
                 "prompt_id", "ritual_id"
             )
         )

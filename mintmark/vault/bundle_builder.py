@@ -21,7 +21,7 @@ from mintmark.signing import bundles
 from mintmark.signing.bundles import Bundle
 
 from . import installation, keys
-from .models import ForeignPrompt
+from .models import PromptProvenance
 
 type ExportRight = Literal["author", "passed_on", "bought"]
 type _Derivation = Literal["root", "revision", "fork"]
@@ -177,7 +177,9 @@ def _load_author_names(prompts: Sequence[Prompt]) -> dict[int, str]:
     for start in range(0, len(ids), _BATCH_SIZE):
         batch = ids[start : start + _BATCH_SIZE]
         author_by_id.update(Prompt.objects.filter(pk__in=batch).values_list("pk", "author__name"))
-        provenance = ForeignPrompt.objects.filter(prompt__in=batch, registered=True).order_by("id")
+        provenance = PromptProvenance.objects.filter(prompt__in=batch, registered=True).order_by(
+            "id"
+        )
         author_by_id.update(provenance.values_list("prompt", "author"))
     return author_by_id
 

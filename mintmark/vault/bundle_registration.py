@@ -15,7 +15,7 @@ from mintmark.signing import bundles
 from mintmark.signing.bundles import Bundle, VerifiedBundle
 
 from . import bundle_store, inspection
-from .models import BundleImport, ForeignPrompt, PromptMarketplaceVault
+from .models import BundleImport, PromptMarketplaceVault, PromptProvenance
 
 _MAX_NAMED = 5
 
@@ -69,12 +69,12 @@ def register_bundle(
         now=now,
     )
     issuer = bundle.issuer
-    provenance_by_prompt: dict[int, ForeignPrompt] = {}
+    provenance_by_prompt: dict[int, PromptProvenance] = {}
     for bundled in bundle.prompts:
         prompt = prompt_by_name[bundled.name]
         provenance_by_prompt.setdefault(
             prompt.pk,
-            ForeignPrompt(
+            PromptProvenance(
                 prompt=prompt,
                 vault=vault,
                 issuer=issuer.installation,
@@ -85,7 +85,7 @@ def register_bundle(
                 registered=bundled.name in new_names,
             ),
         )
-    ForeignPrompt.objects.bulk_create(
+    PromptProvenance.objects.bulk_create(
         provenance_by_prompt.values(), batch_size=500, ignore_conflicts=True
     )
     imported_reputation.store(

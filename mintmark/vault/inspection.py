@@ -16,7 +16,7 @@ from mintmark.textchecks.hidden_characters import HiddenCharacter
 from mintmark.textchecks.injection_scan import ScanHit
 
 from . import installation, keys
-from .models import BundleSignature, ForeignPrompt, SigningKey
+from .models import BundleSignature, PromptProvenance, SigningKey
 
 MAX_SHOWN = 50
 """How many hidden characters, and how many marks, of one text are named."""
@@ -191,7 +191,7 @@ def _explain_other_key(bundle: Bundle, key_ids: frozenset[str]) -> str:
             if own_key_ids & key_ids
             else "it says that this installation issued it, whose keys did not sign it"
         )
-    newest = ForeignPrompt.objects.filter(issuer=issuer.installation).order_by("-id").first()
+    newest = PromptProvenance.objects.filter(issuer=issuer.installation).order_by("-id").first()
     if newest is None:
         return ""
     signatures = BundleSignature.objects.filter(vault=newest.vault_id)

@@ -11,12 +11,13 @@ from mintmark.signing import key_policy
 from mintmark.tokens.models import Transfer
 
 
-class Identity(models.Model):
+class Installation(models.Model):
     """Which installation this is: one row, with a random id of 32 hex digits that stays."""
 
     installation = models.CharField(max_length=32, unique=True)
 
     class Meta:
+        db_table = "vault_identity"  # its first name
         verbose_name_plural = "identities"
         constraints: ClassVar = [
             models.CheckConstraint(condition=models.Q(id=1), name="one_installation"),
@@ -200,7 +201,7 @@ class BundleImport(models.Model):
         return f"import {self.pk}: {self.state}"
 
 
-class ForeignPrompt(models.Model):
+class PromptProvenance(models.Model):
     """Where a prompt of here came from: append-only. `issuer` is the id of the installation that exported it."""
 
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="foreign")
@@ -215,6 +216,7 @@ class ForeignPrompt(models.Model):
     registered = models.BooleanField(help_text="whether it came with this bundle, or was here")
 
     class Meta:
+        db_table = "vault_foreignprompt"  # its first name
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["prompt", "vault"], name="foreign_prompt_once"),
         ]

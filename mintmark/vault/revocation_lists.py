@@ -18,8 +18,8 @@ from mintmark.signing.revocation_list import RevocationListPayload, VerifiedRevo
 from . import bundle_builder, bundle_store, installation, keys
 from .models import (
     BundleSignature,
-    ForeignPrompt,
     PromptMarketplaceVault,
+    PromptProvenance,
     RevocationList,
     SigningKey,
     TrustedKey,
@@ -208,7 +208,9 @@ def _find_listed_prompts(
 ) -> list[Prompt]:
     """The prompts that came here (`before` a time) with that issuer's bundles and that it withdrew, oldest first."""
     digests = {revoked.digest for revoked in payload.revoked}
-    provenance = ForeignPrompt.objects.filter(issuer=payload.issuer.installation, registered=True)
+    provenance = PromptProvenance.objects.filter(
+        issuer=payload.issuer.installation, registered=True
+    )
     if before is not None:
         provenance = provenance.filter(vault__created_at__lt=before)
     rows = Prompt.objects.filter(pk__in=provenance.values("prompt")).order_by("id")
@@ -223,7 +225,7 @@ def _find_listed_prompts(
 def _may_speak_for(key_id: str, *, issuer: str) -> bool:
     """Whether a trusted key may speak for an installation: one that signed its bundles here, or none at all yet."""
     signatures = BundleSignature.objects.filter(key_id=key_id, vault__purpose=_Purpose.IMPORT)
-    provenance = ForeignPrompt.objects.filter(vault__in=signatures.values("vault"))
+    provenance = PromptProvenance.objects.filter(vault__in=signatures.values("vault"))
     issuers = set(provenance.values_list("issuer", flat=True).distinct())
     return not issuers or issuer in issuers
 

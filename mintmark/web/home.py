@@ -11,7 +11,7 @@ from django.shortcuts import render
 
 from mintmark.accounts.callers import Caller
 from mintmark.projection import projector
-from mintmark.projection.prompt_models import Standing
+from mintmark.projection.prompt_models import CurrentPromptScore
 from mintmark.registry import rituals
 from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.reputation.ledger import PromptReputationLedger
@@ -89,7 +89,7 @@ def build_context(query: HomeQuery, *, caller: Caller) -> dict[str, Any]:
     }
 
 
-def _build_measured_rows(scores: Sequence[Standing]) -> list[HomePromptRow]:
+def _build_measured_rows(scores: Sequence[CurrentPromptScore]) -> list[HomePromptRow]:
     times = event_ages.get_event_times(score.event_id for score in scores)
     return [
         HomePromptRow(
@@ -131,7 +131,7 @@ def _build_overview() -> dict[str, Any]:
     return {
         "tasks": PromptReputationLedger().list_tasks(),
         "prompts_in_all": Prompt.objects.count(),
-        "measured_in_all": Standing.objects.count(),
+        "measured_in_all": CurrentPromptScore.objects.count(),
         "swarm": Assistant.objects.count(),
         "cursor": checkpoint,
     }

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mintmark.api.models import KeptAnswer
+from mintmark.api.models import IdempotentResponse
 from mintmark.market.models import Purchase
 from mintmark.tokens.models import Entry, Transfer
 from tests.factories.api_world import Caller, World
@@ -43,7 +43,7 @@ def test_the_same_key_again_answers_with_the_same_receipt_and_charges_nothing(wo
     assert again["Location"] == first["Location"]
     assert balance(caller) == "96"
     # The book holds to the key for ever; nothing is kept for a day beside it.
-    assert not KeptAnswer.objects.exists()
+    assert not IdempotentResponse.objects.exists()
 
 
 def test_the_same_key_for_another_purchase_is_refused(world: World) -> None:

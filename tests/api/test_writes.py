@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from mintmark.accounts import keys
 from mintmark.accounts.models import Key
-from mintmark.api.models import KeptAnswer
+from mintmark.api.models import IdempotentResponse
 from mintmark.evidence.models import Event
 from mintmark.registry.models import Prompt
 from tests.factories.api_world import Caller, World
@@ -136,9 +136,9 @@ def test_a_refused_write_leaves_its_idempotency_key_free(world: World) -> None:
 def test_kept_answers_go_after_a_day(world: World) -> None:
     caller = world.as_("author")
     caller.send("POST", "/prompts", TEXT, Idempotency_Key="old")
-    KeptAnswer.objects.update(created_at=timezone.now() - timedelta(hours=25))
+    IdempotentResponse.objects.update(created_at=timezone.now() - timedelta(hours=25))
     caller.send("POST", "/prompts", TEXT | {"name": "other"}, Idempotency_Key="new")
-    assert list(KeptAnswer.objects.values_list("key", flat=True)) == ["new"]
+    assert list(IdempotentResponse.objects.values_list("key", flat=True)) == ["new"]
 
 
 @pytest.mark.parametrize("key", ["", "k" * 201, "tab\tbed", "schlüssel"])
@@ -158,7 +158,7 @@ def test_a_secret_is_shown_once_and_kept_nowhere(world: World) -> None:
     assert made["prefix"] in {key["prefix"] for key in listed.json()["items"]}
     secret = made["secret"].removeprefix(made["prefix"])
     assert secret not in listed.content.decode()
-    assert secret.encode() not in bytes(KeptAnswer.objects.get(key="k1").body)
+    assert secret.encode() not in bytes(IdempotentResponse.objects.get(key="k1").body)
 
 
 def test_a_revoked_key_is_dead_at_once(world: World) -> None:

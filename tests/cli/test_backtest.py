@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mintmark.cli.main import main
-from tests.core.fleets import TEXTS, fleet
+from tests.scoring.fleets import TEXTS, fleet
 
 FIGURES = {"log_loss", "brier", "ece", "auc", "spearman", "rank_within", "coverage_90"}
 PLAIN = {

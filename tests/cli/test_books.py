@@ -15,8 +15,8 @@ from mintmark.projection import projector
 from mintmark.registry.models import Prompt
 from tests.cli.conftest import Call
 from tests.factories.cast import NOW, Cast
-from tests.importers import corpus
 from tests.installations import installation
+from tests.integrations import corpus
 
 pytestmark = pytest.mark.django_db
 
@@ -117,7 +117,7 @@ def test_calibrate_refuses_what_is_too_little(call: Call) -> None:
 
 @pytest.mark.both("smoke set: the commands on the books")
 def test_replay_and_audit_find_what_was_changed_behind_their_back(folder: Path) -> None:
-    tamper = "from mintmark.projection.prompt_models import Standing as S; S.objects.update(runs=7)"
+    tamper = "from mintmark.projection.prompt_models import CurrentPromptScore as S; S.objects.update(runs=7)"
     with installation() as made:
         made.run("mintmark.cli", "import", "multiprompt", str(folder))
         made.run("mintmark.cli", "worker", "--once")  # on PostgreSQL nobody else folds here
@@ -133,7 +133,7 @@ def test_replay_and_audit_find_what_was_changed_behind_their_back(folder: Path) 
 def test_heads_that_were_written_down_hold_until_history_is_rewritten(folder: Path) -> None:
     tamper = (
         "from tests import tampering\n"
-        "from mintmark.evidence.models import Event, Seal\n"
+        "from mintmark.evidence.models import Event, EvidenceCheckpoint\n"
         "with tampering.past_the_triggers():\n"
         "    Event.objects.filter(pk=Event.objects.earliest('id').pk).update(note='rewritten')\n"
     )
@@ -157,7 +157,7 @@ def test_heads_that_were_written_down_hold_until_history_is_rewritten(folder: Pa
             AssertionError, match=r"evidence_seals: checkpoint 1, rows (?s:.)*changed"
         ):
             made.run("mintmark.cli", "audit")
-        made.run(*shell, f"{tamper}    Seal.objects.all().delete()\n")
+        made.run(*shell, f"{tamper}    EvidenceCheckpoint.objects.all().delete()\n")
         again = made.run("mintmark.cli", "ledger", "seal").splitlines()
         assert again[0].startswith("evidence:1:")
         assert again[0] != evidence and again[1] == tokens

@@ -14,7 +14,7 @@ import pytest
 from mintmark.cli import exit_codes
 from mintmark.cli.main import COMMANDS, main
 from tests.cli.conftest import Call
-from tests.importers import corpus
+from tests.integrations import corpus
 
 ROOT = Path(__file__).resolve().parents[2]
 

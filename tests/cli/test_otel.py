@@ -9,7 +9,7 @@ import pytest
 from mintmark.cli import exit_codes
 from tests.cli.conftest import Call
 from tests.factories.cast import Cast
-from tests.telemetry.exports import MAPPING, Exporter
+from tests.otlp.exports import MAPPING, Exporter
 
 pytestmark = pytest.mark.django_db
 

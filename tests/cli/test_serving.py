@@ -73,7 +73,7 @@ def test_the_server_says_where_it_is_answers_and_ends_in_order() -> None:
 def test_a_worker_folds_what_others_record_and_ends_on_sigterm(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    from tests.importers import corpus
+    from tests.integrations import corpus
 
     folder = tmp_path_factory.mktemp("corpus")
     corpus.write(folder, "sorting.json", corpus.task())

@@ -8,7 +8,7 @@ from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintmark.projection.prompt_models import FoldState
+from mintmark.projection.prompt_models import ProjectionState
 from mintmark.storage import bulk
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both("rows are written through arrays there")]
@@ -18,25 +18,27 @@ NUMBERS = st.integers(min_value=-(2**63), max_value=2**63 - 1)
 
 @given(blobs=st.lists(st.binary(max_size=40), min_size=1, max_size=20, unique=True))
 def test_bytes_come_back_as_they_were(blobs: list[bytes]) -> None:
-    FoldState.objects.all().delete()
+    ProjectionState.objects.all().delete()
     columns = ("block", "first", "second", "numbers")
-    bulk.bulk_upsert(FoldState, columns, [(7, n, 0, blob) for n, blob in enumerate(blobs)])
-    stored = FoldState.objects.order_by("first").values_list("numbers", flat=True)
+    bulk.bulk_upsert(ProjectionState, columns, [(7, n, 0, blob) for n, blob in enumerate(blobs)])
+    stored = ProjectionState.objects.order_by("first").values_list("numbers", flat=True)
     assert [bytes(blob) for blob in stored] == blobs
 
 
 def test_a_row_takes_the_place_of_another_only_where_asked() -> None:
     columns = ("block", "first", "second", "numbers")
-    assert bulk.bulk_upsert(FoldState, columns, [(7, 1, 0, b"old"), (7, 2, 0, b"old")]) == 2
+    assert bulk.bulk_upsert(ProjectionState, columns, [(7, 1, 0, b"old"), (7, 2, 0, b"old")]) == 2
     key = ("block", "first", "second")
-    bulk.bulk_upsert(FoldState, columns, [(7, 2, 0, b"new"), (7, 3, 0, b"new")], update_on=key)
-    assert bulk.bulk_upsert(FoldState, columns, [(7, 1, 0, b"newer")], ignore_on=key) == 0
-    stored = FoldState.objects.order_by("first").values_list("numbers", flat=True)
+    bulk.bulk_upsert(
+        ProjectionState, columns, [(7, 2, 0, b"new"), (7, 3, 0, b"new")], update_on=key
+    )
+    assert bulk.bulk_upsert(ProjectionState, columns, [(7, 1, 0, b"newer")], ignore_on=key) == 0
+    stored = ProjectionState.objects.order_by("first").values_list("numbers", flat=True)
     assert [bytes(blob) for blob in stored] == [b"old", b"new", b"new"]
 
 
 def test_no_rows_write_nothing() -> None:
-    assert bulk.bulk_upsert(FoldState, ("block", "first", "second", "numbers"), []) == 0
+    assert bulk.bulk_upsert(ProjectionState, ("block", "first", "second", "numbers"), []) == 0
 
 
 @pytest.mark.postgres

@@ -8,7 +8,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from mintmark.evidence import checkpoints
-from mintmark.evidence.models import Batch, Event, Seal
+from mintmark.evidence.models import Batch, Event, EvidenceCheckpoint
 from mintmark.signing import merkle
 from mintmark.storage import checkpoints as chains
 from mintmark.storage import row_encoding
@@ -42,7 +42,7 @@ def _broken() -> tuple[str, ...]:
 
 def test_seals_part_the_log_without_a_gap(cast: Cast) -> None:
     ids = _ids()
-    found = list(Seal.objects.order_by("number"))
+    found = list(EvidenceCheckpoint.objects.order_by("number"))
     assert [(s.number, s.count) for s in found] == [(1, 3), (2, 3), (3, 2)]
     assert [(s.first_id, s.last_id) for s in found] == [
         (ids[0], ids[2]), (ids[3], ids[5]), (ids[6], ids[7]),
@@ -192,13 +192,13 @@ def test_a_changed_seal_is_named(cast: Cast) -> None:
     ]  # fmt: skip
     for change in changes:
         with tampering.tried():
-            Seal.objects.filter(number=2).update(**change)
+            EvidenceCheckpoint.objects.filter(number=2).update(**change)
             said = _broken()
         assert "checkpoint 2 was changed: its digest does not match its content" in said, change
 
 
 def test_a_seal_that_was_made_anew_breaks_the_chain(cast: Cast) -> None:
-    two = Seal.objects.get(number=2)
+    two = EvidenceCheckpoint.objects.get(number=2)
     two.sealed_at += timedelta(hours=1)
     two.digest = two.compute_digest(book="evidence")
     with tampering.past_the_triggers():
@@ -208,17 +208,17 @@ def test_a_seal_that_was_made_anew_breaks_the_chain(cast: Cast) -> None:
 
 def test_a_missing_seal_is_named_and_its_events_are_not_laid_on_the_next(cast: Cast) -> None:
     with tampering.past_the_triggers():
-        Seal.objects.filter(number=2).delete()
+        EvidenceCheckpoint.objects.filter(number=2).delete()
     assert _broken() == ("checkpoint 2 is missing",)
     with tampering.past_the_triggers():
-        Seal.objects.filter(number=1).delete()
+        EvidenceCheckpoint.objects.filter(number=1).delete()
     assert _broken() == ("checkpoints 1 to 2 are missing",)
 
 
 def test_only_a_remembered_head_knows_of_the_last_seal(cast: Cast) -> None:
     head = checkpoints.get_head()
     with tampering.past_the_triggers():
-        Seal.objects.filter(number=3).delete()
+        EvidenceCheckpoint.objects.filter(number=3).delete()
     assert not _broken()
     assert "the chain has no checkpoint 3; it ended at evidence:2:" in (
         chains.explain_missing_head(checkpoints.CHECKPOINTED_TABLE, head) or ""
@@ -240,8 +240,8 @@ def test_a_head_is_read_as_it_is_printed(cast: Cast) -> None:
 
 def test_the_database_refuses_to_change_or_remove_a_seal(cast: Cast) -> None:
     changes: list[Callable[[], object]] = [
-        lambda: Seal.objects.update(count=1),
-        lambda: Seal.objects.all()._raw_delete("default"),
+        lambda: EvidenceCheckpoint.objects.update(count=1),
+        lambda: EvidenceCheckpoint.objects.all()._raw_delete("default"),
     ]
     for change in changes:
         with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():

@@ -11,7 +11,7 @@ from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.registry import assistants
 from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.rituals import definitions, run_worker, runner_settings, runs
-from mintmark.rituals.models import CaseRun, RitualRun, Runner
+from mintmark.rituals.models import CaseRun, RitualRun, RunnerSettings
 from tests.factories.cast import Cast
 
 KEY_NAME = "MINTMARK_RUNNER_BUYERS__TEST"
@@ -68,7 +68,7 @@ class Scene:
 
     def reached(
         self, model: str = "perfect", *, assistant: Assistant | None = None, **changes: Any
-    ) -> Runner:
+    ) -> RunnerSettings:
         """Say that an assistant (the scout) is reached at the server, as this model."""
         setup = {
             "kind": "openai",

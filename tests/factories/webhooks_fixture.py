@@ -8,7 +8,7 @@ from mintmark.otlp import ingest, mappings, parser
 from mintmark.webhooks import deliveries, endpoints, outbox
 from mintmark.webhooks.models import Delivery, Webhook
 from tests.factories.holdings_fixture import Holdings
-from tests.telemetry.exports import MAPPING, export
+from tests.otlp.exports import MAPPING, export
 
 NOBODY = "https://hooks.nobody.invalid"
 

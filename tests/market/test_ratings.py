@@ -6,7 +6,7 @@ import pytest
 
 from mintmark.evidence.models import Event
 from mintmark.market.ratings import InvalidRating, RatingNotAllowed
-from mintmark.projection.prompt_models import LiveRating
+from mintmark.projection.prompt_models import ActiveRating
 from tests.factories.market_fixture import Stall
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +41,7 @@ def test_a_new_rating_supersedes_and_the_history_stays(stall: Stall) -> None:
     _rate(stall, stars=5)
     stall.cast.record(stall.cast.outcome(score=0.8))  # fold on either database
     assert Event.objects.filter(kind=3).count() == 2
-    assert LiveRating.objects.get(prompt=stall.prompt).score == 1.0
+    assert ActiveRating.objects.get(prompt=stall.prompt).score == 1.0
 
 
 def test_nobody_rates_without_a_right_to_use(stall: Stall) -> None:

@@ -83,10 +83,11 @@ EMPTY_CLASSES = frozenset(
         "Seen",
         "Listed",
         "Tried",
+        "Look",
     }
 )
 # A class name stands once; these are Django's and enums inside their class, or public names of the client.
-REPEATED_CLASSES = frozenset({"Meta", "Kind", "State", "Cause", "Prompt", "Seal"})
+REPEATED_CLASSES = frozenset({"Meta", "Kind", "State", "Cause", "Prompt"})
 # What a framework calls by this name, or a command whose word is its function's name.
 ALLOWED_FUNCTIONS = {
     "mintmark/cli/royalties.py": {"owed"},

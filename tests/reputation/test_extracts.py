@@ -10,7 +10,7 @@ from pyarrow import parquet as reader
 
 from mintmark.common import csv_export, errors
 from mintmark.integrations import parquet
-from mintmark.projection.prompt_models import Standing
+from mintmark.projection.prompt_models import CurrentPromptScore
 from mintmark.reputation import exports
 from tests.factories.cast import NOW, Cast, measured
 
@@ -51,7 +51,7 @@ def test_the_log_as_a_table_has_every_event_once_in_order(cast: Cast) -> None:
 
 def test_scores_are_those_that_stand(cast: Cast) -> None:
     found = {row["prompt"]: row for row in _as_parquet(exports.export_scores()).to_pylist()}
-    for standing in Standing.objects.select_related("prompt"):
+    for standing in CurrentPromptScore.objects.select_related("prompt"):
         row = found.pop(standing.prompt.reference)
         assert (row["trust_score"], row["trust_low"], row["as_of_event"]) == (
             standing.trust_score, standing.trust_low, standing.event_id,

@@ -6,7 +6,7 @@ import pytest
 from django.db import DatabaseError, transaction
 
 from mintmark.projection import audit, calibration, imported_reputation, policies, replay
-from mintmark.projection.prompt_models import ForeignReputation, Standing
+from mintmark.projection.prompt_models import CurrentPromptScore, ImportedReputation
 from mintmark.registry.models import Prompt
 from mintmark.reputation.ledger import PromptReputationLedger
 from mintmark.reputation.results import PromptReputation
@@ -82,7 +82,7 @@ def test_it_is_no_evidence_and_gives_no_rank(cast: Cast) -> None:
     told = reputation(cast, came(cast, cast.prompt))
     assert (told.rank, told.as_of, told.rating.count) == (None, 0, 0)
     assert all(term.counted == 0 for term in told.contributions)
-    assert not Standing.objects.exists()
+    assert not CurrentPromptScore.objects.exists()
 
 
 def test_it_ages_as_runs_do(cast: Cast) -> None:
@@ -198,6 +198,6 @@ def test_a_pair_is_predicted_without_it(cast: Cast) -> None:
 def test_it_can_not_be_changed(cast: Cast) -> None:
     came(cast, cast.prompt)
     with pytest.raises(DatabaseError), transaction.atomic():
-        ForeignReputation.objects.update(runs=99)
+        ImportedReputation.objects.update(runs=99)
     with pytest.raises(DatabaseError), transaction.atomic():
-        ForeignReputation.objects.all().delete()
+        ImportedReputation.objects.all().delete()

@@ -12,7 +12,7 @@ from mintmark.registry import prompts
 from mintmark.registry.models import Assistant, Prompt
 from mintmark.reputation import edit_effects
 from mintmark.trust.tracker import AssistantTrustTracker
-from tests.importers import corpus
+from tests.integrations import corpus
 
 pytestmark = pytest.mark.django_db
 

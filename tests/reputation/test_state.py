@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mintmark.projection import state_store
 from mintmark.projection.index import PairIndex
-from mintmark.projection.prompt_models import FoldState
+from mintmark.projection.prompt_models import ProjectionState
 
 pytestmark = pytest.mark.both("evidence is folded by a process of its own there")
 
@@ -53,7 +53,7 @@ def test_changed_rows_come_back_bit_for_bit_and_others_are_not_stored() -> None:
     flags[at] = [True, False, True]
     flags[seen_only] = True
     state_store.save(rows.serialize_changed())
-    assert FoldState.objects.count() == 3
+    assert ProjectionState.objects.count() == 3
 
     again = _rows()
     at = again.locate(first, second)

@@ -12,7 +12,7 @@ from mintmark.experiments import decision, sequential_test
 from mintmark.registry import entitlements
 from mintmark.registry.models import Prompt
 from mintmark.rituals import comparison_worker, comparisons, definitions, leases, runs
-from mintmark.rituals.models import Comparison, PairRun, RitualRun
+from mintmark.rituals.models import Comparison, ComparisonCall, RitualRun
 from tests.factories.ritual_scene import Scene
 
 from .model_server import Model
@@ -111,7 +111,7 @@ def test_a_worker_that_dies_is_gone_on_after_and_nothing_is_asked_twice(
         pass
 
     def dying(comparison: Comparison) -> None:
-        if comparison.pair_runs.filter(state=PairRun.State.DONE).count() >= 7:
+        if comparison.pair_runs.filter(state=ComparisonCall.State.DONE).count() >= 7:
             raise Died
 
     scene.reached("middling", at_once=1)
@@ -119,12 +119,14 @@ def test_a_worker_that_dies_is_gone_on_after_and_nothing_is_asked_twice(
     with pytest.raises(Died):
         worked(scene, watch=dying)
     done_before = set(
-        comparison.pair_runs.filter(state=PairRun.State.DONE).values_list("asked", flat=True)
+        comparison.pair_runs.filter(state=ComparisonCall.State.DONE).values_list("asked", flat=True)
     )
     scene.cast.now = leases._compute_lease_end(scene.now)
     done = worked(scene, holder="another")
     assert (done.state, done.counted) == (State.DONE, 15)
-    again = [asked for asked in done_before if PairRun.objects.filter(asked=asked, attempts__gt=1)]
+    again = [
+        asked for asked in done_before if ComparisonCall.objects.filter(asked=asked, attempts__gt=1)
+    ]
     assert not again
     assert len(model.asked) == 30
     unbroken = begun(scene, careful, most_pairs=15)
@@ -162,7 +164,7 @@ def test_it_is_stopped_at_once_and_says_what_it_knew(scene: Scene, careful: Prom
     comparison = begun(scene, careful)
 
     def watch(_: object) -> None:
-        if comparison.pair_runs.filter(state=PairRun.State.DONE).count() == 20:
+        if comparison.pair_runs.filter(state=ComparisonCall.State.DONE).count() == 20:
             comparisons.stop(caller=scene.caller, comparison=comparison, now=scene.now)
 
     stopped = worked(scene, watch=watch)

@@ -7,7 +7,7 @@ import pytest
 from mintmark.common import errors
 from mintmark.registry import assistants
 from mintmark.rituals import runner_settings
-from mintmark.rituals.models import Runner
+from mintmark.rituals.models import RunnerSettings
 from mintmark.rituals.runner_settings import InvalidRunner, RunnerSettingsInput
 from mintmark.rituals.runners import transcript
 from tests.factories.ritual_scene import KEY_NAME, Scene
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 def test_an_operator_of_the_team_sets_a_runner_up_and_changes_it(scene: Scene) -> None:
     scene.reached("one")
     scene.reached("two", price_in_micro=5)
-    runner = Runner.objects.get(assistant=scene.cast.scout)
+    runner = RunnerSettings.objects.get(assistant=scene.cast.scout)
     assert (runner.model, runner.price_in_micro) == ("two", 5)
     assert runner.key_name == KEY_NAME
 
@@ -120,7 +120,7 @@ def test_what_is_out_of_bounds_is_refused_with_its_field(
     with pytest.raises(InvalidRunner) as refused:
         scene.reached(**wrong)
     assert refused.value.rows
-    assert not Runner.objects.exists()
+    assert not RunnerSettings.objects.exists()
 
 
 def test_a_judge_is_an_assistant_that_the_caller_operates_and_can_be_reached(scene: Scene) -> None:

@@ -13,7 +13,7 @@ from django.db.models import Sum  # noqa: E402
 
 from mintmark.evidence.models import Event  # noqa: E402
 from mintmark.rituals import comparisons, definitions, runner_settings  # noqa: E402
-from mintmark.rituals.models import Comparison, PairRun  # noqa: E402
+from mintmark.rituals.models import Comparison, ComparisonCall  # noqa: E402
 from tests.factories.cast import Cast  # noqa: E402
 
 KEY_NAME = "MINTMARK_RUNNER_BUYERS__STORY"
@@ -75,8 +75,8 @@ def build(url: str) -> None:
 def status() -> dict[str, Any]:
     """How far both are; of the first, what its halves cost so far and what is under way."""
     killed = Comparison.objects.get(key="killed")
-    done = killed.pair_runs.filter(state=PairRun.State.DONE)
-    calling = killed.pair_runs.filter(state=PairRun.State.CALLING)
+    done = killed.pair_runs.filter(state=ComparisonCall.State.DONE)
+    calling = killed.pair_runs.filter(state=ComparisonCall.State.CALLING)
     return {
         "states": dict(Comparison.objects.values_list("key", "state")),
         "done": {str(one.pk): [one.attempts, one.cost_micro, str(one.finished_at)] for one in done},

@@ -17,18 +17,18 @@ django.setup()
 from django.db.models import Model, Sum  # noqa: E402
 
 from mintmark.accounts.models import Key, Membership, Principal, Team, User  # noqa: E402
-from mintmark.api.models import KeptAnswer  # noqa: E402
+from mintmark.api.models import IdempotentResponse  # noqa: E402
 from mintmark.deployments import models as deployments  # noqa: E402
 from mintmark.evidence.models import Batch, Event  # noqa: E402
-from mintmark.evidence.models import Seal as EvidenceSeal  # noqa: E402
+from mintmark.evidence.models import EvidenceCheckpoint as EvidenceSeal  # noqa: E402
 from mintmark.market import models as market  # noqa: E402
-from mintmark.otlp.models import Arrival, Mapping  # noqa: E402
+from mintmark.otlp.models import OtlpIngestCount, OtlpScoreMapping  # noqa: E402
 from mintmark.projection import prompt_models as reputation  # noqa: E402
 from mintmark.projection.pair_models import AssistantPromptTrustMap  # noqa: E402
 from mintmark.registry import models as registry  # noqa: E402
 from mintmark.rituals import models as rituals  # noqa: E402
 from mintmark.tokens.models import Account, Entry, Transfer  # noqa: E402
-from mintmark.tokens.models import Seal as TokenSeal  # noqa: E402
+from mintmark.tokens.models import TokenCheckpoint as TokenSeal  # noqa: E402
 from mintmark.vault import models as vault  # noqa: E402
 from mintmark.webhooks.models import Delivery, Webhook  # noqa: E402
 
@@ -38,12 +38,12 @@ COUNTED: dict[str, type[Model]] = {
     "memberships": Membership,
     "principals": Principal,
     "keys": Key,
-    "kept answers": KeptAnswer,
+    "kept answers": IdempotentResponse,
     "batches": Batch,
     "events": Event,
     "seals of the log": EvidenceSeal,
     "prompts": registry.Prompt,
-    "tags of prompts": registry.Tagging,
+    "tags of prompts": registry.PromptTag,
     "entitlements": registry.Entitlement,
     "tombstones": registry.Tombstone,
     "labels": registry.Label,
@@ -54,12 +54,12 @@ COUNTED: dict[str, type[Model]] = {
     "assistants": registry.Assistant,
     "memories": registry.MemoryEntry,
     "policies": reputation.Policy,
-    "rows of state": reputation.FoldState,
+    "rows of state": reputation.ProjectionState,
     "effects of events": reputation.EventEffect,
     "reputations over time": reputation.PromptReputationScore,
-    "reputations told elsewhere": reputation.ForeignReputation,
-    "reputations": reputation.Standing,
-    "ratings that count": reputation.LiveRating,
+    "reputations told elsewhere": reputation.ImportedReputation,
+    "reputations": reputation.CurrentPromptScore,
+    "ratings that count": reputation.ActiveRating,
     "pairs": AssistantPromptTrustMap,
     "accounts": Account,
     "transfers": Transfer,
@@ -74,25 +74,25 @@ COUNTED: dict[str, type[Model]] = {
     "purchases": market.Purchase,
     "warranties": market.Warranty,
     "injections": deployments.Injection,
-    "falls": deployments.Fall,
+    "falls": deployments.TrustAlert,
     "mandates": deployments.Mandate,
     "requests": market.PurchaseRequest,
-    "runners": rituals.Runner,
+    "runners": rituals.RunnerSettings,
     "runs": rituals.RitualRun,
     "frames": rituals.Dreamframe,
     "cases of runs": rituals.CaseRun,
     "comparisons": rituals.Comparison,
-    "halves of pairs": rituals.PairRun,
-    "looks": rituals.Look,
-    "mappings": Mapping,
-    "arrivals": Arrival,
-    "identities": vault.Identity,
+    "halves of pairs": rituals.ComparisonCall,
+    "looks": rituals.ComparisonSnapshot,
+    "mappings": OtlpScoreMapping,
+    "arrivals": OtlpIngestCount,
+    "identities": vault.Installation,
     "signing keys": vault.SigningKey,
     "trusted keys": vault.TrustedKey,
     "bundles": vault.PromptMarketplaceVault,
     "signatures of bundles": vault.BundleSignature,
     "imports of bundles": vault.BundleImport,
-    "prompts from elsewhere": vault.ForeignPrompt,
+    "prompts from elsewhere": vault.PromptProvenance,
     "lists of withdrawals": vault.RevocationList,
     "webhooks": Webhook,
     "deliveries": Delivery,
@@ -108,7 +108,7 @@ def read() -> dict[str, Any]:
                 one.trust_score, one.trust_low, one.trust_high, one.ritual_effectiveness, one.assistant_approval,
                 one.runs, one.events,
             ]
-            for one in reputation.Standing.objects.select_related("prompt")
+            for one in reputation.CurrentPromptScore.objects.select_related("prompt")
         },
         "trust": {
             f"{one.assistant.name} × {one.prompt.reference}": [

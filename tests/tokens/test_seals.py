@@ -11,7 +11,7 @@ from mintmark.storage import checkpoints as chains
 from mintmark.storage import row_encoding
 from mintmark.tokens import book, checkpoints, system_accounts, wallets
 from mintmark.tokens.book import Leg, TransferOrder
-from mintmark.tokens.models import Account, Entry, Seal, Transfer
+from mintmark.tokens.models import Account, Entry, TokenCheckpoint, Transfer
 from tests import tampering
 from tests.factories.cast import NOW, Cast
 
@@ -65,7 +65,7 @@ def _broken() -> tuple[str, ...]:
 
 def test_seals_part_the_book_without_a_gap(cast: Cast) -> None:
     ids = _ids()
-    assert list(Seal.objects.order_by("number").values_list("number", "first_id", "last_id", "count")) == [
+    assert list(TokenCheckpoint.objects.order_by("number").values_list("number", "first_id", "last_id", "count")) == [
         (1, ids[0], ids[1], 2), (2, ids[2], ids[3], 2), (3, ids[4], ids[5], 2),
     ]  # fmt: skip
     finding = checkpoints.verify()
@@ -86,7 +86,7 @@ def test_a_leaf_is_a_transfer_with_its_entries_in_the_order_of_accounts(cast: Ca
             t.pk, t.xid, t.key, bytes(t.digest), t.cause, t.memo, t.actor_id, row_encoding.to_micros(t.posted_at),
         )  # fmt: skip
         records.append(row_encoding.encode((*columns, entries)))
-    assert bytes(Seal.objects.get(number=3).root) == merkle.compute_root(records)
+    assert bytes(TokenCheckpoint.objects.get(number=3).root) == merkle.compute_root(records)
 
 
 def test_a_change_to_any_column_of_a_transfer_is_named(cast: Cast) -> None:
@@ -146,7 +146,7 @@ def test_an_entry_slipped_into_a_sealed_transfer_is_named(cast: Cast) -> None:
 
 
 def test_a_chain_of_one_book_is_not_that_of_another(cast: Cast) -> None:
-    one = Seal.objects.get(number=1)
+    one = TokenCheckpoint.objects.get(number=1)
     assert one.compute_digest(book="tokens") == bytes(one.digest)
     assert one.compute_digest(book="evidence") != bytes(one.digest)
 
@@ -157,7 +157,7 @@ def test_a_remembered_head_outlives_new_seals_and_not_a_rewritten_book(cast: Cas
     assert [one.number for one in checkpoints.create_checkpoints(now=NOW)] == [4]
     assert chains.explain_missing_head(checkpoints.CHECKPOINTED_TABLE, head) is None
     with tampering.past_the_triggers():
-        Seal.objects.all()._raw_delete("default")
+        TokenCheckpoint.objects.all()._raw_delete("default")
         Transfer.objects.filter(pk=_ids()[0]).update(memo="rewritten")
     checkpoints.create_checkpoints(now=NOW, at_most=2)
     assert not _broken()
@@ -168,8 +168,8 @@ def test_a_remembered_head_outlives_new_seals_and_not_a_rewritten_book(cast: Cas
 
 def test_the_database_refuses_to_change_or_remove_a_seal(cast: Cast) -> None:
     changes: list[Any] = [
-        lambda: Seal.objects.update(count=1),
-        lambda: Seal.objects.all()._raw_delete("default"),
+        lambda: TokenCheckpoint.objects.update(count=1),
+        lambda: TokenCheckpoint.objects.all()._raw_delete("default"),
     ]
     for change in changes:
         with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():

@@ -18,7 +18,7 @@ from mintmark.signing import bundles, canonical_json
 from mintmark.signing.bundles import Bundle
 from mintmark.vault import bundle_store
 from mintmark.vault.bundle_builder import InvalidExport
-from mintmark.vault.models import ForeignPrompt, PromptMarketplaceVault
+from mintmark.vault.models import PromptMarketplaceVault, PromptProvenance
 from tests.factories.cast import person
 from tests.factories.market_fixture import SECRET, Stall
 
@@ -128,7 +128,7 @@ def test_what_was_withdrawn_for_good_is_not_even_exported_by_its_team(stall: Sta
 def test_what_came_from_elsewhere_is_passed_on_not_told_as_ones_own(stall: Stall) -> None:
     prompt = stall.cast.written("abroad/weigh", "Weigh {coin} there.")
     first = exported(stall, [prompt])
-    ForeignPrompt.objects.create(
+    PromptProvenance.objects.create(
         prompt=prompt, vault=first, issuer="f" * 32, issuer_name="Elsewhere", name="their/weigh@4",
         author="ines", reputation={}, registered=True,
     )  # fmt: skip
@@ -139,7 +139,7 @@ def test_what_came_from_elsewhere_is_passed_on_not_told_as_ones_own(stall: Stall
         licence="CC-BY-4.0",
     )
     ours = Prompt.objects.get(namespace="abroad", name="open")
-    ForeignPrompt.objects.create(
+    PromptProvenance.objects.create(
         prompt=ours, vault=first, issuer="f" * 32, issuer_name="Elsewhere", name="their/open@1",
         author="ines", reputation={}, registered=True,
     )  # fmt: skip

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mintmark.common import errors
 from mintmark.registry.models import Prompt
 from mintmark.vault import keys
-from mintmark.vault.models import BundleImport, ForeignPrompt, PromptMarketplaceVault
+from mintmark.vault.models import BundleImport, PromptMarketplaceVault, PromptProvenance
 from tests.bundles import payloads
 from tests.factories.market_fixture import Stall
 
@@ -83,7 +83,7 @@ def brought(gate: Stall, raw: bytes) -> BundleImport:
                         gate, row, by=gate.as_(gate.admin), reason="seen", namespace="came"
                     )
                     assert taken.state == "accepted"
-                    assert ForeignPrompt.objects.filter(vault=taken.vault).exists()
+                    assert PromptProvenance.objects.filter(vault=taken.vault).exists()
             except errors.DomainError:
                 assert before == (Prompt.objects.count(), PromptMarketplaceVault.objects.count())
         transaction.set_rollback(True)

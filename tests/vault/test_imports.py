@@ -16,8 +16,8 @@ from mintmark.vault import bundle_registration, bundle_store, keys, quarantine
 from mintmark.vault.models import (
     BundleImport,
     BundleSignature,
-    ForeignPrompt,
     PromptMarketplaceVault,
+    PromptProvenance,
 )
 from mintmark.vault.quarantine import ImportDecided, InvalidRuns
 from tests.bundles import payloads
@@ -45,7 +45,7 @@ def stored() -> tuple[int, int, int]:
     return (
         Prompt.objects.count(),
         PromptMarketplaceVault.objects.count(),
-        ForeignPrompt.objects.count(),
+        PromptProvenance.objects.count(),
     )
 
 

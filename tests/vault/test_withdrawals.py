@@ -21,7 +21,7 @@ from mintmark.signing import (
 )
 from mintmark.signing.revocation_list import RevocationIssuer, RevokedKey, RevokedPrompt
 from mintmark.vault import bundle_store, installation, keys, revocation_lists
-from mintmark.vault.models import ForeignPrompt, RevocationList, TrustedKey
+from mintmark.vault.models import PromptProvenance, RevocationList, TrustedKey
 from tests.factories.market_fixture import Stall
 
 from .test_exports import exported
@@ -94,7 +94,7 @@ def arrived(
         verified=bundles.verify(bundles.sign(theirs, keys=[key]).to_bytes()),
         team=stall.cast.sellers, made_by=None, prompts=[prompt], now=stall.now,
     )  # fmt: skip
-    ForeignPrompt.objects.create(
+    PromptProvenance.objects.create(
         prompt=prompt, vault=vault, issuer=issuer.installation, issuer_name=issuer.name,
         name=prompt.reference, author="ines", reputation={}, registered=True,
     )  # fmt: skip
@@ -156,8 +156,8 @@ def test_what_they_withdraw_is_withdrawn_here_at_once(stall: Stall) -> None:
 def test_a_text_that_was_here_before_is_not_theirs_to_withdraw(stall: Stall) -> None:
     trusted(stall)
     prompt = arrived(stall)
-    merged = ForeignPrompt.objects.get()
-    ForeignPrompt.objects.create(
+    merged = PromptProvenance.objects.get()
+    PromptProvenance.objects.create(
         prompt=stall.prompt, vault=merged.vault, issuer=merged.issuer, issuer_name="Elsewhere",
         name="there/mint@1", author="ines", reputation={}, registered=False,
     )  # fmt: skip
@@ -170,8 +170,8 @@ def test_the_same_list_again_acts_on_what_has_come_since(stall: Stall) -> None:
     first, later = arrived(stall), stall.cast.written("from/later", "Later {coin}.")
     raw = listed(first, later)
     row = taken(stall, raw)
-    vault = ForeignPrompt.objects.get().vault
-    ForeignPrompt.objects.create(
+    vault = PromptProvenance.objects.get().vault
+    PromptProvenance.objects.create(
         prompt=later, vault=vault, issuer=ISSUER.installation, issuer_name="Elsewhere",
         name="there/later@1", author="ines", reputation={}, registered=True,
     )  # fmt: skip

@@ -13,7 +13,7 @@ from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Role, Team
 from mintmark.common import documents, errors
 from mintmark.otlp import ingest, ingest_counts, mappings
-from mintmark.otlp.models import Arrival, Mapping
+from mintmark.otlp.models import OtlpIngestCount, OtlpScoreMapping
 
 from .. import decorators, query_params
 from ..measuring import document_errors
@@ -109,7 +109,7 @@ def _build_context(team: Team, *, caller: Caller, document: str) -> dict[str, ob
 _ACCEPTED = (ingest_counts.RECORDED, ingest_counts.REPEATED)
 
 
-def _format_mapping(mapping: Mapping | None) -> str:
+def _format_mapping(mapping: OtlpScoreMapping | None) -> str:
     if mapping is None:
         return ""
     return yaml.safe_dump(mapping.document, sort_keys=False, allow_unicode=True)
@@ -134,5 +134,5 @@ def _choose_team(request: HttpRequest, teams: Sequence[Team], caller: Caller) ->
     own_team = next(
         (candidate for candidate in teams if candidate.pk == caller.principal.team_id), None
     )
-    latest_arrival = Arrival.objects.filter(team__in=teams).order_by("-last_at").first()
+    latest_arrival = OtlpIngestCount.objects.filter(team__in=teams).order_by("-last_at").first()
     return own_team or (latest_arrival.team if latest_arrival else next(iter(teams), None))

@@ -16,7 +16,7 @@ from mintmark.experiments import perturbations, sequential_test
 from mintmark.registry import assistants, prompts, rituals
 from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.rituals import comparisons, definitions, runner_settings, runs
-from mintmark.rituals.models import Comparison, Runner
+from mintmark.rituals.models import Comparison, RunnerSettings
 
 from .. import decorators, query_params
 from . import run_form
@@ -51,13 +51,13 @@ class ComparisonPreview:
     assistant: Assistant
     ritual: Ritual
     cases: int
-    runner: Runner
+    runner: RunnerSettings
     cap_micro: int | None
     obstacle: str
 
     @property
     def is_rehearsal(self) -> bool:
-        return self.runner.kind == Runner.Kind.REHEARSAL
+        return self.runner.kind == RunnerSettings.Kind.REHEARSAL
 
 
 @decorators.form_view

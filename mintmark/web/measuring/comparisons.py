@@ -16,7 +16,7 @@ from mintmark.common import errors
 from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.rituals import comparisons
 from mintmark.rituals.comparisons import CaseComparison, ComparisonProgress
-from mintmark.rituals.models import Comparison, Look, Runner
+from mintmark.rituals.models import Comparison, ComparisonSnapshot, RunnerSettings
 
 from .. import decorators, query_params
 from ..charts import confidence_sequence
@@ -41,7 +41,7 @@ class ComparisonRow:
 
     comparison: Comparison
     state: str
-    snapshot: Look | None
+    snapshot: ComparisonSnapshot | None
     better: Prompt | None
     is_equal: bool
     is_rehearsal: bool
@@ -151,7 +151,7 @@ def _build_context(comparison: Comparison, *, caller: Caller) -> dict[str, Any]:
         "said": progress.result,
         "state": STATE_LABELS[state],
         "is_ended": is_ended,
-        "is_rehearsal": comparison.runner_kind == Runner.Kind.REHEARSAL,
+        "is_rehearsal": comparison.runner_kind == RunnerSettings.Kind.REHEARSAL,
         "better": _get_better_prompt(comparison, progress.decision),
         "is_equal": progress.decision == "equal",
         "confidence": 1.0 - comparison.alpha,
@@ -169,7 +169,7 @@ def _build_context(comparison: Comparison, *, caller: Caller) -> dict[str, Any]:
 
 
 def _build_rows(shown_rows: Sequence[Comparison]) -> list[ComparisonRow]:
-    latest_snapshots = Look.objects.filter(
+    latest_snapshots = ComparisonSnapshot.objects.filter(
         comparison__in=shown_rows, pairs=F("comparison__counted")
     )
     snapshots = {snapshot.comparison_id: snapshot for snapshot in latest_snapshots}
@@ -180,7 +180,7 @@ def _build_rows(shown_rows: Sequence[Comparison]) -> list[ComparisonRow]:
             snapshot=snapshots.get(comparison.pk),
             better=_get_better_prompt(comparison, comparison.decision),
             is_equal=comparison.decision == "equal",
-            is_rehearsal=comparison.runner_kind == Runner.Kind.REHEARSAL,
+            is_rehearsal=comparison.runner_kind == RunnerSettings.Kind.REHEARSAL,
         )
         for comparison in shown_rows
     ]
@@ -199,7 +199,7 @@ def _list_most_drawn(cases: Sequence[CaseComparison]) -> list[CaseComparison]:
     return sorted(cases, key=lambda case: -case.pairs)[:CASES_SHOWN]
 
 
-def _to_point(snapshot: Look) -> confidence_sequence.DifferencePoint:
+def _to_point(snapshot: ComparisonSnapshot) -> confidence_sequence.DifferencePoint:
     return confidence_sequence.DifferencePoint(
         pairs=snapshot.pairs, mean=snapshot.mean, low=snapshot.low, high=snapshot.high
     )

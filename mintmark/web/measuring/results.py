@@ -11,7 +11,7 @@ from mintmark.accounts.callers import Caller
 from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.rituals import runs
 from mintmark.rituals.definitions import RitualDefinition
-from mintmark.rituals.models import CaseRun, RitualRun, Runner
+from mintmark.rituals.models import CaseRun, RitualRun, RunnerSettings
 from mintmark.scoring import paired_effects
 from mintmark.scoring.estimate import Estimate
 
@@ -61,7 +61,7 @@ def _build_result(
         score=estimate_score(mean, cases=cases),
         runs=len(rows),
         newest=newest,
-        is_rehearsal=newest.runner_kind == Runner.Kind.REHEARSAL,
+        is_rehearsal=newest.runner_kind == RunnerSettings.Kind.REHEARSAL,
     )
 
 

@@ -20,7 +20,7 @@ from mintmark.registry import assistants, codices, entitlements, prompts, ritual
 from mintmark.registry.models import Assistant, Codex, Prompt, Ritual
 from mintmark.rituals import codex_snapshot, definitions, runner_settings, runs
 from mintmark.rituals.definitions import RitualDefinition
-from mintmark.rituals.models import RitualRun, Runner
+from mintmark.rituals.models import RitualRun, RunnerSettings
 
 from .. import decorators, query_params
 
@@ -57,14 +57,14 @@ class RunPreview:
     definition: RitualDefinition
     frames: int
     calls: int
-    runner: Runner
+    runner: RunnerSettings
     cap_micro: int | None
     codices: Sequence[Codex]
     obstacle: str
 
     @property
     def is_rehearsal(self) -> bool:
-        return self.runner.kind == Runner.Kind.REHEARSAL
+        return self.runner.kind == RunnerSettings.Kind.REHEARSAL
 
 
 @decorators.form_view
@@ -180,7 +180,7 @@ def _find_obstacle(
     prompt: Prompt,
     assistant: Assistant,
     definition: RitualDefinition,
-    runner: Runner,
+    runner: RunnerSettings,
     *,
     frames: int,
     seed: int,

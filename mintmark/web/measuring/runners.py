@@ -15,7 +15,7 @@ from mintmark.common import amounts, documents, errors
 from mintmark.registry import assistants
 from mintmark.registry.models import Assistant
 from mintmark.rituals import runner_check, runner_settings
-from mintmark.rituals.models import Runner
+from mintmark.rituals.models import RunnerSettings
 from mintmark.rituals.runner_check import RunnerCheck
 from mintmark.rituals.runner_settings import RunnerSettingsInput
 from mintmark.rituals.runners import transcript
@@ -28,7 +28,7 @@ from . import document_errors, run_form
 class RunnerForm:
     """The form as it was sent, or as what stands would fill it in."""
 
-    kind: str = Runner.Kind.OPENAI
+    kind: str = RunnerSettings.Kind.OPENAI
     base_url: str = ""
     model: str = ""
     key_name: str = ""
@@ -93,7 +93,7 @@ def configure_runner(request: HttpRequest, assistant_id: int) -> HttpResponseBas
         "refusal": error_message,
         "wrong": field_errors,
         "tried": test_call,
-        "kinds": Runner.Kind.choices,
+        "kinds": RunnerSettings.Kind.choices,
         "may_change": caller.has_role(Role.OPERATOR, team_id=assistant.team_id),
         "judges": _list_judges(caller, assistant),
         "key_prefix": runner_settings.get_variable_prefix(assistant),
@@ -112,10 +112,10 @@ def _save_settings(
     data: QueryDict,
     form: RunnerForm,
     assistant: Assistant,
-    current_runner: Runner | None,
+    current_runner: RunnerSettings | None,
     *,
     caller: Caller,
-) -> Runner:
+) -> RunnerSettings:
     judge = query_params.parse_integer(data, "judge")
     setup = RunnerSettingsInput(
         kind=form.kind,
@@ -139,10 +139,10 @@ def _save_settings(
 
 
 def _parse_replies(
-    form: RunnerForm, current_runner: Runner | None
+    form: RunnerForm, current_runner: RunnerSettings | None
 ) -> dict[str, dict[str, Any]] | None:
     """The replies that were pasted; those that stand where nothing was."""
-    if form.kind != Runner.Kind.TRANSCRIPT:
+    if form.kind != RunnerSettings.Kind.TRANSCRIPT:
         return None
     if form.transcript.strip():
         return transcript.validate_replies(documents.parse_document(form.transcript))
@@ -179,7 +179,7 @@ def _parse_form(data: QueryDict) -> RunnerForm:
     )
 
 
-def _build_form(runner: Runner | None) -> RunnerForm:
+def _build_form(runner: RunnerSettings | None) -> RunnerForm:
     if runner is None:
         return RunnerForm()
     return RunnerForm(

@@ -20,7 +20,7 @@ from mintmark.registry.models import Assistant, Codex, Prompt, Ritual
 from mintmark.reputation.ledger import PromptReputationLedger
 from mintmark.reputation.results import EvidenceRow
 from mintmark.rituals import evidence_claims, runs
-from mintmark.rituals.models import CaseRun, Dreamframe, RitualRun, Runner
+from mintmark.rituals.models import CaseRun, Dreamframe, RitualRun, RunnerSettings
 from mintmark.rituals.runs import RunProgress
 from mintmark.scoring.estimate import Estimate
 
@@ -161,7 +161,7 @@ def build_live_context(run: RitualRun, query: QueryDict, *, caller: Caller) -> d
         "run": run,
         "told": progress,
         "state": STATE_LABELS[RitualRun.State(progress.state)],
-        "is_rehearsal": run.runner_kind == Runner.Kind.REHEARSAL,
+        "is_rehearsal": run.runner_kind == RunnerSettings.Kind.REHEARSAL,
         "score": _build_estimate(progress.score, size),
         "frames": _build_frame_rows(run, size=size),
         "busy": _find_running(run) if progress.state == RitualRun.State.QUEUED else None,
@@ -233,7 +233,7 @@ def _build_rows(shown_runs: Sequence[RitualRun]) -> list[RunRow]:
                 progress=progress,
                 state=STATE_LABELS[RitualRun.State(progress.state)],
                 score=_build_estimate(progress.score, sizes.get(run.pk)),
-                is_rehearsal=run.runner_kind == Runner.Kind.REHEARSAL,
+                is_rehearsal=run.runner_kind == RunnerSettings.Kind.REHEARSAL,
             )
         )
     return run_rows

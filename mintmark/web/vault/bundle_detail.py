@@ -17,7 +17,7 @@ from mintmark.registry.models import Prompt
 from mintmark.scoring.estimate import Estimate
 from mintmark.signing import bundles
 from mintmark.vault import bundle_store, installation
-from mintmark.vault.models import ForeignPrompt, PromptMarketplaceVault
+from mintmark.vault.models import PromptMarketplaceVault, PromptProvenance
 
 from .. import decorators, query_params
 from ..market import licences
@@ -157,7 +157,7 @@ def _match_local_prompts(
     vault: PromptMarketplaceVault, page_prompts: Sequence[bundles.BundledPrompt]
 ) -> dict[str, Prompt]:
     """Which prompt of here each told one is."""
-    imported_prompts = ForeignPrompt.objects.filter(
+    imported_prompts = PromptProvenance.objects.filter(
         vault=vault, name__in=[bundled_prompt.name for bundled_prompt in page_prompts]
     )
     by_name = {

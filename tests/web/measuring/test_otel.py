@@ -5,7 +5,7 @@ from django.test import Client
 
 from mintmark.otlp import mappings
 from tests.factories.runs_fixture import Laboratory
-from tests.telemetry.exports import MAPPING, Exporter
+from tests.otlp.exports import MAPPING, Exporter
 from tests.web.measuring import pages
 
 pytestmark = pytest.mark.django_db

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from mintmark.accounts.models import Role
-from mintmark.rituals.models import Runner
+from mintmark.rituals.models import RunnerSettings
 from tests.factories.cast import person
 from tests.factories.runs_fixture import Laboratory
 from tests.web.measuring import pages
@@ -79,7 +79,7 @@ def test_who_does_not_operate_reads_alone(lab: Laboratory) -> None:
     author = lab.scene.client(person("pen", Role.AUTHOR, team=lab.cast.buyers))
     assert '<form class="sheet' not in pages.page(author, _path(lab))
     assert pages.post(author, _path(lab), **ENDPOINT).status_code == 403
-    assert Runner.objects.get(assistant=lab.cast.scout).kind == "transcript"
+    assert RunnerSettings.objects.get(assistant=lab.cast.scout).kind == "transcript"
 
 
 def test_an_operator_says_it_anew_and_the_key_is_named_alone(
@@ -88,7 +88,7 @@ def test_an_operator_says_it_anew_and_the_key_is_named_alone(
     monkeypatch.setenv("MINTMARK_RUNNER_BUYERS__API", "sk-the-key-itself")
     answer = pages.post(buyer, _path(lab), **ENDPOINT)
     assert answer["Location"] == _path(lab)
-    runner = Runner.objects.get(assistant=lab.cast.scout)
+    runner = RunnerSettings.objects.get(assistant=lab.cast.scout)
     assert (runner.base_url, runner.model) == ("https://models.example.com/v1", "large-1")
     assert (runner.price_in_micro, runner.price_out_micro) == (2_500, 10_000)
     assert (runner.cost_cap_micro, runner.currency) == (2_000_000, "EUR")
@@ -109,7 +109,7 @@ def test_a_refusal_names_the_field_and_nothing_typed_is_lost(
         assert answer.status_code == 422
         assert says in page
         assert f'name="currency" value="{sent["currency"]}"' in page
-        assert Runner.objects.get(assistant=lab.cast.scout).kind == "transcript"
+        assert RunnerSettings.objects.get(assistant=lab.cast.scout).kind == "transcript"
 
 
 def test_a_key_in_the_place_of_its_name_is_not_said_again(buyer: Client, lab: Laboratory) -> None:
@@ -128,11 +128,11 @@ def test_every_field_that_is_wrong_is_named_at_once(buyer: Client, lab: Laborato
 def test_replies_that_stand_stay_where_none_is_pasted(buyer: Client, lab: Laboratory) -> None:
     kept = {"kind": "transcript", "base_url": "", "model": "", "key_name": "", "attempts": "2"}
     assert pages.post(buyer, _path(lab), **ENDPOINT | kept).status_code == 302
-    runner = Runner.objects.get(assistant=lab.cast.scout)
+    runner = RunnerSettings.objects.get(assistant=lab.cast.scout)
     assert (len(runner.transcript), runner.attempts) == (12, 2)
     pasted = kept | {"transcript": "- {case: outage, output: urgent}"}
     pages.post(buyer, _path(lab), **ENDPOINT | pasted)
-    assert list(Runner.objects.get(assistant=lab.cast.scout).transcript) == ["0:outage"]
+    assert list(RunnerSettings.objects.get(assistant=lab.cast.scout).transcript) == ["0:outage"]
 
 
 def test_a_judge_is_an_assistant_that_one_operates(buyer: Client, lab: Laboratory) -> None:

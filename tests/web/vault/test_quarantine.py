@@ -5,7 +5,7 @@ import re
 import pytest
 from django.test import Client
 
-from mintmark.projection.prompt_models import ForeignReputation
+from mintmark.projection.prompt_models import ImportedReputation
 from mintmark.registry.models import Prompt
 from mintmark.signing import dsse
 from mintmark.vault.models import (
@@ -58,7 +58,7 @@ def test_an_author_takes_in_what_hides_nothing(buyer: Client, room: Strongroom) 
     one.refresh_from_db()
     assert sent.headers["Location"] == f"/vaults/{one.vault_id}"
     came = Prompt.objects.get(namespace="guests-of-ours")
-    assert ForeignReputation.objects.get(prompt=came).runs == 5.0
+    assert ImportedReputation.objects.get(prompt=came).runs == 5.0
     shown = pages.words(pages.page(buyer, f"/prompts/{came.pk}/reputation"))
     assert "It came from Mintmark of Acme" in shown
     assert (

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mintmark.experiments import allocation, sequential_test
 from mintmark.experiments.decision import Decision
-from tests.core.comparisons import Prompts, Watched, drawn_by_weight, watch
+from tests.experiments.comparisons import Prompts, Watched, drawn_by_weight, watch
 
 
 @settings(max_examples=50)

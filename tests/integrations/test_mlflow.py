@@ -21,7 +21,7 @@ from mintmark.integrations import (
 from mintmark.registry import labels, prompts
 from mintmark.registry.models import LabelMove, Prompt
 from tests.factories.cast import Cast
-from tests.importers import mlflow_store as real
+from tests.integrations import mlflow_store as real
 
 pytestmark = pytest.mark.django_db
 

@@ -13,7 +13,7 @@ from mintmark.experiments.allocation import Draws
 from mintmark.experiments.decision import Decision
 from mintmark.experiments.sequential_test import ComparisonState, InvalidComparison
 from mintmark.scoring.pair_model import Floats
-from tests.core.comparisons import Graded, Prompts, watch
+from tests.experiments.comparisons import Graded, Prompts, watch
 
 EIGHT = np.full(8, 0.5)
 # Equal in the mean, and on no case.

@@ -13,7 +13,7 @@ from scipy import integrate
 from mintmark.scoring import pair_model, posterior, priors
 from mintmark.scoring.jit import get_interpreted
 from mintmark.scoring.pair_priors import DEFAULT_PAIR_POLICY, PairPolicy
-from tests.core.fleets import arrays, fleet
+from tests.scoring.fleets import arrays, fleet
 
 POLICY = replace(
     DEFAULT_PAIR_POLICY, half_life_days=120.0, run_correlation=0.05, link_low=1.2, link_high=0.7

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mintmark.scoring import pair_model, pair_predictions, pair_readout
 from mintmark.scoring.pair_priors import DEFAULT_PAIR_POLICY
-from tests.core import fleets
+from tests.scoring import fleets
 
 BENT = replace(DEFAULT_PAIR_POLICY, link_low=0.8, link_high=1.2, link_shift=0.1, interval_scale=1.7)
 NUMBERS = st.floats(-6, 6)

@@ -13,11 +13,11 @@ from mintmark.common.evidence_kinds import EvidenceKind
 from mintmark.evidence.models import Batch, Event
 from mintmark.integrations import import_report, multiprompt, multiprompt_reader
 from mintmark.projection import projector
-from mintmark.projection.prompt_models import Standing
+from mintmark.projection.prompt_models import CurrentPromptScore
 from mintmark.registry import assistants, prompts
 from mintmark.registry.models import Assistant, CodexContract, Prompt, Ritual
-from tests.importers import corpus
 from tests.installations import installation
+from tests.integrations import corpus
 
 pytestmark = pytest.mark.django_db
 
@@ -67,7 +67,7 @@ def test_models_are_assistants_tasks_are_rituals_and_shares_are_outcomes(
     assert outcomes.count() == 6
     assert set(outcomes.values_list("runs", "score")) == {(100, 0.5)}
     assert {event.ritual for event in outcomes} == {Ritual.objects.get(tag="task:sorting")}
-    assert Standing.objects.count() == 3
+    assert CurrentPromptScore.objects.count() == 3
 
 
 def test_the_human_verdict_is_a_clause_check_without_assistant(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mintmark.scoring import backtest
-from tests.core.fleets import fleet
+from tests.scoring.fleets import fleet
 
 PLAIN = {
     "global_mean",

@@ -12,7 +12,7 @@ from mintmark.accounts import keys
 from mintmark.api import otlp
 from mintmark.evidence.models import Event
 from mintmark.otlp import ingest, ingest_counts, mappings
-from mintmark.otlp.models import Arrival
+from mintmark.otlp.models import OtlpIngestCount
 from mintmark.registry import prompts
 from tests.factories.market_fixture import sold_with_warranty
 
@@ -30,7 +30,7 @@ def rejected(answer: Any) -> tuple[int, str]:
 
 
 def counted(exporter: Exporter) -> dict[tuple[str, str, str], int]:
-    rows = Arrival.objects.filter(team=exporter.cast.buyers).exclude(fate="seen")
+    rows = OtlpIngestCount.objects.filter(team=exporter.cast.buyers).exclude(fate="seen")
     return {(row.fate, row.attribute, row.value): row.count for row in rows}
 
 
@@ -87,7 +87,7 @@ def test_an_ordinary_log_is_no_evidence_and_is_not_dropped_in_silence(exporter: 
     n, says = rejected(exporter.send(log, log))
     assert (n, "gen_ai.evaluation.result" in says) == (2, True)
     assert counted(exporter) == {("event", "event name", ""): 2}
-    seen = set(Arrival.objects.filter(fate="seen").values_list("attribute", flat=True))
+    seen = set(OtlpIngestCount.objects.filter(fate="seen").values_list("attribute", flat=True))
     assert {"gen_ai.prompt.name", "service.name"} <= seen
 
 
@@ -95,10 +95,10 @@ def test_what_was_rejected_is_kept_without_what_it_said(exporter: Exporter) -> N
     secret = "mm_00000000_" + "a" * 43
     exporter.send(exporter.record(gen_ai__evaluation__name=f"Mine {secret}"))
     exporter.send(exporter.record(gen_ai__evaluation__name="x" * 5_000 + "\x07"))
-    kept = " ".join(f"{row.attribute} {row.value}" for row in Arrival.objects.all())
+    kept = " ".join(f"{row.attribute} {row.value}" for row in OtlpIngestCount.objects.all())
     assert secret not in kept and "[a key of Mintmark]" in kept
     assert "urgent" not in kept
-    assert max(len(row.value) for row in Arrival.objects.all()) == 120
+    assert max(len(row.value) for row in OtlpIngestCount.objects.all()) == 120
 
 
 def test_the_same_event_is_recorded_once_in_whichever_encoding(exporter: Exporter) -> None:
@@ -207,7 +207,7 @@ def test_a_body_that_is_no_export_is_refused(
     packed = {"Content-Encoding": packing} if packing else {}
     answer = exporter.sent(raw, kind, **packed)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_telemetry")
-    assert Arrival.objects.count() == Event.objects.count() == 0
+    assert OtlpIngestCount.objects.count() == Event.objects.count() == 0
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(exporter: Exporter) -> None:
@@ -240,7 +240,7 @@ def test_kinds_of_arrivals_are_bounded_and_beyond_them_counted_together(
     monkeypatch.setattr(ingest_counts, "MAX_OUTCOMES", 20)
     many = [exporter.record(gen_ai__evaluation__name=f"E{n}") for n in range(120)]
     assert rejected(exporter.send(*many))[0] == 120
-    assert Arrival.objects.count() <= 21
+    assert OtlpIngestCount.objects.count() <= 21
     told = counted(exporter)
     assert sum(told.values()) == 120
     assert told[("others", "", "")] > 90

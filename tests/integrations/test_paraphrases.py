@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mintmark.integrations import import_report, multiprompt_reader
-from tests.importers import corpus
+from tests.integrations import corpus
 
 
 def _broken(**changes: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from mintmark.scoring import prompt_model, prompt_posterior, prompt_readout
-from tests.core.reputation_log import PROMPTS, TODAY, Log, random_log
+from tests.scoring.reputation_log import PROMPTS, TODAY, Log, random_log
 
 
 @given(seed=st.integers(0, 10_000), later=st.floats(0.0, 2000.0))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mintmark.common.evidence_kinds import EvidenceKind
-from tests.core.reputation_log import ASSISTANTS, TODAY, Log, bits
+from tests.scoring.reputation_log import ASSISTANTS, TODAY, Log, bits
 
 shares = st.floats(0.0, 1.0)
 

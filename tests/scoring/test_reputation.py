@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from mintmark.common.evidence_kinds import EvidenceKind
 from mintmark.scoring import jit, prompt_model, prompt_posterior, prompt_readout
-from tests.core.reputation_log import ASSISTANTS, PROMPTS, TODAY, Log, bits, part, random_log
+from tests.scoring.reputation_log import ASSISTANTS, PROMPTS, TODAY, Log, bits, part, random_log
 
 shares = st.floats(0.0, 1.0)
 
@@ -52,7 +52,7 @@ def digest_of_a_random_fold() -> str:
 
 @pytest.mark.skipif(not jit.IS_COMPILED, reason="numba is not installed: nothing is compiled here")
 def test_compiled_and_interpreted_folds_give_the_same_bits() -> None:
-    program = "from tests.core.test_reputation import digest_of_a_random_fold as d; print(d())"
+    program = "from tests.scoring.test_reputation import digest_of_a_random_fold as d; print(d())"
     interpreted = subprocess.run(
         [sys.executable, "-c", program],
         env={**os.environ, "NUMBA_DISABLE_JIT": "1"},

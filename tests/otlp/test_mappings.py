@@ -5,7 +5,7 @@ import pytest
 from mintmark.common import errors
 from mintmark.common.documents import InvalidDocument
 from mintmark.otlp import mappings
-from mintmark.otlp.models import Mapping
+from mintmark.otlp.models import OtlpScoreMapping
 from tests.factories.cast import Cast
 
 from .exports import MAPPING, Exporter
@@ -53,7 +53,7 @@ def test_who_and_what_a_mapping_names_must_be_there() -> None:
     assert [row["field"] for row in refused.value.rows] == [
         "evaluations.A.ritual", "assistant.names.x", "prompt.names.y",
     ]  # fmt: skip
-    assert Mapping.objects.count() == 0
+    assert OtlpScoreMapping.objects.count() == 0
 
 
 def test_a_changed_mapping_is_the_next_version_and_the_same_is_none(exporter: Exporter) -> None:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from mintmark.accounts import keys
 from mintmark.evidence.models import Event
 from mintmark.otlp import mappings
-from mintmark.otlp.models import Arrival
+from mintmark.otlp.models import OtlpIngestCount
 from mintmark.registry import rituals
 from tests.factories.cast import Cast
 
@@ -61,7 +61,7 @@ def test_the_guide_does_what_it_says(cast: Cast, live_server: Any) -> None:
         "relevance@1": ("acme/answer@1", "scout", 0.75),
         "toxicity@1": ("acme/answer@1", "scout", 0.9),
     }
-    told = Arrival.objects.filter(team=cast.buyers).exclude(fate="seen")
+    told = OtlpIngestCount.objects.filter(team=cast.buyers).exclude(fate="seen")
     assert {(row.fate, row.value, row.count) for row in told} == {
         ("recorded", "", 2),
         ("evaluation", "Coherence", 1),

@@ -8,7 +8,7 @@ import pytest
 from mintmark.experiments import decision, sequential_test
 from mintmark.experiments.decision import Decision, InvalidComparison
 from mintmark.experiments.sequential_test import ComparisonState
-from tests.core.comparisons import FEW_POINTS, Prompts
+from tests.experiments.comparisons import FEW_POINTS, Prompts
 
 
 def compared(

@@ -8,7 +8,7 @@ import pytest
 
 from mintmark.scoring import pair_model, priors
 from mintmark.scoring.pair_priors import DEFAULT_PAIR_POLICY
-from tests.core.fleets import fleet
+from tests.scoring.fleets import fleet
 
 
 def test_learning_twice_gives_the_same_policy() -> None:

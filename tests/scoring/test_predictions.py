@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mintmark.scoring import pair_model, pair_predictions, priors, text_features
 from mintmark.scoring.pair_model import PairEvents, PairState
 from mintmark.scoring.pair_priors import DEFAULT_PAIR_POLICY
-from tests.core.fleets import arrays, fleet
+from tests.scoring.fleets import arrays, fleet
 
 POLICY = replace(
     DEFAULT_PAIR_POLICY, link_low=1.3, link_high=0.8, link_shift=0.1, interval_scale=1.4
