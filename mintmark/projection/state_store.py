@@ -1,7 +1,7 @@
 """The kernels' state as rows of a table: load what a slice of the log touches, store what it changed.
 
-A kernel's group of arrays (all of the same length) becomes one row of `ProjectionState` per element: the float64 numbers
-of all its arrays one after another. Doubles survive storage bit for bit.
+A kernel's group of arrays (all of the same length) becomes one row of `ProjectionState` per element: the float64
+numbers of all its arrays one after another. Doubles survive storage bit for bit.
 """
 
 import itertools
