@@ -78,7 +78,8 @@ class RecordResultOut(TypedDict):
 class EventOut(TypedDict):
     """An event. `expected`: the score that the pair's trust predicted; `effect`: the change of the prompt's trust
     score; both are null until the event is projected, or where they do not apply. `admissible`: whether this judgement
-    may count."""
+    may count. `provenance` is executed, vouched, claim, word, interested or no_right; `counts` says what the event
+    counts for, and why."""
 
     id: int
     kind: str
@@ -93,6 +94,8 @@ class EventOut(TypedDict):
     note: str
     tags: list[str]
     admissible: bool
+    provenance: str
+    counts: str
 
 
 _EVENT_ADAPTER: TypeAdapter[NewEvent] = TypeAdapter(NewEvent)
@@ -168,6 +171,8 @@ def serialize_event(row: EvidenceRow) -> EventOut:
         "note": row.note,
         "tags": list(row.tags),
         "admissible": row.admissible,
+        "provenance": row.provenance,
+        "counts": row.counts,
     }
 
 

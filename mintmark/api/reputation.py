@@ -10,7 +10,7 @@ from mintmark.registry.models import Prompt, Ritual
 from mintmark.reputation.ledger import PromptReputationLedger
 from mintmark.scoring.estimate import Estimate
 
-from . import evidence, get_or_404, pagination, read_time, schemas
+from . import evidence, get_or_404, pagination, read_time, schemas, views
 from .authentication import AuthenticatedRequest
 from .endpoints import Routes
 from .request_body import MAX_ID, Id
@@ -45,6 +45,7 @@ class ReputationOut(TypedDict):
     as_of: AsOf
     as_of_time: datetime | None
     policy: Policy
+    view: str
     prompt: schemas.PromptRef
     home: schemas.RitualRef | None
     trust: EstimateOut
@@ -167,15 +168,21 @@ class GainsOut(TypedDict):
 
 
 @routes.get("/prompts/{int:prompt_id}/reputation", scope="read", response_schema=ReputationOut)
-def get_reputation(request: AuthenticatedRequest, prompt_id: Id) -> ReputationOut:
-    """Show a prompt's reputation: score, interval, rank, and the contributions that add up to the score."""
-    reputation = PromptReputationLedger().get_reputation(
+def get_reputation(request: AuthenticatedRequest, prompt_id: Id, view: views.View) -> ReputationOut:
+    """Show a prompt's reputation: score, interval, rank, and the contributions that add up to the score.
+
+    With `view=mine` as your own team sees it: what the team itself reported counts in full, and what other teams
+    report does not. The rank is always the public one.
+    """
+    own_team = views.get_own_team(request.auth, view)
+    reputation = PromptReputationLedger(own_team=own_team).get_reputation(
         prompt=_get_prompt(prompt_id), now=read_time.get_read_time()
     )
     return {
         "as_of": reputation.as_of,
         "as_of_time": reputation.as_of_time,
         "policy": reputation.policy,
+        "view": view,
         "prompt": schemas.serialize_prompt_ref(reputation.prompt),
         "home": schemas.serialize_ritual_ref(reputation.home),
         "trust": schemas.serialize_estimate(reputation.trust),

@@ -11,7 +11,7 @@ from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.trust import results
 from mintmark.trust.tracker import AssistantTrustTracker
 
-from . import evidence, get_or_404, pagination, read_time, schemas
+from . import evidence, get_or_404, pagination, read_time, schemas, views
 from .authentication import AuthenticatedRequest
 from .endpoints import Routes
 from .request_body import MAX_ID, Id
@@ -176,6 +176,7 @@ def get_trust_matrix(
     search: Annotated[str, Query("", max_length=200, description="part of a prompt's name")],
     order: Annotated[MatrixOrder, Query("trust_low")],
     descending: Annotated[bool, Query(True)],
+    view: views.View,
 ) -> TrustMatrixOut:
     """Show an assistant's trust matrix: the prompts that it has evidence on, ordered.
 
@@ -186,8 +187,10 @@ def get_trust_matrix(
     offset = int(after[0]) if after is not None else 0
     if offset < 0:
         raise pagination.build_cursor_error(cursor)
-    matrix = AssistantTrustTracker().get_matrix(
-        assistant=_get_assistant(assistant_id),
+    assistant = _get_assistant(assistant_id)
+    own_team = views.get_assistants_team(request.auth, assistant, view)
+    matrix = AssistantTrustTracker(own_team=own_team).get_matrix(
+        assistant=assistant,
         now=read_time.get_read_time(),
         ritual=_find_ritual(ritual),
         tag=tag,
@@ -216,12 +219,14 @@ def get_trust_matrix(
     response_schema=TrustExplanationOut,
 )
 def explain_trust(
-    request: AuthenticatedRequest, assistant_id: Id, prompt_id: Id
+    request: AuthenticatedRequest, assistant_id: Id, prompt_id: Id, view: views.View
 ) -> TrustExplanationOut:
     """Explain one pairing, tried or not: its terms, its newest events, the checks that it failed."""
     assistant = _get_assistant(assistant_id)
     prompt = get_or_404.get_by_id(Prompt.objects.all(), pk=prompt_id)
-    tracker = AssistantTrustTracker()
+    tracker = AssistantTrustTracker(
+        own_team=views.get_assistants_team(request.auth, assistant, view)
+    )
     explanation = tracker.explain(assistant=assistant, prompt=prompt, now=read_time.get_read_time())
     affinity = tracker.measure_affinity(caller=request.auth, assistant=assistant, prompt=prompt)
     return {

@@ -81,7 +81,11 @@ def _require_connection() -> None:
 
 
 def migrate() -> None:
-    """Run every pending migration."""
+    """Run every pending migration, and bring scores of an older formula up to date."""
     from django.core.management import call_command
+    from django.utils import timezone
 
     call_command("migrate", verbosity=0, interactive=False)
+    from mintmark.projection import replay
+
+    replay.upgrade_formula(now=timezone.now())

@@ -80,6 +80,10 @@ COMMANDS = {
         "webhooks:webhook",
         "Notify other systems of what happens, over signed webhooks.",
     ),
+    "reporter": (
+        "reporters:reporters",
+        "Vouch for those who report outcomes, and see whom the installation vouches for.",
+    ),
     "key": ("keys:keys", "Issue, list and revoke bearer keys."),
     "user": ("users:users", "Create and list the people who sign in."),
     "team": ("teams:teams", "Create and list teams."),

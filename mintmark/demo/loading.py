@@ -14,7 +14,7 @@ from mintmark.integrations.import_report import Progress
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.registry import assistants, codices, entitlements, labels, prompts, rituals
 from mintmark.registry.models import Codex, LabelMove, Prompt
-from mintmark.trust import intake
+from mintmark.trust import claim_provenance, intake, vouching
 
 from . import evidence
 from .evidence import EvidenceReport, SimulatedEvent
@@ -45,7 +45,7 @@ def load_fleet(
     if _is_complete(reports):
         return LoadedFleet(prompts=0, events=0, start=start)
     with transaction.atomic():
-        people = _create_people(fleet)
+        people = _create_people(fleet, console=console, now=now)
         before = Prompt.objects.count()
         stored = _register_fleet(fleet=fleet, console=console)
         added = Prompt.objects.count() - before
@@ -64,7 +64,15 @@ def load_fleet(
     return LoadedFleet(prompts=added, events=events, start=start)
 
 
-def _create_people(fleet: Fleet) -> dict[str, Caller]:
+def _vouch_for(person: Caller, *, console: Caller, now: datetime) -> None:
+    """The people of the fleet run their assistants here, so the installation vouches for what they report."""
+    if not claim_provenance.is_vouched_for(caller=person):
+        vouching.vouch_for(
+            caller=console, reporter=person.principal, reason="part of the demo's fleet", now=now
+        )
+
+
+def _create_people(fleet: Fleet, *, console: Caller, now: datetime) -> dict[str, Caller]:
     """Everybody in the fleet as a caller. None of them can sign in."""
     callers_by_name: dict[str, Caller] = {}
     for team in fleet.teams:
@@ -80,6 +88,7 @@ def _create_people(fleet: Fleet) -> dict[str, Caller]:
             for role in roles:
                 Membership.objects.get_or_create(user=user, team=team_row, role=role)
             callers_by_name[name] = callers.from_user(user=user)
+            _vouch_for(callers_by_name[name], console=console, now=now)
     return callers_by_name
 
 

@@ -114,6 +114,7 @@ def _build_trust_gate(prompt: Prompt, assistant: Assistant, *, now: datetime) ->
     return Gate(
         name=TRUST,
         is_open=low >= floor,
-        message=f"the lower bound of its trust is {low:.2f}, and {assistant} asks for {floor:.2f}",
+        message=f"the lower bound of its trust, from runs of this installation, is {low:.3f}, and {assistant} asks for "
+        f"{floor:.3f}",
         may_override=True,
     )

@@ -6,5 +6,5 @@ SELECT leaf.id, leaf.xid, leaf.batch_id, leaf.kind, leaf.prompt_id, leaf.assista
        CASE WHEN isfinite(leaf.recorded_at) THEN (extract(epoch FROM leaf.recorded_at) * 1000000)::bigint END,
        leaf.key, leaf.digest, batch.actor_id, batch.source,
        CASE WHEN isfinite(batch.recorded_at) THEN (extract(epoch FROM batch.recorded_at) * 1000000)::bigint END,
-       batch.size
+       batch.size, leaf.provenance
 FROM evidence_event AS leaf LEFT JOIN evidence_batch AS batch ON batch.id = leaf.batch_id

@@ -4,8 +4,11 @@ A leaf is the list (`storage.row_encoding`) of an event's columns and those of i
 
     [id, xid, batch, kind, prompt, assistant, ritual, actor, cohort, admissible, score, runs, tags, note, occurred at,
      recorded at, key, digest, batch's actor, batch's source, batch's recorded at, batch's size]
+
+and, of an event that has one, its provenance, and its cases as [case, score, runs, output digest].
 """
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -19,7 +22,7 @@ from mintmark.storage.audit_results import InvariantResult
 from mintmark.storage.checkpoints import ChainHead, Leaf, RowPosition, RowRange
 
 from . import log
-from .models import EvidenceCheckpoint
+from .models import EventCase, EvidenceCheckpoint
 
 _FOLDER = Path(__file__).parent
 _ROWS_SQL = {
@@ -60,12 +63,29 @@ def _read_rows(span: RowRange) -> list[list[Any]]:
     with connection.cursor() as cursor:
         cursor.execute(f"{_ROWS_SQL[connection.vendor]} {condition} {span.order_sql}", arguments)
         rows = [list(row) for row in cursor.fetchall()]
+    cases = _read_cases([row[0] for row in rows])
     for row in rows:
+        if row[-1] is None:
+            row.pop()
+        if row[0] in cases:
+            row.append(json.dumps(cases[row[0]]))
         row[_TAGS_INDEX] = row_encoding.canonicalize_json(row[_TAGS_INDEX])
         if connection.vendor == "sqlite":
             for index in _TIME_INDICES:
                 row[index] = row_encoding.parse_micros(row[index])
     return rows
+
+
+def _read_cases(events: list[int]) -> dict[int, list[list[Any]]]:
+    """The cases of these events that have some, in the order in which they were reported."""
+    cases: dict[int, list[list[Any]]] = {}
+    for chunk in itertools.batched(events, 5000):
+        rows = EventCase.objects.filter(event__in=chunk).order_by("id")
+        for event, *case in rows.values_list(
+            "event_id", "case_id", "score", "runs", "output_digest"
+        ):
+            cases.setdefault(event, []).append(case)
+    return cases
 
 
 def _find_suspects(span: RowRange) -> Iterator[str]:
@@ -78,9 +98,10 @@ def _find_suspects(span: RowRange) -> Iterator[str]:
 def _matches_digest(row: list[Any]) -> bool:
     (
         _, _, _, kind, prompt, assistant, ritual, _, cohort, admissible, score, runs, tags, note, occurred_at, _, key,
-        digest, *_,
+        digest, _, _, _, _, *rest,
     ) = row  # fmt: skip
     try:
+        cases = json.loads(rest[1]) if len(rest) > 1 else []
         entry = log.LogEntry(
             kind=kind,
             prompt_id=prompt,
@@ -94,6 +115,7 @@ def _matches_digest(row: list[Any]) -> bool:
             note=note,
             occurred_at=datetime(1970, 1, 1) + timedelta(microseconds=occurred_at),
             key=key,
+            cases=tuple(log.CaseVerdict(*case) for case in cases),
         )
         return entry.compute_digest() == bytes(digest)
     except (AttributeError, OverflowError, TypeError, ValueError):  # values of other types

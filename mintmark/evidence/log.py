@@ -21,9 +21,11 @@ from numpy.typing import NDArray
 
 from mintmark.accounts.models import Principal
 from mintmark.common import errors, evidence_kinds
+from mintmark.common.provenance import Provenance
+from mintmark.registry.models import Assistant
 from mintmark.storage import bulk, watermark
 
-from .models import Batch, Event
+from .models import Batch, Event, EventCase
 
 _FOLDER = Path(__file__).parent
 _APPEND_SQL = (_FOLDER / "append.postgresql.sql").read_text()
@@ -35,7 +37,7 @@ _READ_SQL = {
 }
 _COLUMNS = (
     "event", "xid", "batch", "kind", "prompt", "assistant", "ritual", "actor", "cohort", "admissible", "runs", "micros",
-    "score",
+    "provenance", "score",
 )  # fmt: skip
 _RECORD_DTYPE = np.dtype([(name, "f8" if name == "score" else "i8") for name in _COLUMNS])
 _COPY_DTYPE = np.dtype(
@@ -50,8 +52,18 @@ _COPY_HEADER_BYTES, _COPY_TRAILER_BYTES = 19, 2
 # The fields that differ between entries; the batch, its actor and its time are stored once.
 _ENTRY_COLUMNS = (
     "kind", "prompt_id", "assistant_id", "ritual_id", "cohort", "admissible", "score", "runs", "tags", "note",
-    "occurred_at", "key", "digest",
+    "occurred_at", "key", "digest", "provenance",
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class CaseVerdict:
+    """The mean score of one case of a reported outcome, over so many runs of it; see `models.EventCase`."""
+
+    case_id: str
+    score: float
+    runs: int = 1
+    output_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +87,18 @@ class LogEntry:
     occurred_at: datetime
     key: str
     is_dated: bool = True
+    provenance: int = Provenance.WORD
+    cases: tuple[CaseVerdict, ...] = ()
 
     def compute_digest(self) -> bytes:
         """SHA-256 of what the caller claimed: the same key must come with the same claim."""
-        claim = (
+        claim: tuple[object, ...] = (
             self.kind, self.prompt_id, self.assistant_id, self.ritual_id, self.score.hex(), self.runs, self.tags,
             self.note, _to_epoch_micros(self.occurred_at),
         )  # fmt: skip
+        if self.cases:
+            cases = [(c.case_id, c.score.hex(), c.runs, c.output_digest) for c in self.cases]
+            claim = (*claim, cases)
         return hashlib.sha256(repr(claim).encode()).digest()
 
     def is_same_claim(self, existing: "_ExistingEvent") -> bool:
@@ -113,8 +130,9 @@ class LogPosition:
 class Slice:
     """Consecutive whole batches of the log as columns of length n, in log order.
 
-    `assistant` and `ritual` are −1 where there is none; `at_days` is days since 1970 (UTC), with microseconds; `tags`
-    are the tags of rating events (empty for others).
+    `assistant` and `ritual` are −1 where there is none; `cohort` is the team of the rater or of the measured assistant;
+    `provenance` is numbered as `common.provenance` (an event from before it was recorded is word); `at_days` is days
+    since 1970 (UTC), with microseconds; `tags` are the tags of rating events (empty for others).
     """
 
     event: NDArray[np.int64]
@@ -127,6 +145,7 @@ class Slice:
     actor: NDArray[np.int64]
     cohort: NDArray[np.int64]
     admissible: NDArray[np.bool_]
+    provenance: NDArray[np.int64]
     score: NDArray[np.float64]
     runs: NDArray[np.float64]
     at_days: NDArray[np.float64]
@@ -161,6 +180,7 @@ def append(
         try:
             with transaction.atomic():
                 batch, event = _write(actor=actor, source=source, new=new, now=now)
+                _write_cases(batch, [e for e, _ in new if e.cases])
         except _DuplicateKey:
             # Rare, so it is not checked before; and another writer may use a key between check and write.
             known = _find_existing(actor=actor, entries=entries)
@@ -218,7 +238,7 @@ def _write(
     values = [
         (
             e.kind, e.prompt_id, e.assistant_id, e.ritual_id, e.cohort, e.admissible, e.score, e.runs,
-            json.dumps(e.tags) if e.tags else "[]", e.note, e.occurred_at, e.key, digest,
+            json.dumps(e.tags) if e.tags else "[]", e.note, e.occurred_at, e.key, digest, int(e.provenance),
         )
         for e, digest in new
     ]  # fmt: skip
@@ -243,6 +263,18 @@ def _write(
         [(batch_row.pk, actor.pk, now, *row) for row in values],
     )
     return batch_row.pk, Event.objects.order_by("-id").values_list("id", flat=True)[0]
+
+
+def _write_cases(batch: int, entries: Sequence[LogEntry]) -> None:
+    if not entries:
+        return
+    events = dict(Event.objects.filter(batch=batch).values_list("key", "id"))
+    rows = [
+        (events[e.key], case.case_id, case.score, case.runs, case.output_digest)
+        for e in entries
+        for case in e.cases
+    ]
+    bulk.bulk_upsert(EventCase, ("event_id", "case_id", "score", "runs", "output_digest"), rows)
 
 
 def iter_slices(*, at_most: int, up_to: LogPosition | None = None) -> Iterator[Slice]:
@@ -271,6 +303,9 @@ def read_slice(
     def column(name: str) -> NDArray[np.int64]:
         return np.ascontiguousarray(records[name], dtype=np.int64)
 
+    provenance = column("provenance")
+    is_old = provenance < 0
+
     return Slice(
         event=column("event"),
         xid=column("xid"),
@@ -280,13 +315,34 @@ def read_slice(
         assistant=column("assistant"),
         ritual=column("ritual"),
         actor=column("actor"),
-        cohort=column("cohort"),
+        cohort=_fill_teams(column("cohort"), column("kind"), column("assistant"), is_old),
         admissible=column("admissible") == 1,
+        provenance=np.where(is_old, int(Provenance.WORD), provenance),
         score=np.ascontiguousarray(records["score"], dtype=np.float64),
         runs=column("runs").astype(np.float64),
         at_days=column("micros") / 86_400e6,
         tags=_load_tags(column("event"), column("kind")),
     )
+
+
+def _fill_teams(
+    cohort: NDArray[np.int64],
+    kind: NDArray[np.int64],
+    assistant: NDArray[np.int64],
+    is_old: NDArray[np.bool_],
+) -> NDArray[np.int64]:
+    """The team of each event; of an old measured event, which was stored without one, that of its assistant."""
+    missing = is_old & np.isin(kind, sorted(evidence_kinds.MEASURED)) & (assistant >= 0)
+    if not missing.any():
+        return cohort
+    team = dict(
+        Assistant.objects.filter(pk__in=np.unique(assistant[missing]).tolist()).values_list(
+            "id", "team_id"
+        )
+    )
+    filled = cohort.copy()
+    filled[missing] = [team[a] for a in assistant[missing].tolist()]
+    return filled
 
 
 def _load_tags(event: NDArray[np.int64], kind: NDArray[np.int64]) -> list[tuple[str, ...]]:

@@ -5,7 +5,7 @@ from typing import ClassVar
 from django.db import models
 
 from mintmark.accounts.models import Principal
-from mintmark.common import evidence_kinds
+from mintmark.common import evidence_kinds, provenance
 from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.storage import checkpoints
 
@@ -29,8 +29,9 @@ class Event(models.Model):
     """One piece of evidence. Triggers refuse UPDATE and DELETE.
 
     The order of the log is (`xid`, `id`): on PostgreSQL `xid` is the writing transaction (see `evidence.log`), on
-    SQLite, which has a single writer, it is 0. `cohort` (the team of the rater) and `admissible` (whether the rating
-    may count) are facts about the time of recording, stored here so that a replay finds them unchanged.
+    SQLite, which has a single writer, it is 0. `cohort` (the team of the rater, or of the assistant that was measured),
+    `admissible` (whether an opinion may count) and `provenance` (where it comes from, NULL for events older than that
+    column) are facts about the time of recording, stored here so that a replay finds them unchanged.
     """
 
     batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="events")
@@ -60,6 +61,9 @@ class Event(models.Model):
     key = models.CharField(max_length=200)
     digest = models.BinaryField(max_length=32)
     xid = models.BigIntegerField(db_default=0)
+    provenance = models.PositiveSmallIntegerField(
+        choices=[(p.value, p.name.lower()) for p in provenance.Provenance], null=True
+    )
 
     class Meta:
         constraints: ClassVar = [
@@ -79,6 +83,55 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"event {self.pk}"
+
+
+class EventCase(models.Model):
+    """The verdict on one case of a reported outcome: its mean `score` over `runs`. Append-only.
+
+    `output_digest` is the SHA-256 of the output, where the reporter gave it.
+    """
+
+    event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="cases")
+    case_id = models.CharField(max_length=200)
+    score = models.FloatField()
+    runs = models.PositiveIntegerField(default=1)
+    output_digest = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["event", "case_id"], name="event_case_once"),
+            models.CheckConstraint(
+                condition=models.Q(score__gte=0, score__lte=1, runs__gte=1), name="event_case_valid"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"case {self.case_id} of event {self.event_id}"
+
+
+class Vouch(models.Model):
+    """An administrator's word that what a reporter records is measured as if this installation had run it. It ends, and
+    stays on record."""
+
+    reporter = models.ForeignKey(Principal, on_delete=models.PROTECT, related_name="vouches")
+    reason = models.CharField(max_length=400)
+    given_by = models.ForeignKey(Principal, on_delete=models.PROTECT, related_name="+")
+    given_at = models.DateTimeField()
+    ended_by = models.ForeignKey(Principal, on_delete=models.PROTECT, null=True, related_name="+")
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "vouches"
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["reporter"],
+                name="vouch_once",
+                condition=models.Q(ended_at__isnull=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.given_by} vouches for {self.reporter}"
 
 
 class EvidenceCheckpoint(checkpoints.Checkpoint):

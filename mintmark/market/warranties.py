@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 
 from mintmark.accounts.models import Principal
-from mintmark.common import evidence_kinds
+from mintmark.common import evidence_kinds, provenance
 from mintmark.deployments import injections
 from mintmark.evidence.models import Event
 from mintmark.registry import entitlements
@@ -93,13 +93,15 @@ def evaluate_warranty(
 
 
 def measure_outcome(*, warranty: Warranty, now: datetime) -> WarrantyOutcome:
-    """The outcomes of the buying team's assistants on the warranty's ritual (any version) since the purchase, in the
-    order recorded, up to the one with which there are enough runs."""
+    """The decisive outcomes of the buying team's assistants on the warranty's ritual (any version) since the purchase,
+    in the order recorded, up to the one with which there are enough runs. What the buyer only reports decides
+    nothing."""
     purchase, listing = warranty.purchase, warranty.purchase.listing
     assert listing.warranty_ritual is not None and listing.warranty_runs is not None
     outcomes = Event.objects.filter(
         prompt=purchase.prompt_id,
         kind=evidence_kinds.EvidenceKind.OUTCOME,
+        provenance__in=sorted(provenance.DECISIVE),
         assistant__team=purchase.team_id,
         ritual__name=listing.warranty_ritual.name,
         recorded_at__gte=purchase.bought_at,

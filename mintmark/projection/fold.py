@@ -5,13 +5,15 @@ starts from nothing and loads none. Both give the same numbers, since a kernel w
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mintmark.common import evidence_kinds
+from mintmark.common import evidence_kinds, provenance
 from mintmark.evidence import log
 from mintmark.projection.lineage_cache import LineageCache
+from mintmark.projection.pair_rows import PairRows
 from mintmark.projection.prompt_rows import PromptStateRows
 from mintmark.projection.state_store import StateGroup, StateRows, load, stack_columns
 from mintmark.registry.models import Prompt
@@ -23,21 +25,33 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _MEASURED_KINDS = sorted(evidence_kinds.MEASURED)
-_OPINION_KINDS = sorted(evidence_kinds.OPINION)
+_OPINION_KINDS = sorted(evidence_kinds.OPINION | evidence_kinds.REWEIGH)
+_DECISIVE = sorted(provenance.DECISIVE)
+_OWN_VIEW_ONLY = sorted(provenance.OWN_VIEW_ONLY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SliceEffects:
     """The effects of the events of one slice, column by column; NaN where a kind does not concern a kernel.
 
-    `pair` (n, 5) is the pair's state right after the event, with the columns named by `pair_model.AFTER`.
+    `pair` (n, 5) is the pair's state right after the event, with the columns named by `pair_model.AFTER`, as everybody
+    sees it (NaN where the event is only reported); `own_pair` the same as the assistant's team sees it.
     """
 
     expected: Floats
     baseline: Floats
     pair: Floats
+    own_pair: Floats
     reputation: prompt_model.ReputationEffects
     alignment: pair_measures.MeasureEffects
+
+
+class _Columns(NamedTuple):
+    """What the pair model says of each event in one view: expected score, baseline, and the pair's state after it."""
+
+    expected: Floats
+    baseline: Floats
+    after: Floats
 
 
 class _AlignmentPairs(StateRows):
@@ -57,30 +71,8 @@ class Fold:
         self, *, pairs_policy: PairPolicy, reputation_policy: ReputationPolicy, stored: bool
     ) -> None:
         self.pairs_policy = pairs_policy
-        prior_variances = pairs_policy.prior_rows()
-        prompt_variances = np.array([pairs_policy.prompt, pairs_policy.discrimination])
-        pair_variances = np.array([pairs_policy.pair])
-
-        def build_rows(group: StateGroup, variances: Floats) -> StateRows:
-            def build_arrays(n: int) -> tuple[Floats, Floats, Floats]:
-                untouched = pair_model.ParameterBlock.create_initial(n, variances)
-                return untouched.mean, untouched.variance, untouched.touched
-
-            return StateRows(group, build_arrays, stored=stored)
-
-        self.pair_fleet = build_rows(StateGroup.PAIR_FLEET, prior_variances[0])
-        self.pair_assistant = build_rows(StateGroup.PAIR_ASSISTANT, prior_variances[1])
-        self.pair_ritual = build_rows(StateGroup.PAIR_RITUAL, prior_variances[2])
-        self.pair_assistant_ritual = build_rows(
-            StateGroup.PAIR_ASSISTANT_RITUAL, prior_variances[3]
-        )
-        self.pair_prompt = build_rows(StateGroup.PAIR_PROMPT, prompt_variances)
-        self.pair_pair = build_rows(StateGroup.PAIR_PAIR, pair_variances)
-        self.centre = StateRows(
-            StateGroup.PAIR_CENTRE,
-            lambda n: (np.zeros(n), np.zeros((n, text_features.WIDTH))),
-            stored=stored,
-        )
+        self.public_pairs = PairRows(policy=pairs_policy, is_own=False, stored=stored)
+        self.own_pairs = PairRows(policy=pairs_policy, is_own=True, stored=stored)
 
         self.lineage_cache = LineageCache()
         self.prompt_state = PromptStateRows(
@@ -97,7 +89,9 @@ class Fold:
             stored=stored,
         )
         self._wording: dict[int, Floats] = {}
-        self._features = np.empty((0, text_features.WIDTH))
+        self._features = {
+            view: np.empty((0, text_features.WIDTH)) for view in (self.public_pairs, self.own_pairs)
+        }
 
     def serialize_changed(self) -> list[tuple[int, int, int, bytes]]:
         """Every changed row of every block, in its stored form."""
@@ -106,41 +100,46 @@ class Fold:
     @property
     def groups(self) -> tuple[StateRows, ...]:
         """Every block, in the order in which they are stored."""
-        own = tuple(value for value in vars(self).values() if isinstance(value, StateRows))
-        return (*own, *self.prompt_state.groups)
-
-    def apply(self, log_slice: log.Slice) -> SliceEffects:
-        """Fold one slice into the state and return the effect of each event."""
-        task = self.prompt_state.get_tasks(log_slice.ritual)
-        self._load(log_slice, task)
-        expected = np.full(len(log_slice), np.nan)
-        baseline = np.full(len(log_slice), np.nan)
-        after = np.full((len(log_slice), 5), np.nan)
-        measured = np.isin(log_slice.kind, _MEASURED_KINDS)
-        if measured.any():
-            pair_effects = self._fold_pairs(log_slice, task, measured)
-            expected[measured] = pair_effects.expected
-            baseline[measured] = pair_effects.baseline
-            after[measured] = pair_effects.after
-        return SliceEffects(
-            expected=expected,
-            baseline=baseline,
-            pair=after,
-            reputation=self.prompt_state.fold(log_slice, task=task, baseline=baseline),
-            alignment=self._fold_alignment(log_slice, expected, baseline),
+        return (
+            *self.public_pairs.groups,
+            *self.own_pairs.groups,
+            self.alignment_pair,
+            self.alignment_prompt,
+            *self.prompt_state.groups,
         )
 
-    def build_pair_state(self) -> pair_model.PairState:
-        """The pair model's state over the rows in memory."""
-        return pair_model.PairState(
-            fleet=pair_model.ParameterBlock(*self.pair_fleet.arrays),
-            assistant=pair_model.ParameterBlock(*self.pair_assistant.arrays),
-            ritual=pair_model.ParameterBlock(*self.pair_ritual.arrays),
-            assistant_ritual=pair_model.ParameterBlock(*self.pair_assistant_ritual.arrays),
-            prompt=pair_model.ParameterBlock(*self.pair_prompt.arrays),
-            pair=pair_model.ParameterBlock(*self.pair_pair.arrays),
-            centre_count=self.centre.arrays[0],
-            centre_sum=self.centre.arrays[1],
+    def apply(self, log_slice: log.Slice) -> SliceEffects:
+        """Fold one slice into the state and return the effect of each event.
+
+        The public view of the pair model learns from what is decisive alone; what a team reports is predicted there,
+        and learned in the team's own view.
+        """
+        task = self.prompt_state.get_tasks(log_slice.ritual)
+        self._load(log_slice, task)
+        measured = np.isin(log_slice.kind, _MEASURED_KINDS)
+        public, own = (
+            _Columns(*(np.full((len(log_slice), *shape), np.nan) for shape in ((), (), (5,))))
+            for _ in range(2)
+        )
+        for columns, view in ((public, self.public_pairs), (own, self.own_pairs)):
+            chosen = measured if view is self.public_pairs else measured & (log_slice.cohort > 0)
+            if chosen.any():
+                effects = self._fold_pairs(log_slice, task, chosen, view)
+                columns.expected[chosen] = effects.expected
+                columns.baseline[chosen] = effects.baseline
+                columns.after[chosen] = effects.after
+        # What was only predicted is no record of the pair in the public view.
+        decisive = np.isin(log_slice.provenance, _DECISIVE)
+        public.after[~decisive] = np.nan
+        return SliceEffects(
+            expected=public.expected,
+            baseline=public.baseline,
+            pair=public.after,
+            own_pair=own.after,
+            reputation=self.prompt_state.fold(
+                log_slice, task=task, baseline=public.baseline, own_baseline=own.baseline
+            ),
+            alignment=self._fold_alignment(log_slice, own.expected, own.baseline),
         )
 
     def build_alignment_state(self) -> pair_measures.PairMeasureState:
@@ -182,28 +181,32 @@ class Fold:
         return positions
 
     def _fold_pairs(
-        self, log_slice: log.Slice, task: Ints, measured: NDArray[np.bool_]
+        self, log_slice: log.Slice, task: Ints, chosen: NDArray[np.bool_], view: PairRows
     ) -> pair_model.PairEffects:
-        assistant, prompt = log_slice.assistant[measured], log_slice.prompt[measured]
-        ritual = task[measured]
-        self.pair_fleet.locate(np.zeros(1, dtype=np.int64))
-        ritual_at = self.pair_ritual.locate(ritual)
-        # The kernel uses one column for both: they are always located together, so their positions agree.
-        self.centre.locate(ritual)
-        prompt_at = self.pair_prompt.locate(prompt)
-        self._load_features()
-        events = pair_model.PairEvents(
-            assistant=self.pair_assistant.locate(assistant),
-            ritual=ritual_at,
-            assistant_ritual=self.pair_assistant_ritual.locate(assistant, ritual),
-            prompt=prompt_at,
-            pair=self.pair_pair.locate(assistant, prompt),
-            features=self._features,
-            score=log_slice.score[measured],
-            runs=log_slice.runs[measured],
-            at_days=log_slice.at_days[measured],
+        learns = np.ones(int(chosen.sum()), dtype=np.bool_)
+        if view is self.public_pairs:
+            learns = np.isin(log_slice.provenance[chosen], _DECISIVE)
+        fleet, assistant, ritual, assistant_ritual, prompt, pair = view.locate(
+            assistant=log_slice.assistant[chosen],
+            ritual=task[chosen],
+            prompt=log_slice.prompt[chosen],
+            team=log_slice.cohort[chosen],
+            changes=learns,
         )
-        return pair_model.fold(self.pairs_policy, self.build_pair_state(), events)
+        events = pair_model.PairEvents(
+            fleet=fleet,
+            assistant=assistant,
+            ritual=ritual,
+            assistant_ritual=assistant_ritual,
+            prompt=prompt,
+            pair=pair,
+            features=self._load_features(view),
+            score=log_slice.score[chosen],
+            runs=log_slice.runs[chosen],
+            at_days=log_slice.at_days[chosen],
+            learns=learns,
+        )
+        return pair_model.fold(self.pairs_policy, view.build_state(), events)
 
     def _fold_alignment(
         self, log_slice: log.Slice, expected: Floats, baseline: Floats
@@ -218,6 +221,7 @@ class Fold:
             runs=log_slice.runs,
             expected=expected,
             baseline=baseline,
+            is_shared=~np.isin(log_slice.provenance, _OWN_VIEW_ONLY),
         )
         return pair_measures.fold(self.build_alignment_state(), events)
 
@@ -227,27 +231,31 @@ class Fold:
         assistant = np.where(measured, log_slice.assistant, -1)
         prompt = np.where(measured, log_slice.prompt, -1)
         ritual = np.where(measured, task, -1)
+        team = np.where(measured, log_slice.cohort, -1)
         load(
             [
-                (self.pair_fleet, np.zeros(1, dtype=np.int64), None),
-                (self.pair_assistant, assistant, None),
-                (self.pair_ritual, ritual, None),
-                (self.centre, ritual, None),
-                (self.pair_assistant_ritual, assistant, ritual),
-                (self.pair_prompt, prompt, None),
-                (self.pair_pair, assistant, prompt),
+                *self.public_pairs.list_rows(
+                    assistant=assistant, ritual=ritual, prompt=prompt, team=team
+                ),
+                *self.own_pairs.list_rows(
+                    assistant=np.where(team > 0, assistant, -1),
+                    ritual=ritual,
+                    prompt=prompt,
+                    team=np.where(team > 0, team, -1),
+                ),
                 (self.alignment_prompt, log_slice.prompt, None),
                 (self.alignment_pair, _get_paired_assistants(log_slice), log_slice.prompt),
                 *self.prompt_state.list_touched_rows(log_slice, task=task),
             ]
         )
 
-    def _load_features(self) -> None:
-        """Load the text features of every prompt of the pair model, row by row."""
-        known = len(self._features)
-        new = self.pair_prompt.index.first[known:]
+    def _load_features(self, view: PairRows) -> Floats:
+        """The text features of every prompt of a view of the pair model, row by row."""
+        known = self._features[view]
+        new = view.prompt_ids[len(known) :]
         if new.size:
-            self._features = np.concatenate([self._features, self.get_features(new)])
+            known = self._features[view] = np.concatenate([known, self.get_features(new)])
+        return known
 
     def _load_wording(self, prompts: Ints) -> None:
         missing = [p for p in np.unique(prompts).tolist() if p not in self._wording]

@@ -14,8 +14,9 @@ class AssistantPromptTrustMap(models.Model):
     `resonance_score` in [−1,1] is the lift of the pair over what assistant and prompt predict alone.
     `symbolic_compliance` in [0,1]: share of clause checks passed. `dreamframe_volatility` ≥ 0: spread over replays
     beyond sampling noise. `mutation_bias`: drift by forks this assistant made. `memory_fidelity` in [0,1]. `trust` with
-    its 90% interval is the expected score. Where nothing was observed, the `*_checks`/`*_runs` count beside a measure
-    is 0 and the measure is its prior.
+    its 90% interval is the expected score, from decisive runs alone (`proven_runs` of `runs`); `own_…` is the same as
+    the assistant's team sees it, with all that it reported. Where nothing was observed, the `*_checks`/`*_runs` count
+    beside a measure is 0 and the measure is its prior.
     """
 
     assistant = models.ForeignKey(
@@ -31,7 +32,12 @@ class AssistantPromptTrustMap(models.Model):
     trust = models.FloatField(null=True)
     trust_low = models.FloatField(null=True)
     trust_high = models.FloatField(null=True)
+    own_trust = models.FloatField(null=True)
+    own_trust_low = models.FloatField(null=True)
+    own_trust_high = models.FloatField(null=True)
+    own_resonance = models.FloatField(default=0.0)
     runs = models.FloatField(default=0.0)
+    proven_runs = models.FloatField(default=0.0)
     clause_checks = models.FloatField(default=0.0)
     recall_checks = models.FloatField(default=0.0)
     replay_runs = models.FloatField(default=0.0)
@@ -47,6 +53,14 @@ class AssistantPromptTrustMap(models.Model):
 
     def __str__(self) -> str:
         return f"{self.assistant_id} × {self.prompt_id}"
+
+    def get_readout(
+        self, *, is_own: bool
+    ) -> tuple[float | None, float | None, float | None, float]:
+        """Trust, its interval and resonance, as everybody sees them or as the assistant's team does."""
+        if is_own:
+            return self.own_trust, self.own_trust_low, self.own_trust_high, self.own_resonance
+        return self.trust, self.trust_low, self.trust_high, self.resonance_score
 
 
 class ProjectionCheckpoint(models.Model):

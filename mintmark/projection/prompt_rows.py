@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mintmark.common import evidence_kinds
+from mintmark.common import evidence_kinds, provenance
 from mintmark.evidence import log
 from mintmark.projection.lineage_cache import LineageCache, load_task_ids
 from mintmark.registry.models import Ritual
-from mintmark.scoring import prior_strength, prompt_model, prompt_state
+from mintmark.scoring import prior_strength, prompt_model, prompt_readout, prompt_state
 from mintmark.scoring.reputation_constants import ReputationPolicy
 
 from . import imported_reputation
@@ -21,6 +21,8 @@ Ints = NDArray[np.int64]
 
 _MEASURED_KINDS = sorted(evidence_kinds.MEASURED)
 _OPINION_KINDS = sorted(evidence_kinds.OPINION)
+_REWEIGH_KINDS = sorted(evidence_kinds.REWEIGH)
+_DECISIVE = sorted(provenance.DECISIVE)
 
 
 class _PromptRows(StateRows):
@@ -100,6 +102,16 @@ class PromptStateRows:
         self._prompt_raters = build_rows(
             StateGroup.RECORD_PROMPT_RATER, "prompt_raters", "prompt_raters"
         )
+        self._claimed_pairs = build_rows(
+            StateGroup.RECORD_CLAIMED_PAIR, "claimed_pairs", "claimed_pairs"
+        )
+        self._prompt_teams = build_rows(
+            StateGroup.RECORD_PROMPT_TEAM, "prompt_teams", "prompt_teams"
+        )
+        self._teams = build_rows(StateGroup.RECORD_TEAM, "teams", "teams")
+        self._team_rituals = build_rows(
+            StateGroup.RECORD_TEAM_RITUAL, "team_rituals", "team_rituals"
+        )
         self._load_tasks()
 
     @property
@@ -107,7 +119,8 @@ class PromptStateRows:
         """Every block, in the order in which they are stored."""
         return (
             self._fleet, self._rituals, self._assistant_rituals, self._prompts, self._pairs, self._raters,
-            self._prompt_cohorts, self._prompt_raters,
+            self._prompt_cohorts, self._prompt_raters, self._claimed_pairs, self._prompt_teams, self._teams,
+            self._team_rituals,
         )  # fmt: skip
 
     def get_tasks(self, rituals: Ints) -> Ints:
@@ -134,6 +147,10 @@ class PromptStateRows:
             raters=prompt_state.Raters(*self._raters.arrays),
             prompt_cohorts=prompt_state.PromptCohorts(*self._prompt_cohorts.arrays),
             prompt_raters=prompt_state.PromptRaters(*self._prompt_raters.arrays),
+            claimed_pairs=prompt_state.ClaimedPairs(*self._claimed_pairs.arrays),
+            prompt_teams=prompt_state.PromptTeams(*self._prompt_teams.arrays),
+            teams=prompt_state.Teams(*self._teams.arrays),
+            team_rituals=prompt_state.TeamRituals(*self._team_rituals.arrays),
         )
 
     def locate(self, prompts: Ints, *, changes: bool) -> Ints:
@@ -163,6 +180,10 @@ class PromptStateRows:
         rater = np.where(opinion, log_slice.actor, -1)
         assistant = np.where(measured, log_slice.assistant, -1)
         ritual = np.where(measured, task, -1)
+        reports = measured & ~np.isin(log_slice.provenance, _DECISIVE) & (log_slice.cohort > 0)
+        reweighs = np.isin(log_slice.kind, _REWEIGH_KINDS)
+        team = np.where(reports | reweighs, log_slice.cohort, -1)
+        own_team = np.where(measured & (log_slice.cohort > 0), log_slice.cohort, -1)
         return [
             (self._prompts, log_slice.prompt, None),
             (self._rituals, ritual, None),
@@ -171,12 +192,17 @@ class PromptStateRows:
             (self._raters, rater, None),
             (self._prompt_cohorts, log_slice.prompt, np.where(opinion, log_slice.cohort, -1)),
             (self._prompt_raters, log_slice.prompt, rater),
+            (self._claimed_pairs, np.where(reports, log_slice.assistant, -1), log_slice.prompt),
+            (self._prompt_teams, np.where(team >= 0, log_slice.prompt, -1), team),
+            (self._teams, team, None),
+            (self._team_rituals, own_team, ritual),
         ]
 
     def fold(
-        self, log_slice: log.Slice, *, task: Ints, baseline: Floats
+        self, log_slice: log.Slice, *, task: Ints, baseline: Floats, own_baseline: Floats
     ) -> prompt_model.ReputationEffects:
-        """Fold one slice; `task` by event (−1 for none), `baseline` from the pair model (NaN where not measured)."""
+        """Fold one slice; `task` by event (−1 for none), `baseline` from the pair model (NaN where not measured), and
+        `own_baseline` from the view of the assistant's team."""
         at = {
             block.group: block.locate(first, second)
             for block, first, second in self.list_touched_rows(log_slice, task=task)
@@ -196,6 +222,12 @@ class PromptStateRows:
             at_days=log_slice.at_days,
             baseline=baseline,
             admissible=log_slice.admissible,
+            provenance=log_slice.provenance,
+            team=at[StateGroup.RECORD_TEAM],
+            prompt_team=at[StateGroup.RECORD_PROMPT_TEAM],
+            claimed_pair=at[StateGroup.RECORD_CLAIMED_PAIR],
+            team_ritual=at[StateGroup.RECORD_TEAM_RITUAL],
+            own_baseline=own_baseline,
         )
         if np.isin(log_slice.kind, _MEASURED_KINDS).any():
             self._fleet.locate(np.zeros(1, dtype=np.int64))
@@ -211,6 +243,15 @@ class PromptStateRows:
         ids = np.append(self._rituals.index.first, -1)
         homes: Ints = ids[self.build_state().prompts.home[positions]]
         return homes
+
+    def locate_own(self, prompts: Ints, positions: Ints, *, team: int) -> prompt_readout.OwnRows:
+        """The rows of one team beside those of these prompts, at these positions."""
+        teams = np.full(prompts.size, team, dtype=np.int64)
+        homes = self.get_homes(positions)
+        return prompt_readout.OwnRows(
+            prompt_team=self._prompt_teams.locate(prompts, teams, changes=False),
+            team_ritual=self._team_rituals.locate(teams, homes, changes=False),
+        )
 
     def learn_kappa(self) -> ReputationPolicy:
         """This policy with the weight of the prior learned from the whole state in memory

@@ -22,11 +22,12 @@ Ints = NDArray[np.int64]
 
 COLUMNS = (
     "assistant_id", "prompt_id", "resonance_score", "symbolic_compliance", "dreamframe_volatility", "mutation_bias",
-    "memory_fidelity", "trust", "trust_low", "trust_high", "runs", "clause_checks", "recall_checks", "replay_runs",
+    "memory_fidelity", "trust", "trust_low", "trust_high", "own_trust", "own_trust_low", "own_trust_high",
+    "own_resonance", "runs", "proven_runs", "clause_checks", "recall_checks", "replay_runs",
     "fork_runs", "events", "event",
 )  # fmt: skip
 
-_OPINION_KINDS = sorted(evidence_kinds.OPINION)
+_OPINION_KINDS = sorted(evidence_kinds.OPINION | evidence_kinds.REWEIGH)
 _REPLAY = int(evidence_kinds.EvidenceKind.REPLAY)
 # The value of each measure without any observation: its prior.
 _COMPLIANCE_PRIOR, _MEMORY_PRIOR = 0.5, 0.5
@@ -39,10 +40,13 @@ class PairPublisher:
         self._policy = policy
         self._stored = stored
         self._index = PairIndex()
-        # By position: events, replay runs, and the last readout of trust, low, high and resonance.
+        # By position: events, replay runs, decisive runs, and the last readout of trust, low, high and resonance, as
+        # everybody sees them and as the assistant's team does.
         self._events = np.zeros(0, dtype=np.int64)
         self._replay_runs = np.zeros(0)
+        self._proven_runs = np.zeros(0)
         self._readouts = np.zeros((0, 4))
+        self._own_readouts = np.zeros((0, 4))
 
     def build_rows(
         self,
@@ -63,12 +67,15 @@ class PairPublisher:
         np.add.at(self._events, positions, 1)
         replayed = log_slice.kind[chosen] == _REPLAY
         np.add.at(self._replay_runs, positions[replayed], log_slice.runs[chosen[replayed]])
-        self._update_readouts(positions, chosen, effects.pair)
+        proven = ~np.isnan(effects.pair[chosen, 0])
+        np.add.at(self._proven_runs, positions[proven], log_slice.runs[chosen[proven]])
+        self._update_readouts(self._readouts, positions, chosen, effects.pair)
+        self._update_readouts(self._own_readouts, positions, chosen, effects.own_pair)
         pairs, last = _find_last(positions)
         i = chosen[last]
         pair_sums = sums(assistant[last], prompt[last])
         alignment_effects = effects.alignment
-        pair_readouts = self._readouts[pairs]
+        pair_readouts, own_readouts = self._readouts[pairs], self._own_readouts[pairs]
         columns = (
             assistant[last],
             prompt[last],
@@ -78,7 +85,10 @@ class PairPublisher:
             _fill_with_prior(alignment_effects.mutation_bias[i], 0.0),
             _fill_with_prior(alignment_effects.memory_fidelity[i], _MEMORY_PRIOR),
             *bulk.nan_to_none(pair_readouts[:, :3].T),
+            *bulk.nan_to_none(own_readouts[:, :3].T),
+            _fill_with_prior(own_readouts[:, 3], 0.0),
             pair_sums.runs,
+            self._proven_runs[pairs],
             pair_sums.checked,
             pair_sums.asked,
             self._replay_runs[pairs],
@@ -88,12 +98,14 @@ class PairPublisher:
         )
         return list(zip(*(column.tolist() for column in columns), strict=True))
 
-    def _update_readouts(self, positions: Ints, chosen: Ints, after: Floats) -> None:
-        """Store the readout after each pair's last measured event of the slice."""
+    def _update_readouts(
+        self, readouts: Floats, positions: Ints, chosen: Ints, after: Floats
+    ) -> None:
+        """Store in `readouts` the readout after each pair's last measured event of the slice."""
         measured = ~np.isnan(after[chosen, 0])
         pairs, last = _find_last(positions[measured])
         readout = pair_readout.compute_readout(self._policy, after[chosen[measured][last]])
-        self._readouts[pairs] = np.stack(
+        readouts[pairs] = np.stack(
             [readout.trust, readout.low, readout.high, readout.resonance], axis=1
         )
 
@@ -104,7 +116,9 @@ class PairPublisher:
         self._index.add(first, second)
         self._events = np.concatenate([self._events, np.zeros(first.size, dtype=np.int64)])
         self._replay_runs = np.concatenate([self._replay_runs, np.zeros(first.size)])
+        self._proven_runs = np.concatenate([self._proven_runs, np.zeros(first.size)])
         self._readouts = np.concatenate([self._readouts, np.full((first.size, 4), np.nan)])
+        self._own_readouts = np.concatenate([self._own_readouts, np.full((first.size, 4), np.nan)])
         if not self._stored:
             return
         for start in range(0, first.size, 5000):
@@ -113,8 +127,8 @@ class PairPublisher:
                 prompt__in=np.unique(second[start : start + 5000]).tolist(),
             )
             value_rows = trust_maps.values_list(
-                "assistant_id", "prompt_id", "events", "replay_runs", "trust", "trust_low", "trust_high",
-                "resonance_score",
+                "assistant_id", "prompt_id", "events", "replay_runs", "proven_runs", "trust", "trust_low", "trust_high",
+                "resonance_score", "own_trust", "own_trust_low", "own_trust_high", "own_resonance",
             )  # fmt: skip
             if stored := list(value_rows):
                 keys = np.array([row[:2] for row in stored], dtype=np.int64)
@@ -123,7 +137,9 @@ class PairPublisher:
                 numbers = np.array([row[2:] for row in stored], dtype=np.float64)[is_known]
                 self._events[positions[is_known]] = numbers[:, 0].astype(np.int64)
                 self._replay_runs[positions[is_known]] = numbers[:, 1]
-                self._readouts[positions[is_known]] = numbers[:, 2:]
+                self._proven_runs[positions[is_known]] = numbers[:, 2]
+                self._readouts[positions[is_known]] = numbers[:, 3:7]
+                self._own_readouts[positions[is_known]] = numbers[:, 7:]
 
 
 def publish(trust_map_rows: list[tuple[Any, ...]], *, now: datetime) -> None:

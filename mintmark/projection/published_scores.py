@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from mintmark.common import evidence_kinds
+from mintmark.common import evidence_kinds, provenance
 from mintmark.evidence import log
 from mintmark.registry.models import Prompt
-from mintmark.scoring import prompt_model, prompt_state
+from mintmark.scoring import prompt_model
 from mintmark.storage import bulk
 
 from .prompt_models import ActiveRating, CurrentPromptScore, EventEffect, PromptReputationScore
@@ -24,7 +24,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _RATING = int(evidence_kinds.EvidenceKind.RATING)
-_SOURCES = len(prompt_state.SOURCES)
+_SCORED_KINDS = sorted(evidence_kinds.MEASURED | evidence_kinds.OPINION | evidence_kinds.REWEIGH)
+_NO_RIGHT = int(provenance.Provenance.NO_RIGHT)
 
 EFFECT_COLUMNS = (
     "event_id",
@@ -92,7 +93,9 @@ class ScorePublisher:
         order of id, as of its last event.
         """
         self._load_counters(log_slice)
-        sourced = np.flatnonzero(log_slice.kind < _SOURCES)
+        sourced = np.flatnonzero(
+            np.isin(log_slice.kind, _SCORED_KINDS) & (log_slice.provenance != _NO_RIGHT)
+        )
         of_batch = _find_last(log_slice.batch[sourced] << 32 | log_slice.prompt[sourced])
         of_prompt = _find_last(log_slice.prompt[sourced])
         tags, active_ratings = self._collect_tags(log_slice, sourced[of_batch], effects.weight)

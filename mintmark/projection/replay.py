@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from mintmark.projection.prompt_models import (
     ProjectionState,
     PromptReputationScore,
 )
+from mintmark.scoring.reputation_constants import FORMULA, ReputationPolicy
 
 from . import projector, published_pairs
 from .pair_models import AssistantPromptTrustMap, ProjectionCheckpoint
@@ -159,6 +160,30 @@ def rebuild(*, policy: Policy, now: datetime, progress: ReplayProgress = lambda 
             policy=policy, xid=last.xid, event=last.event, folded=folded, folded_at=now
         )
         return folded
+
+
+def upgrade_formula(
+    *, now: datetime, progress: ReplayProgress = lambda _: None
+) -> tuple[Policy, Policy] | None:
+    """Fold the log again where the stored projections were computed by an older formula of prompt trust.
+
+    The constants stay, in a policy of their own, so that scores before and after can be compared. Returns both
+    policies; None where nothing was to be done.
+    """
+    with transaction.atomic():
+        before = projector.get_checkpoint().policy
+        constants = ReputationPolicy.from_json(before.reputation)
+        if constants.formula >= FORMULA:
+            return None
+        after = Policy.objects.create(
+            pairs=before.pairs,
+            reputation=replace(constants, formula=FORMULA).to_json(),
+            learned_from=before.learned_from,
+            note=f"the constants of policy {before.version} under formula {FORMULA}",
+            created_at=now,
+        )
+        rebuild(policy=after, now=now, progress=progress)
+    return before, after
 
 
 def _use_snapshot_isolation() -> None:

@@ -33,6 +33,14 @@ class StateGroup(IntEnum):
     PAIR_PROMPT = 5
     PAIR_PAIR = 6
     PAIR_CENTRE = 7
+    # The pair model once more, as each team sees it: with its own claims in full.
+    OWN_FLEET = 11
+    OWN_ASSISTANT = 12
+    OWN_RITUAL = 13
+    OWN_ASSISTANT_RITUAL = 14
+    OWN_PROMPT = 15
+    OWN_PAIR = 16
+    OWN_CENTRE = 17
     RECORD_FLEET = 20
     RECORD_RITUAL = 21
     RECORD_ASSISTANT_RITUAL = 22
@@ -41,6 +49,10 @@ class StateGroup(IntEnum):
     RECORD_RATER = 25
     RECORD_PROMPT_COHORT = 26
     RECORD_PROMPT_RATER = 27
+    RECORD_CLAIMED_PAIR = 28
+    RECORD_PROMPT_TEAM = 29
+    RECORD_TEAM = 30
+    RECORD_TEAM_RITUAL = 31
     ALIGNMENT_PAIR = 40
     ALIGNMENT_PROMPT = 41
 
@@ -88,6 +100,10 @@ class StateRows:
         positions = np.full(valid.shape, -1, dtype=np.int64)
         positions[valid] = at
         return positions
+
+    def mark_changed(self, positions: Ints) -> None:
+        """Have the rows at these positions stored."""
+        self._changed[positions[positions >= 0]] = True
 
     def serialize_changed(self) -> list[tuple[int, int, int, bytes]]:
         """The changed rows as they are stored: block, first, second, numbers."""

@@ -18,6 +18,9 @@ class Assistant(models.Model):
     model = models.CharField(max_length=200, blank=True, help_text="the language model behind it")
     description = models.TextField(blank=True)
     created_at = models.DateTimeField(db_default=Now())
+    is_reached = models.BooleanField(
+        default=False, help_text="an administrator configured how this installation reaches it"
+    )
 
     def __str__(self) -> str:
         return self.name

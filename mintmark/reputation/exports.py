@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from mintmark.common import evidence_kinds
+from mintmark.common.provenance import Provenance
 from mintmark.evidence.models import Event
 from mintmark.projection.prompt_models import CurrentPromptScore, EventEffect, Policy
 from mintmark.registry.models import Prompt
@@ -32,7 +33,7 @@ EVIDENCE_COLUMNS: Sequence[tuple[str, ColumnKind]] = (
     ("event", "integer"), ("occurred_at", "moment"), ("recorded_at", "moment"), ("kind", "text"), ("prompt", "text"),
     ("digest", "text"), ("assistant", "text"), ("ritual", "text"), ("task", "text"), ("score", "number"),
     ("runs", "integer"), ("expected", "number"), ("moved", "number"), ("recorded_by", "text"), ("counted", "flag"),
-    ("tags", "texts"), ("note", "text"),
+    ("provenance", "text"), ("tags", "texts"), ("note", "text"),
 )  # fmt: skip
 SCORE_COLUMNS: Sequence[tuple[str, ColumnKind]] = (
     ("prompt", "text"), ("digest", "text"), ("team", "text"), ("ritual", "text"), ("task", "text"),
@@ -76,19 +77,20 @@ def _iter_events(prompt: Prompt | None, *, newest: int) -> Iterator[TableRow]:
         rows = page.values_list(
             "pk", "occurred_at", "recorded_at", "kind", "prompt__namespace", "prompt__name", "prompt__revision",
             "prompt__digest", "assistant__name", "ritual__name", "ritual__version", "ritual__tag", "score", "runs",
-            "effect__expected", "effect__trust_before", "effect__trust_after", "actor__name", "admissible", "tags",
-            "note",
+            "effect__expected", "effect__trust_before", "effect__trust_after", "actor__name", "admissible",
+            "provenance", "tags", "note",
         )[:_PAGE_SIZE]  # fmt: skip
         for (
             pk, occurred, recorded, kind, namespace, name, revision, digest, assistant, ritual, version, task, score,
-            runs, expected, before, trust, actor, is_admissible, tags, note,
+            runs, expected, before, trust, actor, is_admissible, provenance, tags, note,
         ) in rows:  # fmt: skip
             after = pk
             yield (
                 pk, occurred, recorded, evidence_kinds.EvidenceKind(kind).name.lower(),
                 f"{namespace}/{name}@{revision}", f"sha256:{digest}", assistant,
                 f"{ritual}@{version}" if ritual else None, task, score, runs, expected,
-                None if before is None or trust is None else trust - before, actor, is_admissible, tags, note,
+                None if before is None or trust is None else trust - before, actor, is_admissible,
+                Provenance(Provenance.WORD if provenance is None else provenance).name.lower(), tags, note,
             )  # fmt: skip
         if len(rows) < _PAGE_SIZE:
             return

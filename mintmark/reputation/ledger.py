@@ -7,6 +7,7 @@ import numpy as np
 from django.db.models import Count, Q, QuerySet
 
 from mintmark.common import evidence_kinds
+from mintmark.common.provenance import Provenance
 from mintmark.evidence import log
 from mintmark.evidence.models import Event
 from mintmark.projection import imported_reputation, policies
@@ -20,7 +21,7 @@ from mintmark.scoring.estimate import Estimate
 from mintmark.scoring.prompt_state import SOURCES
 from mintmark.scoring.reputation_constants import ReputationPolicy
 
-from . import edit_effects
+from . import edit_effects, evidence_weight
 from .results import (
     Contribution,
     EditGains,
@@ -34,10 +35,14 @@ from .results import (
     ScoreSnapshot,
 )
 
+Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
+
 SOURCE_LABELS = {
     "prior": "what an average prompt scores on this task",
     "outcome": "measured outcomes",
     "replay": "measured replays",
+    "claim": "outcomes that teams claim",
+    "word": "outcomes that nobody can check",
     "approval": "assistants' approvals",
     "rating": "people's ratings",
     "clipping": "kept within 0.001 to 0.999",
@@ -45,10 +50,15 @@ SOURCE_LABELS = {
 
 
 class PromptReputationLedger:
-    """Reads reputations under a policy: the current one, unless another is given."""
+    """Reads reputations under a policy: the current one, unless another is given.
 
-    def __init__(self, policy: Policy | None = None) -> None:
+    As everybody sees them; or, with `own_team`, as this team does: what it reported counts in full, and what other
+    teams report does not.
+    """
+
+    def __init__(self, policy: Policy | None = None, *, own_team: int | None = None) -> None:
         self._policy = policy
+        self._own_team = own_team
 
     def get_reputation(self, *, prompt: Prompt, now: datetime) -> PromptReputation:
         """A prompt's reputation at `now`, with its components. A prompt without evidence has its parent's, or the
@@ -56,8 +66,13 @@ class PromptReputationLedger:
         policy, state_rows = self._load_state()
         position = int(state_rows.locate(_get_ids([prompt]), changes=False)[0])
         self._assume_home(state_rows, [prompt], [position])
+        own = self._locate_own(state_rows, [prompt], np.array([position]))
         prompt_score = prompt_readout.compute_score(
-            state_rows.policy, state_rows.build_state(), position, now_days=_to_epoch_days(now)
+            state_rows.policy,
+            state_rows.build_state(),
+            position,
+            now_days=_to_epoch_days(now),
+            own=own,
         )
         home = self._get_home(state_rows, position)
         current_score = (
@@ -111,8 +126,13 @@ class PromptReputationLedger:
         _, state_rows = self._load_state()
         positions = state_rows.locate(_get_ids(prompts), changes=False)
         self._assume_home(state_rows, prompts, positions.tolist())
+        own = self._locate_own(state_rows, prompts, positions)
         prompt_scores = prompt_readout.compute_scores(
-            state_rows.policy, state_rows.build_state(), positions, now_days=_to_epoch_days(now)
+            state_rows.policy,
+            state_rows.build_state(),
+            positions,
+            now_days=_to_epoch_days(now),
+            own=own,
         )
         return {
             prompt.pk: Estimate(
@@ -133,9 +153,14 @@ class PromptReputationLedger:
         _, state_rows = self._load_state()
         positions = state_rows.locate(_get_ids(prompts), changes=False)
         self._assume_home(state_rows, prompts, positions.tolist())
+        own = self._locate_own(state_rows, prompts, positions)
         state = state_rows.build_state()
         prompt_scores = prompt_readout.compute_scores(
-            state_rows.policy, state, positions, now_days=_to_epoch_days(now)
+            state_rows.policy,
+            state,
+            positions,
+            now_days=_to_epoch_days(now),
+            own=own,
         )
         rituals = Ritual.objects.in_bulk(
             np.unique(homes := state_rows.get_homes(positions)).tolist()
@@ -284,6 +309,13 @@ class PromptReputationLedger:
             stored=True,
         )
 
+    def _locate_own(
+        self, state_rows: PromptStateRows, prompts: Sequence[Prompt], positions: Ints
+    ) -> prompt_readout.OwnRows | None:
+        if self._own_team is None:
+            return None
+        return state_rows.locate_own(_get_ids(prompts), positions, team=self._own_team)
+
     def _get_home(self, state_rows: PromptStateRows, position: int) -> Ritual | None:
         task = state_rows.get_home(position)
         return Ritual.objects.get(pk=task) if task is not None else None
@@ -348,9 +380,11 @@ def _build_evidence_row(event: Event) -> EvidenceRow:
     trust_change = None
     if effect is not None and effect.trust_after is not None and effect.trust_before is not None:
         trust_change = effect.trust_after - effect.trust_before
+    kind = evidence_kinds.EvidenceKind(event.kind)
+    provenance = Provenance.WORD if event.provenance is None else Provenance(event.provenance)
     return EvidenceRow(
         event=event.pk,
-        kind=evidence_kinds.EvidenceKind(event.kind).name.lower(),
+        kind=kind.name.lower(),
         assistant=event.assistant.name if event.assistant else None,
         assistant_id=event.assistant_id,
         actor=event.actor.name,
@@ -363,10 +397,19 @@ def _build_evidence_row(event: Event) -> EvidenceRow:
         note=event.note,
         tags=event.tags,
         admissible=event.admissible,
+        provenance=provenance.name.lower(),
+        counts=evidence_weight.explain_weight(
+            kind=kind,
+            provenance=provenance,
+            is_admissible=event.admissible,
+            weight=effect.weight if effect is not None else None,
+            runs=event.runs,
+            actor=event.actor.name,
+        ),
     )
 
 
-def _get_ids(prompts: Sequence[Prompt]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _get_ids(prompts: Sequence[Prompt]) -> Ints:
     return np.array([prompt.pk for prompt in prompts], dtype=np.int64)
 
 

@@ -83,7 +83,8 @@ class ScoreSnapshot:
 
 @dataclass(frozen=True, kw_only=True)
 class EvidenceRow:
-    """One event of a prompt, with its expected value and its effect on the score."""
+    """One event of a prompt, with its expected value and its effect on the score; `counts` says what it counts for, and
+    why."""
 
     event: int
     kind: str
@@ -99,6 +100,8 @@ class EvidenceRow:
     note: str
     tags: Sequence[str]
     admissible: bool
+    provenance: str
+    counts: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ from mintmark.experiments import perturbations
 from mintmark.trust import intake
 from mintmark.trust.intake import EvidenceClaim
 
-from . import dreamframes
+from . import dreamframes, runner_settings
 from .models import CaseRun, Dreamframe, RitualRun, RunnerSettings
 
 SOURCE = "ritual"
@@ -61,6 +61,7 @@ def record_frame(
             claims=build_evidence(run=run, frame=frame, rows=rows),
             source=SOURCE,
             now=now,
+            is_executed=_is_executed(run),
         )
     except errors.DomainError as error:
         return _mark_recorded(frame, f"refused ({error.code})", None)
@@ -69,6 +70,18 @@ def record_frame(
     if receipt.batch is not None:
         on_recorded(batch=receipt.batch, now=now)
     return is_recorded
+
+
+def _is_executed(run: RitualRun) -> bool:
+    """Whether the installation itself ran this, on an endpoint of its own from beginning to end."""
+    runner = (
+        RunnerSettings.objects.select_related("assistant")
+        .filter(assistant=run.assistant_id)
+        .first()
+    )
+    return runner is not None and runner_settings.is_installations_own(
+        runner=runner, since=run.created_at
+    )
 
 
 def build_evidence(

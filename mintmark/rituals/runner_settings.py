@@ -66,8 +66,9 @@ def configure(
     """Set how an assistant is reached, replacing earlier settings. Runs in progress keep the settings they started
     with.
 
-    The caller must be an operator of the assistant's team, and of the judge's. Raises `InvalidRunner`, which names
-    every invalid field.
+    The caller must be an operator of the assistant's team, and of the judge's. An endpoint that an administrator
+    configures is the installation's: what is run there counts as executed. Raises `InvalidRunner`, which names every
+    invalid field.
     """
     caller.require_scope("registry")
     assistants.require_operator(caller=caller, team_id=assistant.team_id)
@@ -86,6 +87,8 @@ def configure(
     if problems:
         first = problems[0]
         raise InvalidRunner(f"{first['field']}: {first['message']}", rows=problems)
+    is_reached = caller.is_admin and setup.kind == RunnerSettings.Kind.OPENAI
+    Assistant.objects.filter(pk=assistant.pk).update(is_reached=is_reached)
     return RunnerSettings.objects.update_or_create(
         assistant=assistant,
         defaults={
@@ -119,6 +122,15 @@ def get_runner_settings(*, assistant: Assistant) -> RunnerSettings:
     if runner_settings is None:
         raise InvalidRunner(f"{assistant} has no runner: set up its runner first.")
     return runner_settings
+
+
+def is_installations_own(*, runner: RunnerSettings, since: datetime) -> bool:
+    """Whether this runner is an endpoint that an administrator configured, and has been since this time."""
+    return (
+        runner.kind == RunnerSettings.Kind.OPENAI
+        and runner.assistant.is_reached
+        and runner.configured_at <= since
+    )
 
 
 def visible_to(*, caller: Caller) -> QuerySet[RunnerSettings]:

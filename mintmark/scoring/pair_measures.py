@@ -102,7 +102,8 @@ class MeasureEvents:
 
     `pair` is −1 where no assistant was involved (a clause check on the text alone). `expected` and `baseline` come from
     `pair_model.fold`, NaN on kinds that are not measured. Approvals and ratings may be among the events and change
-    nothing.
+    nothing. `is_shared` is False for a check by somebody with an interest in the prompt or no right to it: it is in the
+    pair's record, and not in the prompt's. Without that column all are shared.
     """
 
     kind: Ints
@@ -112,6 +113,7 @@ class MeasureEvents:
     runs: Floats
     expected: Floats
     baseline: Floats
+    is_shared: Bools | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +172,7 @@ def fold(state: PairMeasureState, events: MeasureEvents) -> MeasureEffects:
         events.runs,
         events.expected,
         events.baseline,
+        np.ones(len(events.kind), dtype=np.bool_) if events.is_shared is None else events.is_shared,
         after,
     )
     compliance, memory, volatility, mutation = after.T.copy()
@@ -214,6 +217,7 @@ def fold_kernel(
     runs_of: Floats,
     expected: Floats,
     baselines: Floats,
+    is_shared: Bools,
     after: Floats,
 ) -> None:
     """Fold events one by one; `after` (n, 4) receives the columns of `MeasureEffects` in their order."""
@@ -221,7 +225,7 @@ def fold_kernel(
         kind = kinds[i]
         pair = pair_of[i]
         runs = runs_of[i]
-        if kind == CLAUSE:
+        if kind == CLAUSE and is_shared[i]:
             prompts.passed[prompt_of[i]] += scores[i] * runs
             prompts.checked[prompt_of[i]] += runs
         if pair < 0:

@@ -112,7 +112,8 @@ class PairEvents:
     The five indices (n,) int64 point at rows of a `PairState`. `features` (rows of the prompt block,
     text_features.WIDTH) holds the text features of each prompt; a row that starts with nan means that the text is not
     known. `score` in [0,1] is the mean of `runs` >= 1 binary runs; `at_days` is when it happened, in days since the
-    epoch (all equal where time is not known).
+    epoch (all equal where time is not known). An event where `learns` (n,) is False is predicted and changes nothing;
+    without the column all are learned from. `fleet` (n,) points at the fleet's row, the first without that column.
     """
 
     assistant: Ints
@@ -124,6 +125,8 @@ class PairEvents:
     score: Floats
     runs: Floats
     at_days: Floats
+    learns: NDArray[np.bool_] | None = None
+    fleet: Ints | None = None
 
     def __len__(self) -> int:
         return int(self.score.size)
@@ -140,6 +143,8 @@ class PairEvents:
             score=self.score[chosen],
             runs=self.runs[chosen],
             at_days=self.at_days[chosen],
+            learns=None if self.learns is None else self.learns[chosen],
+            fleet=None if self.fleet is None else self.fleet[chosen],
         )
 
 
@@ -183,7 +188,15 @@ def age_row(
 
 
 @njit
+def copy_row(source: Floats, i: int, target: Floats, j: int) -> None:
+    """Copy row i of `source` to row j of `target`, as far as the narrower of them goes."""
+    for k in range(min(source.shape[1], target.shape[1])):
+        target[j, k] = source[i, k]
+
+
+@njit
 def fold_kernel(
+    fleet: Ints,
     assistant: Ints,
     ritual: Ints,
     assistant_ritual: Ints,
@@ -193,6 +206,7 @@ def fold_kernel(
     score: Floats,
     runs: Floats,
     at_days: Floats,
+    learns: NDArray[np.bool_],
     scale: Floats,
     prior: Floats,
     prior_prompt: Floats,
@@ -233,21 +247,50 @@ def fold_kernel(
     width = prior.shape[1]
     x = np.zeros(width)
     x[0] = 1.0
+    # What an event that is only predicted must leave as it was.
+    kept_width = max(width, 2)
+    kept_mean = np.zeros((6, kept_width))
+    kept_variance = np.zeros((6, kept_width))
+    kept_touched = np.zeros(6)
+    kept_centre = np.zeros((1, kept_width))
     for i in range(score.size):
+        f = fleet[i]
         a = assistant[i]
         g = ritual[i]
         ag = assistant_ritual[i]
         p = prompt[i]
         ap = pair[i]
+        kept_count = 0.0
+        if not learns[i]:
+            copy_row(mean0, f, kept_mean, 0)
+            copy_row(mean_a, a, kept_mean, 1)
+            copy_row(mean_g, g, kept_mean, 2)
+            copy_row(mean_ag, ag, kept_mean, 3)
+            copy_row(mean_p, p, kept_mean, 4)
+            copy_row(mean_ap, ap, kept_mean, 5)
+            copy_row(var0, f, kept_variance, 0)
+            copy_row(var_a, a, kept_variance, 1)
+            copy_row(var_g, g, kept_variance, 2)
+            copy_row(var_ag, ag, kept_variance, 3)
+            copy_row(var_p, p, kept_variance, 4)
+            copy_row(var_ap, ap, kept_variance, 5)
+            kept_touched[0] = touched0[f]
+            kept_touched[1] = touched_a[a]
+            kept_touched[2] = touched_g[g]
+            kept_touched[3] = touched_ag[ag]
+            kept_touched[4] = touched_p[p]
+            kept_touched[5] = touched_ap[ap]
+            kept_count = centre_count[g]
+            copy_row(centre_sum, g, kept_centre, 0)
 
         # The log's clock never runs back; a late event is folded now and weighs less for its age.
         now = at_days[i]
-        clock = touched0[0]
+        clock = touched0[f]
         late = 0.0
         if clock > now:
             late = clock - now
             now = clock
-        age_row(mean0, var0, touched0, 0, prior[0], now, half_life)
+        age_row(mean0, var0, touched0, f, prior[0], now, half_life)
         age_row(mean_a, var_a, touched_a, a, prior[1], now, half_life)
         age_row(mean_g, var_g, touched_g, g, prior[2], now, half_life)
         age_row(mean_ag, var_ag, touched_ag, ag, prior[3], now, half_life)
@@ -264,16 +307,16 @@ def fold_kernel(
 
         d = math.exp(mean_p[p, 1])
         strength = mean_a[a, 0] + mean_ag[ag, 0]
-        level = mean0[0, 0] + mean_g[g, 0]
-        own = var0[0, 0] + var_g[g, 0]
+        level = mean0[f, 0] + mean_g[g, 0]
+        own = var0[f, 0] + var_g[g, 0]
         shared = var_a[a, 0] + var_ag[ag, 0]
         s = own + d * d * shared + var_p[p, 0] + var_ap[ap, 0]
         lever = d * min(MAX_LEVER, max(-MAX_LEVER, strength))
         s += lever * lever * var_p[p, 1]
         m = level + d * strength + mean_p[p, 0] + mean_ap[ap, 0]
         for j in range(1, used):
-            m += x[j] * (mean0[0, j] + mean_g[g, j] + mean_a[a, j] + mean_ag[ag, j])
-            s += x[j] * x[j] * (var0[0, j] + var_g[g, j] + var_a[a, j] + var_ag[ag, j])
+            m += x[j] * (mean0[f, j] + mean_g[g, j] + mean_a[a, j] + mean_ag[ag, j])
+            s += x[j] * x[j] * (var0[f, j] + var_g[g, j] + var_a[a, j] + var_ag[ag, j])
 
         expected[i] = apply_link(expected_score(m, s), low, high, shift)
         logit_mean[i] = m
@@ -281,15 +324,19 @@ def fold_kernel(
 
         weight = runs[i] / (1.0 + (runs[i] - 1.0) * correlation)
         weight *= math.exp(-LN2 * late / half_life)
-        after, variance_after, log_evidence[i] = posterior(m, s, score[i], weight)
-        log_evidence[i] += log_ways(runs[i], weight, score[i])
-        gain = (after - m) / s
-        # Never all of a variance, whatever the rounding.
-        loss = min((s - variance_after) / (s * s), MAX_LEARNED_SHARE / s)
+        gain = 0.0
+        loss = 0.0
+        log_evidence[i] = 0.0
+        if learns[i]:
+            after, variance_after, log_evidence[i] = posterior(m, s, score[i], weight)
+            log_evidence[i] += log_ways(runs[i], weight, score[i])
+            gain = (after - m) / s
+            # Never all of a variance, whatever the rounding.
+            loss = min((s - variance_after) / (s * s), MAX_LEARNED_SHARE / s)
 
-        v = var0[0, 0]
-        mean0[0, 0] += v * gain
-        var0[0, 0] = v - v * v * loss
+        v = var0[f, 0]
+        mean0[f, 0] += v * gain
+        var0[f, 0] = v - v * v * loss
         v = var_g[g, 0]
         mean_g[g, 0] += v * gain
         var_g[g, 0] = v - v * v * loss
@@ -311,9 +358,9 @@ def fold_kernel(
         for j in range(1, used):
             xg = x[j] * gain
             xl = x[j] * x[j] * loss
-            v = var0[0, j]
-            mean0[0, j] += v * xg
-            var0[0, j] = v - v * v * xl
+            v = var0[f, j]
+            mean0[f, j] += v * xg
+            var0[f, j] = v - v * v * xl
             v = var_g[g, j]
             mean_g[g, j] += v * xg
             var_g[g, j] = v - v * v * xl
@@ -327,8 +374,8 @@ def fold_kernel(
         # Includes what this event taught: while the fleet is new, earlier beliefs are far off.
         d = math.exp(mean_p[p, 1])
         strength = mean_a[a, 0] + mean_ag[ag, 0]
-        level = mean0[0, 0] + mean_g[g, 0]
-        own = var0[0, 0] + var_g[g, 0]
+        level = mean0[f, 0] + mean_g[g, 0]
+        own = var0[f, 0] + var_g[g, 0]
         shared = var_a[a, 0] + var_ag[ag, 0]
         anybody = expected_score(level + strength, own + shared + prior_prompt[0] + prior_pair[0])
         baseline[i] = apply_link(anybody, low, high, shift)
@@ -339,13 +386,34 @@ def fold_kernel(
         wording_term = 0.0
         for j in range(1, used):
             wording_term += x[j] * (mean_a[a, j] + mean_ag[ag, j])
-            m += x[j] * (mean0[0, j] + mean_g[g, j])
-            s += x[j] * x[j] * (var0[0, j] + var_g[g, j] + var_a[a, j] + var_ag[ag, j])
+            m += x[j] * (mean0[f, j] + mean_g[g, j])
+            s += x[j] * x[j] * (var0[f, j] + var_g[g, j] + var_a[a, j] + var_ag[ag, j])
         readout[i, 0] = m + wording_term
         readout[i, 1] = math.sqrt(s)
         readout[i, 2] = d * mean_ag[ag, 0]
         readout[i, 3] = wording_term
         readout[i, 4] = mean_ap[ap, 0]
+        if not learns[i]:
+            copy_row(kept_mean, 0, mean0, f)
+            copy_row(kept_mean, 1, mean_a, a)
+            copy_row(kept_mean, 2, mean_g, g)
+            copy_row(kept_mean, 3, mean_ag, ag)
+            copy_row(kept_mean, 4, mean_p, p)
+            copy_row(kept_mean, 5, mean_ap, ap)
+            copy_row(kept_variance, 0, var0, f)
+            copy_row(kept_variance, 1, var_a, a)
+            copy_row(kept_variance, 2, var_g, g)
+            copy_row(kept_variance, 3, var_ag, ag)
+            copy_row(kept_variance, 4, var_p, p)
+            copy_row(kept_variance, 5, var_ap, ap)
+            touched0[f] = kept_touched[0]
+            touched_a[a] = kept_touched[1]
+            touched_g[g] = kept_touched[2]
+            touched_ag[ag] = kept_touched[3]
+            touched_p[p] = kept_touched[4]
+            touched_ap[ap] = kept_touched[5]
+            centre_count[g] = kept_count
+            copy_row(kept_centre, 0, centre_sum, g)
 
 
 def fold(policy: PairPolicy, state: PairState, events: PairEvents) -> PairEffects:
@@ -366,6 +434,7 @@ def fold(policy: PairPolicy, state: PairState, events: PairEvents) -> PairEffect
     prior = policy.prior_rows()[:, : state.fleet.mean.shape[1]]
     reads = bool(prior[:, 1:].any())
     fold_kernel(
+        np.zeros(n, dtype=np.int64) if events.fleet is None else events.fleet,
         events.assistant,
         events.ritual,
         events.assistant_ritual,
@@ -375,6 +444,7 @@ def fold(policy: PairPolicy, state: PairState, events: PairEvents) -> PairEffect
         events.score,
         events.runs,
         events.at_days,
+        np.ones(n, dtype=np.bool_) if events.learns is None else events.learns,
         np.asarray(policy.feature_scale),
         np.ascontiguousarray(prior if reads else prior[:, :1]),
         np.array([policy.prompt, policy.discrimination]),

@@ -20,7 +20,7 @@ class PairRows:
 
     `features` (n, text_features.WIDTH) are those of each row's prompt, a row that starts with nan where the text is not
     known; None where no text is. `stand_in` (text_features.WIDTH,) is what to centre on where a ritual has no mean yet,
-    such as the text that all rows derive from.
+    such as the text that all rows derive from. `fleet` (n,) is the fleet's row, the first without that column.
     """
 
     assistant: Ints
@@ -30,6 +30,7 @@ class PairRows:
     pair: Ints
     features: Floats | None = None
     stand_in: Floats | None = None
+    fleet: Ints | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,10 @@ def _decay_rows(
     return _CurrentRows(mean, variance)
 
 
+def _get_fleet_rows(rows: PairRows) -> Ints:
+    return np.zeros(rows.assistant.size, dtype=np.int64) if rows.fleet is None else rows.fleet
+
+
 def centre_features(policy: PairPolicy, state: PairState, rows: PairRows) -> Floats:
     """Return x, shape (n, text_features.WIDTH): features less the ritual's mean, scaled.
 
@@ -110,7 +115,7 @@ def compute_slopes(
     On the logit scale, for one scaled unit of a feature; interval scale not applied.
     """
     prior = policy.prior_rows()
-    fleet = np.zeros(rows.assistant.size, dtype=np.int64)
+    fleet = _get_fleet_rows(rows)
     blocks = [
         _decay_rows(block, index, prior[level], now_days, policy.half_life_days)
         for level, (block, index) in enumerate(
@@ -139,8 +144,7 @@ def predict(policy: PairPolicy, state: PairState, rows: PairRows, *, now_days: f
     life = policy.half_life_days
     x = centre_features(policy, state, rows)
     squares = x * x
-    fleet_index = np.zeros(rows.assistant.size, dtype=np.int64)
-    fleet = _decay_rows(state.fleet, fleet_index, prior[0], now_days, life)
+    fleet = _decay_rows(state.fleet, _get_fleet_rows(rows), prior[0], now_days, life)
     assistant = _decay_rows(state.assistant, rows.assistant, prior[1], now_days, life)
     ritual = _decay_rows(state.ritual, rows.ritual, prior[2], now_days, life)
     assistant_ritual = _decay_rows(
@@ -227,6 +231,7 @@ def compute_wording_effects(
     assistant: int,
     ritual: int | None = None,
     assistant_ritual: int | None = None,
+    fleet: int = 0,
     now_days: float,
 ) -> tuple[WordingEffect, ...]:
     """Return one effect a readable feature, in the order of `wording.NAMES`.
@@ -240,7 +245,7 @@ def compute_wording_effects(
         at = np.array([-1 if index is None else index], dtype=np.int64)
         return _decay_rows(block, at, prior[level], now_days, policy.half_life_days)
 
-    blocks = [row(state.fleet, 0, 0), row(state.assistant, assistant, 1)]
+    blocks = [row(state.fleet, fleet, 0), row(state.assistant, assistant, 1)]
     own = [False, True]
     if ritual is not None:
         blocks += [row(state.ritual, ritual, 2), row(state.assistant_ritual, assistant_ritual, 3)]

@@ -6,13 +6,16 @@ for a page: so both give the same, to the last bit.
 
 from __future__ import annotations
 
-from mintmark.scoring import decay, opinion_pool
+from mintmark.scoring import claim_weights, decay, opinion_pool
 from mintmark.scoring.jit import njit
 from mintmark.scoring.prompt_state import (
     APPROVAL,
+    CLAIM,
     OUTCOME,
     RATING,
     REPLAY,
+    SOURCE_COUNT,
+    WORD,
     FleetSums,
     Floats,
     Prompts,
@@ -29,6 +32,8 @@ MIN_SCORE, MAX_SCORE = 0.001, 0.999
 _decay_factor = decay.decay_factor
 _effective_size = opinion_pool.effective_size
 _credibility = opinion_pool.credibility
+_claim_credibility = claim_weights.credibility
+_run_variance = claim_weights.run_variance
 
 
 @njit
@@ -49,10 +54,10 @@ def home_mean(fleet: FleetSums, rituals: Rituals, ritual: int) -> float:
 @njit
 def compute_sums(
     constants: KernelConstants, prompts: Prompts, prompt: int, at_days: float, sums: Floats
-) -> tuple[float, int]:
-    """Write a prompt's W, R and inherited W at a time into the rows of `sums` (3, 4).
+) -> tuple[float, int, float]:
+    """Write a prompt's W, R and inherited W at a time into the rows of `sums` (3, 6).
 
-    Returns the time they stand for (never before the row's own) and the home ritual. A prompt
+    Returns the time they stand for (never before the row's own), the home ritual, and Q of the claims. A prompt
     without an event of its own has `inheritance` times the sums of its nearest ancestor with one,
     but never a smaller share than that ancestor had itself inherited: else a chain of trivial edits
     would wash a record off by halves.
@@ -65,15 +70,16 @@ def compute_sums(
             home = prompts.home[source]
     if not prompts.started[source]:
         sums[:, :] = 0.0
-        return at_days, home
+        return at_days, home, 0.0
     as_of_days = max(at_days, prompts.at[source])
     elapsed = as_of_days - prompts.at[source]
     measured = _decay_factor(elapsed, constants.half_life_measured_days)
     opined = _decay_factor(elapsed, constants.half_life_opinion_days)
+    noise = prompts.noise[source] * measured * measured
     total = 0.0
     inherited = 0.0
-    for s in range(4):
-        decay_share = measured if s <= REPLAY else opined
+    for s in range(SOURCE_COUNT):
+        decay_share = opined if s in (APPROVAL, RATING) else measured
         sums[0, s] = prompts.weight[source, s] * decay_share
         sums[1, s] = prompts.residual[source, s] * decay_share
         sums[2, s] = prompts.inherited[source, s] * decay_share
@@ -83,26 +89,56 @@ def compute_sums(
         share = constants.inheritance
         if total > 0.0:
             share = max(share, min(1.0, inherited / total))
-        for s in range(4):
+        noise *= share * share
+        for s in range(SOURCE_COUNT):
             sums[0, s] *= share
             sums[1, s] *= share
             sums[2, s] = sums[0, s]
-    return as_of_days, home
+    return as_of_days, home, noise
 
 
 @njit
-def opinion_gain(constants: KernelConstants, kappa: float, home: float, sums: Floats) -> float:
-    """g of the pool of opinions: the runs as which it counts divided by its weight, in [0, 1]."""
-    pool = sums[0, APPROVAL] + sums[0, RATING]
+def claim_gain(kappa: float, home: float, sums: Floats, noise: float) -> float:
+    """cred of the teams' claims, in [0, 1]: 1 up to ℓ from what was executed, ℓ/distance beyond
+    (`scoring.claim_weights`)."""
+    if sums[0, CLAIM] <= 1e-12:
+        return 0.0
+    size = kappa + sums[0, OUTCOME] + sums[0, REPLAY]
+    executed = (sums[1, OUTCOME] + sums[1, REPLAY]) / size
+    return _claim_credibility(
+        sums[0, CLAIM], sums[1, CLAIM], noise, executed, size, _run_variance(home)
+    )
+
+
+@njit
+def pool_gain(
+    constants: KernelConstants,
+    kappa: float,
+    home: float,
+    sums: Floats,
+    claims: float,
+    pool: float,
+    pool_residual: float,
+    share: float,
+) -> float:
+    """g of a pool of what can't be checked: the runs as which it counts divided by its weight, in [0, 1].
+
+    Its capacity is a `share` of what was executed alone, so that claims don't make room for it.
+    """
     if pool <= 1e-12:
         return 0.0
     size = kappa + sums[0, OUTCOME] + sums[0, REPLAY]
-    effective_runs = _effective_size(pool, constants.opinion_share * size)
-    measured = (sums[1, OUTCOME] + sums[1, REPLAY]) / size
+    effective_runs = _effective_size(pool, share * size)
+    measured = (sums[1, OUTCOME] + sums[1, REPLAY] + claims * sums[1, CLAIM]) / (
+        size + claims * sums[0, CLAIM]
+    )
     level = min(0.95, max(0.05, home + measured))
-    disagreement = (sums[1, APPROVAL] + sums[1, RATING]) / pool - measured
     credibility = _credibility(
-        disagreement, level * (1.0 - level), size, effective_runs, constants.opinion_tolerance
+        pool_residual / pool - measured,
+        level * (1.0 - level),
+        size,
+        effective_runs,
+        constants.opinion_tolerance,
     )
     return min(1.0, float(effective_runs * credibility / pool))
 
@@ -115,21 +151,47 @@ def clip_score(score: float) -> float:
 
 @njit
 def compute_posterior(
-    constants: KernelConstants, kappa: float, home: float, sums: Floats
-) -> tuple[float, float, float, float, float]:
-    """Trust, ritual effectiveness, assistant approval, N and the opinions' g, from one prompt's
-    sums.
+    constants: KernelConstants, kappa: float, home: float, sums: Floats, noise: float
+) -> tuple[float, float, float, float, float, float, float]:
+    """Trust, ritual effectiveness, assistant approval, N, the claims' cred, the g of opinions and of word, from one
+    prompt's sums.
 
-    The second and third are the same estimate from that source alone; no cap acts where there is
-    nothing to outweigh.
+    The second and third are the same estimate from outcomes (executed, claimed and word) and from approvals alone; no
+    cap acts on approvals where there is nothing to outweigh.
     """
-    gain = opinion_gain(constants, kappa, home, sums)
-    n = kappa + sums[0, 0] + sums[0, 1] + gain * sums[0, 2] + gain * sums[0, 3]
-    total = sums[1, 0] + sums[1, 1] + gain * sums[1, 2] + gain * sums[1, 3]
+    claims = claim_gain(kappa, home, sums, noise)
+    gain = pool_gain(
+        constants,
+        kappa,
+        home,
+        sums,
+        claims,
+        sums[0, APPROVAL] + sums[0, RATING],
+        sums[1, APPROVAL] + sums[1, RATING],
+        constants.opinion_share,
+    )
+    word = pool_gain(
+        constants, kappa, home, sums, claims, sums[0, WORD], sums[1, WORD], constants.word_share
+    )
+    reported = claims * sums[0, CLAIM] + word * sums[0, WORD]
+    reported_residual = claims * sums[1, CLAIM] + word * sums[1, WORD]
+    n = (
+        kappa
+        + sums[0, OUTCOME]
+        + sums[0, REPLAY]
+        + gain * sums[0, APPROVAL]
+        + gain * sums[0, RATING]
+    )
+    n += reported
+    total = sums[1, OUTCOME] + sums[1, REPLAY] + gain * sums[1, APPROVAL] + gain * sums[1, RATING]
+    total += reported_residual
+    outcomes = sums[1, OUTCOME] + reported_residual
     return (
         clip_score(home + total / n),
-        clip_score(home + sums[1, OUTCOME] / (kappa + sums[0, OUTCOME])),
+        clip_score(home + outcomes / (kappa + sums[0, OUTCOME] + reported)),
         clip_score(home + sums[1, APPROVAL] / (kappa + sums[0, APPROVAL])),
         n,
+        claims,
         gain,
+        word,
     )

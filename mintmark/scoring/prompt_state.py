@@ -14,9 +14,14 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-# Sources are numbered as the kinds of evidence are (`common.evidence_kinds`); the first two are measured.
-SOURCES = ("outcome", "replay", "approval", "rating")
-OUTCOME, REPLAY, APPROVAL, RATING = range(4)
+# The first four sources are numbered as the kinds of evidence are (`common.evidence_kinds`). Outcomes and replays count
+# there when they were executed; what teams claim of theirs is in the last two.
+SOURCES = ("outcome", "replay", "approval", "rating", "claim", "word")
+OUTCOME, REPLAY, APPROVAL, RATING, CLAIM, WORD = range(6)
+SOURCE_COUNT = len(SOURCES)
+
+# Columns of what a team reports.
+CLAIMED, WORDED, OWN = range(3)
 
 
 class FleetSums(NamedTuple):
@@ -37,20 +42,24 @@ class Rituals(NamedTuple):
 
 
 class AssistantRituals(NamedTuple):
-    """Per (assistant, ritual): the latest baseline; NaN where nothing was measured."""
+    """Per (assistant, ritual): the latest baseline, public and in the view of its team; NaN where nothing was
+    measured."""
 
     baseline: Floats
+    own_baseline: Floats
 
 
 class Prompts(NamedTuple):
-    """Per prompt. `weight`, `residual` (W and R) and `inherited` (the part of W that came from the parent) are (n, 4),
-    one column for each source, as of `at` (days; NaN before the first event). `counted` (n, 4) are the prompt's own
-    runs, approvals and live ratings, which do not decay; `rated` is the sum of live raw ratings. `home` and `parent`
-    are row numbers, −1 for none; `started` says that the parent's evidence has been inherited."""
+    """Per prompt. `weight`, `residual` (W and R) and `inherited` (the part of W that came from the parent) are (n, 6),
+    one column for each source, as of `at` (days; NaN before the first event). `noise` is Q of the claims
+    (`scoring.claim_weights`), as of the same time. `counted` (n, 6) are the prompt's own runs, approvals and live
+    ratings, which do not decay; `rated` is the sum of live raw ratings. `home` and `parent` are row numbers, −1 for
+    none; `started` says that the parent's evidence has been inherited."""
 
     weight: Floats
     residual: Floats
     inherited: Floats
+    noise: Floats
     counted: Floats
     rated: Floats
     at: Floats
@@ -60,11 +69,53 @@ class Prompts(NamedTuple):
 
 
 class Pairs(NamedTuple):
-    """Per (assistant, prompt), (n, 2) for outcome, replay: runs and runs × residual as of `at`."""
+    """Per (assistant, prompt), (n, 2) for executed outcome, replay: runs and runs × residual as of `at`."""
 
     runs: Floats
     residual: Floats
     at: Floats
+
+
+class ClaimedPairs(NamedTuple):
+    """Per (assistant, prompt), (n, 3) by `CLAIMED`, `WORDED`, `OWN`: runs and runs × residual as of `at`, of what the
+    assistant's team reports of it. `OWN` is everything that it reports, against the baseline of its own view."""
+
+    runs: Floats
+    residual: Floats
+    at: Floats
+
+
+class PromptTeams(NamedTuple):
+    """Per (prompt, reporting team): what the team reports, and what of it is in the prompt's sums.
+
+    `weight` and `residual` (W and R) are (n, 3) by `CLAIMED`, `WORDED`, `OWN`, as of `at`. `placed` and
+    `placed_residual`, (n, 2), are the team's part of the prompt's claims and word, `placed_noise` that of Q, as of
+    `placed_at`. `false_share` is λ of the team's claims about this prompt; NaN where it is the team's.
+    """
+
+    weight: Floats
+    residual: Floats
+    at: Floats
+    false_share: Floats
+    placed: Floats
+    placed_residual: Floats
+    placed_noise: Floats
+    placed_at: Floats
+
+
+class Teams(NamedTuple):
+    """Per reporting team: its share of false claims λ, and over how many verdicts (0: λ is the prior's mean)."""
+
+    false_share: Floats
+    verdicts: Floats
+
+
+class TeamRituals(NamedTuple):
+    """Per (team, ritual), in the view of the team: sum over its assistants of their latest baseline, and their
+    number."""
+
+    baselines: Floats
+    assistants: Floats
 
 
 class Raters(NamedTuple):
@@ -113,6 +164,10 @@ class ReputationState:
     raters: Raters
     prompt_cohorts: PromptCohorts
     prompt_raters: PromptRaters
+    claimed_pairs: ClaimedPairs
+    prompt_teams: PromptTeams
+    teams: Teams
+    team_rituals: TeamRituals
 
     @classmethod
     def create_initial(
@@ -126,6 +181,10 @@ class ReputationState:
         raters: int = 0,
         prompt_cohorts: int = 0,
         prompt_raters: int = 0,
+        claimed_pairs: int = 0,
+        prompt_teams: int = 0,
+        teams: int = 0,
+        team_rituals: int = 0,
     ) -> ReputationState:
         """Rows before any event, without parents and homes, each ritual at the default κ."""
         zeros = np.zeros
@@ -138,12 +197,13 @@ class ReputationState:
             rituals=Rituals(
                 zeros(rituals), zeros(rituals), np.full(rituals, policy.kappa_default, dtype=float)
             ),
-            assistant_rituals=AssistantRituals(never(assistant_rituals)),
+            assistant_rituals=AssistantRituals(never(assistant_rituals), never(assistant_rituals)),
             prompts=Prompts(
-                weight=zeros((prompts, 4)),
-                residual=zeros((prompts, 4)),
-                inherited=zeros((prompts, 4)),
-                counted=zeros((prompts, 4)),
+                weight=zeros((prompts, SOURCE_COUNT)),
+                residual=zeros((prompts, SOURCE_COUNT)),
+                inherited=zeros((prompts, SOURCE_COUNT)),
+                noise=zeros(prompts),
+                counted=zeros((prompts, SOURCE_COUNT)),
                 rated=zeros(prompts),
                 at=never(prompts),
                 home=np.full(prompts, -1, dtype=np.int64),
@@ -164,4 +224,21 @@ class ReputationState:
                 surplus=zeros(prompt_raters),
                 comparisons=zeros(prompt_raters),
             ),
+            claimed_pairs=ClaimedPairs(
+                zeros((claimed_pairs, 3)),
+                zeros((claimed_pairs, 3)),
+                np.full((claimed_pairs, 3), np.nan),
+            ),
+            prompt_teams=PromptTeams(
+                weight=zeros((prompt_teams, 3)),
+                residual=zeros((prompt_teams, 3)),
+                at=never(prompt_teams),
+                false_share=never(prompt_teams),
+                placed=zeros((prompt_teams, 2)),
+                placed_residual=zeros((prompt_teams, 2)),
+                placed_noise=zeros(prompt_teams),
+                placed_at=never(prompt_teams),
+            ),
+            teams=Teams(np.full(teams, policy.false_share), zeros(teams)),
+            team_rituals=TeamRituals(zeros(team_rituals), zeros(team_rituals)),
         )

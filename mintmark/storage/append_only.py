@@ -1,6 +1,6 @@
 """A migration operation that makes a table append-only: triggers refuse UPDATE and DELETE (and TRUNCATE)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from string import Template
 
@@ -9,12 +9,18 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
 
 _FOLDER = Path(__file__).parent
+_MigrationStep = Callable[[StateApps, BaseDatabaseSchemaEditor], None]
 
 
 def make_append_only(table: str, *, except_columns: Sequence[str] = ()) -> migrations.RunPython:
     """A migration operation whose triggers refuse changing or removing rows of `table`, except changes to
     `except_columns`."""
+    return migrations.RunPython(*_build_trigger_functions(table, except_columns))
 
+
+def _build_trigger_functions(
+    table: str, except_columns: Sequence[str]
+) -> tuple[_MigrationStep, _MigrationStep]:
     def create_triggers(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
         vendor = editor.connection.vendor
         with editor.connection.cursor() as cursor:
@@ -36,4 +42,11 @@ def make_append_only(table: str, *, except_columns: Sequence[str] = ()) -> migra
             if event != "truncate" or on:
                 editor.execute(f'DROP TRIGGER IF EXISTS "{table}_no_{event}"{on}')
 
-    return migrations.RunPython(create_triggers, drop_triggers)
+    return create_triggers, drop_triggers
+
+
+def suspend_append_only(table: str) -> migrations.RunPython:
+    """A migration operation that drops those triggers: before a column is added, after which `make_append_only` makes
+    them again, with the new column."""
+    create, drop = _build_trigger_functions(table, ())
+    return migrations.RunPython(drop, create)

@@ -141,21 +141,13 @@ def _compare_texts(
     now: datetime,
 ) -> tuple[edit_effects.EditEffect, bool]:
     """The comparison of the two texts for each assistant, and whether wording was ever measured on this task."""
-    fold = view.fold
-    fold.pair_fleet.locate(np.zeros(1, dtype=np.int64), changes=False)
-    # All tasks, in one order: the state uses one position for what a task is about and how hard it is.
-    known = np.array(fold.prompt_state.task_ids, dtype=np.int64)
-    fold.pair_ritual.locate(known, changes=False)
-    fold.centre.locate(known, changes=False)
     assistant_ids = np.array([a.pk for a in assistants], dtype=np.int64)
     tasks = np.full(assistant_ids.size, task, dtype=np.int64)
-    ritual_positions = fold.pair_ritual.locate(tasks, changes=False)
-    centre_position = fold.centre.locate(np.array([task], dtype=np.int64), changes=False)[0]
-    assistant = fold.pair_assistant.locate(assistant_ids, changes=False)
-    assistant_ritual_positions = fold.pair_assistant_ritual.locate(
-        assistant_ids, tasks, changes=False
+    _, assistant, ritual_positions, assistant_ritual_positions, _, _ = view.locate(
+        assistant_ids, tasks, np.full(assistant_ids.size, -1, dtype=np.int64)
     )
-    state = fold.build_pair_state()
+    state = view.pairs.build_state()
+    centre_position = ritual_positions[0] if ritual_positions.size else -1
     edit = edit_effects.compare_edit(
         view.pair_policy,
         state,

@@ -1,7 +1,8 @@
 """Where all evidence enters: check every claim, append the batch, let the projections follow."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,18 +15,24 @@ from django.db.models import Q
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Role
 from mintmark.common import errors, evidence_kinds
+from mintmark.common.provenance import Provenance
 from mintmark.evidence import log
+from mintmark.evidence.log import CaseVerdict
 from mintmark.projection import projector
 from mintmark.registry import prompts, rituals
 from mintmark.registry.models import Assistant, Prompt, Ritual
 
-from . import rating_eligibility
+from . import claim_provenance, rating_eligibility
 
 MAX_BATCH = 10_000
 MAX_RUNS = 1_000_000
 MAX_CLOCK_SKEW = timedelta(minutes=5)
 MIN_YEAR = 1990
-_KINDS = {kind.name.lower(): kind for kind in evidence_kinds.EvidenceKind}
+MAX_CASES = 2_000
+# Reporters round their means.
+MAX_MEAN_ERROR = 1e-4
+_DIGEST = re.compile("[0-9a-f]{64}")
+_KINDS = {kind.name.lower(): kind for kind in sorted(evidence_kinds.REPORTABLE)}
 # What an assistant may say with its own key: about itself alone.
 _SELF_REPORTED_KINDS = {
     evidence_kinds.EvidenceKind.OUTCOME,
@@ -44,7 +51,8 @@ class InvalidEvidence(errors.DomainError):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceClaim:
     """Evidence as claimed. `prompt`, `assistant` and `ritual` are ids or names; `score` in [0,1] is the mean of `runs`
-    binary runs; `key` is unique per actor: the same key again gives the same answer."""
+    binary runs; `key` is unique per actor: the same key again gives the same answer. `cases` may say what each case of
+    a measured outcome gave: their mean is the score, their runs add up to `runs`."""
 
     kind: str
     prompt: int | str
@@ -56,6 +64,7 @@ class EvidenceClaim:
     tags: tuple[str, ...] = ()
     note: str = ""
     occurred_at: datetime | None = None
+    cases: tuple[CaseVerdict, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,9 +92,15 @@ def record(
 
 
 def record_unchecked(
-    *, caller: Caller, claims: Sequence[EvidenceClaim], source: str, now: datetime
+    *,
+    caller: Caller,
+    claims: Sequence[EvidenceClaim],
+    source: str,
+    now: datetime,
+    is_executed: bool = False,
 ) -> RecordResult:
-    """As `record`, for a verb above that has checked another scope: a rating enters by the market's."""
+    """As `record`, for a verb above that has checked another scope: a rating enters by the market's. `is_executed` is
+    for Mintmark's own worker alone, on a model that the installation configured."""
     if not claims:
         raise InvalidEvidence("The batch is empty; send at least one event.")
     if len(claims) > MAX_BATCH:
@@ -101,7 +116,7 @@ def record_unchecked(
             rows=problems,
         )
     _authorise(caller, claims, resolved)
-    entries = _build_entries(caller, claims, resolved, now=now)
+    entries = _build_entries(caller, claims, resolved, now=now, is_executed=is_executed)
     folded = connection.vendor == "sqlite"
     with transaction.atomic() if folded else nullcontext():
         appended = log.append(actor=caller.principal, source=source, entries=entries, now=now)
@@ -126,6 +141,7 @@ class _Ref(NamedTuple):
     team_id: int = 0
     principal_id: int = 0
     name: str = ""
+    is_reached: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +192,9 @@ def _resolve_assistants(names: set[int | str]) -> dict[int | str, _Ref]:
     if not names:
         return {}
     condition = Q(pk__in=_filter_ids(names)) | Q(name__in=_filter_names(names))
-    rows = Assistant.objects.filter(condition).values_list("id", "team_id", "principal_id", "name")
+    rows = Assistant.objects.filter(condition).values_list(
+        "id", "team_id", "principal_id", "name", "is_reached"
+    )
     refs: dict[int | str, _Ref] = {}
     for row in rows:
         refs[row[0]] = refs[row[3]] = _Ref(*row)
@@ -262,6 +280,9 @@ def _find_problems(
             )
         else:
             row_by_key[claim.key] = n
+        if claim.cases:
+            for message in _find_case_problems(claim):
+                add_problem("cases", len(claim.cases), message)
         if len(claim.note) > 400 or "\0" in claim.note:
             add_problem("note", claim.note, "A note has at most 400 characters and no NUL.")
         if claim.tags:
@@ -277,6 +298,34 @@ def _find_problems(
                     "At most 20 tags, each 1 to 100 printable characters.",
                 )
     return rows
+
+
+def _find_case_problems(claim: EvidenceClaim) -> Iterator[str]:
+    """What is wrong with the cases of a claim."""
+    if _KINDS.get(claim.kind) not in evidence_kinds.MEASURED:
+        yield "Only outcomes and replays have cases."
+    if len(claim.cases) > MAX_CASES:
+        yield f"At most {MAX_CASES:,} cases are taken, not {len(claim.cases):,}."
+    ids = [case.case_id for case in claim.cases]
+    if len(set(ids)) < len(ids):
+        twice = next(case for case in ids if ids.count(case) > 1)
+        yield f"The case {twice!r} is named twice; add up its runs."
+    for case in claim.cases:
+        if not (0 < len(case.case_id) <= 200 and case.case_id.isprintable()):
+            yield f"A case id is 1 to 200 printable characters, not {case.case_id[:50]!r}."
+        if not (math.isfinite(case.score) and 0.0 <= case.score <= 1.0):
+            yield f"The score of case {case.case_id!r} is a number from 0 to 1, not {case.score!r}."
+        if not 1 <= case.runs <= MAX_RUNS:
+            yield f"The runs of case {case.case_id!r} are a whole number from 1, not {case.runs}."
+        if case.output_digest and not _DIGEST.fullmatch(case.output_digest):
+            yield f"The output digest of case {case.case_id!r} is not 64 hexadecimal digits."
+    runs = sum(case.runs for case in claim.cases)
+    if runs != claim.runs:
+        yield f"The cases have {runs} runs together, and the outcome says {claim.runs}."
+    elif runs > 0:
+        mean = sum(case.score * case.runs for case in claim.cases) / runs
+        if abs(mean - claim.score) > MAX_MEAN_ERROR:
+            yield f"The cases have the mean {mean:.6f}, and the outcome says {claim.score:.6f}."
 
 
 def _authorise(caller: Caller, claims: Sequence[EvidenceClaim], resolved: _ResolvedNames) -> None:
@@ -310,12 +359,22 @@ def _authorise(caller: Caller, claims: Sequence[EvidenceClaim], resolved: _Resol
 
 
 def _build_entries(
-    caller: Caller, claims: Sequence[EvidenceClaim], resolved: _ResolvedNames, *, now: datetime
+    caller: Caller,
+    claims: Sequence[EvidenceClaim],
+    resolved: _ResolvedNames,
+    *,
+    now: datetime,
+    is_executed: bool,
 ) -> list[log.LogEntry]:
     cohort = caller.principal.team_id or 0
+    provenances = (
+        [Provenance.EXECUTED] * len(claims)
+        if is_executed
+        else _decide_provenance(caller, claims, resolved)
+    )
     admissible_prompt_ids = _find_admissible_ratings(caller, claims, resolved)
     entries = []
-    for claim in claims:
+    for claim, provenance in zip(claims, provenances, strict=True):
         kind = _KINDS[claim.kind]
         prompt = resolved.prompts[claim.prompt]
         assistant = resolved.assistants[claim.assistant] if claim.assistant is not None else None
@@ -327,9 +386,11 @@ def _build_entries(
                 prompt_id=prompt.pk,
                 assistant_id=assistant.pk if assistant is not None else None,
                 ritual_id=resolved.rituals[claim.ritual].pk if claim.ritual is not None else None,
-                cohort=judge_team if is_opinion else 0,
+                cohort=judge_team if is_opinion or kind in evidence_kinds.MEASURED else 0,
                 admissible=kind != evidence_kinds.EvidenceKind.RATING
                 or prompt.pk in admissible_prompt_ids,
+                provenance=provenance,
+                cases=claim.cases,
                 score=float(claim.score),
                 runs=int(claim.runs),
                 tags=tuple(claim.tags),
@@ -340,6 +401,28 @@ def _build_entries(
             )
         )
     return entries
+
+
+def _decide_provenance(
+    caller: Caller, claims: Sequence[EvidenceClaim], resolved: _ResolvedNames
+) -> list[Provenance]:
+    own_team = caller.principal.team_id or 0
+    return claim_provenance.decide_provenance(
+        caller=caller,
+        reports=[
+            claim_provenance.Report(
+                prompt_id=resolved.prompts[claim.prompt].pk,
+                team_id=resolved.assistants[claim.assistant].team_id
+                if claim.assistant is not None
+                else own_team,
+                is_checkable=bool(claim.cases)
+                and claim.ritual is not None
+                and claim.assistant is not None
+                and resolved.assistants[claim.assistant].is_reached,
+            )
+            for claim in claims
+        ],
+    )
 
 
 def _find_admissible_ratings(

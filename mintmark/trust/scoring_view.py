@@ -38,9 +38,12 @@ NINETY = pair_predictions.Z_90
 
 
 class ScoringView:
-    """The state of the pair model for readers: loaded, never changed."""
+    """The state of the pair model for readers: loaded, never changed.
 
-    def __init__(self, *, requested_policy: Policy | None) -> None:
+    As everybody sees it, or, with `own_team`, as this team sees its own assistants: with its own claims in full.
+    """
+
+    def __init__(self, *, requested_policy: Policy | None, own_team: int | None = None) -> None:
         checkpoint = projector.get_checkpoint()
         policy = requested_policy or checkpoint.policy
         self.policy = policy.version
@@ -51,32 +54,48 @@ class ScoringView:
             reputation_policy=ReputationPolicy.from_json(policy.reputation),
             stored=True,
         )
+        self.own_team = own_team
+        self.pairs = self.fold.public_pairs if own_team is None else self.fold.own_pairs
+
+    def locate(self, assistants: Ints, tasks: Ints, prompts: Ints) -> tuple[Ints, ...]:
+        """Positions of fleet, assistant, task, assistant × task, prompt and pair of each row; all tasks are loaded."""
+        known = np.array(self.fold.prompt_state.task_ids, dtype=np.int64)
+        nobody = np.full(known.size, -1, dtype=np.int64)
+        team = 0 if self.own_team is None else self.own_team
+        self.pairs.locate(
+            assistant=nobody, ritual=known, prompt=nobody, team=np.full(known.size, team)
+        )
+        return self.pairs.locate(
+            assistant=assistants, ritual=tasks, prompt=prompts, team=np.full(tasks.size, team)
+        )
 
     def predict(
         self, assistants: Ints, tasks: Ints, prompts: Ints, *, now: datetime
     ) -> pair_predictions.Prediction:
         """Predict rows of (assistant id, task id or −1, prompt id)."""
-        fold = self.fold
-        everything = np.zeros(1, dtype=np.int64)
-        fold.pair_fleet.locate(everything, changes=False)
-        known = np.array(fold.prompt_state.task_ids, dtype=np.int64)
-        fold.pair_ritual.locate(known, changes=False)
-        fold.centre.locate(known, changes=False)
         distinct, inverse = np.unique(prompts, return_inverse=True)
+        fleet, assistant, ritual, assistant_ritual, prompt, pair = self.locate(
+            assistants, tasks, prompts
+        )
         rows = pair_predictions.PairRows(
-            assistant=fold.pair_assistant.locate(assistants, changes=False),
-            ritual=fold.pair_ritual.locate(tasks, changes=False),
-            assistant_ritual=fold.pair_assistant_ritual.locate(assistants, tasks, changes=False),
-            prompt=fold.pair_prompt.locate(prompts, changes=False),
-            pair=fold.pair_pair.locate(assistants, prompts, changes=False),
-            features=fold.get_features(distinct)[inverse],
+            fleet=fleet,
+            assistant=assistant,
+            ritual=ritual,
+            assistant_ritual=assistant_ritual,
+            prompt=prompt,
+            pair=pair,
+            features=self.fold.get_features(distinct)[inverse],
         )
         return pair_predictions.predict(
             self.pair_policy,
-            fold.build_pair_state(),
+            self.pairs.build_state(),
             rows,
             now_days=float(log.to_epoch_days([now])[0]),
         )
+
+    def _count_runs(self, pair: AssistantPromptTrustMap) -> float:
+        """The runs of a pair that count in this view."""
+        return pair.runs if self.own_team is not None else pair.proven_runs
 
     def get_tasks(self, prompts: Sequence[Prompt]) -> dict[int, int]:
         """The task of each prompt by id: its home, else the ritual that its `task:` tag names; −1 for none."""
@@ -122,6 +141,7 @@ class ScoringView:
         _overwrite_measured(
             predicted,
             {i: map_by_prompt[p.pk] for i, p in enumerate(prompts) if p.pk in map_by_prompt},
+            is_own=self.own_team is not None,
         )
         pair_at = self.fold.locate_alignment(assistant_ids, ids, changes=False)
         prompt_at = self.fold.alignment_prompt.locate(ids, changes=False)
@@ -133,7 +153,13 @@ class ScoringView:
             TrustMatrixRow(
                 prompt=prompt,
                 ritual=rituals.get(tasks[prompt.pk]),
-                trust=_build_estimate(predicted, i, runs=float(sums.runs[pair_at[i]])),
+                trust=_build_estimate(
+                    predicted,
+                    i,
+                    runs=self._count_runs(map_by_prompt[prompt.pk])
+                    if prompt.pk in map_by_prompt
+                    else 0.0,
+                ),
                 swarm=None,
                 resonance=_build_resonance(predicted, i),
                 compliance=_build_posterior(
@@ -206,14 +232,16 @@ class ScoringView:
         measured = {}
         for m in maps:
             i, j = row_by_assistant[m.assistant_id], column_by_prompt[m.prompt_id]
-            runs[i, j] = m.runs
+            runs[i, j] = self._count_runs(m)
             measured[i * len(prompts) + j] = m
-        _overwrite_measured(predicted, measured)
+        _overwrite_measured(predicted, measured, is_own=self.own_team is not None)
         return predicted, runs
 
     def list_measured_assistants(self) -> list[Assistant]:
         """The assistants with measured evidence, by name."""
-        with_evidence = AssistantPromptTrustMap.objects.filter(runs__gt=0).values("assistant")
+        with_evidence = AssistantPromptTrustMap.objects.filter(proven_runs__gt=0).values(
+            "assistant"
+        )
         return list(
             Assistant.objects.filter(pk__in=with_evidence).select_related("team").order_by("name")
         )
@@ -229,24 +257,19 @@ class ScoringView:
         """Effects of readable features, the most certain first: those whose interval is farthest from 0."""
         assistant_ids = np.array([assistant.pk], dtype=np.int64)
         task = self.fold.prompt_state.get_tasks(np.array([ritual.pk if ritual is not None else -1]))
-        fold = self.fold
-        fold.pair_fleet.locate(np.zeros(1, dtype=np.int64), changes=False)
-        assistant_position = int(fold.pair_assistant.locate(assistant_ids, changes=False)[0])
-        ritual_position = int(fold.pair_ritual.locate(task, changes=False)[0]) if ritual else None
-        assistant_ritual_position = (
-            int(fold.pair_assistant_ritual.locate(assistant_ids, task, changes=False)[0])
-            if ritual
-            else None
+        fleet, assistant_at, ritual_at, assistant_ritual_at, _, _ = self.locate(
+            assistant_ids, task, np.array([-1], dtype=np.int64)
         )
         effects = pair_predictions.compute_wording_effects(
             self.pair_policy,
-            fold.build_pair_state(),
-            assistant=assistant_position,
-            ritual=ritual_position,
-            assistant_ritual=assistant_ritual_position,
+            self.pairs.build_state(),
+            fleet=int(fleet[0]),
+            assistant=int(assistant_at[0]),
+            ritual=int(ritual_at[0]) if ritual else None,
+            assistant_ritual=int(assistant_ritual_at[0]) if ritual else None,
             now_days=float(log.to_epoch_days([now])[0]),
         )
-        features = fold.get_features(np.array([p.pk for p in tried], dtype=np.int64))
+        features = self.fold.get_features(np.array([p.pk for p in tried], dtype=np.int64))
         wording_effects = []
         for j, effect in enumerate(effects):
             shows = np.flatnonzero(features[:, j] > 0) if len(tried) else np.empty(0, np.int64)
@@ -293,7 +316,7 @@ class ScoringView:
         predicted = self.predict(
             np.full(len(all_prompts), assistant.pk, dtype=np.int64), prompt_tasks, ids, now=now
         )
-        _overwrite_measured(predicted, dict(enumerate(maps)))
+        _overwrite_measured(predicted, dict(enumerate(maps)), is_own=self.own_team is not None)
         sd = (predicted.high - predicted.low) / (2.0 * NINETY)
         best: dict[int, int] = {}
         for i in range(len(tried)):
@@ -320,7 +343,9 @@ class ScoringView:
                     trust=_build_estimate(predicted, i, runs=0.0),
                     odds=odds,
                     incumbent=all_prompts[rival],
-                    incumbent_trust=_build_estimate(predicted, rival, runs=maps[rival].runs),
+                    incumbent_trust=_build_estimate(
+                        predicted, rival, runs=self._count_runs(maps[rival])
+                    ),
                 )
             )
         suggested.sort(key=lambda s: (-s.odds, s.prompt.pk))
@@ -376,7 +401,10 @@ class ScoringView:
 
 
 def _overwrite_measured(
-    predicted: pair_predictions.Prediction, measured: Mapping[int, AssistantPromptTrustMap]
+    predicted: pair_predictions.Prediction,
+    measured: Mapping[int, AssistantPromptTrustMap],
+    *,
+    is_own: bool,
 ) -> None:
     """Replace the predictions of measured pairs, by row, with what was learned at their last event.
 
@@ -384,15 +412,12 @@ def _overwrite_measured(
     itself is more informative. What the pair adds beyond task and wording is its own record.
     """
     for i, pair in measured.items():
-        if pair.trust is None or pair.trust_low is None or pair.trust_high is None:
+        trust, low, high, resonance = pair.get_readout(is_own=is_own)
+        if trust is None or low is None or high is None:
             continue
-        predicted.trust[i], predicted.low[i], predicted.high[i] = (
-            pair.trust,
-            pair.trust_low,
-            pair.trust_high,
-        )
-        predicted.resonance[i] = pair.resonance_score
-        predicted.own_record[i] = pair.resonance_score - predicted.task[i] - predicted.wording[i]
+        predicted.trust[i], predicted.low[i], predicted.high[i] = trust, low, high
+        predicted.resonance[i] = resonance
+        predicted.own_record[i] = resonance - predicted.task[i] - predicted.wording[i]
 
 
 def _build_resonance(predicted: pair_predictions.Prediction, i: int) -> Resonance:

@@ -40,10 +40,15 @@ RANKING_ORDERS: Mapping[str, Callable[[Estimate], float]] = {
 
 
 class AssistantTrustTracker:
-    """Reads trust maps under a policy: the current one, unless another is given."""
+    """Reads trust maps under a policy: the current one, unless another is given.
 
-    def __init__(self, policy: Policy | None = None) -> None:
+    As everybody sees them, from what was executed; or, with `own_team`, as this team sees its own assistants: with all
+    that it reported, in full.
+    """
+
+    def __init__(self, policy: Policy | None = None, *, own_team: int | None = None) -> None:
         self._policy = policy
+        self._own_team = own_team
 
     def get_matrix(
         self,
@@ -72,7 +77,7 @@ class AssistantTrustTracker:
         rows.sort(key=lambda row: _get_sort_key(row, order) == _UNKNOWN)
         page = rows[offset : offset + limit if limit is not None else None]
         if swarm:
-            page = view.add_swarm(page, now=now)
+            page = ScoringView(requested_policy=self._policy).add_swarm(page, now=now)
         return TrustMatrix(
             assistant=assistant,
             rows=tuple(page),
@@ -86,7 +91,7 @@ class AssistantTrustTracker:
         view = self._load_view()
         maps = AssistantPromptTrustMap.objects.filter(assistant=assistant, prompt=prompt)
         row = view.build_rows(assistant=assistant, prompts=[prompt], maps=list(maps), now=now)[0]
-        row = view.add_swarm([row], now=now)[0]
+        row = ScoringView(requested_policy=self._policy).add_swarm([row], now=now)[0]
         events = PromptReputationLedger().list_evidence(
             prompt=prompt, assistant_id=assistant.pk, limit=200
         )
@@ -239,7 +244,7 @@ class AssistantTrustTracker:
         )
 
     def _load_view(self) -> ScoringView:
-        return ScoringView(requested_policy=self._policy)
+        return ScoringView(requested_policy=self._policy, own_team=self._own_team)
 
 
 # Sorts below every measure; rows that have it are put last.

@@ -72,8 +72,10 @@ def test_a_prompt_is_measured_over_http_from_its_ritual_to_its_trust(
     cases = page["items"] + rest["items"]
     assert [(c["frame"], c["number"]) for c in cases] == [(f, n) for f in (0, 1) for n in range(5)]
     assert all(c["output"] and c["state"] == "done" and c["clauses"] for c in cases)
-    found = operator.get(f"{scout}/trust/{prompt['id']}").json()
+    # An operator configured the endpoint, so the run is what the team reports: it counts in the team's own view.
+    found = operator.get(f"{scout}/trust/{prompt['id']}?view=mine").json()
     assert found["pair"]["trust"]["runs"] > 0
+    assert {e["provenance"] for e in found["events"]} <= {"vouched", "interested", "word"}
     done = operator.send("POST", f"{path}/resume", {"cost_cap": "1"})
     problem(done, problems.CATALOGUE["invalid_run"].status, "invalid_run")
 

@@ -6,10 +6,11 @@ from django.utils import timezone
 
 from mintmark.accounts import callers, keys
 from mintmark.accounts.callers import Caller
-from mintmark.accounts.models import Principal, Role, Team
+from mintmark.accounts.models import Principal, Role, Team, User
 from mintmark.registry import assistants, labels, prompts, rituals
 from mintmark.registry.models import Prompt
-from tests.factories.cast import person
+from mintmark.trust import claim_provenance, intake
+from tests.factories.cast import person, vouch_for
 
 
 @dataclass
@@ -28,6 +29,21 @@ class Mint:
 
     def member(self, name: str) -> Caller:
         return callers.from_user(user=person(name, Role.OPERATOR, Role.AUTHOR, team=self.team))
+
+    def measured(self, prompt: Prompt, score: float, *, runs: int) -> None:
+        """An outcome of the scout, by somebody whom the installation vouches for."""
+        if not claim_provenance.is_vouched_for(caller=self.author):
+            vouch_for(User.objects.get(username="author"))
+        claim = intake.EvidenceClaim(
+            kind="outcome",
+            prompt=prompt.pk,
+            assistant="scout",
+            ritual="summaries",
+            score=score,
+            runs=runs,
+            key=f"measured {prompt.pk}",
+        )
+        intake.record(caller=self.author, claims=[claim], source="test", now=timezone.now())
 
     def key(self, principal: Principal) -> str:
         return keys.issue(principal=principal, scopes=["read", "evidence"]).secret

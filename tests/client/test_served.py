@@ -109,7 +109,8 @@ def test_the_best_of_what_both_may_use_is_chosen_and_reports_say_so(
     with opened() as before:
         for prompt, score in ((mint.prompt, 0.2), (better, 0.9)):
             with before.use(prompt.reference, ritual="summaries") as use:
-                use.report(score, runs=100)
+                assert use.report(score)
+            mint.measured(prompt, score, runs=100)
         assert before.flush(60)
         projector.wait_for(Event.objects.latest("id").pk, seconds=20, now=timezone.now())
     chooser = opened(rng=random.Random(1))
@@ -140,7 +141,8 @@ def test_a_prompt_behind_one_of_the_assistants_gates_is_not_the_best(
     with opened() as before:
         for prompt, score in ((mint.prompt, 0.1), (better, 0.8), (ruled, 0.95)):
             with before.use(prompt.reference, ritual="summaries") as use:
-                use.report(score, runs=200)
+                assert use.report(score)
+            mint.measured(prompt, score, runs=200)
         assert before.flush(60)
         projector.wait_for(Event.objects.latest("id").pk, seconds=20, now=timezone.now())
     chooser = opened()

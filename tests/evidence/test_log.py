@@ -62,11 +62,12 @@ def test_the_digest_of_an_entry_covers_everything_that_was_claimed() -> None:
     changed: dict[str, object] = {
         "kind": 1, "prompt_id": 9, "assistant_id": 9, "ritual_id": 9, "score": 0.25, "runs": 2,
         "tags": ("t",), "note": "n", "occurred_at": NOW + timedelta(microseconds=1),
+        "cases": (log.CaseVerdict("case", 0.5),),
     }  # fmt: skip
     for name, value in changed.items():
         assert replace(entry, **{name: value}).compute_digest() != entry.compute_digest(), name  # type: ignore[arg-type]
     # What the server decides, and the key itself, are no part of the claim.
-    others = {"cohort", "admissible", "key", "is_dated"}
+    others = {"cohort", "admissible", "key", "is_dated", "provenance"}
     assert {f.name for f in fields(entry)} - changed.keys() == others
 
 

@@ -92,7 +92,7 @@ def test_a_leaf_is_the_documented_columns_of_an_event_and_its_batch() -> None:
                     e.pk, e.xid, e.batch_id, e.kind, e.prompt_id, e.assistant_id, e.ritual_id, e.actor_id, e.cohort,
                     int(e.admissible), e.score, e.runs, tags, e.note, row_encoding.to_micros(e.occurred_at),
                     row_encoding.to_micros(e.recorded_at), e.key, bytes(e.digest), e.batch.actor_id, e.batch.source,
-                    row_encoding.to_micros(e.batch.recorded_at), e.batch.size,
+                    row_encoding.to_micros(e.batch.recorded_at), e.batch.size, e.provenance,
                 )
             )
         )  # fmt: skip
@@ -105,7 +105,7 @@ CLAIMED = {
 }  # fmt: skip
 DECIDED = {
     "cohort": 7, "admissible": False, "key": "x", "recorded_at": NOW - timedelta(days=9), "prompt_id": 10**9,
-    "actor_id": 10**9, "batch_id": 10**9,
+    "actor_id": 10**9, "batch_id": 10**9, "provenance": 5,
 }  # fmt: skip
 
 

@@ -30,6 +30,7 @@ from mintmark.vault.models import BundleImport, PromptMarketplaceVault, SigningK
 from mintmark.webhooks import endpoints, outbox
 from mintmark.webhooks.models import Delivery
 from tests.bundles import payloads
+from tests.factories import cast
 
 PREFIX = "/api/v1"
 CLAUSE = {
@@ -366,4 +367,7 @@ def _person(name: str, team: Team | None, *roles: Role) -> Principal:
     user = User.objects.create(username=name)
     for role in roles:
         Membership.objects.create(user=user, team=team, role=role)
-    return principals.get_or_create_for_user(user=user)
+    principal = principals.get_or_create_for_user(user=user)
+    if name == "operator":
+        cast.vouch_for(user)
+    return principal

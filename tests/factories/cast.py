@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from mintmark.accounts import callers
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Membership, Role, Team, User
+from mintmark.evidence.models import Vouch
 from mintmark.projection import projector
 from mintmark.registry import assistants, prompts, rituals
 from mintmark.registry.models import Assistant, Prompt, Ritual
@@ -24,6 +25,12 @@ def person(name: str, *roles: Role, team: Team | None = None) -> User:
     return user
 
 
+def vouch_for(user: User) -> None:
+    """Let what a user records count as if it had been run here."""
+    principal = callers.from_user(user=user).principal
+    Vouch.objects.create(reporter=principal, reason="a test", given_by=principal, given_at=NOW)
+
+
 @dataclass
 class Cast:
     """Everybody, and one assistant a team, one ritual and one open prompt of the seller."""
@@ -38,6 +45,8 @@ class Cast:
         self.buyer = person("buyer", Role.OPERATOR, Role.AUTHOR, team=self.buyers)
         self.stranger = person("stranger")
         self.auditor = person("auditor", Role.AUDITOR)
+        for reporter in (self.seller, self.buyer):
+            vouch_for(reporter)
         self.scout = self.assistant("scout", team=self.buyers)
         self.smith = self.assistant("smith", team=self.sellers)
         self.triage = rituals.register(name="triage-cases", tag="task:triage")

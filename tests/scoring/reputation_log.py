@@ -11,12 +11,13 @@ import dataclasses
 import numpy as np
 
 from mintmark.common.evidence_kinds import EvidenceKind
+from mintmark.common.provenance import Provenance
 from mintmark.scoring import prompt_model, prompt_readout
 from mintmark.scoring.prompt_model import ReputationEffects, ReputationEvents, ReputationState
 from mintmark.scoring.prompt_readout import PromptScore
 from mintmark.scoring.reputation_constants import ReputationPolicy
 
-PROMPTS, ASSISTANTS, RITUALS, RATERS, COHORTS = 6, 4, 3, 400, 5
+PROMPTS, ASSISTANTS, RITUALS, RATERS, COHORTS, TEAMS = 6, 4, 3, 400, 5, 4
 TODAY = 20_000.0
 COLUMNS = [field.name for field in dataclasses.fields(ReputationEvents)]
 
@@ -33,6 +34,10 @@ class Log:
             raters=RATERS,
             prompt_cohorts=PROMPTS * COHORTS,
             prompt_raters=PROMPTS * RATERS,
+            claimed_pairs=ASSISTANTS * PROMPTS,
+            prompt_teams=PROMPTS * TEAMS,
+            teams=TEAMS,
+            team_rituals=TEAMS * RITUALS,
         )
         self.rows: list[dict[str, float]] = []
 
@@ -51,9 +56,17 @@ class Log:
         at: float = TODAY,
         kind: EvidenceKind = EvidenceKind.OUTCOME,
         admissible: bool = True,
+        provenance: Provenance = Provenance.EXECUTED,
     ) -> None:
+        """An outcome of an assistant, whose team has its number."""
         self._add(
             kind=kind,
+            provenance=provenance,
+            team=assistant,
+            prompt_team=prompt * TEAMS + assistant,
+            claimed_pair=assistant * PROMPTS + prompt,
+            team_ritual=assistant * RITUALS + ritual,
+            own_baseline=baseline,
             prompt=prompt,
             ritual=ritual,
             assistant_ritual=assistant * RITUALS + ritual,
@@ -63,6 +76,30 @@ class Log:
             at_days=at,
             baseline=baseline,
             admissible=admissible,
+        )
+
+    def claimed(self, prompt: int = 0, score: float = 1.0, **values: float) -> None:
+        """An outcome as a team reports it, with its cases."""
+        self.measured(prompt, score, provenance=Provenance.CLAIM, **values)  # type: ignore[arg-type]
+
+    def reweigh(
+        self,
+        team: int,
+        *,
+        false_share: float,
+        verdicts: int = 100,
+        prompt: int = 0,
+        at: float = TODAY,
+    ) -> None:
+        """What share of a team's claims is false, as an audit has found."""
+        self._add(
+            kind=EvidenceKind.REWEIGH_TEAM,
+            prompt=prompt,
+            team=team,
+            prompt_team=prompt * TEAMS + team,
+            score=false_share,
+            runs=float(verdicts),
+            at_days=at,
         )
 
     def opinion(
@@ -103,6 +140,12 @@ class Log:
             "rater": -1,
             "prompt_cohort": -1,
             "prompt_rater": -1,
+            "provenance": Provenance.EXECUTED,
+            "team": -1,
+            "prompt_team": -1,
+            "claimed_pair": -1,
+            "team_ritual": -1,
+            "own_baseline": np.nan,
             "runs": 1.0,
             "at_days": TODAY,
             "baseline": np.nan,
@@ -116,7 +159,7 @@ class Log:
         return ReputationEvents(
             **{
                 field.name: np.array(
-                    [row[field.name] for row in said], dtype=kinds[str(field.type)]
+                    [row[field.name] for row in said], dtype=kinds[str(field.type).split(" ")[0]]
                 )
                 for field in dataclasses.fields(ReputationEvents)
             }

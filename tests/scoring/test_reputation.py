@@ -131,7 +131,7 @@ def test_measured_evidence_halves_in_180_days_and_opinion_in_120() -> None:
     log = Log()
     log.measured(0, 1.0, runs=1.0)
     log.opinion(0, 1.0)
-    sums = np.zeros((3, 4))
+    sums = np.zeros((3, 6))
     log.fold()
     fresh = log.state.prompts.weight[0].copy()
     prompt_posterior.compute_sums(log.policy.constants(), log.state.prompts, 0, TODAY + 180.0, sums)

@@ -23,6 +23,10 @@ COMMANDS = {
     "read the figures": ("tests.stories.figures_process",),
 }
 
+# The scores are computed anew by a newer formula, under a policy of its own: the old ones stay in the history.
+GROWN = {"policies", "reputations over time", "rows of state"}
+# Outcomes of that build were recorded without their provenance, so that they count as mere word.
+COMPUTED = {"reputation", "trust"}
 LIBRARY = "If nothing else has changed: do exp and log of this machine round otherwise? See tests/fixtures/README.md."
 
 
@@ -42,8 +46,14 @@ def test_an_older_store_comes_along(older: Installation) -> None:
 
     read = json.loads(older.run(*COMMANDS["read the figures"]))
     assert read.keys() == written.keys()
+    for name in GROWN:
+        assert read["counts"].pop(name) > written["counts"].pop(name), name
     for name, figures in written.items():
-        assert read[name] == figures, name
+        if name in COMPUTED:
+            assert read[name].keys() == figures.keys()
+            assert read[name] != figures
+        else:
+            assert read[name] == figures, name
 
     try:
         replayed = json.loads(older.run(*COMMANDS["replay and compare"]))

@@ -35,13 +35,15 @@ class GateStatus(TypedDict):
 
 
 class ExplainTrustOutput(TypedDict):
-    """`trust` is the score expected on `ritual`; `baseline` what an average prompt scores there; `swarm` the mean over
-    all assistants; `as_of` the last event that it takes into account, `policy` the version of the formula."""
+    """`trust` is the score expected on `ritual`, with all that your team reported; `public_trust` the same from what
+    this installation ran alone, which gates go by; `baseline` what an average prompt scores there; `swarm` the mean
+    over all assistants; `as_of` the last event that it takes into account, `policy` the version of the formula."""
 
     prompt: ToolPromptRef
     ritual: str | None
     message: str
     trust: ToolEstimate
+    public_trust: ToolEstimate
     baseline: float
     swarm: float | None
     fit: TrustFit
@@ -56,13 +58,19 @@ def _explain_trust(
     holder: KeyHolder, args: ExplainTrustArguments, now: datetime
 ) -> ExplainTrustOutput:
     row = arguments.resolve_prompt(holder, args.prompt)
-    explanation = AssistantTrustTracker().explain(assistant=holder.assistant, prompt=row, now=now)
+    explanation = AssistantTrustTracker(own_team=holder.assistant.team_id).explain(
+        assistant=holder.assistant, prompt=row, now=now
+    )
+    public_trust = AssistantTrustTracker().get_estimates(
+        assistant=holder.assistant, prompts=[row], now=now
+    )[row.pk]
     fit = explanation.row.resonance
     return {
         "prompt": serialize_prompt_ref(row),
         "ritual": str(explanation.row.ritual) if explanation.row.ritual is not None else None,
         "message": _summarise(explanation),
         "trust": serialize_estimate(explanation.row.trust),
+        "public_trust": serialize_estimate(public_trust),
         "baseline": explanation.baseline,
         "swarm": explanation.row.swarm,
         "fit": {

@@ -1,0 +1,45 @@
+"""Decide where evidence comes from, when it enters: what it may count for follows from that (`common.provenance`)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mintmark.accounts.callers import Caller
+from mintmark.common.provenance import Provenance
+from mintmark.evidence.models import Vouch
+from mintmark.registry import interests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Who reports about what: the team of the measured assistant (the caller's own where there is none, 0 for none),
+    and whether the claim can be run again here, case by case."""
+
+    prompt_id: int
+    team_id: int
+    is_checkable: bool
+
+
+def decide_provenance(*, caller: Caller, reports: Sequence[Report]) -> list[Provenance]:
+    """The provenance of each report by this caller."""
+    if is_vouched_for(caller=caller):
+        return [Provenance.VOUCHED] * len(reports)
+    prompt_ids = {report.prompt_id for report in reports}
+    interested = interests.find_interested_teams(prompt_ids=prompt_ids)
+    entitled = interests.find_entitled_teams(
+        prompt_ids=prompt_ids, team_ids={report.team_id for report in reports}
+    )
+
+    def decide(report: Report) -> Provenance:
+        teams = {report.team_id, *caller.team_ids}
+        if interested[report.prompt_id] & teams:
+            return Provenance.INTERESTED
+        if (report.prompt_id, report.team_id) not in entitled:
+            return Provenance.NO_RIGHT
+        return Provenance.CLAIM if report.is_checkable else Provenance.WORD
+
+    return [decide(report) for report in reports]
+
+
+def is_vouched_for(*, caller: Caller) -> bool:
+    """Whether an administrator vouches for what this caller reports."""
+    return Vouch.objects.filter(reporter=caller.principal, ended_at__isnull=True).exists()
