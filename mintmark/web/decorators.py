@@ -18,25 +18,25 @@ from . import query_params
 _ERROR_PAGES: dict[type[errors.DomainError], tuple[int, str, str]] = {
     query_params.BadParameter: (
         400,
-        "This address was not understood",
-        "Change that part of the address, or take it out; nothing else is wrong with it.",
+        "The address is not valid",
+        "Change or remove that part of the address. The rest of it is valid.",
     ),
     errors.NotFound: (
         404,
-        "There is nothing here",
-        "Prompts and assistants are never deleted, so the number in the address is likely mistyped.",
+        "Page not found",
+        "Prompts and assistants are never deleted, so the number in the address is probably mistyped.",
     ),
     errors.Forbidden: (
         403,
-        "This is not yours to see",
-        "Nothing was changed. An administrator can give you the role that it takes.",
+        "You have no permission for this page",
+        "Nothing was changed. Ask an administrator for the role that it needs.",
     ),
 }
 
 _DEFAULT_ERROR_PAGE = (
     422,
-    "This was not done",
-    "Nothing was changed and nothing was charged. Go back, change what is said above, and try again.",
+    "The request was refused",
+    "Nothing was changed and nothing was charged. Go back, correct what is named above, and try again.",
 )
 
 

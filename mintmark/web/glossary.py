@@ -20,13 +20,12 @@ TERMS: tuple[Term, ...] = (
     Term(
         word="trust score",
         plain="trust",
-        meaning="The score between 0 and 1 that this prompt is expected to earn where it is next measured.",
+        meaning="The score from 0 to 1 that the prompt is expected to get the next time it is measured.",
     ),
     Term(
         word="ritual",
         plain="task",
-        meaning="An evaluation protocol: a named set of cases with scorers. A run of it yields a score between 0 "
-        "and 1 over a number of cases.",
+        meaning="A named set of test cases with scorers. A run of it gives a score from 0 to 1.",
     ),
     Term(
         word="ritual effectiveness",
@@ -41,13 +40,13 @@ TERMS: tuple[Term, ...] = (
     Term(
         word="dreamframe",
         plain="replay",
-        meaning="The same task run again under a changed context: another seed, temperature, order of memory or "
+        meaning="The same task run again with a changed context: another seed, temperature, order of memory or "
         "wording of the input.",
     ),
     Term(
         word="dreamframe volatility",
         plain="replay spread",
-        meaning="How far scores of replays scatter beyond what chance alone explains. 0 is perfectly steady.",
+        meaning="How much the scores of replays vary beyond chance. 0 means no variation.",
     ),
     Term(
         word="symbolic compliance",
@@ -58,23 +57,23 @@ TERMS: tuple[Term, ...] = (
     Term(
         word="resonance",
         plain="fit",
-        meaning="How much better this pairing does than assistant and prompt alone would predict: through the task, "
-        "through the wording, and through its own record.",
+        meaning="How much better this pairing does than assistant and prompt predict separately. It is a sum of three "
+        "parts: task, wording and own record.",
     ),
     Term(
         word="memory fidelity",
-        plain="faithfulness to memory",
-        meaning="How well outputs agree with what the assistant has stored in its memory.",
+        plain="memory",
+        meaning="How well outputs agree with the entries in the assistant's memory.",
     ),
     Term(
         word="mutation bias",
-        plain="drift by forking",
-        meaning="How much better or worse than their parents the forks do that this assistant made.",
+        plain="drift",
+        meaning="How much better or worse this assistant's forks do than their parents.",
     ),
     Term(
         word="swarm",
         plain="all assistants",
-        meaning="The mean over all assistants that are known here.",
+        meaning="The mean over all assistants registered in this installation.",
     ),
     Term(
         word="codex",
@@ -88,20 +87,20 @@ TERMS: tuple[Term, ...] = (
     ),
     Term(
         word="symbolic token",
-        plain="token",
-        meaning="Credit within this installation, kept in a double-entry book to a millionth. It has no value "
-        "outside, and buys no score and no rank.",
+        plain="credit",
+        meaning="The unit of money in this installation, recorded in a double-entry ledger to a millionth. It has no "
+        "value outside, and never changes a score or a rank. Tokens of language models are something else.",
     ),
     Term(
         word="inject",
         plain="put to work",
-        meaning="Place a prompt that one may use into a named slot of an assistant: it is served from its next "
-        "request on, and gone as fast when it is withdrawn.",
+        meaning="Place a prompt into a named slot of an assistant. The assistant gets it from its next "
+        "request on, and no longer gets it once it is withdrawn.",
     ),
     Term(
         word="codex contract",
-        plain="obligations of a prompt",
-        meaning="Binds a prompt to the clauses of a rule set. A clause warns, or blocks the prompt from being put "
+        plain="contract",
+        meaning="Binds a prompt to a rule set. A broken clause either warns, or blocks the prompt from being put "
         "to work.",
     ),
     Term(
@@ -119,7 +118,7 @@ TERMS: tuple[Term, ...] = (
     Term(
         word="symbolic tag weight",
         plain="demand for its tags",
-        meaning="How much of what was bought in the last 30 days carries the prompt's tags: 1 less the product, over "
+        meaning="The share of purchases in the last 30 days with one of the prompt's tags: 1 less the product, over "
         "its tags, of 1 less the tag's share of purchases.",
     ),
 )

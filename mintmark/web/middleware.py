@@ -22,7 +22,7 @@ def limit_body_size(
             return get_response(request)
         if request.headers.get("Transfer-Encoding"):
             return _render_refusal(
-                request, 411, "The browser did not say how much it sends, so nothing was read."
+                request, 411, "The request has no Content-Length header, so nothing was read."
             )
         sent = request.headers.get("Content-Length") or ""
         max_bytes = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
@@ -30,7 +30,7 @@ def limit_body_size(
             return _render_refusal(
                 request,
                 413,
-                f"It has {int(sent):,} bytes, and {max_bytes:,} are taken at most, so nothing of it was read.",
+                f"The request has {int(sent):,} bytes. At most {max_bytes:,} are accepted, so it was not read.",
             )
         return get_response(request)
 
@@ -40,7 +40,7 @@ def limit_body_size(
 def _render_refusal(request: HttpRequest, status: int, message: str) -> HttpResponse:
     context = {
         "status": status,
-        "heading": "This is more than is taken",
+        "heading": "The request is too large",
         "message": message,
         "advice": "Send less at once, or ask an administrator to raise MINTMARK_MAX_REQUEST_BYTES.",
     }

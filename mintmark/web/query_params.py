@@ -86,7 +86,7 @@ def parse_score_page_token(query: QueryDict, name: str) -> tuple[float, int] | N
         raise BadParameter(
             name=name,
             value=value,
-            allowed="a place in the list as its links give it, such as 0.61_17",
+            allowed="a position in the list as its links give it, such as 0.61_17",
         )
     return score, int(number)
 
@@ -105,7 +105,7 @@ def parse_page_token(query: QueryDict, name: str) -> tuple[float, int] | None:
         raise BadParameter(
             name=name,
             value=value,
-            allowed="a place in the list as its links give it, such as -0.61_-17",
+            allowed="a position in the list as its links give it, such as -0.61_-17",
         )
     return sort_value, int(number)
 
@@ -134,7 +134,7 @@ def parse_price(query: QueryDict, name: str) -> Decimal | None:
     try:
         return amounts.to_tokens(amounts.to_micro(value))
     except amounts.InvalidAmount as error:
-        allowed = "an amount from 0 to 1,000,000,000, such as 12.5, of six decimals at most"
+        allowed = "an amount from 0 to 1,000,000,000with up to six decimals, such as 12.5"
         raise BadParameter(name=name, value=value, allowed=allowed) from error
 
 
@@ -163,7 +163,7 @@ def parse_basis_points(query: QueryDict, name: str) -> int:
     value = query.get(name, "").strip() or "0"
     if not _PERCENTAGE.fullmatch(value):
         raise BadParameter(
-            name=name, value=value, allowed="a percentage with two decimals at most, such as 12.5"
+            name=name, value=value, allowed="a percentage with up to two decimals, such as 12.5"
         )
     return int(Decimal(value) * 100)
 

@@ -81,8 +81,8 @@ def test_search_buy_inject_use_rate_fork_sell_and_the_author_is_paid(walk: Walk)
     # Buy the set.
     page.goto("/market/prompts")
     page.get_by_role("link", name="On-call starter").click()
-    page.get_by_role("link", name="Buy 2 prompts for 20 tokens").click()
-    page.get_by_role("button", name="Buy 2 prompts for 20 tokens").click()
+    page.get_by_role("link", name="Buy 2 prompts for 20 credits").click()
+    page.get_by_role("button", name="Buy 2 prompts for 20 credits").click()
     page.wait_for_url("**/market/receipts/*")
     expect(page.get_by_role("heading", level=1)).to_be_visible()
 
@@ -102,7 +102,7 @@ def test_search_buy_inject_use_rate_fork_sell_and_the_author_is_paid(walk: Walk)
     assert told["projected"]
     page.goto(f"/prompts/{walk.scene['prompt']}/rate")
     page.get_by_role("radio").nth(3).check()
-    page.get_by_role("button", name="Record this rating").click()
+    page.get_by_role("button", name="Rate acme/").click()
     page.wait_for_load_state()
     page.goto(f"/prompts/{walk.scene['prompt']}/reputation")
     expect(page.get_by_text("ratings by people").first).to_be_visible()
@@ -119,16 +119,16 @@ def test_search_buy_inject_use_rate_fork_sell_and_the_author_is_paid(walk: Walk)
     page.wait_for_url("**/prompts/*/reputation*")
     fork = page.url.split("/prompts/")[1].split("/")[0]
     page.goto(f"/prompts/{fork}/list")
-    page.get_by_role("textbox", name="Price in tokens").fill("20")
-    page.get_by_role("textbox", name="What forks owe").fill("5")
+    page.get_by_role("textbox", name="Price in credits").fill("20")
+    page.get_by_role("textbox", name="Royalty on sales of forks").fill("5")
     page.get_by_role("button", name="List buyers/incident-line@1").click()
     page.wait_for_url("**/market/prompts/*")
 
     # A third party finds the fork and buys it.
     third = walk.signed_in("third")
     third.goto("/market/prompts?q=incident-line")
-    third.get_by_role("link", name="Buy buyers/incident-line@1 for 20 tokens").click()
-    third.get_by_role("button", name="Buy for 20 tokens").click()
+    third.get_by_role("link", name="Buy buyers/incident-line@1 for 20 credits").click()
+    third.get_by_role("button", name="Buy for 20 credits").click()
     third.wait_for_url("**/market/receipts/*")
 
     # The first author's statement shows the royalty: a tenth of the 19 that the fee leaves.

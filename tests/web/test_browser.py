@@ -81,7 +81,7 @@ PATHS = {
     "run that stopped": "/runs/2?frame=3",
     "new run": "/runs/new?ritual=2&prompt=1&assistant=1&frames=2",
     "new run, empty": "/runs/new",
-    "how it is reached": "/assistants/1/runner",
+    "its endpoint": "/assistants/1/runner",
     "memory": "/assistants/1/memory?key=house-style",
     "comparisons": "/comparisons",
     "comparison decided": "/comparisons/1",
@@ -266,11 +266,11 @@ def test_the_fork_editor_foresees_while_one_types_and_is_accessible(page: Page) 
 
 def test_the_button_of_a_gift_follows_what_is_typed(page: Page) -> None:
     page.goto("/wallet")
-    page.get_by_label("Move tokens").select_option("to scout")
+    page.get_by_label("Move credits").select_option("to scout")
     page.get_by_label("Amount").press_sequentially("0.5")
-    expect(page.get_by_role("button", name="Give 0.5 tokens to scout")).to_be_visible()
+    expect(page.get_by_role("button", name="Give 0.5 credits to scout")).to_be_visible()
     page.get_by_label("Amount").fill("1e9")
-    expect(page.locator("#step")).to_contain_text("give no more than that")
+    expect(page.locator("#step")).to_contain_text("Enter at most this amount")
 
 
 def test_the_market_follows_what_is_typed_and_chosen_and_the_address_keeps_it(page: Page) -> None:
@@ -301,8 +301,8 @@ def test_a_preview_opens_over_the_market_and_is_accessible(page: Page) -> None:
 
 def test_two_clicks_on_a_buying_button_buy_once(page: Page) -> None:
     page.goto("/market/prompts?q=password-6")
-    page.get_by_role("link", name="Buy acme/password-6@1 for 6.5 tokens").click()
-    page.get_by_role("button", name="Buy for 6.5 tokens").dblclick()
+    page.get_by_role("link", name="Buy acme/password-6@1 for 6.5 credits").click()
+    page.get_by_role("button", name="Buy for 6.5 credits").dblclick()
     page.wait_for_url("**/market/receipts/*")
     expect(page.get_by_role("row", name="buyer −6.5")).to_have_count(1)
     expect(page.get_by_role("link", name="Inject acme/password-6@1")).to_be_visible()
@@ -350,7 +350,7 @@ def test_a_cell_opens_its_reasons_over_the_page_and_is_accessible(page: Page) ->
     page.locator("table.heat td a").first.click()
     reasons = page.locator("dialog#why")
     expect(reasons).to_be_visible()
-    expect(reasons).to_contain_text("How it comes about")
+    expect(reasons).to_contain_text("How the score is built")
     assert Axe().run(page, context="#why", options=AXE).violations_count == 0
     page.keyboard.press("Escape")
     expect(reasons).to_be_hidden()
@@ -395,7 +395,7 @@ def test_without_a_script_everything_can_still_be_done(browser: Browser, site: S
     page.get_by_role("searchbox").first.fill("quick")
     page.get_by_role("button", name="Find").click()
     page.get_by_role("link", name="acme/quick-triage@1", exact=True).click()
-    expect(page.get_by_role("heading", name="Where it comes from")).to_be_visible()
+    expect(page.get_by_role("heading", name="Sources")).to_be_visible()
     page.goto("/prompts/1/reputation")
     page.get_by_role("link", name="Older events").click()
     expect(page.locator("#events tbody tr").first).to_be_visible()
@@ -404,17 +404,17 @@ def test_without_a_script_everything_can_still_be_done(browser: Browser, site: S
     page.get_by_role("button", name="Show").click()
     page.wait_for_url("**order=runs**")
     page.get_by_role("link", name="why?").first.click()
-    expect(page.get_by_role("heading", name="How it comes about")).to_be_visible()
+    expect(page.get_by_role("heading", name="How the score is built")).to_be_visible()
     page.goto("/prompts/65/fork")
     page.get_by_role("textbox", name="The text of the fork").fill("Brief {incident} now.")
     page.get_by_role("button", name="Preview the change").click()
     expect(page.locator("#look ins")).to_have_text("+ Brief {incident} now.")
     page.goto("/wallet")
-    page.get_by_label("Move tokens").select_option("to scout")
+    page.get_by_label("Move credits").select_option("to scout")
     page.get_by_label("Amount").fill("0.25")
-    page.get_by_role("button", name="Look at what it does").click()
-    page.get_by_role("button", name="Give 0.25 tokens to scout").click()
-    expect(page.get_by_role("status")).to_contain_text("scout has 0.25 tokens more")
+    page.get_by_role("button", name="Preview").click()
+    page.get_by_role("button", name="Give 0.25 credits to scout").click()
+    expect(page.get_by_role("status")).to_contain_text("scout got 0.25 credits")
     page.goto("/assistants/1/context")
     page.get_by_role("button", name="Withdraw acme/digest@1 from evening").click()
     expect(page.get_by_role("button", name="Put it back")).to_be_visible()
@@ -433,19 +433,19 @@ def test_a_bundle_is_made_carried_taken_in_and_refused_without_a_script(
     page.goto("/vaults/new")
     page.get_by_label("buyers/notes@1").check()
     page.get_by_role("textbox", name="Name").fill("notes")
-    page.get_by_role("button", name="Look at what it will tell").click()
-    expect(page.get_by_role("heading", name="What it tells whoever gets the file")).to_be_visible()
+    page.get_by_role("button", name="Preview the contents").click()
+    expect(page.get_by_role("heading", name="What the file contains")).to_be_visible()
     page.get_by_role("button", name="Sign 1 prompt for team buyers").click()
     expect(page.get_by_role("status")).to_contain_text("notes is signed and kept")
     with page.expect_download() as download:
         page.get_by_role("link", name="Download the bundle").click()
     page.goto("/vaults/take-in")
-    page.get_by_label("The bundle").set_input_files(download.value.path())
+    page.get_by_label("File of the bundle").set_input_files(download.value.path())
     page.get_by_role("button", name="Check it").click()
     expect(page.get_by_text("known here")).to_be_visible()
     page.get_by_label("Why", exact=True).last.fill("it is ours anyway")
     page.get_by_role("button", name="Refuse it").click()
-    expect(page.get_by_role("status")).to_contain_text("It was refused")
+    expect(page.get_by_role("status")).to_contain_text("The file was refused")
     context.close()
 
 
@@ -472,16 +472,16 @@ def test_a_rule_set_is_tried_on_a_text_without_a_reload(page: Page) -> None:
 def test_a_run_is_started_twice_pressed_once_run_and_followed_to_its_end(page: Page) -> None:
     page.goto("/runs/new?prompt=1&assistant=1")
     page.get_by_label("Ritual").fill("urgency")
-    page.get_by_label("Perturbed frames").fill("2")
+    page.get_by_label("Replays").fill("2")
     expect(page.locator("#look")).to_contain_text("12 calls: 4 cases in 3 frames")
     assert _violations(page) == []
     page.get_by_role("button", name="Start: 12 calls to scout").dblclick()
     page.wait_for_url(re.compile(r"/runs/\d+$"))
     page.evaluate("document.body.dataset.here = 'still'")
-    expect(page.locator("#live")).to_contain_text("It is done")
+    expect(page.locator("#live")).to_contain_text("The run is done")
     expect(page.locator("#live")).to_contain_text("18 events")
     assert page.evaluate("document.body.dataset.here") == "still"
-    page.get_by_role("link", name="Show the cases as they are now").click()
+    page.get_by_role("link", name="Show the final cases").click()
     expect(page.locator("#cases")).to_be_visible()
     expect(page.locator("article.case").first).to_contain_text("passed")
     here = page.url.split("/runs/")[1].partition("?")[0]
@@ -497,14 +497,14 @@ def test_a_memory_is_kept_and_a_runner_set_up_without_a_script(
     context = _context(browser, site, session, scripts=False)
     page = context.new_page()
     page.goto("/assistants/2/memory")
-    expect(page.get_by_role("heading", name="This is not yours to see")).to_be_visible()
+    expect(page.get_by_role("heading", name="You have no permission for this page")).to_be_visible()
     page.goto("/assistants/3/memory")
     page.get_by_label("Key", exact=True).fill("tone")
     page.get_by_label("Text", exact=True).fill("Be brief.")
-    page.get_by_role("button", name="Remember this").click()
+    page.get_by_role("button", name="Save this entry").click()
     expect(page.get_by_role("status")).to_contain_text("ranger remembers “tone”")
     page.get_by_role("button", name="Forget tone").click()
-    expect(page.get_by_role("status")).to_contain_text("has forgotten “tone”")
+    expect(page.get_by_role("status")).to_contain_text("“tone” was deleted from the memory")
     page.goto("/assistants/3/runner")
     page.get_by_label("a rehearsal").check()
     page.get_by_role("button", name="Reach ranger so").click()
@@ -522,7 +522,7 @@ def test_an_endpoint_is_tried_before_a_run_is_paid_for(
     page.get_by_role("textbox", name="Address").fill("http://127.0.0.1:9/v1")
     page.get_by_role("textbox", name="Model").fill("nobody-1")
     page.get_by_role("button", name="Reach ranger so").click()
-    page.get_by_role("button", name="Try the endpoint once").press("Enter")
+    page.get_by_role("button", name="Test the endpoint").press("Enter")
     expect(page.locator("#tried")).to_contain_text("It does not answer: the endpoint could not be")
     assert _violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
@@ -535,21 +535,21 @@ def test_a_webhook_is_made_paused_enabled_and_removed(
     context = _context(browser, site, session)
     page = context.new_page()
     page.goto("/wallet")
-    page.get_by_role("navigation", name="What is mine").get_by_role("link", name="Webhooks").click()
+    page.get_by_role("navigation", name="Account").get_by_role("link", name="Webhooks").click()
     page.get_by_role("textbox", name="Address").fill("https://hooks.nobody.invalid/made")
     page.get_by_label("refund").check()
     page.keyboard.press("Tab")
-    page.get_by_role("button", name="Tell this address").press("Enter")
+    page.get_by_role("button", name="Create this webhook").press("Enter")
     expect(page.get_by_role("status")).to_contain_text("whsec_")
     assert _violations(page) == []
-    page.get_by_role("link", name="It is stored").click()
+    page.get_by_role("link", name="I have stored it").click()
     expect(page.get_by_text("whsec_")).to_have_count(0)
     page.get_by_text("Pause it").click()
     page.get_by_label("Why").fill("it moves")
-    page.get_by_role("button", name="Tell it nothing").click()
-    expect(page.get_by_role("heading", name="It is told nothing")).to_be_visible()
+    page.get_by_role("button", name="Pause until").click()
+    expect(page.get_by_role("heading", name="Disabled")).to_be_visible()
     page.get_by_role("button", name="Enable it again").click()
-    expect(page.get_by_role("heading", name="It is told what happens")).to_be_visible()
+    expect(page.get_by_role("heading", name="Enabled")).to_be_visible()
     page.get_by_text("Remove it").click()
     page.get_by_role("button", name="Remove webhook").click()
     expect(page.get_by_role("status")).to_contain_text("is removed")

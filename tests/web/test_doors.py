@@ -72,7 +72,7 @@ def test_no_page_holds_inline_style_or_script(scene: Scene, reader: Client, patt
     ("path", "name", "allowed"),
     [
         ("/?task=abc", "task", "a whole number from 1"),
-        ("/?after=2_1", "after", "a place in the list"),
+        ("/?after=2_1", "after", "a position in the list"),
         ("/?q=%00", "q", "printable characters"),
         ("/assistants/{assistant}/trust?order=luck", "order", "one of trust_low"),
         ("/assistants/{assistant}/trust?view=globe", "view", "one of table, heat, team"),
@@ -112,7 +112,7 @@ def test_what_does_not_exist_is_not_found_and_says_so_kindly(
 ) -> None:
     answer = reader.get(_path(scene, path))
     assert answer.status_code == 404
-    assert "There is nothing here" in answer.content.decode()
+    assert "Page not found" in answer.content.decode()
 
 
 def test_signing_in_with_a_wrong_password_says_so() -> None:
@@ -159,7 +159,7 @@ def test_a_body_beyond_what_is_taken_is_refused_before_it_is_read(
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000
     answer = reader.post("/theme", {"theme": "x" * 1_001})
     assert answer.status_code == 413
-    assert "1,000 are taken at most" in answer.content.decode()
+    assert "At most 1,000 are accepted" in answer.content.decode()
     unsized = reader.get("/", headers={"Transfer-Encoding": "chunked"})
     assert unsized.status_code == 411
 
@@ -176,7 +176,7 @@ def test_what_breaks_says_what_was_kept(
     reader.raise_request_exception = False
     answer = reader.get("/")
     assert answer.status_code == 500
-    assert "Evidence that was recorded is safe" in answer.content.decode()
+    assert "Recorded evidence is safe" in answer.content.decode()
 
 
 def test_the_first_page_without_a_script_weighs_less_than_a_hundred_kilobytes(

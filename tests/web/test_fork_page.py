@@ -62,8 +62,8 @@ def test_the_editor_opens_with_the_parents_text_and_says_that_nothing_changed(
     typed = re.search(r'<textarea name="text"[^>]*>\n(.*?)</textarea>', page, re.DOTALL)
     assert typed
     assert typed[1] == BRIEF
-    assert "The text is the parent&#x27;s still" in page or "The text is the parent's still" in page
-    assert "Nothing: the text is the same." in page
+    assert "The text is still the same as the parent's" in page
+    assert "No change: the text is the same." in page
 
 
 def test_an_edit_shows_its_difference_and_the_trust_it_would_have_for_each_assistant(
@@ -79,7 +79,7 @@ def test_an_edit_shows_its_difference_and_the_trust_it_would_have_for_each_assis
         assert f">{name}</a>" in part
     assert part.count("<title>parent 0.") == 2
     assert "now: closing “A:” or “Answer:”" in part
-    assert "all else in the wording" in part
+    assert "rest of the wording" in part
 
 
 def test_without_a_script_the_preview_button_shows_the_same_and_keeps_what_was_typed(
@@ -97,13 +97,13 @@ def test_it_says_plainly_that_it_is_a_prediction_and_how_well_such_have_held(
     holdings: Holdings, buyer: Client
 ) -> None:
     page = buyer.get(_path(holdings.brief)).content.decode()
-    assert "It is a prediction from wording, not a measurement" in page
+    assert "This is a prediction from the wording, not a measurement" in page
     assert "Fewer than ten prompts were measured here so far" in page
     cast = holdings.cast
     made = [cast.written(f"acme/line-{n}", f"Sort {{ticket}}, way {n}.") for n in range(12)]
     cast.record(*[cast.outcome(score=n / 12, prompt=one.pk) for n, one in enumerate(made)])
     page = buyer.get(_path(holdings.brief)).content.decode()
-    assert re.search(r"The newest 1\d prompts that nobody had run were predicted", page)
+    assert re.search(r"For the newest 1\d prompts, the mean error of the prediction", page)
 
 
 def test_the_sum_of_what_moved_it_is_the_change(holdings: Holdings) -> None:
@@ -167,13 +167,13 @@ def test_what_its_sales_will_owe_is_said_before(
     holdings: Holdings, buyer: Client, seller: Client
 ) -> None:
     page = buyer.get(_path(holdings.brief)).content.decode()
-    assert re.search(r"<strong>10%</strong> of what the house's fee leaves, to seller", page)
+    assert re.search(r"<strong>10%</strong> of the price after the platform fee, to seller", page)
     guest = holdings.scene.client(holdings.guest)
     theirs = guest.get(_path(holdings.forked)).content.decode()
-    assert re.search(r"<strong>10%</strong> of what the house's fee leaves, to seller", theirs)
+    assert re.search(r"<strong>10%</strong> of the price after the platform fee, to seller", theirs)
     own = seller.get(_path(holdings.brief)).content.decode()
-    assert "Nothing to anybody but the house's fee" in own
-    assert "it becomes that line's next revision" in own
+    assert "None. Only the platform fee is taken" in own
+    assert "it becomes the next revision" in own
 
 
 def test_a_licence_that_forks_keep_is_the_only_choice(holdings: Holdings, buyer: Client) -> None:
@@ -239,7 +239,7 @@ def test_who_may_not_fork_is_told_what_is_missing_and_sees_no_text(
             assert text.splitlines()[0] not in page
             assert "<del>" not in page
     assert not Prompt.objects.filter(name="brief-in-steps").exists()
-    assert "Buy it for 12.5 tokens" in guest.get(_path(holdings.brief)).content.decode()
+    assert "Buy it for 12.5 credits" in guest.get(_path(holdings.brief)).content.decode()
 
 
 def test_markup_in_a_text_is_text(holdings: Holdings, buyer: Client) -> None:

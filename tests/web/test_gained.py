@@ -19,8 +19,8 @@ from tests.factories.web_scene import SECRET, Scene
     [
         (-0.09, -0.04, "costs 4 to 9 points"),
         (0.04, 0.09, "gains 4 to 9 points"),
-        (-0.034, 0.041, "changes nothing that can be told (−3 to +4 points)"),
-        (0.0, 0.2, "changes nothing that can be told (+0 to +20 points)"),
+        (-0.034, 0.041, "has no clear effect (−3 to +4 points)"),
+        (0.0, 0.2, "has no clear effect (+0 to +20 points)"),
         (0.003, 0.021, "gains 0.3 to 2 points"),
         (0.0096, 0.0104, "gains about 1 point"),
         (-0.1204, -0.1196, "costs about 12 points"),
@@ -67,7 +67,7 @@ class TestOnPages:
         said = _change(_page(reader, scene.fork))
         # scout: 48 of 60 against 4 of 10, smith: 50 of 100 against 50 of 100.
         assert "This edit costs scout yours 13 to 62 points" in said
-        assert "This edit changes nothing that can be told for smith (−11 to +11 points)" in said
+        assert "This edit has no clear effect for smith (−11 to +11 points)" in said
         assert said.index("scout") < said.index("smith")
         assert "Over the 2 assistants that ran both texts, this edit" in said
         assert "+ Sort {ticket} quickly." in said
@@ -79,7 +79,7 @@ class TestOnPages:
         page = _page(reader, scene.cast.prompt)
         (told,) = re.findall(r'<g class="cost" role="img" aria-label="([^"]+)"', page)
         assert told == (
-            f"{scene.fork.reference} costs 13 to 62 points against its parent, over all assistants that ran both"
+            f"{scene.fork.reference} costs 13 to 62 points compared with its parent, over all assistants that ran both"
         )
         assert f"<title>{told}</title>" in page
         assert ">−62 to −13</text>" in page
@@ -87,7 +87,7 @@ class TestOnPages:
 
     def test_an_edit_that_nobody_ran_says_so(self, scene: Scene, reader: Client) -> None:
         child = scene.cast.written("acme/idle", "Sort {ticket}.", parent=scene.cast.prompt)
-        assert "nobody can say what the edit gained or cost" in _change(_page(reader, child))
+        assert "the effect of the edit is unknown" in _change(_page(reader, child))
         assert 'id="diff-title"' not in _page(reader, scene.cast.prompt)
 
     def test_what_was_measured_is_for_everybody_and_what_was_changed_for_readers_of_both_texts(
@@ -103,7 +103,7 @@ class TestOnPages:
         }
         assert shown == {"seller": True, "buyer": False, "stranger": False, "auditor": False}
         said = _change(_page(scene.client(cast.stranger), child))
-        assert "shown to those who may read both texts" in said
+        assert "shown to users who may read both texts" in said
         assert "for scout" in said
         assert "yours" not in said
 

@@ -22,8 +22,8 @@ def _page(client: Client, prompt: int, query: str = "") -> str:
 
 
 def _codes(page: str) -> list[float]:
-    """The exact figures of the sum: its lines, then the sum."""
-    table = page.split("The exact figures")[1].split("</details>")[0]
+    """Exact values of the sum: its lines, then the sum."""
+    table = page.split("Exact values")[1].split("</details>")[0]
     return [float(figure) for figure in re.findall(r"<code[^>]*>([^<]+)</code>", table)]
 
 
@@ -68,14 +68,14 @@ def test_a_private_text_is_shown_to_its_team_and_to_nobody_else(scene: Scene) ->
 def test_who_may_not_read_the_text_still_sees_scores_lineage_and_digest(scene: Scene) -> None:
     page = _page(scene.client(scene.cast.stranger), scene.secret.pk)
     assert scene.secret.digest in page
-    assert "Where it comes from" in page
-    assert "those entitled to it" in page
+    assert "Sources" in page
+    assert "and entitled teams can read the whole text" in page
 
 
 def test_an_untouched_prompt_is_unknown_and_not_zero(scene: Scene, reader: Client) -> None:
     page = _page(reader, scene.never_run.pk)
     assert 'class="interval unknown"' in page
-    assert "What would narrow it" in page
+    assert "Ten or more runs of this prompt on any assistant would narrow it" in page
     assert "/api/v1/evidence" in page
 
 

@@ -54,7 +54,7 @@ def test_a_tag_narrows_the_list(scene: Scene, reader: Client) -> None:
 
 
 def test_a_search_without_a_find_says_how_to_go_on(scene: Scene, reader: Client) -> None:
-    assert "No prompt fits" in _page(reader, "?q=zzz")
+    assert "No prompt matches" in _page(reader, "?q=zzz")
 
 
 def test_the_list_pages_by_key_and_shows_each_prompt_once(scene: Scene, reader: Client) -> None:
@@ -75,5 +75,5 @@ def test_an_empty_installation_teaches_the_next_command() -> None:
     client = Client()
     client.force_login(person("newcomer"))
     page = _page(client)
-    assert "Nothing is here yet" in page
+    assert "No prompts yet" in page
     assert "mintmark import multiprompt" in page

@@ -31,7 +31,7 @@ BUTTONS = {
     "buy_set": "create_purchase",
     "manage_listing:reprice": "reprice_listing",
     "manage_listing:withdraw": "withdraw_listing",
-    "manage_listing:entomb": "withdraw_prompt_permanently",
+    "manage_listing:revoke": "withdraw_prompt_permanently",
     "new_set": "create_prompt_set",
     "withdraw_set": "withdraw_prompt_set",
     "receipt_bundle": "download_purchase_bundle",

@@ -179,7 +179,7 @@ def _loaded(context: BrowserContext, path: str = "/vaults/verify") -> Page:
 
 
 def _choose(page: Page, raw: bytes, name: str = "bundle.json") -> None:
-    page.get_by_label("The bundle").set_input_files(
+    page.get_by_label("File of the bundle").set_input_files(
         {"name": name, "mimeType": "application/json", "buffer": raw}
     )
 
@@ -192,9 +192,9 @@ def test_a_good_file_verifies_with_the_network_off(offline: Page) -> None:
     _choose(offline, GOOD["family"])
     result = offline.locator("#result")
     expect(result).to_contain_text("Verified: 1 key that you gave signed exactly this")
-    expect(result).to_contain_text("A key that you did not give")
+    expect(result).to_contain_text("A key that you did not enter")
     expect(offline.locator("#prompts article")).to_have_count(2)
-    expect(offline.locator("#prompts")).to_contain_text("descends from acme/triage@1")
+    expect(offline.locator("#prompts")).to_contain_text("derived from acme/triage@1")
     # A font that was not needed before is looked for, and does without.
     assert [url for url in asked if not url.endswith(".woff2")] == []
 
@@ -203,7 +203,7 @@ def test_a_good_file_verifies_with_the_network_off(offline: Page) -> None:
 def test_one_changed_byte_is_refused_with_what_it_means(offline: Page) -> None:
     raw = GOOD["small"]
     _choose(offline, raw)
-    expect(offline.locator("#result")).to_contain_text("The file is whole")
+    expect(offline.locator("#result")).to_contain_text("The file is unchanged")
     _choose(offline, changed(raw))
     expect(offline.locator("#code")).to_have_text("bad_signature")
     expect(offline.locator("#result")).to_contain_text("changed after it was signed")
@@ -214,17 +214,17 @@ def test_one_changed_byte_is_refused_with_what_it_means(offline: Page) -> None:
 def test_what_the_keys_and_the_threshold_say_follows_at_once(offline: Page) -> None:
     result, given = offline.locator("#result"), offline.get_by_label("Keys that you trust")
     _choose(offline, GOOD["family"])
-    expect(result).to_contain_text("By whom it should be signed is for you to say")
+    expect(result).to_contain_text("Enter a key that you trust to find out who signed it")
     given.fill(dsse.get_key_id(STRANGER).upper())
-    expect(result).to_contain_text("none of the keys that you gave signed it")
+    expect(result).to_contain_text("none of the keys that you entered signed it")
     given.fill(dsse.export_pem(dsse.get_key_id(TEAM)))
     expect(result).to_contain_text("Verified: 1 key")
     offline.get_by_label("How many").fill("2")
-    expect(result).to_contain_text("it takes 2")
+    expect(result).to_contain_text("2 are needed")
     given.fill(f"{dsse.get_key_id(TEAM)}\n{dsse.get_key_id(HOUSE)}")
     expect(result).to_contain_text("Verified: 2 keys")
     given.fill("abc")
-    expect(result).to_contain_text("That is no key")
+    expect(result).to_contain_text("The key is not valid")
 
 
 @pytest.mark.browser
@@ -239,7 +239,7 @@ def test_a_text_of_the_file_stays_a_text(offline: Page) -> None:
     offline.on("dialog", hear)
     _choose(offline, payloads.sealed([hostile]), name="<i>.json")
     prompts = offline.locator("#prompts")
-    expect(prompts).to_contain_text("It hides 1 character that one does not see")
+    expect(prompts).to_contain_text("It contains 1 invisible character")
     offline.get_by_text("The text of acme/triage@1").click()
     expect(prompts.locator("pre")).to_have_text("<img src=x onerror=alert(1)>U+202E")
     assert offline.locator("#prompts img, #result i").count() == 0
@@ -268,7 +268,7 @@ def test_a_browser_without_ed25519_is_shown_the_command_line(browser: Browser, s
     page = context.new_page()
     page.add_init_script("SubtleCrypto.prototype.importKey = () => Promise.reject(new Error('no'))")
     page.goto("/vaults/verify")
-    expect(page.locator("#unsupported")).to_contain_text("lacks Ed25519")
+    expect(page.locator("#unsupported")).to_contain_text("does not support Ed25519")
     expect(page.locator("#desk")).to_be_hidden()
     expect(page.get_by_text("mintmark vault verify FILE --key KEY")).to_be_visible()
     context.close()

@@ -32,7 +32,7 @@ from .. import decorators, query_params
 from ..market import injection_form
 
 ROWS_PER_PAGE = 25
-DEFAULT_REASON = "withdrawn by hand"
+DEFAULT_REASON = "withdrawn by a person"
 _RETURN_PAGES = ("context", "mine")
 
 
@@ -71,7 +71,7 @@ def show_context(request: HttpRequest, assistant_id: int) -> HttpResponseBase:
         except (InvalidMandate, amounts.InvalidAmount) as error:
             error_message = error.message
         else:
-            messages.success(request, f"{assistant} keeps to these limits from now on.")
+            messages.success(request, f"These limits of {assistant} are in force now.")
             return redirect(f"{reverse('context', args=[assistant.pk])}#mandate")
     before = query_params.parse_integer(request.GET, "before")
     if before is not None and request.headers.get("HX-Request") == "true":
@@ -121,7 +121,7 @@ def restore_injection(request: HttpRequest, injection_id: int) -> HttpResponseBa
         return redirect(injection_form.build_url(like=ended_injection))
     messages.success(
         request,
-        f"{ended_injection.prompt.reference} is at work in {ended_injection.assistant} again, in its slot "
+        f"{ended_injection.prompt.reference} is at work in {ended_injection.assistant} again, slot "
         f"{ended_injection.slot}.",
     )
     return redirect(_get_return_url(back, ended_injection))

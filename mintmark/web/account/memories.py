@@ -80,7 +80,7 @@ def _load_entry(request: HttpRequest, assistant: Assistant, *, caller: Caller) -
         return MemoryForm()
     entry = memories.list_memories(caller=caller, assistant=assistant).filter(key=key).first()
     if entry is None:
-        raise errors.NotFound(f"{assistant} remembers nothing under {key!r}.")
+        raise errors.NotFound(f"The memory of {assistant} has no entry {key!r}.")
     return MemoryForm(key=entry.key, text=entry.text)
 
 
@@ -90,9 +90,7 @@ def _apply_action(
     action = query_params.parse_choice(request.POST, "do", allowed=_ACTIONS, default=_ACTIONS[0])
     if action == "forget":
         if memories.delete(caller=caller, assistant=assistant, memory_key=form.key):
-            return (
-                f"{assistant} has forgotten “{form.key}”. What was measured with it stays measured."
-            )
-        return f"{assistant} remembered nothing under “{form.key}”: nothing changed."
+            return f"“{form.key}” was deleted from the memory of {assistant}. Earlier measurements do not change."
+        return f"The memory of {assistant} has no entry “{form.key}”. Nothing was changed."
     memories.store(caller=caller, assistant=assistant, memory_key=form.key, text=form.text)
-    return f"{assistant} remembers “{form.key}”."
+    return f"“{form.key}” was saved in the memory of {assistant}."

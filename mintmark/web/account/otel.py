@@ -72,10 +72,10 @@ def manage_mapping(request: HttpRequest) -> HttpResponseBase:
 def _apply_action(action: str, document: str, *, team: Team, caller: Caller) -> str:
     if action == FORGET:
         ingest_counts.reset_counts(caller=caller, team=team)
-        return f"What arrives for team {team} is counted anew. Evidence stays as it is."
+        return f"The counts of team {team} start again at zero. Evidence is not affected."
     if len(document) > MAX_CHARACTERS:
         raise documents.InvalidDocument(
-            f"It has {len(document):,} characters, and a page takes {MAX_CHARACTERS:,}: use `mintmark otel set`."
+            f"It has {len(document):,} characters, and this page accepts {MAX_CHARACTERS:,}: use `mintmark otel set`."
         )
     mapping = mappings.set_mapping(
         caller=caller, team=team, document=mappings.parse_mapping(document), now=timezone.now()
@@ -129,7 +129,7 @@ def _choose_team(request: HttpRequest, teams: Sequence[Team], caller: Caller) ->
     if name:
         team = next((candidate for candidate in teams if candidate.name == name), None)
         if team is None:
-            raise errors.Forbidden(f"You are in no team {name!r}, so what it is sent is not shown.")
+            raise errors.Forbidden(f"You are not in a team {name!r}, so its events are not shown.")
         return team
     own_team = next(
         (candidate for candidate in teams if candidate.pk == caller.principal.team_id), None

@@ -103,7 +103,7 @@ def show_wallet(request: HttpRequest) -> HttpResponseBase:
                 return redirect("wallet")
         else:
             error_message = (
-                "Something else was typed since the button was made. Look again, then press it."
+                "The form was changed after the preview. Check the new preview and press again."
             )
     transfer_context = {
         "gift": form,
@@ -168,12 +168,12 @@ def preview_transfer(
     its_after_micro = assistant_wallet.balance_micro + sign * amount_micro
     if min(own_after_micro, its_after_micro) < 0:
         giver, balance_micro = (
-            ("You hold", wallet.balance_micro)
+            ("You have", wallet.balance_micro)
             if form.direction == GIVE
-            else (f"{assistant_wallet.assistant} holds", assistant_wallet.balance_micro)
+            else (f"{assistant_wallet.assistant} has", assistant_wallet.balance_micro)
         )
         raise amounts.InvalidAmount(
-            f"{giver} {amounts.format_tokens(balance_micro)} tokens; give no more than that."
+            f"{giver} {amounts.format_tokens(balance_micro)} credits. Enter at most this amount."
         )
     return TransferPreview(
         assistant=assistant_wallet.assistant,
@@ -217,8 +217,8 @@ def _transfer(
 def _describe_transfer(form: TransferForm, preview: TransferPreview) -> str:
     amount = amounts.format_tokens(preview.amount_micro)
     if form.direction == GIVE:
-        return f"{preview.assistant} has {amount} tokens more. You can take back what it has not spent."
-    return f"You took {amount} tokens back from {preview.assistant}."
+        return f"{preview.assistant} got {amount} credits. You can take back what it has not spent."
+    return f"You took {amount} credits back from {preview.assistant}."
 
 
 def _list_assistant_wallets(caller: Caller) -> list[AssistantWallet]:

@@ -181,7 +181,7 @@ def _build_line(
             if _is_owed_royalty(purchase.prompt, holder=wallet)
         ]
         if cause == Transfer.Cause.RELEASE:
-            description += ", paid out: the warranty was kept"
+            description += ", paid out: the warranty was met"
     else:
         description = entry.transfer.get_cause_display()
     has_memo = cause in (Transfer.Cause.GIFT, Transfer.Cause.MINT)

@@ -26,8 +26,8 @@ POLL_WINDOW = timedelta(minutes=2)
 REPLAY, PAUSE, ENABLE, ROTATE, REMOVE = "replay", "pause", "enable", "rotate", "remove"
 STATE_LABELS = {
     Delivery.State.WAITING: "waits",
-    Delivery.State.DELIVERED: "was taken",
-    Delivery.State.FAILED: "was given up",
+    Delivery.State.DELIVERED: "delivered",
+    Delivery.State.FAILED: "failed",
 }
 """The states of a delivery in a word or two."""
 PROBLEM_LABELS = {
@@ -35,7 +35,7 @@ PROBLEM_LABELS = {
     "redirected": "a redirect, which is not followed",
     "too_slow": "no answer in 15 seconds",
     "private_address": "a private address, which is not called",
-    "unreadable_secret": "its secret can't be opened with the vault key in force",
+    "unreadable_secret": "its secret can't be decrypted with the current vault key",
 }
 """What was wrong with an answer, in words."""
 
@@ -148,7 +148,7 @@ def _create_webhook(
 ) -> endpoints.CreatedWebhook:
     team = next((candidate for candidate in teams if str(candidate.pk) == form.team), None)
     if team is None:
-        raise errors.Forbidden("A webhook takes the role ‘operator’ in the team that it is for.")
+        raise errors.Forbidden("To create a webhook, you need the role ‘operator’ in its team.")
     # A form that is sent twice shows two secrets, and only one of the two would be kept.
     newest_known_id = query_params.parse_integer(data, "seen", minimum=0) or 0
     duplicate = (
@@ -156,8 +156,8 @@ def _create_webhook(
     )
     if duplicate is not None:
         raise endpoints.InvalidWebhook(
-            f"Webhook {duplicate.pk} of {team} was made at this address from this form already, and its secret was "
-            "shown then. Look at it below; it can get a new secret there."
+            f"Webhook {duplicate.pk} of {team} was already created from this form, and its secret was shown then. "
+            "Open it below to create a new secret."
         )
     return endpoints.create(
         caller=caller,
@@ -175,8 +175,8 @@ def _rotate_secret(
     """A new secret; refused to a form that is older than the secret in force, as one that is sent twice is."""
     if data.get("seen", "") != get_secret_version(webhook):
         raise endpoints.InvalidWebhook(
-            "The secret was changed after this page was read, perhaps by this very button. A further change would end "
-            "the one that receivers may still hold: look whether it is needed, and press again."
+            "The secret was changed after this page was loaded, perhaps by this button. Another change makes the "
+            "previous secret invalid, which receivers may still use. Press again only if it is needed."
         )
     return endpoints.rotate_secret(caller=caller, webhook=webhook, now=timezone.now())
 
@@ -195,17 +195,17 @@ def _apply_action(action: str, data: QueryDict, webhook: Webhook, *, caller: Cal
         if row is None:
             raise errors.NotFound(f"There is no delivery {number} of this webhook.")
         endpoints.redeliver(caller=caller, delivery=row, now=now)
-        return f"Delivery {row.pk} goes out again within seconds, under the same webhook-id."
+        return f"Delivery {row.pk} is sent again within seconds, under the same webhook-id."
     if action == PAUSE:
         reason = data.get("reason", "").strip()
         endpoints.disable(caller=caller, webhook=webhook, reason=reason, now=now)
-        return "It is told nothing until somebody enables it again. What waits is kept."
+        return "The webhook is paused until somebody enables it again. Deliveries that wait are not lost."
     if action == ENABLE:
         endpoints.enable(caller=caller, webhook=webhook, now=now)
-        return "It is told again what happens, from now on. What waited goes out within seconds."
+        return "The webhook is enabled. Deliveries that waited are sent within seconds."
     endpoints.remove(caller=caller, webhook=webhook, now=now)
     return (
-        f"Webhook {webhook.pk} of {webhook.team} is removed, with its secret and what it was told."
+        f"Webhook {webhook.pk} of {webhook.team} was removed, with its secret and its deliveries."
     )
 
 

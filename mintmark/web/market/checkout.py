@@ -113,7 +113,7 @@ def _handle_checkout(request: HttpRequest, item: CheckoutItem) -> HttpResponseBa
         return render(request, "web/buy.html", context, status=422)
     if receipt.is_new:
         messages.success(
-            request, f"Bought for {amounts.format_tokens(receipt.total_micro)} tokens."
+            request, f"Bought for {amounts.format_tokens(receipt.total_micro)} credits."
         )
     return redirect("receipt", receipt.transfer)
 
@@ -183,11 +183,11 @@ def _quote_listing(
 ) -> CheckoutQuote:
     obstacle = ""
     if listing.withdrawn_at is not None or hasattr(listing.prompt, "tombstone"):
-        obstacle = f"{listing.prompt.reference} is not offered under this listing any more."
+        obstacle = f"{listing.prompt.reference} is no longer for sale under this listing."
     elif team is not None and team.pk == listing.prompt.team_id:
-        obstacle = f"{listing.prompt.reference} is team {team.name}'s own."
+        obstacle = f"Team {team.name} owns {listing.prompt.reference}."
     elif team is not None and _is_usable(listing.prompt, team=team):
-        obstacle = f"Team {team.name} may use {listing.prompt.reference} already."
+        obstacle = f"Team {team.name} already has {listing.prompt.reference}."
     return CheckoutQuote(
         items=_build_items([(listing.prompt, listing, listing.price_micro)], now=now),
         price_micro=listing.price_micro,
@@ -214,9 +214,12 @@ def _quote_set(prompt_set: PromptSet, *, team: Team | None, now: datetime) -> Ch
     if prompt_set.withdrawn_at is not None:
         obstacle = "The set was withdrawn from the market."
     elif not quote.items_to_buy and team is not None:
-        obstacle = f"Team {team.name} may use all of it already."
+        obstacle = f"Team {team.name} already has all prompts of the set."
     elif missing:
-        obstacle = f"{', '.join(missing)} of the set is not offered at its discount now: buy the others one by one."
+        obstacle = (
+            f"{', '.join(missing)} of the set is not for sale at the set's discount now. "
+            "You can buy the others one by one."
+        )
     return CheckoutQuote(
         items=_build_items(
             [

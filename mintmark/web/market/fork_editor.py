@@ -80,9 +80,7 @@ def fork_prompt(request: HttpRequest, prompt_id: int) -> HttpResponseBase:
         )
     error_message = ""
     if data.get("do") == "register" and data.get("seen_team") != str(team.pk):
-        error_message = (
-            "Another team was chosen: look once more at its licence and what its sales will owe."
-        )
+        error_message = "Another team was chosen. Check the licence and the royalties again."
     elif request.method == "POST" and data.get("do") == "register":
         try:
             child = _create_fork(parent, form, team=team, caller=caller, now=now)
@@ -91,8 +89,7 @@ def fork_prompt(request: HttpRequest, prompt_id: int) -> HttpResponseBase:
         else:
             messages.success(
                 request,
-                f"{child.reference} is registered. It starts from half its parent's evidence and earns its own from "
-                "there.",
+                f"{child.reference} is registered. It starts from half its parent's evidence.",
             )
             return redirect("reputation", child.pk)
     context = (
@@ -179,7 +176,7 @@ def _create_fork(
         None,
     )
     if form.forked_by is not None and forked_by is None:
-        raise errors.NotFound("Choose one of your own assistants as the one that forked it.")
+        raise errors.NotFound("Choose one of your own assistants under ‘Forked by’.")
     draft = ForkDraft(
         namespace=form.namespace,
         name=form.name,

@@ -28,8 +28,8 @@ from .. import decorators, query_params
 
 _VARIABLE_PREFIX = "var."
 QUESTIONS = {
-    gates.ENTITLEMENT: "May its team use it?",
-    gates.CONTRACT: "Does the text keep the rules?",
+    gates.ENTITLEMENT: "Can its team use the prompt?",
+    gates.CONTRACT: "Does the text pass the rules?",
     gates.TRUST: "Is it trusted enough?",
 }
 
@@ -95,14 +95,12 @@ def inject_prompt(request: HttpRequest, prompt_id: int) -> HttpResponseBase:
             else:
                 messages.success(
                     request,
-                    f"{prompt.reference} is at work in {assistant}, slot {injection.slot}: it is served from the next "
-                    "request on.",
+                    f"{prompt.reference} is at work in {assistant}, slot {injection.slot}. The assistant gets it from "
+                    "its next request on.",
                 )
                 return redirect("context", assistant.pk)
         else:
-            error_message = (
-                "Something else was chosen since the button was made. Look again, then press it."
-            )
+            error_message = "The form was changed after the check. Read the new check, then press the button again."
     context = {
         "prompt": prompt,
         "typed": form,
@@ -162,10 +160,10 @@ def _build_gate_rows(checked_gates: Sequence[Gate]) -> list[GateRow]:
     gate_rows = []
     for gate in checked_gates:
         answer = (
-            "yes" if gate.is_open else "no, but it may be overridden" if gate.may_override else "no"
+            "yes" if gate.is_open else "no, but you can override it" if gate.may_override else "no"
         )
         if gate.name == gates.CONTRACT and not may_use:
-            answer = "not read yet"
+            answer = "not checked yet"
         gate_rows.append(GateRow(question=QUESTIONS[gate.name], answer=answer, gate=gate))
     return gate_rows
 

@@ -32,10 +32,10 @@ def describe_permissions(identifier: str) -> str:
 def describe_terms(terms: LicencePermissions) -> str:
     """The terms of a licence as one sentence about the buyer."""
     if not terms.allows_forks:
-        return "buyers use it and pass no changed text on"
+        return "buyers may use it but not pass on changed texts"
     same_licence_note = ", under the same licence" if terms.forks_keep_licence else ""
     if not terms.allows_sale_of_forks:
-        return f"buyers may fork it, not sell the fork{same_licence_note}"
+        return f"buyers may fork it but not sell the fork{same_licence_note}"
     return f"buyers may fork it and sell the fork{same_licence_note}"
 
 

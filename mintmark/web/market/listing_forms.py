@@ -23,7 +23,7 @@ from mintmark.registry.models import Prompt, Ritual
 from .. import decorators, query_params
 from . import licences
 
-REPRICE, WITHDRAW, WITHDRAW_PERMANENTLY = "reprice", "withdraw", "entomb"
+REPRICE, WITHDRAW, WITHDRAW_PERMANENTLY = "reprice", "withdraw", "revoke"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +60,7 @@ def create_listing(request: HttpRequest, prompt_id: int) -> HttpResponseBase:
         except errors.DomainError as error:
             error_message = error.message
         else:
-            messages.success(
-                request, f"{prompt.reference} is on the market for {listing.price} tokens."
-            )
+            messages.success(request, f"{prompt.reference} is listed for {listing.price} credits.")
             return redirect("listing", listing.pk)
     current_policy = policy.get_current_policy()
     context = {
@@ -116,12 +114,12 @@ def _apply_change(
         repriced_listing = market.reprice(
             caller=caller, listing=listing, token_cost=data.get("token_cost", "").strip()
         )
-        return f"It costs {repriced_listing.price} tokens from now on; it was {previous_price}."
+        return f"The price is now {repriced_listing.price} credits; it was {previous_price}."
     if action == WITHDRAW:
         market.withdraw_listing(caller=caller, listing=listing, reason=reason, now=now)
-        return "It is off the market. Those who bought it keep it, and you can list it again."
+        return "The listing was withdrawn. Buyers keep the prompt, and you can list it again."
     market.withdraw_permanently(caller=caller, prompt=listing.prompt, reason=reason, now=now)
-    return f"{listing.prompt.reference} is withdrawn for good: it is served to nobody any more."
+    return f"{listing.prompt.reference} was revoked: no assistant gets it any more."
 
 
 def _build_context(listing: PromptTokenListing) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def _build_buy_step(
     caller: Caller, listing: PromptTokenListing, *, is_own: bool, is_held: bool
 ) -> ChecklistStep:
     if is_own:
-        return ChecklistStep(name=BUY, is_done=True, message="It is your team's own.")
+        return ChecklistStep(name=BUY, is_done=True, message="Your team owns it.")
     purchase = (
         Purchase.objects.filter(
             prompt=listing.prompt_id, team__in=caller.team_ids, entitlement__ended_at__isnull=True
@@ -64,9 +64,9 @@ def _build_buy_step(
     if purchase is not None:
         return ChecklistStep(name=BUY, is_done=True, purchase=purchase)
     if is_held:
-        return ChecklistStep(name=BUY, is_done=True, message="Your team may use it already.")
+        return ChecklistStep(name=BUY, is_done=True, message="Your team has it already.")
     if listing.withdrawn_at is not None:
-        return ChecklistStep(name=BUY, message="It is not offered under this listing any more.")
+        return ChecklistStep(name=BUY, message="It is no longer for sale under this listing.")
     return ChecklistStep(name=BUY, is_open=True)
 
 
@@ -78,7 +78,7 @@ def _build_inject_step(caller: Caller, prompt: Prompt, *, may_use: bool) -> Chec
         .select_related("assistant")
         .order_by("assistant__name", "slot")[:5]
     )
-    message = "" if may_use else "Once your team has it."
+    message = "" if may_use else "After your team has it."
     return ChecklistStep(
         name=INJECT,
         is_done=bool(active_injections),
@@ -91,10 +91,11 @@ def _build_inject_step(caller: Caller, prompt: Prompt, *, may_use: bool) -> Chec
 def _build_use_step(caller: Caller, prompt: Prompt) -> ChecklistStep:
     if rating_eligibility.find_used_prompts(caller=caller, prompt_ids={prompt.pk}):
         return ChecklistStep(
-            name=USE, is_done=True, message="Your assistants have recorded uses of it."
+            name=USE, is_done=True, message="Your assistants have reported runs of it."
         )
     return ChecklistStep(
-        name=USE, message="Run it, and report how each run went: that is what a score is made of."
+        name=USE,
+        message="Run it and report the result of each run. Scores are computed from these reports.",
     )
 
 
@@ -118,7 +119,7 @@ def _build_rate_step(caller: Caller, prompt: Prompt, *, may_use: bool) -> Checkl
             is_open=why_not is None,
             message=f"You gave it {stars} of {_STARS} stars.",
         )
-    message = (why_not or "") if may_use else "Once your team has used it."
+    message = (why_not or "") if may_use else "After your team has used it."
     return ChecklistStep(name=RATE, is_open=why_not is None, message=message)
 
 
@@ -134,8 +135,8 @@ def _build_fork_step(
     allowed = is_own or lineage.get_licence_permissions(prompt=prompt, team_id=team_id).allows_forks
     if not allowed:
         licence = licences.get_name(lineage.get_licence(prompt=prompt, team_id=team_id))
-        return ChecklistStep(name=FORK, message=f"Its licence does not allow it ({licence}).")
-    message = "" if may_use else "Once your team has it."
+        return ChecklistStep(name=FORK, message=f"The licence does not allow it ({licence}).")
+    message = "" if may_use else "After your team has it."
     return ChecklistStep(
         name=FORK, is_done=bool(own_forks), is_open=may_use, message=message, forks=own_forks
     )

@@ -124,7 +124,9 @@ def withdraw_set(request: HttpRequest, name: str) -> HttpResponseBase:
     SymbolicPromptTokenMarketplace().withdraw_prompt_set(
         caller=decorators.get_caller(request), prompt_set=prompt_set, now=timezone.now()
     )
-    messages.success(request, f"The set {prompt_set.title} is off the market. Its listings stand.")
+    messages.success(
+        request, f"The set {prompt_set.title} was withdrawn. Its listings are still for sale."
+    )
     return redirect("set", prompt_set.name)
 
 
@@ -183,9 +185,7 @@ def _create_set(
         (candidate for candidate in _list_curating_teams(caller) if candidate.pk == form.team), None
     )
     if team is None:
-        raise errors.NotFound(
-            "Choose a team for whose prompts you are an author: it puts the set together."
-        )
+        raise errors.NotFound("Choose a team in which you are an author.")
     return SymbolicPromptTokenMarketplace().create_prompt_set(
         caller=caller,
         team=team,
@@ -203,7 +203,7 @@ def _list_in_order(positions: dict[int, str]) -> list[Prompt]:
     invalid_positions = [position for position in positions.values() if not _is_number(position)]
     if invalid_positions:
         raise prompt_sets.InvalidPromptSet(
-            f"The place {invalid_positions[0]!r} is not a whole number: number the prompts 1, 2, 3 …"
+            f"The position {invalid_positions[0]!r} is not a whole number. Number the prompts 1, 2, 3 …"
         )
     prompts_by_id = Prompt.objects.select_related("team").in_bulk(positions)
     chosen = sorted((int(position), n, pk) for n, (pk, position) in enumerate(positions.items()))

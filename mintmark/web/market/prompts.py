@@ -25,7 +25,7 @@ UNLISTED_SHOWN = 5
 MAX_ASSISTANTS = 500
 ORDERS = (
     ("trust", "trust, best first"),
-    ("adoption", "most adopted"),
+    ("adoption", "most used"),
     ("newest", "newest"),
     ("price", "price, lowest first"),
     ("-price", "price, highest first"),
@@ -98,8 +98,8 @@ def _list_active_filters(query: ListingQuery) -> list[ActiveFilter]:
         "task": f"task {query.task.name}" if query.task else "",
         "tag": f"tag {query.tag}" if query.tag else "",
         "licence": query.licence,
-        "price_from": f"from {query.price_from:f} tokens" if query.price_from is not None else "",
-        "price_to": f"up to {query.price_to:f} tokens" if query.price_to is not None else "",
+        "price_from": f"from {query.price_from:f} credits" if query.price_from is not None else "",
+        "price_to": f"up to {query.price_to:f} credits" if query.price_to is not None else "",
         "trust_from": f"trust at least {query.trust_from:g}"
         if query.trust_from is not None
         else "",

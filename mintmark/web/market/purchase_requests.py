@@ -117,9 +117,9 @@ def _apply_decision(
     marketplace = SymbolicPromptTokenMarketplace()
     if decision == "decline":
         marketplace.decline_request(caller=caller, request=purchase_request, now=now)
-        return f"Declined: {purchase_request.buyer} will find its request refused. Nothing was charged."
+        return f"The request of {purchase_request.buyer} was declined. Nothing was charged."
     receipt = marketplace.confirm_request(caller=caller, request=purchase_request, now=now)
-    return f"Bought for {amounts.format_tokens(receipt.total_micro)} tokens from {purchase_request.buyer}'s wallet."
+    return f"Bought for {amounts.format_tokens(receipt.total_micro)} credits from {purchase_request.buyer}'s wallet."
 
 
 def _build_pending_requests(

@@ -64,8 +64,8 @@ def rate_prompt(request: HttpRequest, prompt_id: int) -> HttpResponseBase:
         else:
             messages.success(
                 request,
-                f"Your {form.stars} stars are recorded. They count by how well your ratings of other prompts agreed "
-                "with what was measured.",
+                f"Your {form.stars} stars are recorded. Their weight depends on how well your ratings of other "
+                "prompts agreed with the measurements.",
             )
             return redirect("reputation", prompt.pk)
     context = build_context(prompt, caller=caller) | {"typed": form, "problem": error_message}

@@ -20,8 +20,8 @@ from mintmark.vault.models import PromptMarketplaceVault
 from .. import decorators
 
 _SYSTEM_ACCOUNT_NAMES = {
-    Account.Kind.TREASURY: "the house, its fee",
-    Account.Kind.ESCROW: "escrow, for the warranty",
+    Account.Kind.TREASURY: "platform fee",
+    Account.Kind.ESCROW: "escrow for the warranty",
 }
 
 
@@ -51,7 +51,7 @@ def show_receipt(request: HttpRequest, transfer_id: int) -> HttpResponseBase:
         market_purchases.visible_to(caller=caller).filter(transfer=transfer_id).order_by("id")
     )
     if not purchases:
-        raise errors.NotFound("There is no such receipt, or it is another team's.")
+        raise errors.NotFound("This receipt does not exist, or it belongs to another team.")
     return render(request, "web/receipt.html", _build_context(purchases, caller=caller))
 
 

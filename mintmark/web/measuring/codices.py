@@ -29,7 +29,7 @@ description: How we talk to customers.
 clauses:
   - id: no-promise
     text: Promises no refund.
-    severity: block            # block: stands in the way; warn: is told
+    severity: block            # block: blocks the prompt; warn: warning only
     applies_to: output         # or prompt
     check: {kind: not-regex, value: '(?i)\\brefund(ed|s)?\\b'}
 """
@@ -96,8 +96,8 @@ def show_codex(request: HttpRequest, codex_id: int) -> HttpResponseBase:
         )
         if len(text) > MAX_CHARACTERS:
             error_message = (
-                f"The text has {len(text):,} characters; "
-                f"a page checks at most {MAX_CHARACTERS:,}, the API more."
+                f"The text has {len(text):,} characters. "
+                f"This page accepts at most {MAX_CHARACTERS:,}, the API more."
             )
         elif not text.strip():
             error_message = "Paste a text to check."
@@ -115,7 +115,7 @@ def create_codex(request: HttpRequest) -> HttpResponseBase:
     """`/codices/new`: for operators; what was typed stays there until it fits."""
     caller = decorators.get_caller(request)
     if not caller.has_role_anywhere(Role.OPERATOR):
-        raise errors.Forbidden("Registering a rule set takes the role 'operator' in some team.")
+        raise errors.Forbidden("To register a rule set, you need the role ‘operator’ in a team.")
     document = request.POST.get("text", "")
     problems: Sequence[document_errors.DocumentError] = ()
     error_message = ""
@@ -131,9 +131,9 @@ def create_codex(request: HttpRequest) -> HttpResponseBase:
             )
         else:
             message = (
-                f"{codex} is registered. It binds nobody yet."
+                f"{codex} is registered. It is not bound to anything yet."
                 if is_new
-                else f"{codex} was there already, with these clauses: nothing changed."
+                else f"{codex} with these clauses is already registered. Nothing was changed."
             )
             messages.success(request, message)
             return redirect("codex", codex.pk)

@@ -75,15 +75,14 @@ def create_comparison(request: HttpRequest) -> HttpResponseBase:
         except errors.IdempotencyKeyReused:
             form = replace(form, idempotency_key=uuid.uuid4().hex)
             error_message = (
-                "This form has started a comparison already, of something else. "
-                "Press again for one of this."
+                "This form has already started another comparison. Press again to start this one."
             )
         except errors.DomainError as error:
             if form.assistant not in {assistant.pk for assistant in operated_assistants}:
                 raise
             error_message = error.message
         else:
-            messages.success(request, "The comparison is started: a worker takes it from here.")
+            messages.success(request, "The comparison was started. A worker continues it.")
             return redirect("comparison", comparison.pk)
     if form.assistant is None and operated_assistants:
         form = replace(form, assistant=operated_assistants[0].pk)

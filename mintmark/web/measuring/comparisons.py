@@ -26,10 +26,10 @@ MAX_POINTS = 120
 CASES_SHOWN = 100
 MAX_CHOICES = 200
 STATE_LABELS = {
-    Comparison.State.QUEUED: "waits",
+    Comparison.State.QUEUED: "queued",
     Comparison.State.RUNNING: "is running",
     Comparison.State.DONE: "done",
-    Comparison.State.INCOMPLETE: "stopped short",
+    Comparison.State.INCOMPLETE: "stopped early",
     Comparison.State.CANCELLED: "stopped",
 }
 """The states of a comparison in a word or two."""
@@ -105,9 +105,9 @@ def stop_comparison(request: HttpRequest, comparison_id: int) -> HttpResponseBas
         now=timezone.now(),
     )
     if comparison.state == Comparison.State.CANCELLED:
-        messages.success(request, "It is stopped. What it says stays true: stop when you like.")
+        messages.success(request, "The comparison was stopped. Its result so far is valid.")
     else:
-        messages.info(request, "It had ended before: nothing changed.")
+        messages.info(request, "The comparison had already ended. Nothing was changed.")
     return redirect("comparison", comparison.pk)
 
 
@@ -134,7 +134,7 @@ def resume_comparison(request: HttpRequest, comparison_id: int) -> HttpResponseB
             "typed_cap": request.POST.get("cost_cap", ""),
         }
         return render(request, "web/comparison.html", context, status=422)
-    messages.success(request, "It goes on as soon as a worker is free.")
+    messages.success(request, "The comparison continues as soon as a worker is free.")
     return redirect("comparison", comparison.pk)
 
 

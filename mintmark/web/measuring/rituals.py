@@ -79,7 +79,7 @@ def show_ritual(request: HttpRequest, ritual_id: int) -> HttpResponseBase:
     """`/rituals/<id>`: one version, its cases a page at a time, and what it has measured."""
     ritual = Ritual.objects.filter(pk=ritual_id).first()
     if ritual is None:
-        raise errors.NotFound(f"There is no ritual {ritual_id}.")
+        raise errors.NotFound(f"There is no task {ritual_id}.")
     start = query_params.parse_integer(request.GET, "case", maximum=definitions.MAX_CASES) or 1
     return render(
         request,
@@ -92,7 +92,7 @@ def show_ritual(request: HttpRequest, ritual_id: int) -> HttpResponseBase:
 def create_ritual(request: HttpRequest) -> HttpResponseBase:
     """`/rituals/new`: for operators; what was typed stays there until it fits."""
     if not decorators.get_caller(request).has_role_anywhere(Role.OPERATOR):
-        raise errors.Forbidden("Registering a ritual takes the role 'operator' in some team.")
+        raise errors.Forbidden("To register a task, you need the role ‘operator’ in a team.")
     document = request.POST.get("text", "")
     problems: Sequence[document_errors.DocumentError] = ()
     error_message = ""
@@ -111,7 +111,7 @@ def create_ritual(request: HttpRequest) -> HttpResponseBase:
             message = (
                 f"{ritual} is registered, with {len(definition.cases)} cases."
                 if is_new
-                else f"{ritual} was there already, just so: nothing changed."
+                else f"{ritual} is already registered with this definition. Nothing was changed."
             )
             messages.success(request, message)
             return redirect("ritual", ritual.pk)
@@ -150,7 +150,7 @@ def build_context(ritual: Ritual, *, start: int, caller: Caller) -> dict[str, An
 def _parse_definition(text: str) -> RitualDefinition:
     if len(text) > MAX_CHARACTERS:
         raise documents.InvalidDocument(
-            f"It has {len(text):,} characters, and a page takes {MAX_CHARACTERS:,}: use `mintmark ritual load`."
+            f"It has {len(text):,} characters, and this page accepts {MAX_CHARACTERS:,}: use `mintmark ritual load`."
         )
     return definitions.parse_definition(text)
 

@@ -19,9 +19,9 @@ from . import check_descriptions, codices
 CASES_PER_PAGE = 10
 CASE_FILTERS = {
     "": "all",
-    "missed": "that did not pass",
+    "missed": "not passed",
     "failed": "without a result",
-    "open": "still to come",
+    "open": "open",
 }
 """Which cases of a frame are shown."""
 

@@ -81,20 +81,22 @@ def create_run(request: HttpRequest) -> HttpResponseBase:
         and form.confirmed_fingerprint not in ("", form.fingerprint)
     ):
         error_message = (
-            "Something else was chosen since the button was made. Look again, then press it."
+            "The form was changed after the cost was shown. Check it again, then press the button."
         )
     elif is_post and request.POST.get("do") == "start":
         try:
             run = _start_run(form, request.POST, caller=caller)
         except errors.IdempotencyKeyReused:
             form = replace(form, idempotency_key=uuid.uuid4().hex)
-            error_message = "This form has started a run already, of something else. Press again for one of this."
+            error_message = (
+                "This form has already started another run. Press again to start this one."
+            )
         except errors.DomainError as error:
             if form.assistant not in {assistant.pk for assistant in operated_assistants}:
                 raise
             error_message = error.message
         else:
-            messages.success(request, f"Run {run.pk} is started: a worker takes it from here.")
+            messages.success(request, f"Run {run.pk} was started. A worker continues it.")
             return redirect("run", run.pk)
     if form.assistant is None and operated_assistants:
         form = replace(form, assistant=operated_assistants[0].pk)

@@ -58,7 +58,7 @@ def configure_runner(request: HttpRequest, assistant_id: int) -> HttpResponseBas
     assistant = assistants.resolve(reference=str(assistant_id))
     caller = decorators.get_caller(request)
     if not caller.is_admin and assistant.team_id not in caller.team_ids:
-        raise errors.Forbidden(f"How {assistant} is reached is for its team to know.")
+        raise errors.Forbidden(f"Only the team of {assistant} can see its endpoint.")
     runner_rows = runner_settings.visible_to(caller=caller).select_related("configured_by")
     runner = runner_rows.filter(assistant=assistant).first()
     form, error_message = _build_form(runner), ""
@@ -82,8 +82,8 @@ def configure_runner(request: HttpRequest, assistant_id: int) -> HttpResponseBas
         else:
             messages.success(
                 request,
-                f"{assistant} is reached so from now on: {saved_runner.get_kind_display()}. Runs under way go on as "
-                "they began.",
+                f"The endpoint of {assistant} was saved: {saved_runner.get_kind_display()}. Runs in progress keep "
+                "their settings.",
             )
             return redirect("runner", assistant.pk)
     context = {

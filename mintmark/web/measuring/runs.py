@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.db.models import Count, F, QuerySet, Sum
 from django.http import HttpRequest, HttpResponseBase, QueryDict
@@ -31,10 +32,10 @@ ROWS_PER_PAGE = 25
 EVENTS_PER_PAGE = 25
 MAX_CHOICES = 200
 STATE_LABELS = {
-    RitualRun.State.QUEUED: "waits",
+    RitualRun.State.QUEUED: "queued",
     RitualRun.State.RUNNING: "is running",
     RitualRun.State.DONE: "done",
-    RitualRun.State.INCOMPLETE: "stopped short",
+    RitualRun.State.INCOMPLETE: "stopped early",
     RitualRun.State.CANCELLED: "cancelled",
 }
 """The states of a run in a word or two."""
@@ -125,9 +126,9 @@ def cancel_run(request: HttpRequest, run_id: int) -> HttpResponseBase:
     caller = decorators.get_caller(request)
     run = runs.cancel(caller=caller, run=runs.get_run(caller=caller, pk=run_id), now=timezone.now())
     if run.state == RitualRun.State.CANCELLED:
-        messages.success(request, f"Run {run.pk} is cancelled. What was done stays, and is paid.")
+        messages.success(request, f"Run {run.pk} was cancelled. Its results so far are not lost.")
     else:
-        messages.info(request, f"Run {run.pk} had ended before: nothing changed.")
+        messages.info(request, f"Run {run.pk} had already ended. Nothing was changed.")
     return redirect("run", run.pk)
 
 
@@ -147,7 +148,7 @@ def resume_run(request: HttpRequest, run_id: int) -> HttpResponseBase:
         )
         context |= {"problem": error.message, "typed_cap": request.POST.get("cost_cap", "")}
         return render(request, "web/run.html", context, status=422)
-    messages.success(request, f"Run {run.pk} goes on as soon as a worker is free.")
+    messages.success(request, f"Run {run.pk} continues as soon as a worker is free.")
     return redirect("run", run.pk)
 
 
@@ -162,6 +163,7 @@ def build_live_context(run: RitualRun, query: QueryDict, *, caller: Caller) -> d
         "told": progress,
         "state": STATE_LABELS[RitualRun.State(progress.state)],
         "is_rehearsal": run.runner_kind == RunnerSettings.Kind.REHEARSAL,
+        "is_demo": settings.IS_DEMO,
         "score": _build_estimate(progress.score, size),
         "frames": _build_frame_rows(run, size=size),
         "busy": _find_running(run) if progress.state == RitualRun.State.QUEUED else None,

@@ -73,7 +73,7 @@ def describe_edge(gain: Estimate, *, child: Prompt) -> EdgeLabel:
     return EdgeLabel(
         words=effect_words,
         span=format_interval(gain),
-        description=f"{child.reference} {effect_words} against its parent, over all assistants that ran both",
+        description=f"{child.reference} {effect_words} compared with its parent, over all assistants that ran both",
     )
 
 
@@ -85,7 +85,7 @@ def describe_gain(gain: Estimate) -> EffectWords:
         return EffectWords(sign="cost", verb="costs", points=_format_range(-gain.high, -gain.low))
     return EffectWords(
         sign="open",
-        verb="changes nothing that can be told",
+        verb="has no clear effect",
         points=f"({format_interval(gain)} points)",
     )
 

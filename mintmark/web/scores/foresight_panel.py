@@ -75,7 +75,7 @@ def _build_row(prediction: ForeseenTrust) -> ForesightRow:
         prediction=prediction,
         bars=interval_pair.build_interval_pair(before=prediction.as_new, after=prediction.edited),
         change=FeatureMove(
-            description="in all", effect=change.value, low=change.low, high=change.high
+            description="in total", effect=change.value, low=change.low, high=change.high
         ),
         moves=moves,
         rest=change.value - sum(move.effect for move in moves),

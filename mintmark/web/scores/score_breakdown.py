@@ -8,12 +8,12 @@ from ..charts import waterfall
 from ..charts.waterfall import WaterfallStep
 
 PLAIN_WORDS = {
-    "prior": "what prompts earn in this task",
+    "prior": "prior: the average of prompts in this task",
     "outcome": "measured outcomes",
     "replay": "replays",
     "approval": "approvals by assistants",
     "rating": "ratings by people",
-    "clipping": "kept within 0 and 1",
+    "clipping": "limited to the range from 0 to 1",
 }
 
 

@@ -73,15 +73,15 @@ COLUMNS = (
     MatrixColumn(label="Prompt", order="name", css=""),
     MatrixColumn(label="Trust", order="trust"),
     MatrixColumn(label="90% interval", order="trust_low", css=""),
-    MatrixColumn(label="All", term="swarm"),
-    MatrixColumn(label="Gap"),
+    MatrixColumn(label="All assistants", term="swarm"),
+    MatrixColumn(label="Difference"),
     MatrixColumn(label="Fit", term="resonance", order="resonance"),
     MatrixColumn(label="Rules kept", term="symbolic compliance", order="compliance"),
     MatrixColumn(label="Replay spread", term="dreamframe volatility", order="volatility"),
     MatrixColumn(label="Drift", term="mutation bias", order="mutation"),
     MatrixColumn(label="Memory", term="memory fidelity", order="memory"),
     MatrixColumn(label="Runs", order="runs"),
-    MatrixColumn(label="Age", css=""),
+    MatrixColumn(label="Last run", css=""),
     MatrixColumn(label="", css=""),
 )
 _HEAT_MEASURES = ("name", "trust", "resonance", "compliance", "volatility", "mutation", "memory")

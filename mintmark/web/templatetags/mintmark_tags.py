@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from mintmark.common import amounts
+from mintmark.registry.models import Assistant, Prompt
 from mintmark.textchecks.clauses import ClauseResult
 from mintmark.web import glossary, number_format, query_params
 from mintmark.web.charts import color_scales
@@ -108,16 +109,16 @@ def percent(rate_bp: int) -> str:
 
 @register.filter
 def tokens(amount: int | Decimal) -> str:
-    """An amount without its unit, of whole micro-tokens or of tokens as a decimal: 12.5, 1,000, −0.000001."""
+    """An amount without its unit, of whole micro-credits or of credits as a decimal: 12.5, 1,000, −0.000001."""
     micro = int(amount.scaleb(6)) if isinstance(amount, Decimal) else amount
     return amounts.format_tokens(micro).replace("-", "−")
 
 
 @register.filter
-def in_tokens(amount: int | Decimal) -> str:
-    """An amount with its unit: 12.5 tokens, 1 token."""
+def in_credits(amount: int | Decimal) -> str:
+    """An amount with its unit: 12.5 credits, 1 credit."""
     text = tokens(amount)
-    return f"{text} token" if text == "1" else f"{text} tokens"
+    return f"{text} credit" if text == "1" else f"{text} credits"
 
 
 @register.filter
@@ -262,6 +263,12 @@ def term(word: str) -> SafeString:
 
 
 @register.simple_tag
+def term_hint(word: str) -> str:
+    """The meaning of a word of the specification, to be a tooltip."""
+    return glossary.BY_WORD[word].meaning
+
+
+@register.simple_tag
 def time_ago(at: datetime | None) -> SafeString:
     """A time as its age, the UTC time on hover."""
     if at is None:
@@ -285,6 +292,29 @@ def query(context: Context, **values: object) -> str:
 def drop(context: Context, name: str) -> str:
     """The query string of this page without one parameter, from the start of its list."""
     return query_params.build_query_string(context["request"].GET, **{name: None, "after": None})
+
+
+@register.simple_tag
+def why_link(assistant: Assistant, prompt: Prompt) -> SafeString:
+    """The link that opens the reasons for the trust of an assistant in a prompt."""
+    url = reverse("pair", args=[assistant.pk, prompt.pk])
+    return format_html(
+        '<a class="why" href="{url}" hx-get="{url}" hx-target="#why-body">why?'
+        '<span class="visually-hidden"> Trust of {} in {}</span></a>',
+        assistant.name,
+        prompt.reference,
+        url=url,
+    )
+
+
+@register.simple_tag(takes_context=True)
+def api_call(context: Context, method: str, *parts: object) -> SafeString:
+    """The first lines of a `curl` command for a path of the API, given in parts; the body follows on the next line."""
+    return format_html(
+        'curl -X {} {} \\\n  -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" \\',
+        method,
+        context["request"].build_absolute_uri("".join(map(str, parts))),
+    )
 
 
 @register.filter

@@ -84,7 +84,7 @@ def create_receipt_bundle(request: HttpRequest, transfer_id: int) -> HttpRespons
     )
     if vault is None:
         raise errors.NotFound(
-            f"Nothing that was bought in transfer {transfer_id} may still be used, so there is no bundle of it."
+            f"No prompt that was bought in transfer {transfer_id} can still be used, so it has no bundle."
         )
     return redirect("vault", vault.pk)
 

@@ -93,10 +93,10 @@ def create_bundle(request: HttpRequest) -> HttpResponseBase:
         try:
             if action == CREATE:
                 vault = _export_bundle(form, chosen_prompts, team=team, caller=caller, now=now)
-                messages.success(request, f"{vault.name} is signed and kept. The file is ready.")
+                messages.success(request, f"{vault.name} was signed and stored. The file is ready.")
                 return redirect("vault", vault.pk)
             if not chosen_prompts:
-                raise errors.NotFound("Nothing was chosen: tick at least one prompt, or a set.")
+                raise errors.NotFound("Choose at least one prompt or a set.")
             items = _build_items(chosen_prompts, team=team, now=now)
         except errors.DomainError as error:
             error_message = error.message

@@ -39,11 +39,11 @@ _WARNING_LABELS = {
     "unknown_key": "unknown key",
     "other_key": "another key than before",
     "hidden_unicode": "hidden characters",
-    "withdrawn_here": "withdrawn here",
-    "secret": "may be a secret",
-    "injection": "may seize the model",
-    "template": "marks of a chat template",
-    "exfiltration": "may send data out",
+    "withdrawn_here": "revoked here",
+    "secret": "possible secret",
+    "injection": "possible prompt injection",
+    "template": "chat template tokens",
+    "exfiltration": "possible data exfiltration",
     "more": "more",
 }
 
@@ -90,7 +90,7 @@ def upload_bundle(request: HttpRequest) -> HttpResponseBase:
             failure = error
         else:
             if bundle_import.vault_id is not None:
-                messages.success(request, "This file was taken in before; nothing was done again.")
+                messages.success(request, "This file was already imported. Nothing was changed.")
                 return redirect("vault", bundle_import.vault_id)
             return redirect("import", bundle_import.pk)
     context = {
@@ -140,10 +140,10 @@ def _receive_upload(request: HttpRequest, *, caller: Caller, now: datetime) -> B
         (t for t in shelf.list_teams_with_role(caller, Role.AUTHOR) if t.pk == team_id), None
     )
     if team is None:
-        raise errors.NotFound("Choose a team in which you are an author: the bundle is for it.")
+        raise errors.NotFound("Choose a team in which you are an author.")
     upload = request.FILES.get("file")
     if upload is None:
-        raise errors.NotFound("No file came with it: choose one first.")
+        raise errors.NotFound("Choose a file first.")
     if (upload.size or 0) > settings.VAULT_MAX_BYTES:
         digest = hashlib.sha256()
         for chunk in upload.chunks():
@@ -160,7 +160,7 @@ def _apply_decision(
     reason = request.POST.get("reason", "").strip()
     if action == REFUSE:
         quarantine.refuse_import(caller=caller, bundle_import=bundle_import, reason=reason, now=now)
-        messages.success(request, "It was refused. Nothing of it was kept but this refusal.")
+        messages.success(request, "The file was refused. Only this refusal is stored.")
         return redirect("import", bundle_import.pk)
     row = SymbolicPromptTokenMarketplace().accept_bundle(
         caller=caller,
@@ -178,7 +178,7 @@ def _apply_decision(
     new_count = row.vault.foreign.filter(registered=True).count() if row.vault is not None else 0
     messages.success(
         request,
-        f"Taken in: {new_count} prompt{'' if new_count == 1 else 's'} registered, {total_count - new_count} known here "
+        f"Imported: {new_count} prompt{'' if new_count == 1 else 's'} registered, {total_count - new_count} known here "
         "already.",
     )
     return redirect("vault", row.vault_id)

@@ -109,7 +109,7 @@ def parse_signing_team(text: str) -> Team | None:
     is_number = text.isascii() and text.isdigit() and len(text) < 19
     team = Team.objects.filter(pk=int(text)).first() if is_number else None
     if team is None:
-        raise errors.NotFound("Say for whom to sign: a team, or the installation.")
+        raise errors.NotFound("Choose who signs: a team, or the installation.")
     return team
 
 

@@ -88,14 +88,14 @@ def _apply_action(request: HttpRequest, action: str, *, caller: Caller, now: dat
         return f"{signing_key.key_id[:16]}… signs from now on."
     if action == ROTATE:
         signing_key = keys.rotate_key(caller=caller, key=_get_own_key(request, caller), now=now)
-        return f"{signing_key.key_id[:16]}… signs from now on. The old key signs no more; what it signed stays good."
+        return f"{signing_key.key_id[:16]}… signs from now on. The old key no longer signs; its signatures stay valid."
     if action == REVOKE:
         revoked_key = keys.revoke_key(
             caller=caller, key=_get_own_key(request, caller), reason=reason, now=now
         )
         return (
-            f"{revoked_key.key_id[:16]}… is revoked: nothing that it signed counts any more. Hand out the withdrawal "
-            "list."
+            f"{revoked_key.key_id[:16]}… was revoked, so its signatures are invalid. "
+            "Publish the revocation list."
         )
     if action == TRUST:
         key_id = dsse.get_key_id(dsse.read_public_key(data.get("key", "").strip().encode()))
@@ -107,28 +107,28 @@ def _apply_action(request: HttpRequest, action: str, *, caller: Caller, now: dat
             now=now,
             expires_at=_parse_expiry(data.get("expires", "")),
         )
-        return f"What {trusted_key.name} signs counts here from now on."
+        return f"The key of {trusted_key.name} is trusted now."
     if action == DISTRUST:
         key = TrustedKey.objects.filter(pk=query_params.parse_integer(data, "id") or 0).first()
         if key is None:
-            raise errors.NotFound("There is no such key among those that are trusted here.")
+            raise errors.NotFound("This key is not among the trusted keys.")
         keys.distrust_key(caller=caller, key=key, reason=reason, now=now)
-        return f"What {key.name} signs counts no more."
+        return f"The key of {key.name} is no longer trusted."
     return _apply_revocation_list(request, caller=caller, now=now)
 
 
 def _apply_revocation_list(request: HttpRequest, *, caller: Caller, now: datetime) -> str:
     upload = request.FILES.get("file")
     if upload is None:
-        raise errors.NotFound("No file came with it: choose one first.")
+        raise errors.NotFound("Choose a file first.")
     raw = upload.read(revocation_list.LIMITS.size + 1)
     taken_list = SymbolicPromptTokenMarketplace().apply_revocation_list(
         caller=caller, raw=raw, now=now
     )
     withdrawn_count = taken_list.applied
     return (
-        f"List {taken_list.sequence} was taken in: {withdrawn_count} prompt{'' if withdrawn_count == 1 else 's'} of "
-        f"here {'is' if withdrawn_count == 1 else 'are'} withdrawn by it."
+        f"List {taken_list.sequence} was imported: {withdrawn_count} prompt{'' if withdrawn_count == 1 else 's'} "
+        f"here {'is' if withdrawn_count == 1 else 'are'} revoked by it."
     )
 
 
@@ -175,7 +175,7 @@ def _get_own_key(request: HttpRequest, caller: Caller) -> SigningKey:
     key_id = query_params.parse_integer(request.POST, "id") or 0
     signing_key = keys.visible_to(caller=caller).filter(pk=key_id).first()
     if signing_key is None:
-        raise errors.NotFound(f"There is no key {key_id} that signs here.")
+        raise errors.NotFound(f"This installation has no signing key {key_id}.")
     return signing_key
 
 
@@ -187,7 +187,7 @@ def _parse_expiry(text: str) -> datetime | None:
         day = datetime.fromisoformat(text.strip()[:10]).date()
     except ValueError:
         raise query_params.BadParameter(
-            name="expires", value=text, allowed="a day, such as 2027-12-31"
+            name="expires", value=text, allowed="a date, such as 2027-12-31"
         ) from None
     return datetime.combine(day, time(23, 59, 59), tzinfo=UTC)
 

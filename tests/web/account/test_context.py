@@ -19,8 +19,8 @@ def test_a_context_shows_text_variables_since_when_by_whom_and_the_reason(
     page = pages.page(buyer, pages.context(holdings))
     assert BRIEF.replace("{incident}", "#4711") in page
     assert "The digest is read by people anyway." in page
-    assert "Put to work against trust." in page
-    assert "scout fills in: <code>tickets</code>" in page
+    assert "Override: trust." in page
+    assert "filled in by scout: <code>tickets</code>" in page
     assert "replaced by acme/incident-brief@1" in pages.part(page, "history-title")
 
 
@@ -45,7 +45,7 @@ def test_what_can_no_longer_be_put_back_leads_to_the_gate_that_is_closed(
     assert status == 302
     page = pages.page(buyer, to)
     assert "scout asks for 0.90" in page
-    assert "Override, and put it to work in scout, slot main" in page
+    assert "Override and put it to work in scout, slot main" in page
     assert 'value="#4711"' in page
 
 
@@ -56,7 +56,7 @@ def test_a_withdrawal_offers_to_put_it_back_and_does(holdings: Holdings, buyer: 
         status, to, _ = pages.post(buyer, path, reason="")
         assert (status, to) == (302, f"{pages.context(holdings)}?withdrawn={holdings.at_work.pk}")
     page = pages.page(buyer, to)
-    assert "acme/incident-brief@1 is out of scout" in page
+    assert "acme/incident-brief@1 was withdrawn from scout" in page
     assert "#4711" not in page.split('id="history"')[0]
     back = re.search(r'action="(/injections/\d+/put-back)"', page)
     assert back

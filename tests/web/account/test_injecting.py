@@ -25,11 +25,11 @@ def _inject(holdings: Holdings, prompt: Prompt, **more: str) -> dict[str, str]:
 def test_the_desk_shows_every_gate_and_what_is_replaced(holdings: Holdings, buyer: Client) -> None:
     scout = holdings.cast.scout
     page = pages.page(buyer, f"/prompts/{holdings.forked.pk}/inject?assistant={scout.pk}")
-    assert "May its team use it?" in page
+    assert "Can its team use the prompt?" in page
     assert "scout asks for 0.90" in page
-    assert "no, but it may be overridden" in page
-    assert "In the slot <strong>main</strong> stands" in page
-    assert "in the place of acme/incident-brief@1" in page
+    assert "no, but you can override it" in page
+    assert "The slot <strong>main</strong> holds" in page
+    assert "replacing acme/incident-brief@1" in page
     assert FORK not in page
 
 
@@ -42,7 +42,7 @@ def test_a_prompt_is_put_to_work_once_with_its_variables(holdings: Holdings, buy
         assert (status, to) == (302, pages.context(holdings))
     one = Injection.objects.get(prompt=holdings.forked)
     assert (one.slot, one.variables, one.overridden) == ("line", {"incident": "#12"}, ["trust"])
-    assert "served from the next" in pages.page(buyer, pages.context(holdings))
+    assert "gets it from its next request" in pages.page(buyer, pages.context(holdings))
 
 
 def test_a_closed_gate_wants_a_reason(holdings: Holdings, buyer: Client) -> None:
@@ -69,7 +69,7 @@ def test_what_was_not_bought_cannot_be_put_to_work_and_its_clauses_tell_nothing(
     path = f"/prompts/{holdings.escalate.pk}/inject"
     shown = pages.page(buyer, f"{path}?assistant={holdings.cast.scout.pk}")
     assert "buy it first" in shown
-    assert "Buy it for 9 tokens" in shown
+    assert "Buy it for 9 credits" in shown
     assert 'value="inject"' not in shown
     status, _, page = pages.post(
         buyer, path, **_inject(holdings, holdings.escalate, override_reason="because")
@@ -86,7 +86,7 @@ def test_another_assistant_than_the_button_said_is_looked_at_first(
     sent = _inject(holdings, holdings.digest, slot="other") | {"seen": "1 main"}
     status, _, page = pages.post(buyer, f"/prompts/{holdings.digest.pk}/inject", **sent)
     assert status == 422
-    assert "Something else was chosen" in page
+    assert "The form was changed after the check" in page
     assert not Injection.objects.filter(slot="other").exists()
 
 
@@ -125,4 +125,4 @@ def test_the_gates_come_as_a_fragment_while_one_chooses(holdings: Holdings, buye
     part = answer.content.decode()
     assert "<html" not in part
     assert part.lstrip().startswith('<section class="sheet" id="look"')
-    assert "It is at work in this slot already" in part
+    assert "The prompt is already at work in this slot" in part

@@ -63,12 +63,12 @@ def test_who_may_not_rate_is_told_why_and_what_to_do(
     holdings: Holdings, buyer: Client, seller: Client, stranger: Client
 ) -> None:
     own = pages.page(seller, f"/prompts/{holdings.brief.pk}/rate")
-    assert "for others to rate" in own
+    assert "You can't rate this prompt" in own
     unused = pages.page(buyer, f"/prompts/{holdings.digest.pk}/rate")
     assert "record an outcome first" in unused
     assert "/api/v1/evidence" in unused
     unbought = pages.page(stranger, f"/prompts/{holdings.brief.pk}/rate")
-    assert "Buy it for 12.5 tokens" in unbought
+    assert "Buy it for 12.5 credits" in unbought
     for client, prompt in (
         (seller, holdings.brief),
         (buyer, holdings.digest),

@@ -20,8 +20,8 @@ def test_a_request_says_its_price_and_the_wallet_it_comes_from(
     assert "scout asks for" in page
     assert "Give it" not in page
     assert "wallet</button>" in page
-    assert "Buy for 9 tokens from scout&#x27;s wallet" in page or (
-        "Buy for 9 tokens from scout's wallet" in page
+    assert "Buy for 9 credits from scout&#x27;s wallet" in page or (
+        "Buy for 9 credits from scout's wallet" in page
     )
     assert "4.5" in page
     assert "declined" in pages.part(page, "decided")
@@ -59,7 +59,7 @@ def test_a_request_beyond_the_wallet_says_what_to_give_first(
     link = re.search(r'href="(/wallet\?[^"#]+)', page)
     assert link
     assert "Buy for" not in page
-    assert "Give 5.5 tokens to scout" in pages.page(buyer, link[1].replace("&amp;", "&"))
+    assert "Give 5.5 credits to scout" in pages.page(buyer, link[1].replace("&amp;", "&"))
     status, _, page = pages.post(
         buyer, "/market/requests", request=holdings.request.pk, decision="buy"
     )
@@ -73,7 +73,7 @@ def test_a_request_whose_price_changed_cannot_be_bought(holdings: Holdings, buye
         listing=holdings.escalate_listing,
         token_cost="10",
     )
-    assert "It costs 10 tokens now" in pages.page(buyer, "/market/requests")
+    assert "It costs 10 credits now" in pages.page(buyer, "/market/requests")
     status, _, page = pages.post(
         buyer, "/market/requests", request=holdings.request.pk, decision="buy"
     )

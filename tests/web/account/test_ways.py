@@ -19,11 +19,11 @@ def test_the_buttons_fit_whoever_reads(
     assert "Buy for" not in held
     assert f"/market/prompts/{holdings.brief_listing.pk}" in held
     unbought = pages.page(stranger, f"{path}/reputation")
-    assert "Buy for 12.5 tokens" in unbought
+    assert "Buy for 12.5 credits" in unbought
     assert f'href="{path}/inject"' not in unbought
     own = pages.page(seller, f"{path}/reputation")
     assert f'href="{path}/rate"' not in own
-    assert "On the market for 12.5 tokens" in own
+    assert "Listed for 12.5 credits" in own
 
 
 def test_an_author_is_offered_to_list_what_is_not_listed(
@@ -39,5 +39,5 @@ def test_what_was_withdrawn_for_good_offers_nothing(holdings: Holdings, buyer: C
         caller=holdings.caller(holdings.cast.seller), prompt=holdings.digest, reason="leaks names", now=holdings.now,
     )  # fmt: skip
     page = pages.page(buyer, f"/prompts/{holdings.digest.pk}/reputation")
-    assert "Withdrawn for good: leaks names" in page
+    assert "Revoked: leaks names" in page
     assert 'id="ways"' not in page

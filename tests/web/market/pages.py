@@ -22,7 +22,7 @@ PREVIEW = "Weighs coins for you."
 
 @dataclass
 class Town:
-    """The scene with a market: the seller's secret is listed for 12.5 tokens, and 100 tokens are in each wallet."""
+    """The scene with a market: the seller's secret is listed for 12.5 credits, and 100 credits are in each wallet."""
 
     scene: Scene
     market: SymbolicPromptTokenMarketplace = field(default_factory=SymbolicPromptTokenMarketplace)

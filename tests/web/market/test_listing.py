@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 def test_a_stranger_sees_everything_of_a_listing_but_its_text(town: Town) -> None:
     page = pages.page(town.stranger, f"/market/prompts/{town.listing.pk}")
     for words in (
-        PREVIEW, "Trust over all assistants", "Who is paid", "its fee", "0.625", "11.875", "Warranty",
+        PREVIEW, "Trust, all assistants", "Who is paid", "platform<br>", "0.625", "11.875", "Warranty",
         "Nobody has bought it yet", "buyers may fork it and sell the fork", "scout",
     ):  # fmt: skip
         assert words in page
@@ -48,7 +48,7 @@ def test_no_page_of_the_market_leaks_the_text_to_those_who_have_not_bought_it(to
     # The buyer has the child: its text is his, and the parent's is not in any difference.
     page = pages.page(town.buyer, f"/market/prompts/{forked.pk}")
     assert "And again." in page
-    assert "shown to those who may read both texts" in page
+    assert "shown to users who may read both texts" in page
     assert "weigh {coin}" not in pages.page(town.buyer, f"/market/prompts/{town.listing.pk}")
 
 
@@ -96,8 +96,8 @@ def test_the_three_scores_come_with_the_counts_behind_them(town: Town) -> None:
 def test_steps_show_what_is_done_and_open_the_next(town: Town) -> None:
     path = f"/market/prompts/{town.listing.pk}"
     page = pages.page(town.buyer, path)
-    assert "Buy for 12.5 tokens" in page
-    assert "Once your team has it." in page
+    assert "Buy for 12.5 credits" in page
+    assert "After your team has it." in page
     transfer = town.bought()
     page = pages.page(town.buyer, path)
     assert f"/market/receipts/{transfer}" in page
@@ -106,7 +106,7 @@ def test_steps_show_what_is_done_and_open_the_next(town: Town) -> None:
     assert f"/prompts/{town.scene.secret.pk}/fork" in page
     assert page.count(" (done)") == 2  # bought, and used before by evidence
     own = pages.page(town.seller, path)
-    assert "It is your team&#x27;s own." in own
+    assert "Your team owns it." in own
     assert f"/prompts/{town.scene.secret.pk}/rate" not in own
 
 
@@ -115,7 +115,7 @@ def test_a_licence_that_forbids_forks_says_so_at_the_step(town: Town) -> None:
     listing = town.listed(other, "1", licence="CC-BY-ND-4.0")
     town.bought(listing)
     page = pages.page(town.buyer, f"/market/prompts/{listing.pk}")
-    assert "Its licence does not allow it (CC-BY-ND-4.0)" in page
+    assert "The licence does not allow it (CC-BY-ND-4.0)" in page
     assert f"/prompts/{other.pk}/fork" not in page
 
 
@@ -129,7 +129,7 @@ def test_a_promise_that_was_not_kept_is_shown_to_everybody(town: Town) -> None:
     )
     town.market.decide_due_warranties(now=timezone.now() + timedelta(seconds=2))
     page = pages.page(town.stranger, f"/market/prompts/{listing.pk}")
-    assert "Where it fell short" in page
+    assert "Failed warranties" in page
     assert re.search(r"title=\"0.4\">0.40<", page)
     receipt = pages.page(town.buyer, f"/market/receipts/{Purchase.objects.get().transfer_id}")
     assert "Refunded" in receipt
@@ -144,7 +144,7 @@ def test_a_withdrawn_listing_says_so_and_sells_nothing(town: Town) -> None:
     assert "rewritten" in page
     assert "Buy for" not in page
     page = pages.page(town.buyer, f"/market/prompts/{town.listing.pk}/buy")
-    assert "is not offered under this listing any more" in page
+    assert "is no longer for sale under this listing" in page
     again = town.listed(town.scene.secret, "15")
     assert f"/market/prompts/{again.pk}" in pages.page(
         town.buyer, f"/market/prompts/{town.listing.pk}"

@@ -16,10 +16,10 @@ pytestmark = pytest.mark.django_db
 
 def test_a_card_says_what_speaks_for_a_prompt_and_what_it_costs(town: Town) -> None:
     page = pages.page(town.buyer, f"/market/prompts?assistant={town.cast.scout.pk}")
-    for words in ("12.5", "for scout", "all assistants", "MIT", "forks owe 10%", PREVIEW):
+    for words in ("12.5", "for scout", "all assistants", "MIT", "forks pay 10% royalty", PREVIEW):
         assert words in page
     assert page.count('<svg class="interval') == 2
-    assert "adopted by no assistant yet" in page
+    assert "used by no assistant yet" in page
     assert f"/market/prompts/{town.listing.pk}/buy" in page
 
 
@@ -30,9 +30,9 @@ def test_a_card_says_how_far_it_is_adopted_and_what_it_promises(town: Town) -> N
     PromptTokenListing.objects.filter(prompt=other).update(swarm_adoption_score=5 / 16)
     page = pages.page(town.buyer, "/market/prompts?warranty=1")
     assert pages.cards(page) == ["acme/warm@1"]
-    assert "adopted by 31% of the swarm" in page
+    assert "used by 31% of active assistants" in page
     assert "warranty: at least 0.625 on triage-cases, 20 runs, 14 days" in page
-    assert "<strong>1</strong> token<" in page
+    assert "<strong>1</strong> credit<" in page
 
 
 def test_what_one_has_is_put_to_work_and_what_is_ones_own_is_managed(town: Town) -> None:
@@ -108,12 +108,12 @@ def test_an_empty_market_teaches_and_a_search_that_finds_nothing_says_what_to_do
     scene: Scene,
 ) -> None:
     page = pages.page(scene.client(scene.cast.seller), "/market/prompts")
-    assert "Nothing is offered yet" in page
+    assert "No listings yet" in page
     assert f"/prompts/{scene.secret.pk}/list" in page
     assert "/api/v1/prompts" in pages.page(scene.client(scene.cast.stranger), "/market/prompts")
     page = pages.page(scene.client(scene.cast.buyer), "/market/prompts?q=zzz&tag=none")
-    assert "No listing fits" in page
-    assert "Take off a filter" in page
+    assert "No listing matches" in page
+    assert "Remove a filter" in page
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ def test_an_empty_market_teaches_and_a_search_that_finds_nothing_says_what_to_do
         ("price_from=0.0000001", "an amount from 0"),
         ("trust_from=2", "a number from 0 to 1"),
         ("order=luck", "one of trust"),
-        ("after=here", "a place in the list"),
-        ("after=nan_3", "a place in the list"),
+        ("after=here", "a position in the list"),
+        ("after=nan_3", "a position in the list"),
         ("assistant=scout", "a whole number"),
         ("warranty=yes", "one of 1, 0"),
     ],

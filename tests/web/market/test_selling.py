@@ -16,8 +16,8 @@ def test_a_prompt_of_ones_own_is_listed_with_every_term(town: Town) -> None:
     prompt = town.cast.written("acme/fresh", "Fresh {x}.", is_open=False)
     path = f"/prompts/{prompt.pk}/list"
     page = pages.page(town.seller, path)
-    assert "buyers may fork it, not sell the fork" in page
-    assert "The house keeps 5% of each sale" in page
+    assert "buyers may fork it but not sell the fork" in page
+    assert "The platform fee is 5% of each sale" in page
     form = {
         "token_cost": "7.25", "licence": "CC-BY-4.0", "preview": "Line one.\r\nLine two.", "royalty": "12.5",
         "max_discount": "20", "ritual": town.cast.triage.pk, "floor": "0.6", "runs": "20", "days": "14",
@@ -30,7 +30,7 @@ def test_a_prompt_of_ones_own_is_listed_with_every_term(town: Town) -> None:
     assert (made.warranty_floor, made.warranty_runs, made.warranty_days) == (0.6, 20, 14)
     prompt.refresh_from_db()
     assert prompt.preview == "Line one.\nLine two."
-    assert "on the market for 7.25 tokens" in pages.page(seller, answer["Location"])
+    assert "is listed for 7.25 credits" in pages.page(seller, answer["Location"])
     assert town.seller.get(path)["Location"] == f"/market/prompts/{made.pk}/manage"
 
 
@@ -44,7 +44,7 @@ def test_a_prompt_of_ones_own_is_listed_with_every_term(town: Town) -> None:
         ({"token_cost": "0.0000001"}, "six decimals"),
         ({"licence": "WTFPL"}, "is not known here"),
         ({"royalty": "60"}, "it may be 0 to 50"),
-        ({"royalty": "1.234"}, "a percentage with two decimals"),
+        ({"royalty": "1.234"}, "a percentage with up to two decimals"),
         ({"max_discount": "95"}, "it may be 0 to 90"),
         ({"preview": "x" * 401}, "401 characters"),
         ({"ritual": "{triage}"}, "floor"),
@@ -70,14 +70,14 @@ def test_only_authors_of_its_team_list_and_manage_a_prompt(town: Town) -> None:
     for client in (town.buyer, town.stranger):
         for path in (f"/prompts/{prompt.pk}/list", f"/market/prompts/{town.listing.pk}/manage"):
             assert client.get(path).status_code == 403
-            sent = {"token_cost": "1", "do": "entomb", "reason": "mine now"}
+            sent = {"token_cost": "1", "do": "revoke", "reason": "mine now"}
             assert client.post(path, sent).status_code == 403
     assert not Tombstone.objects.exists()
 
 
 def test_an_open_text_is_not_sold(town: Town) -> None:
     path = f"/prompts/{town.scene.never_run.pk}/list"
-    assert "there is nothing to sell" in pages.page(town.seller, path)
+    assert "so it can't be sold" in pages.page(town.seller, path)
     answer = town.seller.post(path, {"token_cost": "1", "licence": "MIT"})
     assert answer.status_code == 422
 
@@ -85,7 +85,7 @@ def test_an_open_text_is_not_sold(town: Town) -> None:
 def test_a_listing_is_repriced_and_says_what_it_was(town: Town) -> None:
     path = f"/market/prompts/{town.listing.pk}/manage"
     answer = town.seller.post(path, {"do": "reprice", "token_cost": "20"}, follow=True)
-    assert "It costs 20 tokens from now on; it was 12.5." in answer.content.decode()
+    assert "The price is now 20 credits; it was 12.5." in answer.content.decode()
     answer = town.seller.post(path, {"do": "reprice", "token_cost": "-3"})
     assert answer.status_code == 422
     assert 'value="-3"' in answer.content.decode()
@@ -99,7 +99,7 @@ def test_a_listing_is_withdrawn_with_a_reason_and_can_be_offered_again(town: Tow
     page = town.seller.post(
         path, {"do": "withdraw", "reason": "rewritten"}, follow=True
     ).content.decode()
-    assert "off the market" in page
+    assert "The listing was withdrawn." in page
     assert f"/prompts/{town.scene.secret.pk}/list" in page
     again = pages.page(town.seller, f"/prompts/{town.scene.secret.pk}/list")
     assert 'value="12.5"' in again
@@ -116,8 +116,8 @@ def test_withdrawing_for_good_names_what_it_ends_and_refunds(town: Town) -> None
         now=timezone.now(),
     )  # fmt: skip
     path = f"/market/prompts/{listing.pk}/manage"
-    assert "for ever, out of 1 slot, and refund 4 tokens" in pages.page(town.seller, path)
-    town.seller.post(path, {"do": "entomb", "reason": "it burns"})
+    assert "Revoke the prompt in 1 slot and refund 4 credits" in pages.page(town.seller, path)
+    town.seller.post(path, {"do": "revoke", "reason": "it burns"})
     assert Tombstone.objects.get(prompt=other).reason == "it burns"
     assert town.balance(town.cast.buyer) == "100"
     assert "it burns" in pages.page(town.stranger, f"/market/prompts/{listing.pk}")

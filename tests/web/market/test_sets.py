@@ -17,10 +17,10 @@ def test_a_set_is_bought_whole_at_its_discount_without_what_the_team_has(town: T
     assert "On-call starter" in pages.page(town.buyer, "/market/prompts")
     assert "your team has 1 of them" in pages.page(town.buyer, "/market/sets")
     page = pages.page(town.buyer, "/market/sets/starter")
-    assert "Buy 2 prompts for 11.6 tokens" in page
+    assert "Buy 2 prompts for 11.6 credits" in page
     assert "left out" in page
     page = pages.page(town.buyer, "/market/sets/starter/buy")
-    assert "Buy 2 prompts for 11.6 tokens" in page
+    assert "Buy 2 prompts for 11.6 credits" in page
     answer = pages.buying(town.buyer, "/market/sets/starter/buy")
     receipt = pages.page(town.buyer, answer["Location"])
     assert "acme/secret@1" in receipt
@@ -35,9 +35,9 @@ def test_a_set_that_is_not_whole_now_says_what_is_missing(town: Town) -> None:
     town.market.withdraw_listing(
         caller=town.cast.as_(town.cast.seller), listing=more[0], reason="old", now=timezone.now()
     )
-    assert "not offered now" in pages.page(town.buyer, "/market/sets/starter")
+    assert "not for sale" in pages.page(town.buyer, "/market/sets/starter")
     page = pages.page(town.buyer, "/market/sets/starter/buy")
-    assert "acme/coins-0@1 of the set is not offered" in page
+    assert "acme/coins-0@1 of the set is not for sale" in page
     assert 'class="buy"' not in page
 
 
@@ -84,9 +84,9 @@ def test_a_set_that_can_not_be_made_says_why_and_keeps_what_was_typed(
 
 def test_a_set_is_withdrawn_by_its_team_alone(town: Town) -> None:
     town.curated(town.scene.secret)
-    assert "off the market" not in pages.page(town.buyer, "/market/sets/starter")
+    assert "Withdraw On-call starter" not in pages.page(town.buyer, "/market/sets/starter")
     assert town.buyer.post("/market/sets/starter/withdraw").status_code == 403
     assert town.seller.get("/market/sets/starter/withdraw").status_code == 405
     assert town.seller.post("/market/sets/starter/withdraw").status_code == 302
     assert "This set was withdrawn" in pages.page(town.buyer, "/market/sets/starter")
-    assert "No set is offered yet" in pages.page(town.buyer, "/market/sets")
+    assert "No sets yet" in pages.page(town.buyer, "/market/sets")

@@ -58,11 +58,13 @@ def test_the_list_says_what_each_said(buyer: Client, lab: Laboratory) -> None:
     assert (
         f"{better} or acme/quick-triage@1 on urgency@1 tinker rehearsal {better} is better" in said
     )
-    assert re.search(r"scout open – 0 waits", said)
+    assert re.search(r"scout open – 0 queued", said)
     waits = pages.words(pages.page(buyer, "/comparisons?state=queued"))
     assert "scout open" in waits
     assert "tinker rehearsal" not in waits
-    assert "None fits" in pages.page(buyer, f"/comparisons?assistant={lab.cast.smith.pk}")
+    assert "No comparison matches" in pages.page(
+        buyer, f"/comparisons?assistant={lab.cast.smith.pk}"
+    )
 
 
 def test_a_comparison_says_its_verdict_its_interval_and_its_cases(
@@ -74,8 +76,8 @@ def test_a_comparison_says_its_verdict_its_interval_and_its_cases(
     said = pages.words(page)
     assert f"{told.result.pairs} of at most 1,000 pairs" in said
     assert '<p class="verdict in-words">acme/careful-triage@1 is better</p>' in page
-    assert "with a chance of 95% at all looks together" in said
-    assert "no language model" in said
+    assert "This interval holds with a probability of 95%, however often you look." in said
+    assert "without a language model" in said
     assert page.count("<title>after") == lab.compared.looks.count() > 1
     for case in ("outage", "refund", "typo", "style"):
         assert case in said
@@ -86,9 +88,9 @@ def test_one_under_way_is_asked_again_by_itself(buyer: Client, lab: Laboratory) 
     path = f"/comparisons/{lab.matching.pk}"
     page = pages.page(buyer, path)
     assert f'hx-get="{path}" hx-trigger="every 2s"' in page
-    assert "Nothing is known yet" in pages.words(page)
+    assert "No data yet" in pages.words(page)
     part = buyer.get(path, headers={"HX-Request": "true"}).content.decode()
-    assert "<html" not in part and "What it says so far" in part
+    assert "<html" not in part and "Result so far" in part
 
 
 def test_of_other_teams_it_does_not_exist(
@@ -96,7 +98,7 @@ def test_of_other_teams_it_does_not_exist(
 ) -> None:
     for client in (seller, stranger):
         pages.page(client, f"/comparisons/{lab.compared.pk}", status=404)
-        assert "Nothing was compared yet" in pages.page(client, "/comparisons")
+        assert "No comparisons yet" in pages.page(client, "/comparisons")
         for verb in ("stop", "resume"):
             answer = pages.post(client, f"/comparisons/{lab.matching.pk}/{verb}")
             assert answer.status_code == 404
@@ -107,7 +109,7 @@ def test_of_other_teams_it_does_not_exist(
 def test_it_is_stopped_and_goes_on(buyer: Client, lab: Laboratory) -> None:
     path = f"/comparisons/{lab.matching.pk}"
     assert pages.post(buyer, f"{path}/stop")["Location"] == path
-    assert "It is stopped" in pages.page(buyer, path)
+    assert "The comparison was stopped" in pages.page(buyer, path)
     refused = pages.post(buyer, f"{path}/resume", most_pairs=20, cost_cap="cheap")
     assert refused.status_code == 422
     assert "cost_cap" in refused.content.decode() and 'value="cheap"' in refused.content.decode()
@@ -128,7 +130,7 @@ def test_a_comparison_is_started_once_however_often_one_presses(
     assert (made.margin, made.alpha, made.most_pairs) == (0.05, 0.05, 40)
     assert made.cost_cap_micro == 500_000
     other = pages.post(buyer, "/comparisons/new", **typed(lab, margin=10))
-    assert "of something else" in other.content.decode()
+    assert "has already started another comparison" in other.content.decode()
 
 
 @pytest.mark.parametrize(
@@ -147,7 +149,7 @@ def test_what_cannot_be_compared_says_why_and_keeps_what_was_typed(
     answer = pages.post(buyer, "/comparisons/new", **typed(lab, **changes))
     page = answer.content.decode()
     assert answer.status_code == 422
-    assert says in page and "nothing of what you typed is lost" in page
+    assert says in page and "Your input is still in the form" in page
     for value in changes.values():
         assert f'value="{value}"' in page
     assert Comparison.objects.count() == before

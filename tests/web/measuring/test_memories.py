@@ -35,7 +35,7 @@ def test_who_does_not_operate_reads_alone(lab: Laboratory) -> None:
     author = lab.scene.client(person("pen", Role.AUTHOR, team=lab.cast.buyers))
     page = pages.page(author, _path(lab))
     assert "Answer briefly" in page
-    assert "Remember this" not in page
+    assert "Save this entry" not in page
     assert pages.post(author, _path(lab), key="a", text="b").status_code == 403
 
 
@@ -44,7 +44,7 @@ def test_an_operator_adds_changes_and_removes(buyer: Client, lab: Laboratory) ->
     assert pages.post(buyer, _path(lab), **sent)["Location"] == _path(lab)
     page = pages.page(buyer, _path(lab))
     assert "refund &amp; &lt;more&gt;" in page
-    assert "remembers “refund &amp; &lt;more&gt;”" in page
+    assert "“refund &amp; &lt;more&gt;” was saved" in page
     assert "Over 200 euros<br>it takes" in page
     edit = pages.page(buyer, f"{_path(lab)}?key=refund+%26+%3Cmore%3E")
     assert "Change an entry" in edit
@@ -53,7 +53,7 @@ def test_an_operator_adds_changes_and_removes(buyer: Client, lab: Laboratory) ->
     assert kept.text == "Never."
     pages.post(buyer, _path(lab), do="forget", key=sent["key"])
     pages.post(buyer, _path(lab), do="forget", key=sent["key"])
-    assert "remembered nothing under" in pages.page(buyer, _path(lab))
+    assert "Nothing was changed" in pages.page(buyer, _path(lab))
     assert not MemoryEntry.objects.filter(key=sent["key"]).exists()
 
 
@@ -73,7 +73,9 @@ def test_a_refusal_is_told_and_changes_nothing(buyer: Client, lab: Laboratory) -
 
 def test_an_unknown_deed_or_entry_is_told(buyer: Client, lab: Laboratory) -> None:
     assert pages.post(buyer, _path(lab), do="burn", key="a").status_code == 400
-    assert "remembers nothing under" in pages.page(buyer, f"{_path(lab)}?key=gone", status=404)
+    assert "The memory of scout has no entry" in pages.page(
+        buyer, f"{_path(lab)}?key=gone", status=404
+    )
 
 
 def test_the_list_goes_on_by_key(
@@ -84,8 +86,8 @@ def test_the_list_goes_on_by_key(
         assistants.store_memory(assistant=lab.cast.scout, key=key, text="x")
     first = pages.page(buyer, _path(lab))
     assert "?after=b" in first
-    assert "house-style" not in pages.words(first).partition("Tell it")[0]
+    assert "house-style" not in pages.words(first).partition("Add an entry")[0]
     second = pages.page(buyer, f"{_path(lab)}?after=b")
     assert "house-style" in second
     assert "z&amp;1" in second
-    assert "Nothing comes after" in pages.page(buyer, f"{_path(lab)}?after=zz")
+    assert "No more entries" in pages.page(buyer, f"{_path(lab)}?after=zz")

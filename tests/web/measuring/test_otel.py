@@ -50,9 +50,9 @@ def test_counting_begins_anew(buyer: Client, lab: Laboratory) -> None:
 
 def test_it_is_for_those_of_the_team(seller: Client, stranger: Client, lab: Laboratory) -> None:
     pages.page(seller, "/otel?team=buyers", status=403)
-    assert "in no team yet" in pages.page(stranger, "/otel")
+    assert "not in a team yet" in pages.page(stranger, "/otel")
     assert pages.post(stranger, "/otel", do="save", text=MAPPING).status_code == 200
     auditor = lab.scene.client(lab.cast.auditor)
-    assert "takes the role" in pages.page(auditor, "/otel?team=buyers")
+    assert "Only operators of the team" in pages.page(auditor, "/otel?team=buyers")
     assert pages.post(auditor, "/otel?team=buyers", do="save", text=MAPPING).status_code == 403
     assert mappings.get_current_mapping(team=lab.cast.buyers) is None

@@ -28,15 +28,15 @@ def test_the_list_names_the_task_the_cases_and_one_s_own_runs(
         pages.page(buyer, "/rituals")
     )
     assert "task:triage 4 0" in pages.words(pages.page(stranger, "/rituals"))
-    assert "None fits" in pages.page(stranger, "/rituals?q=zzz")
+    assert "No task matches" in pages.page(stranger, "/rituals?q=zzz")
 
 
 def test_a_ritual_reads_in_plain_words(stranger: Client, lab: Laboratory) -> None:
     said = pages.words(pages.page(stranger, f"/rituals/{lab.ritual.pk}"))
-    assert "outage weighs 2 of 5" in said
-    assert "The output says “urgent”, upper and lower case aside." in said
-    assert "The output does not do this: says “urgent”" in said
-    assert "is to remember: house-style" in said
+    assert "outage weight 2 of 5" in said
+    assert "The output contains “urgent”, ignoring case." in said
+    assert "The output does not meet this: it contains “urgent”" in said
+    assert "should use from memory: house-style" in said
     assert "takes at most 60000 ms" in said
     assert "house-rules@2" in said
 
@@ -56,14 +56,14 @@ def test_results_are_for_those_who_may_see_the_runs(
     assert "acme/triage@1 scout 0.80" in mine
     assert "smith rehearsal" not in mine
     assert "smith rehearsal" in pages.words(pages.page(seller, path))
-    assert "None that you may see" in pages.page(stranger, path)
+    assert "No runs that you can see" in pages.page(stranger, path)
 
 
 def test_a_ritual_known_by_name_alone_says_that_it_cannot_be_run(
     buyer: Client, lab: Laboratory
 ) -> None:
     page = pages.page(buyer, f"/rituals/{lab.cast.triage.pk}")
-    assert "It has no cases here" in page
+    assert "This task has no cases here" in page
     assert "Run it" not in page
 
 
@@ -75,7 +75,7 @@ def test_an_operator_registers_one_and_again_changes_nothing(
     made = Ritual.objects.get(name="urgency-2")
     assert answer["Location"] == f"/rituals/{made.pk}"
     pages.post(buyer, "/rituals/new", text=text)
-    assert "nothing changed" in pages.page(buyer, f"/rituals/{made.pk}")
+    assert "Nothing was changed" in pages.page(buyer, f"/rituals/{made.pk}")
     pages.post(buyer, "/rituals/new", text=text.replace("64", "65"))
     assert Ritual.objects.filter(name="urgency-2").count() == 2
 
@@ -98,7 +98,7 @@ def test_no_document_breaks_the_page(buyer: Client, lab: Laboratory, text: str) 
 
 
 def test_who_operates_nothing_cannot_register(stranger: Client, lab: Laboratory) -> None:
-    assert "Register one" not in pages.page(stranger, "/rituals")
+    assert "Register a task" not in pages.page(stranger, "/rituals")
     assert pages.post(stranger, "/rituals/new", text=RITUAL).status_code == 403
 
 

@@ -65,14 +65,14 @@ def test_its_team_sees_how_it_is_reached_and_nobody_else(
 ) -> None:
     said = pages.words(pages.page(buyer, _path(lab)))
     assert "Replies that were written down before." in said
-    assert "replies written down 12" in said
+    assert "recorded replies 12" in said
     assert "0.002 USD in, 0 out" in said
     pages.page(lab.scene.client(lab.scene.admin), _path(lab))
     for client in (seller, stranger):
         assert "written down" not in pages.page(client, _path(lab), status=403)
         assert pages.post(client, _path(lab), **ENDPOINT).status_code == 403
         trust = pages.page(client, f"/assistants/{lab.cast.scout.pk}/trust")
-        assert "How it is reached" not in trust
+        assert "Its endpoint" not in trust
 
 
 def test_who_does_not_operate_reads_alone(lab: Laboratory) -> None:
@@ -142,7 +142,7 @@ def test_a_judge_is_an_assistant_that_one_operates(buyer: Client, lab: Laborator
     assert ">ranger</option>" in page
     assert ">smith</option>" not in page
     pages.post(buyer, _path(lab), **ENDPOINT | {"judge": ranger.pk})
-    assert "rubrics are decided by ranger" in pages.words(pages.page(buyer, _path(lab)))
+    assert "judge of rubrics ranger" in pages.words(pages.page(buyer, _path(lab)))
     sent = ENDPOINT | {"judge": lab.cast.smith.pk}
     assert pages.post(buyer, _path(lab), **sent).status_code == 403
 
@@ -150,5 +150,5 @@ def test_a_judge_is_an_assistant_that_one_operates(buyer: Client, lab: Laborator
 def test_an_assistant_of_which_nobody_has_said_it(buyer: Client, lab: Laboratory) -> None:
     ranger = lab.cast.assistant("ranger", team=lab.cast.buyers)
     page = pages.page(buyer, f"/assistants/{ranger.pk}/runner")
-    assert "Nobody has said it yet" in page
+    assert "No endpoint is set" in page
     pages.page(buyer, "/assistants/999999/runner", status=404)

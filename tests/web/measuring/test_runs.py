@@ -30,7 +30,7 @@ def test_the_list_has_the_runs_of_one_s_teams_newest_first(
     said = pages.words(pages.page(seller, "/runs"))
     assert f"Run {lab.rehearsed.pk} rehearsal done acme/triage@1 smith" in said
     assert f"Run {lab.done.pk} " not in said
-    assert "None yet. Operators start them" in pages.words(pages.page(stranger, "/runs"))
+    assert "No runs yet. Operators start them" in pages.words(pages.page(stranger, "/runs"))
     everything = pages.page(lab.scene.client(lab.scene.admin), "/runs")
     assert len(re.findall(r'href="/runs/\d+">Run', everything)) == 4
 
@@ -53,7 +53,7 @@ def test_the_list_is_narrowed(buyer: Client, lab: Laboratory) -> None:
         page = pages.page(buyer, f"/runs?{query}")
         shown = [int(pk) for pk in re.findall(r'href="/runs/(\d+)">Run', page)]
         assert shown == [run.pk for run in found]
-        assert found or "None that you may see" in page
+        assert found or "No runs that you can see" in page
 
 
 def test_a_filter_that_is_none_is_told(buyer: Client, lab: Laboratory) -> None:
@@ -96,10 +96,10 @@ def test_a_done_run_says_what_it_measured_and_what_that_moved(
 ) -> None:
     page = pages.page(buyer, _run(lab.done))
     said = pages.words(page)
-    assert "It is done" in said
+    assert "The run is done" in said
     assert "12 of 12 cases answered" in said
     assert "0.00096 USD of at most 0.5" in said
-    assert "18 events, in the name of buyer" in said
+    assert "18 events, recorded by buyer" in said
     assert "Together they moved the reputation of acme/triage@1 by" in said
     assert "temperature 0, seed 7" in said
     assert "memory in another order" in said
@@ -133,13 +133,13 @@ def test_the_events_come_a_page_at_a_time(
 
 def test_a_case_says_how_it_was_judged(buyer: Client, lab: Laboratory) -> None:
     said = pages.words(pages.page(buyer, _run(lab.done)))
-    assert "outage passed 1.00 weighs 2" in said
+    assert "outage passed 1.00 weight 2" in said
     assert "✓" not in said
-    assert "yes The output says “urgent”, upper and lower case aside." in said
-    assert "typo did not pass 0.00" in said
-    assert "no The output does not do this: says “urgent”" in said
+    assert "yes The output contains “urgent”, ignoring case." in said
+    assert "typo failed 0.00" in said
+    assert "no The output does not meet this: it contains “urgent”" in said
     assert "house-style 100%" in said
-    assert "1 try 420 ms 40 tokens in, 9 out 0.00008 USD" in said
+    assert "1 attempt 420 ms 40 tokens in, 9 out 0.00008 USD" in said
 
 
 def test_a_broken_clause_shows_its_place_in_the_output(buyer: Client, lab: Laboratory) -> None:
@@ -154,7 +154,7 @@ def test_a_broken_clause_shows_its_place_in_the_output(buyer: Client, lab: Labor
 
 def test_the_cases_of_another_frame(buyer: Client, lab: Laboratory) -> None:
     page = pages.page(buyer, _run(lab.done, "?frame=2"))
-    assert "Cases in frame 2" in page
+    assert "Cases of replay 2" in page
     assert "Calm." in page
     pages.page(buyer, _run(lab.done, "?frame=3"), status=400)
 
@@ -169,16 +169,16 @@ def test_cases_come_a_page_at_a_time_and_by_what_came_of_them(
     assert 'id="case-0"' not in page
     missed = pages.page(buyer, _run(lab.done, "?only=missed"))
     assert re.findall(r'<h3 id="case-(\d+)"', missed) == ["2"]
-    assert "None of these" in pages.page(buyer, _run(lab.done, "?only=failed"))
+    assert "No such cases" in pages.page(buyer, _run(lab.done, "?only=failed"))
 
 
 def test_a_failed_case_says_why_in_words(buyer: Client, lab: Laboratory) -> None:
     said = pages.words(pages.page(buyer, _run(lab.stopped, "?frame=3")))
-    assert "stopped short" in said
+    assert "stopped early" in said
     assert "4 cases failed, the first since the transcript has no reply" in said
-    assert "It failed after 1 try: the transcript has no reply to the case" in said
+    assert "It failed after 1 attempt: the transcript has no reply to the case" in said
     assert "not_in_transcript" in said
-    assert "nothing: not every case has a result" in said
+    assert "no: not every case has a result" in said
 
 
 def test_a_forgotten_output_says_so_and_its_judgement_stays(
@@ -187,10 +187,10 @@ def test_a_forgotten_output_says_so_and_its_judgement_stays(
     settings.OUTPUT_DAYS = 0
     retention.purge_outputs(now=lab.clock())
     page = pages.page(buyer, _run(lab.done))
-    assert "What was answered is forgotten" in page
+    assert "The output was deleted" in page
     assert OUTPUT not in page
-    assert "you get your money back" not in page.replace("says nowhere", "")
-    assert "did not pass" in page
+    assert "you get your money back" not in page
+    assert ">failed</span>" in page
 
 
 def test_outputs_are_inert(buyer: Client, lab: Laboratory) -> None:
@@ -205,8 +205,8 @@ def test_a_rehearsal_says_that_it_is_none_and_enters_nothing(
     seller: Client, lab: Laboratory
 ) -> None:
     said = pages.words(pages.page(seller, _run(lab.rehearsed)))
-    assert "This is a rehearsal and no language model." in said
-    assert "Nothing that it measures enters the log" in said
+    assert "This is a rehearsal without a language model." in said
+    assert "The results do not enter the log" in said
     assert "no: measured with the rehearsal runner" in said
 
 
@@ -220,33 +220,33 @@ def test_a_run_that_waits_follows_by_itself_until_it_ends(buyer: Client, lab: La
     lab.worked(only=lab.waiting)
     part = buyer.get(_run(lab.waiting), headers={"HX-Request": "true"}).content.decode()
     assert "every 2s" not in part
-    assert "It has ended." in part
+    assert "The run has ended." in part
 
 
 def test_a_run_that_waits_says_which_goes_first(buyer: Client, lab: Laboratory) -> None:
     RitualRun.objects.filter(pk=lab.stopped.pk).update(state="running")
     said = pages.words(pages.page(buyer, _run(lab.waiting)))
-    assert f"scout is at run {lab.stopped.pk}, and one run of an assistant goes at a time" in said
+    assert f"scout is busy with run {lab.stopped.pk}. An assistant does one run at a time" in said
 
 
 def test_a_run_under_way_says_what_is_being_asked(buyer: Client, lab: Laboratory) -> None:
     RitualRun.objects.filter(pk=lab.waiting.pk).update(state="running")
     CaseRun.objects.filter(run=lab.waiting, frame=0, number=0).update(state="calling")
     said = pages.words(pages.page(buyer, _run(lab.waiting, "?only=open")))
-    assert "1 case under way" in said
-    assert "outage is being asked" in said
-    assert "refund not asked yet" in said
+    assert "1 case in progress" in said
+    assert "outage in progress" in said
+    assert "refund not called yet" in said
 
 
 def test_a_run_is_cancelled_once(buyer: Client, lab: Laboratory) -> None:
     answer = pages.post(buyer, _run(lab.waiting, "/cancel"))
     assert answer["Location"] == _run(lab.waiting)
     said = pages.words(pages.page(buyer, _run(lab.waiting)))
-    assert f"Run {lab.waiting.pk} is cancelled" in said
+    assert f"Run {lab.waiting.pk} was cancelled" in said
     assert "It was cancelled by buyer." in said
     pages.post(buyer, _run(lab.waiting, "/cancel"))
     pages.post(buyer, _run(lab.done, "/cancel"))
-    assert "had ended before" in pages.page(buyer, _run(lab.done))
+    assert "had already ended" in pages.page(buyer, _run(lab.done))
     lab.done.refresh_from_db()
     assert lab.done.state == RitualRun.State.DONE
 
@@ -260,7 +260,7 @@ def test_a_run_that_stopped_goes_on_with_a_new_cap(buyer: Client, lab: Laborator
     assert lab.stopped.state == RitualRun.State.QUEUED
     lab.worked(only=lab.stopped)
     said = pages.words(pages.page(buyer, _run(lab.stopped)))
-    assert "It is done" in said
+    assert "The run is done" in said
     assert "24 events" in said
 
 

@@ -48,7 +48,7 @@ def test_the_links_fill_the_form_in(buyer: Client, lab: Laboratory) -> None:
     said = pages.words(page)
     assert 'value="urgency@1"' in page
     assert 'value="acme/triage@1"' in page
-    assert "12 calls: 4 cases in 3 frames" in said
+    assert "12 calls: 4 cases, once plain and in 2 replays" in said
     assert "Start: 12 calls to scout" in said
     for place in (
         f"/prompts/{cast.prompt.pk}/reputation",
@@ -103,7 +103,7 @@ def test_a_button_that_promised_something_else_starts_nothing(
     before = RitualRun.objects.count()
     stale = pages.post(buyer, "/runs/new", **_sent(lab, seen=seen, frames="9"))
     assert stale.status_code == 422
-    assert "Something else was chosen" in stale.content.decode()
+    assert "The form was changed after the cost was shown" in stale.content.decode()
     assert RitualRun.objects.count() == before
     assert pages.post(buyer, "/runs/new", **_sent(lab, seen=seen)).status_code == 302
 
@@ -113,7 +113,7 @@ def test_what_is_in_the_way_is_said_before_one_presses(buyer: Client, lab: Labor
     answer = buyer.post("/runs/new", sent, headers={"HX-Request": "true"})
     part = answer.content.decode()
     assert "<html" not in part
-    assert "can&#x27;t be started so" in part or "can't be started so" in part
+    assert "It can't be started." in part
     assert "may not use acme/secret@1" in part
     assert " disabled" in part
 
@@ -136,8 +136,8 @@ def test_a_memory_that_is_lacking_is_told(buyer: Client, lab: Laboratory) -> Non
 def test_a_rehearsal_says_what_it_is_before_it_starts(seller: Client, lab: Laboratory) -> None:
     sent = _sent(lab, do="look", assistant=lab.cast.smith.pk)
     said = pages.words(pages.post(seller, "/runs/new", **sent).content.decode())
-    assert "This is a rehearsal and no language model." in said
-    assert "Nothing that it measures enters the log." in said
+    assert "This is a rehearsal without a language model." in said
+    assert "The results do not enter the log." in said
 
 
 def test_who_operates_nothing_starts_nothing(stranger: Client, lab: Laboratory) -> None:

@@ -39,7 +39,7 @@ def test_one_who_reads_without_a_role_sees_the_keys_and_no_button(room: Strongro
     visitor = room.holdings.scene.client(person("visitor", Role.AUDITOR, team=room.cast.buyers))
     page = pages.page(visitor, "/vaults/keys")
     assert room.own_key.key_id[:8] in page
-    assert "Make a key" not in page
+    assert "Create a key" not in page
     assert json.dumps(settings.SECRET_KEY) not in page
 
 

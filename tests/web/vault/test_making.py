@@ -19,7 +19,7 @@ def test_what_may_be_told_is_offered_and_what_may_not_says_why(
     page = pages.page(buyer, "/vaults/new")
     assert f'value="{room.holdings.forked.pk}"' in page
     assert "buyers/incident-line@1" in page
-    assert "The licence of acme/triage@1" in page.split("but not tell")[1]
+    assert "The licence of acme/triage@1" in page.split("but not export")[1]
 
 
 def test_one_sees_what_is_told_before_it_is_signed(buyer: Client, room: Strongroom) -> None:
@@ -32,10 +32,10 @@ def test_one_sees_what_is_told_before_it_is_signed(buyer: Client, room: Strongro
         "events": "1",
     }
     page = pages.words(pages.post(buyer, "/vaults/new", **sent).content.decode())
-    assert "What it tells whoever gets the file" in page
+    assert "What the file contains" in page
     assert "whole text of 1 prompt" in page
-    assert "royalties that sales elsewhere owe, to seller" in page
-    assert "under pseudonyms" in page or "no single piece of evidence" in page
+    assert "royalties due on sales elsewhere, to seller" in page
+    assert "under pseudonyms" in page or "no individual evidence" in page
     assert PromptMarketplaceVault.objects.count() == before
     made = pages.post(buyer, "/vaults/new", **(sent | {"do": "make"}))
     vault = PromptMarketplaceVault.objects.order_by("-id").first()
@@ -50,7 +50,7 @@ def test_what_may_not_be_told_is_left_out_and_named(buyer: Client, room: Strongr
         "prompt": [room.cast.prompt.pk, room.holdings.forked.pk],
     }
     looked = pages.post(buyer, "/vaults/new", do="look", **sent).content.decode()
-    assert "Left out, and why" in looked
+    assert ">Left out</h2>" in looked
     form = looked.split('name="do" value="make"')[1]
     assert f'name="prompt" value="{room.holdings.forked.pk}"' in form
     assert f'name="prompt" value="{room.cast.prompt.pk}"' not in form
@@ -65,19 +65,19 @@ def test_a_set_is_told_as_a_whole_under_its_own_words(room: Strongroom) -> None:
     assert f"set={fair.set.name}" in pages.page(seller, f"/market/sets/{fair.set.name}")
     sent = {"do": "look", "team": room.cast.sellers.pk, "set": fair.set.name}
     page = pages.post(seller, "/vaults/new", **sent).content.decode()
-    assert "Sign and hand out 5 prompts?" in page
+    assert "Sign and export 5 prompts?" in page
     assert 'value="On-call starter"' in page
 
 
 def test_nothing_chosen_is_said(buyer: Client, room: Strongroom) -> None:
     answer = pages.post(buyer, "/vaults/new", do="look", team=room.cast.buyers.pk)
     assert answer.status_code == 422
-    assert "tick at least one prompt" in answer.content.decode()
+    assert "Choose at least one prompt or a set" in answer.content.decode()
 
 
 def test_whoever_has_no_role_is_told_which_one_it_takes(stranger: Client) -> None:
-    assert "takes the role ‘author’ or ‘operator’" in pages.page(stranger, "/vaults/new")
-    assert "takes the role ‘author’" in pages.page(stranger, "/vaults/take-in")
+    assert "you need the role ‘author’ or ‘operator’" in pages.page(stranger, "/vaults/new")
+    assert "you need the role ‘author’" in pages.page(stranger, "/vaults/take-in")
 
 
 def test_a_receipt_leads_to_its_bundle(buyer: Client, room: Strongroom) -> None:

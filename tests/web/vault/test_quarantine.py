@@ -33,13 +33,13 @@ def test_what_is_found_is_said_with_its_place_and_who_may_pass_over_it(
 ) -> None:
     page = pages.words(pages.page(buyer, f"/vaults/imports/{room.waiting.pk}"))
     assert "hidden characters in abroad/hiding@1: RIGHT-TO-LEFT OVERRIDE (U+202E) at line 1" in page
-    assert "for an admin to pass over" in page
-    assert "taking it in takes one" in page
+    assert "needs an administrator" in page
+    assert "only administrators can accept this file" in page
 
 
 def test_what_is_known_here_by_its_digest_is_said(buyer: Client, room: Strongroom) -> None:
     page = pages.page(buyer, f"/vaults/imports/{room.waiting.pk}")
-    assert "1 of 2 would be new here" in page
+    assert "1 of 2 are new here" in page
     assert f"/prompts/{room.holdings.forked.pk}/reputation" in page
 
 
@@ -48,7 +48,7 @@ def test_what_the_weight_does_is_said_in_numbers(buyer: Client, room: Strongroom
     page = pages.words(pages.page(buyer, f"/vaults/imports/{one.pk}"))
     # (0.84 − 0.61) · n / (n + 12)
     assert "would start here at the average with 0, +0.10 at 10, +0.19 at 50 runs" in page
-    assert "weighed beside the 12 runs of the prior" in page
+    assert "compared with the 12 runs of the prior" in page
 
 
 def test_an_author_takes_in_what_hides_nothing(buyer: Client, room: Strongroom) -> None:
@@ -60,12 +60,13 @@ def test_an_author_takes_in_what_hides_nothing(buyer: Client, room: Strongroom) 
     came = Prompt.objects.get(namespace="guests-of-ours")
     assert ImportedReputation.objects.get(prompt=came).runs == 5.0
     shown = pages.words(pages.page(buyer, f"/prompts/{came.pk}/reputation"))
-    assert "It came from Mintmark of Acme" in shown
+    assert "Imported from Mintmark of Acme" in shown
     assert (
-        "There it scored 0.84 (90% between 0.79 and 0.88, over 124 runs, on task:triage)" in shown
+        "Its score there was 0.84 (90% between 0.79 and 0.88, over 124 runs, on task:triage)"
+        in shown
     )
-    assert "a lift of +0.23 as 5 runs" in shown
-    assert "taken in" in pages.page(buyer, path).lower()
+    assert "a lift of +0.23 with the weight of 5 runs" in shown
+    assert "imported it" in pages.page(buyer, path).lower()
 
 
 def test_an_admin_passes_over_hidden_characters_with_a_reason(
@@ -74,7 +75,7 @@ def test_an_admin_passes_over_hidden_characters_with_a_reason(
     path = f"/vaults/imports/{room.waiting.pk}"
     without = pages.post(admin, path, do="accept", runs="10", reason="")
     assert without.status_code == 422
-    assert "it still waits" in without.content.decode()
+    assert "The file is still in quarantine" in without.content.decode()
     pages.post(admin, path, do="accept", runs="10", reason="looked at each of them")
     room.waiting.refresh_from_db()
     assert room.waiting.state == BundleImport.State.ACCEPTED
@@ -96,7 +97,7 @@ def test_trusting_a_key_is_an_act_of_its_own_from_the_page_where_one_sees_it(
     admin: Client, buyer: Client, room: Strongroom
 ) -> None:
     path, unknown = f"/vaults/imports/{room.strange.pk}", dsse.get_key_id(STRANGER)
-    assert "An admin may trust a key" in pages.page(buyer, path)
+    assert "An administrator can trust a key" in pages.page(buyer, path)
     assert 'value="trust"' not in pages.page(buyer, path)
     page = pages.page(admin, path)
     assert f'name="key" value="{unknown}"' in page

@@ -37,7 +37,7 @@ def test_others_see_nothing_of_it_and_an_empty_vault_teaches_the_next_step(
     assert "On-call lines" not in page
     assert "mintmark vault export" in page
     for path in (f"/vaults/{room.exported.pk}", f"/vaults/{room.exported.pk}/file"):
-        assert "There is nothing here" in pages.page(stranger, path, status=404)
-    assert "There is nothing here" in pages.page(
+        assert "Page not found" in pages.page(stranger, path, status=404)
+    assert "Page not found" in pages.page(
         stranger, f"/vaults/imports/{room.waiting.pk}", status=404
     )

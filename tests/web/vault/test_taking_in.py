@@ -41,7 +41,7 @@ def test_no_file_no_team_and_too_large_a_file_are_said(
 ) -> None:
     team = room.cast.buyers.pk
     count = BundleImport.objects.count()
-    assert "choose one first" in pages.post(buyer, "/vaults/take-in", team=team).content.decode()
+    assert "Choose a file first" in pages.post(buyer, "/vaults/take-in", team=team).content.decode()
     other = pages.post(buyer, "/vaults/take-in", team=room.cast.sellers.pk, file=pages.file(b"{}"))
     assert "Choose a team" in other.content.decode()
     assert BundleImport.objects.count() == count

@@ -41,7 +41,7 @@ export async function opened(raw, { limits = LIMITS, mostPrompts = MOST_PROMPTS 
   if (!envelope.isCanonical) {
     throw new Refused(
       "not_canonical",
-      "The file is not spelled as it was written: a bundle is canonical JSON (RFC 8785) in standard base64 and nothing more, not even a last line end. Take the file as its issuer gave it out.",
+      "The bytes of the file are not the original ones: a bundle is canonical JSON (RFC 8785) in standard base64, without a final line end. Use the original file of the issuer.",
     );
   }
   if (envelope.payloadType !== PAYLOAD_TYPE) {
@@ -63,7 +63,7 @@ export function keyId(given) {
   if (/^[0-9a-f]{64}$/.test(text)) return checkedKey(text);
   const pem = /^-----BEGIN PUBLIC KEY-----([A-Za-z0-9+/=\s]+)-----END PUBLIC KEY-----$/.exec(text);
   const der = pem && bytesOf(pem[1].replace(/\s/g, ""))?.bytes;
-  if (!der) throw new Refused("not_a_signing_key", "It is neither a key id (64 small hex digits) nor a public key in PEM.");
+  if (!der) throw new Refused("not_a_signing_key", "It is neither a key id (64 lowercase hex digits) nor a public key in PEM.");
   const hexed = hex(der);
   if (der.length !== 44 || !hexed.startsWith("302a300506032b6570032100")) {
     throw new Refused("not_a_signing_key", "It is a public key of another kind than Ed25519.");
@@ -122,7 +122,7 @@ function parsed(raw, limits) {
 
 function checkSize(raw, limits) {
   if (raw.length > limits.size) {
-    throw new Refused("too_large", `It has ${raw.length.toLocaleString("en")} bytes, and ${limits.size.toLocaleString("en")} are taken.`);
+    throw new Refused("too_large", `It has ${raw.length.toLocaleString("en")} bytes; at most ${limits.size.toLocaleString("en")} are accepted.`);
   }
 }
 
@@ -161,7 +161,7 @@ function decoded(raw) {
   }
 }
 
-const invalid = (what, at) => new Refused("invalid_json", `It is no JSON: ${what} at character ${at}.`);
+const invalid = (what, at) => new Refused("invalid_json", `It is not JSON: ${what} at character ${at}.`);
 const ESCAPES = { '"': '"', "\\": "\\", "/": "/", b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
 const WORDS = { n: ["null", null], t: ["true", true], f: ["false", false] };
 
@@ -250,11 +250,11 @@ class Reader {
     const letter = this.text[this.at];
     this.at += 1;
     if (letter !== "u") {
-      if (!Object.hasOwn(ESCAPES, letter ?? "")) throw invalid("an escape is none", this.at - 1);
+      if (!Object.hasOwn(ESCAPES, letter ?? "")) throw invalid("an escape is invalid", this.at - 1);
       return ESCAPES[letter];
     }
     const digits = this.text.slice(this.at, this.at + 4);
-    if (!/^[0-9a-fA-F]{4}$/.test(digits)) throw invalid("an escape is none", this.at);
+    if (!/^[0-9a-fA-F]{4}$/.test(digits)) throw invalid("an escape is invalid", this.at);
     this.at += 4;
     return String.fromCharCode(parseInt(digits, 16));
   }
@@ -281,7 +281,7 @@ class Reader {
       } while (this.take(","));
       if (!this.take("}")) throw invalid("a comma is missing", this.at);
     }
-    if (twice !== undefined) throw new Refused("duplicate_json_key", `The key “${twice.slice(0, 60)}” stands twice in one object.`);
+    if (twice !== undefined) throw new Refused("duplicate_json_key", `The key “${twice.slice(0, 60)}” appears twice in one object.`);
     if (odd !== undefined) throw new Refused("key_not_ascii", `The key “${odd.slice(0, 60)}” is not ASCII.`);
     return found;
   }
@@ -312,18 +312,18 @@ function spelled(value) {
 
 function enveloped(raw, limits) {
   const { value, text } = parsed(raw, limits);
-  if (!isObject(value)) throw new Refused("not_an_envelope", "It is no DSSE envelope: no JSON object.");
+  if (!isObject(value)) throw new Refused("not_an_envelope", "It is not a DSSE envelope: not a JSON object.");
   const { payloadType, payload, signatures } = value;
   if (typeof payloadType !== "string" || typeof payload !== "string" || !Array.isArray(signatures)) {
-    throw new Refused("not_an_envelope", "It is no DSSE envelope: it takes payloadType, payload and signatures.");
+    throw new Refused("not_an_envelope", "It is not a DSSE envelope: it needs payloadType, payload and signatures.");
   }
   if (signatures.length < 1 || signatures.length > MOST_SIGNATURES) {
-    throw new Refused("not_an_envelope", `It has ${signatures.length} signatures: 1 to ${MOST_SIGNATURES} are taken.`);
+    throw new Refused("not_an_envelope", `It has ${signatures.length} signatures; 1 to ${MOST_SIGNATURES} are accepted.`);
   }
   const body = based(payload, "payload");
   const rows = signatures.map((row, n) => {
     if (!isObject(row) || typeof row.keyid !== "string" || typeof row.sig !== "string") {
-      throw new Refused("not_an_envelope", `Signature ${n} takes keyid and sig.`);
+      throw new Refused("not_an_envelope", `Signature ${n} needs keyid and sig.`);
     }
     return { keyid: row.keyid, sig: row.sig, ...based(row.sig, `signature ${n}`) };
   });
@@ -371,7 +371,7 @@ function pae(payloadType, payload) {
 }
 
 function checkedKey(id, code = "not_a_signing_key") {
-  if (!/^[0-9a-f]{64}$/.test(id)) throw new Refused(code, `“${id.slice(0, 80)}” is no Ed25519 key in 64 small hex digits.`);
+  if (!/^[0-9a-f]{64}$/.test(id)) throw new Refused(code, `“${id.slice(0, 80)}” is no Ed25519 key in 64 lowercase hex digits.`);
   const sign = (parseInt(id.slice(-2), 16) & 0x7f).toString(16).padStart(2, "0");
   if (SMALL_ORDER.has(id.slice(0, -2) + sign)) {
     throw new Refused(code, `${id.slice(0, 16)}… is a point of small order: anybody can sign under it.`);
@@ -381,7 +381,7 @@ function checkedKey(id, code = "not_a_signing_key") {
 
 function based(text, what) {
   const found = bytesOf(text);
-  if (!found) throw new Refused("invalid_base64", `The ${what} is no base64.`);
+  if (!found) throw new Refused("invalid_base64", `The ${what} is not base64.`);
   return found;
 }
 
@@ -476,15 +476,15 @@ function shaped(told, mostPrompts) {
   if (!isObject(told) || told._type !== STATEMENT) throw new Refused("not_a_bundle", `What was signed is no ${STATEMENT}.`);
   const kind = String(told.predicateType);
   if (kind !== PREDICATE && kind.includes(":") && kind.slice(0, kind.lastIndexOf(":")) === FAMILY) {
-    throw new Refused("unknown_version", `It is a bundle of version “${kind.slice(FAMILY.length + 1).slice(0, 20)}”; v1 is read here.`);
+    throw new Refused("unknown_version", `It is a bundle of version “${kind.slice(FAMILY.length + 1).slice(0, 20)}”; only v1 can be read here.`);
   }
   const bundle = told.predicate;
   if (kind !== PREDICATE || !isObject(bundle)) throw new Refused("not_a_bundle", `What was signed is no ${PREDICATE}.`);
   if (typeof bundle.version === "string" && bundle.version.split(".")[0] !== MAJOR) {
-    throw new Refused("unknown_version", `It is a bundle of version “${bundle.version.slice(0, 20)}”; ${MAJOR}.0 is read here.`);
+    throw new Refused("unknown_version", `It is a bundle of version “${bundle.version.slice(0, 20)}”; ${MAJOR}.0 can be read here.`);
   }
   if (Array.isArray(bundle.prompts) && bundle.prompts.length > mostPrompts) {
-    throw new Refused("too_many_prompts", `It has ${bundle.prompts.length.toLocaleString("en")} prompts, and ${mostPrompts.toLocaleString("en")} are taken.`);
+    throw new Refused("too_many_prompts", `It has ${bundle.prompts.length.toLocaleString("en")} prompts; at most ${mostPrompts.toLocaleString("en")} are accepted.`);
   }
   checkShape(bundle, BUNDLE, "predicate");
   return bundle;
@@ -494,12 +494,12 @@ function checkShape(it, shape, place) {
   if (shape.orNull) {
     if (it !== null) checkShape(it, shape.orNull, place);
   } else if (Array.isArray(shape)) {
-    if (!Array.isArray(it) || it.length < shape[1]) throw new Refused("not_a_bundle", `${place}: it is no list as it should be.`);
+    if (!Array.isArray(it) || it.length < shape[1]) throw new Refused("not_a_bundle", `${place}: it is not a list of the right form.`);
     for (const [n, one] of it.entries()) checkShape(one, shape[0], `${place}.${n}`);
   } else if (typeof shape === "function") {
-    if (!shape(it)) throw new Refused("not_a_bundle", `${place}: it is missing or not as it should be.`);
+    if (!shape(it)) throw new Refused("not_a_bundle", `${place}: it is missing or invalid.`);
   } else {
-    if (!isObject(it)) throw new Refused("not_a_bundle", `${place}: it is no object.`);
+    if (!isObject(it)) throw new Refused("not_a_bundle", `${place}: it is not an object.`);
     for (const [key, inner] of Object.entries(shape)) checkShape(it[key], inner, `${place}.${key}`);
   }
 }
@@ -520,11 +520,11 @@ function isReal(at) {
 function checkNames(bundle) {
   for (const node of [...bundle.prompts, ...bundle.ancestors]) {
     if (node.name.split("/").some((part) => ["", ".", ".."].includes(part))) {
-      throw new Refused("path_in_name", `The name “${node.name.slice(0, 80)}” is a way to elsewhere.`);
+      throw new Refused("path_in_name", `The name “${node.name.slice(0, 80)}” contains a path that leaves its folder.`);
     }
   }
   if ((bundle.receipt === null) !== (bundle.purpose === "export")) {
-    throw new Refused("not_a_bundle", `It is ${bundle.purpose}, and a receipt alone says what was paid.`);
+    throw new Refused("not_a_bundle", `It is ${bundle.purpose}, but only a receipt may say what was paid.`);
   }
 }
 
@@ -547,9 +547,9 @@ async function checkSubjects(subjects, prompts) {
 function checkLineage(bundle) {
   const parents = new Map();
   for (const node of [...bundle.prompts, ...bundle.ancestors]) {
-    if (parents.has(node.name)) throw new Refused("duplicate_name", `${node.name} stands there twice.`);
+    if (parents.has(node.name)) throw new Refused("duplicate_name", `${node.name} appears twice.`);
     if ((node.parent === null) !== (node.derivation === "root")) {
-      throw new Refused("not_a_bundle", `${node.name}: a root has no parent, and all else has one.`);
+      throw new Refused("not_a_bundle", `${node.name}: only an original has no parent.`);
     }
     parents.set(node.name, node.parent);
   }
@@ -558,8 +558,8 @@ function checkLineage(bundle) {
     const path = new Set();
     let last = start;
     for (let at = start; at !== null && !settled.has(at); at = parents.get(at)) {
-      if (path.has(at)) throw new Refused("lineage_cycle", `${at} descends from itself.`);
-      if (!parents.has(at)) throw new Refused("unknown_parent", `${last} descends from ${at}, which is not told.`);
+      if (path.has(at)) throw new Refused("lineage_cycle", `${at} is its own ancestor.`);
+      if (!parents.has(at)) throw new Refused("unknown_parent", `${last} is derived from ${at}, which is not in the file.`);
       path.add(at);
       last = at;
     }

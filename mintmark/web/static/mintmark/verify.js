@@ -30,7 +30,7 @@ function refuse({ code, message }) {
   const [means, what] = explained(code) ?? ["", ""];
   at("tells").hidden = true;
   show(
-    make("h2", { className: "verdict-line bad", textContent: "Refused: this is not what was signed" }),
+    make("h2", { className: "verdict-line bad", textContent: "Refused: the file is not valid" }),
     paragraph("", make("strong", { textContent: message }), " ", make("code", { id: "code", textContent: code })),
     paragraph("", means, " ", make("span", { className: "soft", textContent: what })),
   );
@@ -49,9 +49,9 @@ function signer(id, given) {
     { className: isKnown ? "trusted" : "unknown" },
     paragraph(
       "",
-      make("strong", { textContent: isKnown ? "A key that you gave" : "A key that you did not give" }),
+      make("strong", { textContent: isKnown ? "A key that you entered" : "A key that you did not enter" }),
       " ",
-      make("span", { className: `state ${isKnown ? "trusted" : "unknown"}`, textContent: isKnown ? "counts" : "unknown" }),
+      make("span", { className: `state ${isKnown ? "trusted" : "unknown"}`, textContent: isKnown ? "trusted" : "unknown" }),
     ),
     paragraph("", groups(id)),
   );
@@ -60,10 +60,10 @@ function signer(id, given) {
 function verdict(keyIds, given) {
   const threshold = Math.max(1, Number(at("threshold").value) || 1);
   const count = keyIds.filter((id) => given.includes(id)).length;
-  if (!given.length) return ["", "The file is whole: every signature holds, and every text is the one that was signed", "By whom it should be signed is for you to say: give a key."];
-  if (!count) return ["bad", "The file is whole, but none of the keys that you gave signed it", "unknown_signer"];
-  if (count < threshold) return ["bad", `The file is whole, but ${plural(count, "key")} that you gave signed it, and it takes ${threshold}`, "below_threshold"];
-  return ["good", `Verified: ${plural(count, "key")} that you gave signed exactly this`, ""];
+  if (!given.length) return ["", "The file is unchanged: all signatures are valid, and every text matches its signed digest", "Enter a key that you trust to find out who signed it."];
+  if (!count) return ["bad", "The file is unchanged, but none of the keys that you entered signed it", "unknown_signer"];
+  if (count < threshold) return ["bad", `The file is unchanged, but only ${plural(count, "key")} that you entered signed it; ${threshold} are needed`, "below_threshold"];
+  return ["good", `Verified: signed by ${plural(count, "key")} that you entered`, ""];
 }
 
 function prompt(one, issuer) {
@@ -77,13 +77,13 @@ function prompt(one, issuer) {
   const runs = reputation.outcomes + reputation.replays;
   const facts = [
     make("span", { className: "digest" }, "sha256:", make("code", { textContent: one.digest })),
-    make("span", { textContent: one.licence || "no licence is named" }),
+    make("span", { textContent: one.licence || "no licence" }),
     make("span", { textContent: `by ${one.author}` }),
-    make("span", { textContent: one.parent ? `descends from ${one.parent}` : "an original" }),
+    make("span", { textContent: one.parent ? `derived from ${one.parent}` : "an original" }),
     make("span", {
       textContent: runs
-        ? `trust ${percent(reputation.trust_ppm)}, 90% between ${percent(reputation.low_ppm)} and ${percent(reputation.high_ppm)}, over ${plural(runs, "run")}, told by ${issuer}`
-        : "nothing was measured",
+        ? `trust ${percent(reputation.trust_ppm)}, 90% between ${percent(reputation.low_ppm)} and ${percent(reputation.high_ppm)}, over ${plural(runs, "run")}, reported by ${issuer}`
+        : "not measured",
     }),
   ];
   const more = make("details", { className: "small" }, make("summary", { textContent: `The text of ${one.name}` }), text);
@@ -92,7 +92,7 @@ function prompt(one, issuer) {
     { className: "told" },
     make("h3", { textContent: one.name }),
     paragraph("facts", ...facts),
-    ...(hidden ? [paragraph("alert", `It hides ${plural(hidden, "character")} that one does not see; they are marked in the text.`)] : []),
+    ...(hidden ? [paragraph("alert", `It contains ${plural(hidden, "invisible character")}, which are marked in the text.`)] : []),
     more,
   );
 }
@@ -110,11 +110,11 @@ async function tell({ bundle, keyIds }, file, digest, given) {
   at("tells-title").textContent = bundle.prompt_set.title || bundle.prompt_set.name;
   const bought = receipt ? ` · receipt of ${receipt.buyer}, team ${receipt.team}` : "";
   at("tells-facts").textContent =
-    `says that ${issuer.name}${issuer.team ? `, team ${issuer.team},` : ""} issued it · ${plural(bundle.prompts.length, "prompt")} · as of ${bundle.as_of.slice(0, 16).replace("T", " ")} UTC${bought}`;
+    `issuer named in the file: ${issuer.name}${issuer.team ? `, team ${issuer.team}` : ""} · ${plural(bundle.prompts.length, "prompt")} · as of ${bundle.as_of.slice(0, 16).replace("T", " ")} UTC${bought}`;
   const rest = bundle.prompts.length - MOST_SHOWN;
   at("prompts").replaceChildren(
     ...bundle.prompts.slice(0, MOST_SHOWN).map((one) => prompt(one, issuer.name)),
-    ...(rest > 0 ? [paragraph("soft", `and ${plural(rest, "prompt")} more, verified all the same.`)] : []),
+    ...(rest > 0 ? [paragraph("soft", `and ${plural(rest, "prompt")} more, verified too.`)] : []),
   );
   at("tells").hidden = false;
 }
@@ -129,7 +129,7 @@ async function verify() {
   try {
     const given = trusted();
     show(paragraph("soft", `Reading ${file.name} …`));
-    if (file.size > LIMITS.size) throw new Refused("too_large", `It has ${file.size.toLocaleString("en")} bytes, and ${LIMITS.size.toLocaleString("en")} are taken.`);
+    if (file.size > LIMITS.size) throw new Refused("too_large", `It has ${file.size.toLocaleString("en")} bytes; at most ${LIMITS.size.toLocaleString("en")} are accepted.`);
     const raw = new Uint8Array(await file.arrayBuffer());
     const found = await opened(raw);
     const digest = await sha256(raw);
@@ -138,11 +138,11 @@ async function verify() {
     if (mine !== asked) return;
     if (wrong instanceof Refused && wrong.code === "not_a_signing_key") {
       at("tells").hidden = true;
-      show(make("h2", { className: "verdict-line bad", textContent: "That is no key" }), paragraph("", wrong.message));
+      show(make("h2", { className: "verdict-line bad", textContent: "The key is not valid" }), paragraph("", wrong.message));
     } else if (wrong instanceof Refused) refuse(wrong);
     else {
       at("tells").hidden = true;
-      show(make("h2", { className: "verdict-line bad", textContent: "The file could not be read" }), paragraph("", String(wrong.message ?? wrong), " Choose it again, or use the command line."));
+      show(make("h2", { className: "verdict-line bad", textContent: "The file can't be read" }), paragraph("", String(wrong.message ?? wrong), " Choose it again, or use the command line."));
     }
   }
 }
