@@ -112,7 +112,7 @@ TERMS: tuple[Term, ...] = (
     Term(
         word="codex usage",
         plain="use under rules",
-        meaning="The share of the prompt's recent uses that were made under a codex contract with every blocking "
+        meaning="The share of the prompt's recent uses that were made under a contract with every blocking "
         "clause passing; a use counts half after 30 days.",
     ),
     Term(

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from tests.factories.web_scene import Scene
+from tests.web import markup
 
 pytestmark = pytest.mark.django_db
 
@@ -58,7 +59,7 @@ def test_no_page_holds_inline_style_or_script(scene: Scene, reader: Client, patt
     answer = reader.get(_path(scene, pattern))
     if answer.streaming:
         return
-    page = answer.content.decode()
+    page = markup.read(answer)
     assert "<style" not in page
     assert " style=" not in page
     assert " onclick" not in page
@@ -88,7 +89,7 @@ def test_a_bad_parameter_is_named_with_what_is_allowed(
 ) -> None:
     answer = reader.get(_path(scene, path))
     assert answer.status_code == 400
-    page = answer.content.decode()
+    page = markup.read(answer)
     assert f"The parameter &#x27;{name}&#x27;" in page
     assert allowed in page
 
@@ -112,13 +113,13 @@ def test_what_does_not_exist_is_not_found_and_says_so_kindly(
 ) -> None:
     answer = reader.get(_path(scene, path))
     assert answer.status_code == 404
-    assert "Page not found" in answer.content.decode()
+    assert "Page not found" in markup.read(answer)
 
 
 def test_signing_in_with_a_wrong_password_says_so() -> None:
     answer = Client().post("/sign-in", {"username": "nobody", "password": "wrong"})
     assert answer.status_code == 200
-    assert 'role="alert"' in answer.content.decode()
+    assert 'role="alert"' in markup.read(answer)
 
 
 def test_signing_in_leads_to_the_page_that_was_asked_for(scene: Scene) -> None:
@@ -140,9 +141,9 @@ def test_signing_in_leads_to_no_other_site(scene: Scene) -> None:
 def test_the_theme_is_kept_and_leads_back_to_no_other_site(scene: Scene, reader: Client) -> None:
     answer = reader.post("/theme", {"next": "https://evil.example/"})
     assert answer["Location"] == "/"
-    assert 'data-theme="dark"' in reader.get("/").content.decode()
+    assert 'data-theme="dark"' in markup.read(reader.get("/"))
     assert reader.post("/theme", {"next": "/about/scores"})["Location"] == "/about/scores"
-    assert 'data-theme="light"' in reader.get("/").content.decode()
+    assert 'data-theme="light"' in markup.read(reader.get("/"))
 
 
 def test_a_form_from_elsewhere_is_refused_kindly(scene: Scene) -> None:
@@ -150,7 +151,7 @@ def test_a_form_from_elsewhere_is_refused_kindly(scene: Scene) -> None:
     client.force_login(scene.cast.buyer)
     answer = client.post("/theme", {"next": "/"})
     assert answer.status_code == 403
-    assert "This form is out of date" in answer.content.decode()
+    assert "This form is out of date" in markup.read(answer)
 
 
 def test_a_body_beyond_what_is_taken_is_refused_before_it_is_read(
@@ -159,7 +160,7 @@ def test_a_body_beyond_what_is_taken_is_refused_before_it_is_read(
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000
     answer = reader.post("/theme", {"theme": "x" * 1_001})
     assert answer.status_code == 413
-    assert "At most 1,000 are accepted" in answer.content.decode()
+    assert "At most 1,000 are accepted" in markup.read(answer)
     unsized = reader.get("/", headers={"Transfer-Encoding": "chunked"})
     assert unsized.status_code == 411
 
@@ -176,7 +177,7 @@ def test_what_breaks_says_what_was_kept(
     reader.raise_request_exception = False
     answer = reader.get("/")
     assert answer.status_code == 500
-    assert "Recorded evidence is safe" in answer.content.decode()
+    assert "Recorded evidence is safe" in markup.read(answer)
 
 
 def test_the_first_page_without_a_script_weighs_less_than_a_hundred_kilobytes(

@@ -12,6 +12,7 @@ from mintmark.registry.models import Prompt
 from mintmark.trust.results import EditFeatureEffect
 from mintmark.web.scores import foresight_panel
 from tests.factories.holdings_fixture import BRIEF, DIGEST, Holdings
+from tests.web import markup
 
 pytestmark = pytest.mark.django_db
 
@@ -58,7 +59,7 @@ def _post(client: Client, prompt: Prompt, sent: dict[str, Any], **headers: str) 
 def test_the_editor_opens_with_the_parents_text_and_says_that_nothing_changed(
     holdings: Holdings, buyer: Client
 ) -> None:
-    page = buyer.get(_path(holdings.brief)).content.decode()
+    page = markup.read(buyer.get(_path(holdings.brief)))
     typed = re.search(r'<textarea name="text"[^>]*>\n(.*?)</textarea>', page, re.DOTALL)
     assert typed
     assert typed[1] == BRIEF
@@ -71,7 +72,7 @@ def test_an_edit_shows_its_difference_and_the_trust_it_would_have_for_each_assis
 ) -> None:
     ranger = holdings.cast.assistant("ranger", team=holdings.cast.buyers)
     answer = _post(buyer, holdings.brief, {"text": EDITED}, **{"HX-Request": "true"})
-    part = answer.content.decode()
+    part = markup.read(answer)
     assert part.lstrip().startswith('<div id="look"')
     assert "<ins>+ Answer:</ins>" in part
     assert "<del>− Brief:</del>" in part
@@ -86,7 +87,7 @@ def test_without_a_script_the_preview_button_shows_the_same_and_keeps_what_was_t
     holdings: Holdings, buyer: Client
 ) -> None:
     sent = _sent(holdings, do="look", name="kept-name")
-    page = _post(buyer, holdings.brief, sent).content.decode()
+    page = markup.read(_post(buyer, holdings.brief, sent))
     assert "<ins>+ Answer:</ins>" in page
     assert 'value="kept-name"' in page
     assert re.search(r'value="@clarity\+" checked', page)
@@ -96,13 +97,13 @@ def test_without_a_script_the_preview_button_shows_the_same_and_keeps_what_was_t
 def test_it_says_plainly_that_it_is_a_prediction_and_how_well_such_have_held(
     holdings: Holdings, buyer: Client
 ) -> None:
-    page = buyer.get(_path(holdings.brief)).content.decode()
+    page = markup.read(buyer.get(_path(holdings.brief)))
     assert "This is a prediction from the wording, not a measurement" in page
     assert "Fewer than ten prompts were measured here so far" in page
     cast = holdings.cast
     made = [cast.written(f"acme/line-{n}", f"Sort {{ticket}}, way {n}.") for n in range(12)]
     cast.record(*[cast.outcome(score=n / 12, prompt=one.pk) for n, one in enumerate(made)])
-    page = buyer.get(_path(holdings.brief)).content.decode()
+    page = markup.read(buyer.get(_path(holdings.brief)))
     assert re.search(r"For the newest 1\d prompts, the mean error of the prediction", page)
 
 
@@ -142,7 +143,7 @@ def test_an_empty_text_is_refused_while_one_types(
 ) -> None:
     answer = _post(buyer, holdings.brief, {"text": text}, **{"HX-Request": "true"})
     assert answer.status_code == 200
-    assert "The text is empty" in answer.content.decode()
+    assert "The text is empty" in markup.read(answer)
 
 
 def test_a_fork_is_registered_once_and_leads_to_listing_it(
@@ -158,7 +159,7 @@ def test_a_fork_is_registered_once_and_leads_to_listing_it(
     assert made.licence == "CC-BY-SA-4.0"
     assert made.forked_by == holdings.cast.scout
     assert RoyaltyTerm.objects.get(prompt=made).rate_bp == 1_000
-    page = buyer.get(answer["Location"]).content.decode()
+    page = markup.read(buyer.get(answer["Location"]))
     assert "buyers/brief-in-steps@1 is registered" in page
     assert f"/prompts/{made.pk}/list" in page
 
@@ -166,23 +167,23 @@ def test_a_fork_is_registered_once_and_leads_to_listing_it(
 def test_what_its_sales_will_owe_is_said_before(
     holdings: Holdings, buyer: Client, seller: Client
 ) -> None:
-    page = buyer.get(_path(holdings.brief)).content.decode()
+    page = markup.read(buyer.get(_path(holdings.brief)))
     assert re.search(r"<strong>10%</strong> of the price after the platform fee, to seller", page)
     guest = holdings.scene.client(holdings.guest)
-    theirs = guest.get(_path(holdings.forked)).content.decode()
+    theirs = markup.read(guest.get(_path(holdings.forked)))
     assert re.search(r"<strong>10%</strong> of the price after the platform fee, to seller", theirs)
-    own = seller.get(_path(holdings.brief)).content.decode()
+    own = markup.read(seller.get(_path(holdings.brief)))
     assert "None. Only the platform fee is taken" in own
     assert "it becomes the next revision" in own
 
 
 def test_a_licence_that_forks_keep_is_the_only_choice(holdings: Holdings, buyer: Client) -> None:
-    page = buyer.get(_path(holdings.brief)).content.decode()
+    page = markup.read(buyer.get(_path(holdings.brief)))
     licence = page.split('<select name="licence">')[1].split("</select>")[0]
     assert licence.count("<option") == 1
     answer = _post(buyer, holdings.brief, _sent(holdings, licence="MIT"))
     assert answer.status_code == 422
-    assert "stay under its licence" in answer.content.decode()
+    assert "stay under its licence" in markup.read(answer)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +203,7 @@ def test_a_fork_that_cannot_be_made_is_refused_and_what_was_typed_stays(
 ) -> None:
     before = Prompt.objects.count()
     answer = _post(buyer, holdings.brief, _sent(holdings, **wrong))
-    page = answer.content.decode()
+    page = markup.read(answer)
     assert answer.status_code == 422
     assert says in page
     assert 'value="A brief in steps"' in page
@@ -233,17 +234,17 @@ def test_who_may_not_fork_is_told_what_is_missing_and_sees_no_text(
             _post(client, prompt, _sent(holdings)),
             _post(client, prompt, {"text": "x"}, **{"HX-Request": "true"}),
         ):
-            page = answer.content.decode()
+            page = markup.read(answer)
             assert answer.status_code == 403
             assert says in page
             assert text.splitlines()[0] not in page
             assert "<del>" not in page
     assert not Prompt.objects.filter(name="brief-in-steps").exists()
-    assert "Buy it for 12.5 credits" in guest.get(_path(holdings.brief)).content.decode()
+    assert "Buy it for 12.5 credits" in markup.read(guest.get(_path(holdings.brief)))
 
 
 def test_markup_in_a_text_is_text(holdings: Holdings, buyer: Client) -> None:
     sent = {"text": "</textarea><script>alert(1)</script> {incident}", "do": "look"}
-    page = _post(buyer, holdings.brief, sent).content.decode()
+    page = markup.read(_post(buyer, holdings.brief, sent))
     assert "<script>alert" not in page
     assert "&lt;/textarea&gt;&lt;script&gt;" in page

@@ -12,6 +12,7 @@ from mintmark.scoring.estimate import Estimate
 from mintmark.web import number_format
 from mintmark.web.scores import edit_effect_panel
 from tests.factories.web_scene import SECRET, Scene
+from tests.web import markup
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_points_below_one_have_a_tenth_and_are_never_nothing() -> None:
 def _page(client: Client, prompt: Prompt) -> str:
     answer = client.get(f"/prompts/{prompt.pk}/reputation")
     assert answer.status_code == 200
-    return answer.content.decode()
+    return markup.read(answer)
 
 
 def _change(page: str) -> str:

@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.factories.web_scene import SECRET, Scene
+from tests.web import markup
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both("smoke set: the pages")]
 
@@ -18,7 +19,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.both("smoke set: the pages")]
 def _page(client: Client, prompt: int, query: str = "") -> str:
     answer = client.get(f"/prompts/{prompt}/reputation{query}")
     assert answer.status_code == 200
-    return answer.content.decode()
+    return markup.read(answer)
 
 
 def _codes(page: str) -> list[float]:
@@ -121,7 +122,7 @@ def test_a_fragment_of_older_events_is_the_same_list_without_the_page(
         f"/prompts/{scene.cast.prompt.pk}/reputation?before={newest.pk}",
         headers={"HX-Request": "true"},
     )
-    part = answer.content.decode()
+    part = markup.read(answer)
     assert part.lstrip().startswith('<div id="events">')
     assert f'id="event-{newest.pk}"' not in part
     assert part.count('id="event-') == scene.cast.prompt.events.count() - 1

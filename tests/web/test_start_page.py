@@ -7,6 +7,7 @@ from django.test import Client
 
 from tests.factories.cast import person
 from tests.factories.web_scene import Scene
+from tests.web import markup
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both("smoke set: the pages")]
 
@@ -14,7 +15,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.both("smoke set: the pages")]
 def _page(client: Client, query: str = "", **headers: str) -> str:
     answer = client.get(f"/{query}", headers=headers)
     assert answer.status_code == 200
-    return answer.content.decode()
+    return markup.read(answer)
 
 
 def _prompts(page: str) -> list[str]:

@@ -167,7 +167,7 @@ _GOES_TO = {
     "take_in.html": ("take_in",),
 }
 _FORM = re.compile(r"<form\b((?:[^>{]|{%.*?%}|{{.*?}})*)>(.*?)</form>", re.DOTALL)
-_STEP = re.compile(r'name="(?:do|decision)" value="(\w+)"')
+_STEP = re.compile(r'name="(?:do|decision)"\s+value="(\w+)"')
 
 
 def _buttons() -> set[str]:
@@ -177,7 +177,7 @@ def _buttons() -> set[str]:
         for tag, inside in _FORM.findall(path.read_text()):
             if "post" not in tag:
                 continue
-            named = re.search(r"""action="{% url '(\w+)'""", tag)
+            named = re.search(r"""action="{% (?:page_)?url '(\w+)'""", tag)
             targets = (named[1],) if named else _GOES_TO[path.name]
             steps = _STEP.findall(inside)
             for target in targets:

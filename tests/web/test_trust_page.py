@@ -12,6 +12,7 @@ from mintmark.accounts.models import User
 from mintmark.registry import assistants
 from mintmark.web.scores import trust
 from tests.factories.web_scene import Scene
+from tests.web import markup
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both("smoke set: the pages")]
 
@@ -19,7 +20,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.both("smoke set: the pages")]
 def _page(client: Client, path: str, **headers: str) -> str:
     answer = client.get(path, headers=headers)
     assert answer.status_code == 200
-    return answer.content.decode()
+    return markup.read(answer)
 
 
 def _listed(page: str) -> list[str]:
@@ -158,7 +159,7 @@ def test_a_pairing_says_how_like_the_prompt_is_to_what_the_assistant_remembers(
     path = f"/assistants/{cast.scout.pk}/trust/{cast.prompt.pk}"
 
     def said(user: User) -> str:
-        return scene.client(user).get(path).content.decode()
+        return markup.read(scene.client(user).get(path))
 
     assert "scout has no memory entries yet" in said(cast.buyer)
     assistants.store_memory(assistant=cast.scout, key="house-rule", text="Sort tickets by urgency.")

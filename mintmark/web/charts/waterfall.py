@@ -18,6 +18,11 @@ class WaterfallStep:
     is_prior: bool
     is_negative: bool
 
+    @property
+    def css(self) -> str:
+        """The class of its bar."""
+        return "prior" if self.is_prior else "minus" if self.is_negative else "plus"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waterfall:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
+from urllib.parse import urlencode
 
 from django import template
 from django.template.context import Context
@@ -30,6 +31,19 @@ _KINDS = {
     "rating": "rating",
     "recall": "recall check",
     "clause": "rule check",
+}
+
+
+_WALLET_PAGES = {"wallet", "mine", "requests", "webhooks", "webhook"}
+_SECTION_PATHS = {
+    "/market/": "market",
+    "/vaults": "vault",
+    "/rituals": "measure",
+    "/runs": "measure",
+    "/comparisons": "measure",
+    "/codices": "measure",
+    "/otel": "measure",
+    "/about/": "about",
 }
 
 
@@ -112,6 +126,12 @@ def tokens(amount: int | Decimal) -> str:
     """An amount without its unit, of whole micro-credits or of credits as a decimal: 12.5, 1,000, −0.000001."""
     micro = int(amount.scaleb(6)) if isinstance(amount, Decimal) else amount
     return amounts.format_tokens(micro).replace("-", "−")
+
+
+@register.filter
+def tokens_or(amount: int | Decimal | None, default: str) -> str:
+    """An amount without its unit, or `default` where there is none."""
+    return default if amount is None else tokens(amount)
 
 
 @register.filter
@@ -280,6 +300,33 @@ def time_ago(at: datetime | None) -> SafeString:
         stamp.strftime("%Y-%m-%d %H:%M:%S"),
         number_format.format_age(at, now=timezone.now()),
     )
+
+
+@register.filter
+def stars(number: int) -> str:
+    """A rating as five stars, so many of them filled."""
+    return "★" * number + "☆" * (5 - number)
+
+
+@register.simple_tag
+def page_url(name: str, *args: object, **parameters: object) -> str:
+    """The address of a page with a query; a parameter without a value is left out."""
+    given = {key: value for key, value in parameters.items() if value not in (None, "")}
+    return reverse(name, args=args) + (f"?{urlencode(given)}" if given else "")
+
+
+@register.simple_tag(takes_context=True)
+def mark_section(context: Context, section: str) -> SafeString:
+    """The attribute that marks a link of the main navigation as the section of this page; empty for other sections."""
+    request = context["request"]
+    match = request.resolver_match
+    if match is not None and match.url_name in _WALLET_PAGES:
+        current = "wallet"
+    else:
+        current = next(
+            (name for start, name in _SECTION_PATHS.items() if request.path.startswith(start)), ""
+        )
+    return SafeString(' aria-current="true"' if current == section else "")
 
 
 @register.simple_tag(takes_context=True)

@@ -10,12 +10,13 @@ from mintmark.common import amounts
 from mintmark.registry.models import Assistant
 from mintmark.tokens.models import Account
 from tests.factories.holdings_fixture import Holdings
+from tests.web import markup
 
 
 def page(client: Client, path: str, *, status: int = 200) -> str:
     answer = client.get(path)
-    assert answer.status_code == status, answer.content.decode()[:2000]
-    return answer.content.decode()
+    assert answer.status_code == status, markup.read(answer)[:2000]
+    return markup.read(answer)
 
 
 def part(page: str, heading: str) -> str:
@@ -26,7 +27,11 @@ def part(page: str, heading: str) -> str:
 def post(client: Client, path: str, **sent: Any) -> tuple[int, str, str]:
     """Status, where it leads, and the page."""
     answer: HttpResponse = client.post(path, sent)  # type: ignore[assignment]
-    return answer.status_code, answer.headers.get("Location", ""), answer.content.decode()
+    return (
+        answer.status_code,
+        answer.headers.get("Location", ""),
+        markup.read(answer),
+    )
 
 
 def held(who: User | Assistant) -> str:

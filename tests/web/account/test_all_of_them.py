@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from tests.factories.holdings_fixture import BRIEF, DIGEST, ESCALATE, FORK, Holdings
+from tests.web import markup
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both("smoke set: the pages")]
 
@@ -59,7 +60,7 @@ def test_no_page_of_these_holds_inline_style_or_script(holdings: Holdings, buyer
         answer = buyer.get(path)
         if answer.streaming:
             continue
-        page = answer.content.decode()
+        page = markup.read(answer)
         assert "<style" not in page
         assert " style=" not in page
         assert " onclick" not in page

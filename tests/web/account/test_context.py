@@ -8,6 +8,7 @@ from django.test import Client
 from mintmark.deployments import mandates
 from mintmark.deployments.models import Injection
 from tests.factories.holdings_fixture import BRIEF, Holdings
+from tests.web import markup
 from tests.web.account import pages
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +32,7 @@ def test_a_context_is_for_its_own_team_alone(
         page = pages.page(client, pages.context(holdings), status=403)
         part = client.get(f"{pages.context(holdings)}?before=99999", headers={"HX-Request": "true"})
         assert part.status_code == 403
-        for body in (page, part.content.decode()):
+        for body in (page, markup.read(part)):
             assert "brief" not in body
             assert "#4711" not in body
 

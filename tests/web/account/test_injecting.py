@@ -6,6 +6,7 @@ from django.test import Client
 from mintmark.deployments.models import Injection
 from mintmark.registry.models import Codex, Prompt
 from tests.factories.holdings_fixture import BRIEF, ESCALATE, FORK, Holdings
+from tests.web import markup
 from tests.web.account import pages
 
 pytestmark = pytest.mark.django_db
@@ -122,7 +123,7 @@ def test_the_gates_come_as_a_fragment_while_one_chooses(holdings: Holdings, buye
         {"assistant": holdings.cast.scout.pk, "slot": "evening"},
         headers={"HX-Request": "true"},
     )
-    part = answer.content.decode()
+    part = markup.read(answer)
     assert "<html" not in part
     assert part.lstrip().startswith('<section class="sheet" id="look"')
     assert "The prompt is already at work in this slot" in part

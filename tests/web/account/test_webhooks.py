@@ -14,6 +14,7 @@ from mintmark.webhooks import deliveries, endpoints, outbox, signing
 from mintmark.webhooks.models import Delivery, Webhook
 from tests.factories.cast import person
 from tests.factories.holdings_fixture import Holdings
+from tests.web import markup
 from tests.web.account import pages
 from tests.webhooks.receiver import Receiver, listening
 
@@ -59,7 +60,7 @@ def _form(holdings: Holdings, **changes: Any) -> dict[str, Any]:
 def test_one_is_made_and_its_secret_is_shown_this_once(holdings: Holdings, buyer: Client) -> None:
     assert "No webhooks yet" in pages.page(buyer, "/webhooks")
     answer = buyer.post("/webhooks", _form(holdings))
-    page = answer.content.decode()
+    page = markup.read(answer)
     made = Webhook.objects.get()
     secret = signing.decrypt(bytes(made.sealed))
     assert (answer.status_code, answer["Cache-Control"]) == (200, "no-store")
@@ -80,7 +81,7 @@ def test_a_form_that_is_sent_twice_makes_one(holdings: Holdings, buyer: Client) 
     buyer.post("/webhooks", sent)
     again = buyer.post("/webhooks", sent)
     assert again.status_code == 422
-    assert "already created from this form" in again.content.decode()
+    assert "already created from this form" in markup.read(again)
     assert Webhook.objects.count() == 1
     assert buyer.post("/webhooks", _form(holdings)).status_code == 200  # a further one on purpose
     assert Webhook.objects.count() == 2
@@ -101,7 +102,7 @@ def test_what_can_t_be_made_is_told_and_stays_typed(
     holdings: Holdings, buyer: Client, changes: dict[str, Any], says: str
 ) -> None:
     answer = buyer.post("/webhooks", _form(holdings, **changes))
-    page = answer.content.decode()
+    page = markup.read(answer)
     assert (answer.status_code, says in page) == (422, True)
     assert not Webhook.objects.exists()
     if "kinds" not in changes:
@@ -144,7 +145,7 @@ def test_what_was_told_stands_with_its_answer_and_is_sent_again(desk: Desk, buye
 def test_what_follows_is_the_part_alone(desk: Desk, buyer: Client) -> None:
     desk.told()
     answer = buyer.get(desk.path + "?state=waiting", headers={"HX-Request": "true"})
-    part = answer.content.decode()
+    part = markup.read(answer)
     assert 'id="live"' in part and "<html" not in part
     assert f'hx-get="{desk.path}?state=waiting"' in part
 
@@ -192,12 +193,12 @@ def test_a_new_secret_is_shown_once_and_a_button_pressed_twice_changes_it_once(
     desk: Desk, buyer: Client
 ) -> None:
     sent = {"do": "rotate", "seen": "first"}
-    page = buyer.post(desk.path, sent).content.decode()
+    page = markup.read(buyer.post(desk.path, sent))
     desk.webhook.refresh_from_db()
     secret = signing.decrypt(bytes(desk.webhook.sealed))
     assert secret in page and secret != desk.secret
     again = buyer.post(desk.path, sent)
-    assert (again.status_code, "was changed after this page" in again.content.decode()) == (
+    assert (again.status_code, "was changed after this page" in markup.read(again)) == (
         422,
         True,
     )

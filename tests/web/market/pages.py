@@ -16,6 +16,7 @@ from mintmark.market.models import PromptSet, PromptTokenListing, Purchase
 from mintmark.registry.models import Prompt
 from mintmark.tokens import wallets
 from tests.factories.web_scene import Scene
+from tests.web import markup
 
 PREVIEW = "Weighs coins for you."
 
@@ -85,8 +86,8 @@ class Town:
 
 def page(client: Client, path: str, status: int = 200, **headers: str) -> str:
     answer = client.get(path, headers=headers)
-    assert answer.status_code == status, answer.content.decode()[:2000]
-    return answer.content.decode()
+    assert answer.status_code == status, markup.read(answer)[:2000]
+    return markup.read(answer)
 
 
 def cards(page: str) -> list[str]:

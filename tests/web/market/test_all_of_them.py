@@ -5,6 +5,7 @@ import re
 import pytest
 from django.contrib.staticfiles import finders
 
+from tests.web import markup
 from tests.web.market.pages import Town
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both("smoke set: the pages")]
@@ -25,7 +26,7 @@ def test_no_page_needs_a_script_or_a_style_of_its_own(town: Town) -> None:
     client = town.scene.client(town.scene.admin)
     for path in _paths(town):
         answer = client.get(path)
-        page = answer.content.decode()
+        page = markup.read(answer)
         assert answer.status_code == 200, path
         assert "<style" not in page
         assert " style=" not in page

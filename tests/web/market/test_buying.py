@@ -6,6 +6,7 @@ from django.test import Client
 from mintmark.accounts.models import Membership, Role, Team
 from mintmark.market.models import Purchase
 from mintmark.registry.models import Entitlement
+from tests.web import markup
 from tests.web.market import pages
 from tests.web.market.pages import Town
 
@@ -44,7 +45,7 @@ def test_a_page_that_is_loaded_twice_has_two_keys_and_the_second_purchase_is_ref
     client.post(path, one)
     answer = client.post(path, other)
     assert answer.status_code == 422
-    assert "Nothing was charged" in answer.content.decode()
+    assert "Nothing was charged" in markup.read(answer)
     assert town.balance(town.cast.buyer) == "87.5"
 
 
@@ -55,7 +56,7 @@ def test_a_changed_price_is_shown_and_asked_again(town: Town) -> None:
         caller=town.cast.as_(town.cast.seller), listing=town.listing, token_cost="15"
     )
     answer = client.post(path, sent)
-    page = answer.content.decode()
+    page = markup.read(answer)
     assert answer.status_code == 422
     assert "it was 12.5 credits when you looked, and is 15 credits now" in page
     assert "Buy for 15 credits" in page

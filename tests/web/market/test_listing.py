@@ -10,6 +10,7 @@ from mintmark.market.listings import WarrantyTerms
 from mintmark.market.models import Purchase, RoyaltyTerm
 from mintmark.registry.models import Codex, CodexContract
 from tests.factories.web_scene import SECRET
+from tests.web import markup
 from tests.web.market import pages
 from tests.web.market.pages import PREVIEW, Town
 
@@ -44,7 +45,7 @@ def test_no_page_of_the_market_leaks_the_text_to_those_who_have_not_bought_it(to
     )  # fmt: skip
     for user in (town.cast.stranger, town.cast.auditor):
         for path in paths:
-            assert "weigh {coin}" not in town.scene.client(user).get(path).content.decode(), path
+            assert "weigh {coin}" not in markup.read(town.scene.client(user).get(path)), path
     # The buyer has the child: its text is his, and the parent's is not in any difference.
     page = pages.page(town.buyer, f"/market/prompts/{forked.pk}")
     assert "And again." in page
@@ -89,7 +90,7 @@ def test_the_three_scores_come_with_the_counts_behind_them(town: Town) -> None:
     )  # fmt: skip
     page = pages.page(town.stranger, f"/market/prompts/{town.listing.pk}")
     assert "1 of 1 active assistants has it at work now" in page
-    assert "1 of 1 recent uses kept every blocking clause" in page
+    assert "1 of 1 recent uses passed every blocking clause" in page
     assert "on 1 of 1 purchases (100%)" in page
 
 

@@ -6,6 +6,7 @@ from django.utils import timezone
 from mintmark.market.listings import WarrantyTerms
 from mintmark.market.models import PromptTokenListing
 from mintmark.registry.models import Tombstone
+from tests.web import markup
 from tests.web.market import pages
 from tests.web.market.pages import PREVIEW, Town
 
@@ -58,7 +59,7 @@ def test_an_offer_that_can_not_stand_says_why_and_keeps_what_was_typed(
     form = {"token_cost": "7.25", "licence": "MIT", "preview": "Kept words."}
     form |= {key: value.format(triage=town.cast.triage.pk) for key, value in changes.items()}
     answer = town.seller.post(f"/prompts/{prompt.pk}/list", form)
-    page = answer.content.decode()
+    page = markup.read(answer)
     assert answer.status_code == 422
     assert says in page
     assert "Kept words." in page or "preview" in changes
@@ -85,10 +86,10 @@ def test_an_open_text_is_not_sold(town: Town) -> None:
 def test_a_listing_is_repriced_and_says_what_it_was(town: Town) -> None:
     path = f"/market/prompts/{town.listing.pk}/manage"
     answer = town.seller.post(path, {"do": "reprice", "token_cost": "20"}, follow=True)
-    assert "The price is now 20 credits; it was 12.5." in answer.content.decode()
+    assert "The price is now 20 credits; it was 12.5." in markup.read(answer)
     answer = town.seller.post(path, {"do": "reprice", "token_cost": "-3"})
     assert answer.status_code == 422
-    assert 'value="-3"' in answer.content.decode()
+    assert 'value="-3"' in markup.read(answer)
     town.listing.refresh_from_db()
     assert town.listing.price == "20"
 
@@ -96,9 +97,9 @@ def test_a_listing_is_repriced_and_says_what_it_was(town: Town) -> None:
 def test_a_listing_is_withdrawn_with_a_reason_and_can_be_offered_again(town: Town) -> None:
     path = f"/market/prompts/{town.listing.pk}/manage"
     assert town.seller.post(path, {"do": "withdraw", "reason": " "}).status_code == 422
-    page = town.seller.post(
-        path, {"do": "withdraw", "reason": "rewritten"}, follow=True
-    ).content.decode()
+    page = markup.read(
+        town.seller.post(path, {"do": "withdraw", "reason": "rewritten"}, follow=True)
+    )
     assert "The listing was withdrawn." in page
     assert f"/prompts/{town.scene.secret.pk}/list" in page
     again = pages.page(town.seller, f"/prompts/{town.scene.secret.pk}/list")

@@ -4,6 +4,7 @@ import pytest
 from django.utils import timezone
 
 from mintmark.market.models import PromptSet
+from tests.web import markup
 from tests.web.market import pages
 from tests.web.market.pages import Town
 
@@ -76,7 +77,7 @@ def test_a_set_that_can_not_be_made_says_why_and_keeps_what_was_typed(
     form[f"place.{one.prompt_id}"] = form.pop("place", "1")
     answer = town.buyer.post("/market/sets/new", form)
     assert answer.status_code == 422
-    page = answer.content.decode()
+    page = markup.read(answer)
     assert says in page
     assert 'value="Kept"' in page
     assert not PromptSet.objects.exists()

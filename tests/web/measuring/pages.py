@@ -6,11 +6,13 @@ from typing import Any
 from django.http import HttpResponse
 from django.test import Client
 
+from tests.web import markup
+
 
 def page(client: Client, path: str, *, status: int = 200) -> str:
     answer = client.get(path)
-    assert answer.status_code == status, answer.content.decode()[:2000]
-    return answer.content.decode()
+    assert answer.status_code == status, markup.read(answer)[:2000]
+    return markup.read(answer)
 
 
 def words(page: str) -> str:

@@ -13,6 +13,7 @@ from mintmark.web.charts import confidence_sequence
 from tests.factories.runs_fixture import Laboratory
 from tests.factories.web_scene import Scene
 from tests.standing import standing
+from tests.web import markup
 from tests.web.measuring import pages
 
 pytestmark = pytest.mark.django_db
@@ -89,7 +90,7 @@ def test_one_under_way_is_asked_again_by_itself(buyer: Client, lab: Laboratory) 
     page = pages.page(buyer, path)
     assert f'hx-get="{path}" hx-trigger="every 2s"' in page
     assert "No data yet" in pages.words(page)
-    part = buyer.get(path, headers={"HX-Request": "true"}).content.decode()
+    part = markup.read(buyer.get(path, headers={"HX-Request": "true"}))
     assert "<html" not in part and "Result so far" in part
 
 
@@ -112,7 +113,7 @@ def test_it_is_stopped_and_goes_on(buyer: Client, lab: Laboratory) -> None:
     assert "The comparison was stopped" in pages.page(buyer, path)
     refused = pages.post(buyer, f"{path}/resume", most_pairs=20, cost_cap="cheap")
     assert refused.status_code == 422
-    assert "cost_cap" in refused.content.decode() and 'value="cheap"' in refused.content.decode()
+    assert "cost_cap" in markup.read(refused) and 'value="cheap"' in markup.read(refused)
     pages.post(buyer, f"{path}/resume", most_pairs=2_000, cost_cap="")
     lab.matching.refresh_from_db()
     assert (lab.matching.state, lab.matching.most_pairs) == ("queued", 2_000)
@@ -130,7 +131,7 @@ def test_a_comparison_is_started_once_however_often_one_presses(
     assert (made.margin, made.alpha, made.most_pairs) == (0.05, 0.05, 40)
     assert made.cost_cap_micro == 500_000
     other = pages.post(buyer, "/comparisons/new", **typed(lab, margin=10))
-    assert "has already started another comparison" in other.content.decode()
+    assert "has already started another comparison" in markup.read(other)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +148,7 @@ def test_what_cannot_be_compared_says_why_and_keeps_what_was_typed(
 ) -> None:
     before = Comparison.objects.count()
     answer = pages.post(buyer, "/comparisons/new", **typed(lab, **changes))
-    page = answer.content.decode()
+    page = markup.read(answer)
     assert answer.status_code == 422
     assert says in page and "Your input is still in the form" in page
     for value in changes.values():

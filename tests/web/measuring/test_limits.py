@@ -8,6 +8,7 @@ from django.test import Client
 from mintmark.registry.models import Codex, Ritual
 from tests import oversize_inputs
 from tests.factories.runs_fixture import Laboratory
+from tests.web import markup
 from tests.web.measuring import pages
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +22,7 @@ def test_a_bomb_that_is_pasted_is_refused_with_its_line(
     before = (Codex.objects.count(), Ritual.objects.count())
     answer = pages.post(buyer, path, text=oversize_inputs.YAML[bomb])
     assert answer.status_code == 422
-    assert "with its aliases written out it has over" in pages.words(answer.content.decode())
+    assert "with its aliases written out it has over" in pages.words(markup.read(answer))
     assert (Codex.objects.count(), Ritual.objects.count()) == before
 
 
@@ -39,5 +40,5 @@ def test_a_rule_set_of_a_hundred_thousand_clauses_is_refused(
     before = Codex.objects.count()
     answer = pages.post(buyer, "/codices/new", text=json.dumps({"name": "huge", "clauses": rules}))
     assert answer.status_code == 422
-    assert says in pages.words(answer.content.decode())
+    assert says in pages.words(markup.read(answer))
     assert Codex.objects.count() == before

@@ -8,6 +8,7 @@ from mintmark.registry import assistants
 from mintmark.registry.models import MemoryEntry
 from tests.factories.cast import person
 from tests.factories.runs_fixture import Laboratory
+from tests.web import markup
 from tests.web.measuring import pages
 
 pytestmark = pytest.mark.django_db
@@ -67,7 +68,7 @@ def test_a_refusal_is_told_and_changes_nothing(buyer: Client, lab: Laboratory) -
     ):
         answer = pages.post(buyer, _path(lab), key=key, text=text)
         assert answer.status_code == 422
-        assert says in answer.content.decode()
+        assert says in markup.read(answer)
     assert MemoryEntry.objects.filter(assistant=lab.cast.scout).count() == 1
 
 

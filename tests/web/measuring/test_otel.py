@@ -6,6 +6,7 @@ from django.test import Client
 from mintmark.otlp import mappings
 from tests.factories.runs_fixture import Laboratory
 from tests.otlp.exports import MAPPING, Exporter
+from tests.web import markup
 from tests.web.measuring import pages
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +34,7 @@ def test_a_mapping_is_put_in_force_and_a_wrong_one_keeps_what_was_typed(
 ) -> None:
     answer = pages.post(buyer, "/otel", do="save", text="evaluations:\n  A: {ritual: gone}\n")
     assert answer.status_code == 422
-    said = pages.words(answer.content.decode())
+    said = pages.words(markup.read(answer))
     assert "2 evaluations.A.ritual" in said and "{ritual: gone}" in said
     assert pages.post(buyer, "/otel", do="save", text=MAPPING).status_code == 302
     found = mappings.get_current_mapping(team=lab.cast.buyers)

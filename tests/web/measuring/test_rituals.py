@@ -7,6 +7,7 @@ from mintmark.registry.models import Ritual
 from mintmark.textchecks import assertions
 from mintmark.web.measuring import check_descriptions
 from tests.factories.runs_fixture import RITUAL, Laboratory
+from tests.web import markup
 from tests.web.measuring import pages
 
 pytestmark = pytest.mark.django_db
@@ -84,7 +85,7 @@ def test_what_is_wrong_is_told_with_its_line_and_nothing_typed_is_lost(
     buyer: Client, lab: Laboratory
 ) -> None:
     answer = pages.post(buyer, "/rituals/new", text=BAD)
-    said = pages.words(answer.content.decode())
+    said = pages.words(markup.read(answer))
     assert answer.status_code == 422
     assert "4 cases.0.assert.0" in said
     assert "6 cases.1.weight" in said

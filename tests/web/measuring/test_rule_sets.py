@@ -8,6 +8,7 @@ from mintmark.registry.models import Codex
 from mintmark.textchecks import checks
 from mintmark.web.measuring import check_descriptions
 from tests.factories.runs_fixture import PROMISED, Laboratory
+from tests.web import markup
 from tests.web.measuring import pages
 
 pytestmark = pytest.mark.django_db
@@ -59,7 +60,7 @@ def test_a_text_is_checked_marked_and_not_kept(stranger: Client, lab: Laboratory
     before = Codex.objects.count()
     sent = {"text": PROMISED, "applies_to": "output"}
     answer = pages.post(stranger, f"/codices/{lab.codex.pk}", **sent)
-    page = answer.content.decode()
+    page = markup.read(answer)
     assert answer.status_code == 200
     assert "1 clause blocks this text." in page
     assert "you get your money back</mark>" in page
@@ -72,14 +73,14 @@ def test_the_fragment_of_a_check_is_no_whole_page(stranger: Client, lab: Laborat
     answer = stranger.post(
         f"/codices/{lab.codex.pk}", {"text": "Sort {ticket}."}, headers={"HX-Request": "true"}
     )
-    said = answer.content.decode()
+    said = markup.read(answer)
     assert "No clause blocks this text." in said
     assert "<html" not in said
 
 
 def test_what_is_pasted_never_runs(stranger: Client, lab: Laboratory) -> None:
     sent = {"text": "<script>alert(1)</script> you get your money back", "applies_to": "output"}
-    page = pages.post(stranger, f"/codices/{lab.codex.pk}", **sent).content.decode()
+    page = markup.read(pages.post(stranger, f"/codices/{lab.codex.pk}", **sent))
     assert "<script>alert(1)" not in page
     assert "&lt;script&gt;alert(1)" in page
 
@@ -88,7 +89,7 @@ def test_an_empty_text_and_one_too_long_are_told_so(stranger: Client, lab: Labor
     for text, says in ((" ", "Paste a text"), ("x" * 50_001, "at most 50,000")):
         answer = pages.post(stranger, f"/codices/{lab.codex.pk}", text=text)
         assert answer.status_code == 422
-        assert says in answer.content.decode()
+        assert says in markup.read(answer)
 
 
 def test_an_operator_registers_one_and_again_changes_nothing(
@@ -107,7 +108,7 @@ def test_what_is_wrong_is_told_with_its_line_and_nothing_typed_is_lost(
     buyer: Client, lab: Laboratory
 ) -> None:
     answer = pages.post(buyer, "/codices/new", text=BAD)
-    page = answer.content.decode()
+    page = markup.read(answer)
     assert answer.status_code == 422
     said = pages.words(page)
     assert "5 clauses.0.severity severity is one of warn, block." in said
@@ -131,7 +132,7 @@ def test_what_is_wrong_is_told_with_its_line_and_nothing_typed_is_lost(
 def test_no_document_breaks_the_page(buyer: Client, lab: Laboratory, text: str, says: str) -> None:
     answer = pages.post(buyer, "/codices/new", text=text)
     assert answer.status_code == 422
-    assert says in answer.content.decode()
+    assert says in markup.read(answer)
 
 
 def test_an_admin_changes_the_one_that_binds_everybody(lab: Laboratory) -> None:

@@ -9,6 +9,7 @@ from mintmark.accounts.models import Role
 from mintmark.rituals.models import RunnerSettings
 from tests.factories.cast import person
 from tests.factories.runs_fixture import Laboratory
+from tests.web import markup
 from tests.web.measuring import pages
 
 pytestmark = pytest.mark.django_db
@@ -105,7 +106,7 @@ def test_a_refusal_names_the_field_and_nothing_typed_is_lost(
     for changes, says in REFUSED:
         sent = ENDPOINT | changes
         answer = pages.post(buyer, _path(lab), **sent)
-        page = answer.content.decode()
+        page = markup.read(answer)
         assert answer.status_code == 422
         assert says in page
         assert f'name="currency" value="{sent["currency"]}"' in page
@@ -115,12 +116,12 @@ def test_a_refusal_names_the_field_and_nothing_typed_is_lost(
 def test_a_key_in_the_place_of_its_name_is_not_said_again(buyer: Client, lab: Laboratory) -> None:
     answer = pages.post(buyer, _path(lab), **ENDPOINT | {"key_name": "sk-the-key-itself"})
     assert answer.status_code == 422
-    assert "sk-the-key-itself" not in answer.content.decode()
+    assert "sk-the-key-itself" not in markup.read(answer)
 
 
 def test_every_field_that_is_wrong_is_named_at_once(buyer: Client, lab: Laboratory) -> None:
     answer = pages.post(buyer, _path(lab), **ENDPOINT | {"currency": "x", "attempts": "0"})
-    said = pages.words(answer.content.decode())
+    said = pages.words(markup.read(answer))
     assert "currency: It is 1 to 8 capitals" in said
     assert "attempts: It is a number from 1 to 10" in said
 

@@ -12,6 +12,7 @@ from mintmark.rituals import retention
 from mintmark.rituals.models import CaseRun, RitualRun
 from tests.factories.cast import person
 from tests.factories.runs_fixture import OUTPUT, Laboratory, replies
+from tests.web import markup
 from tests.web.measuring import pages
 
 pytestmark = pytest.mark.django_db
@@ -87,7 +88,7 @@ def test_a_run_is_for_the_assistant_s_team(
             ask = client.post if verb else client.get
             answer = ask(_run(lab.done, verb))
             assert answer.status_code == 404
-            assert OUTPUT not in answer.content.decode()
+            assert OUTPUT not in markup.read(answer)
     assert "/sign-in" in lab.scene.client(None).get(_run(lab.done))["Location"]
 
 
@@ -214,11 +215,11 @@ def test_a_run_that_waits_follows_by_itself_until_it_ends(buyer: Client, lab: La
     page = pages.page(buyer, _run(lab.waiting))
     assert 'hx-trigger="every 2s"' in page
     assert "0 of 8 cases" in pages.words(page)
-    part = buyer.get(_run(lab.waiting), headers={"HX-Request": "true"}).content.decode()
+    part = markup.read(buyer.get(_run(lab.waiting), headers={"HX-Request": "true"}))
     assert "<html" not in part
     assert 'hx-trigger="every 2s"' in part
     lab.worked(only=lab.waiting)
-    part = buyer.get(_run(lab.waiting), headers={"HX-Request": "true"}).content.decode()
+    part = markup.read(buyer.get(_run(lab.waiting), headers={"HX-Request": "true"}))
     assert "every 2s" not in part
     assert "The run has ended." in part
 
@@ -267,7 +268,7 @@ def test_a_run_that_stopped_goes_on_with_a_new_cap(buyer: Client, lab: Laborator
 def test_a_cap_that_is_none_is_told_and_stays_in_the_form(buyer: Client, lab: Laboratory) -> None:
     for cap in ("-1", "much", "1e400", "0.0000001"):
         answer = pages.post(buyer, _run(lab.stopped, "/resume"), cost_cap=cap)
-        page = answer.content.decode()
+        page = markup.read(answer)
         assert answer.status_code == 422
         assert "must be an amount from 0" in page
         assert f'value="{cap}"' in page
@@ -279,7 +280,7 @@ def test_a_run_of_another_model_is_not_resumed(buyer: Client, lab: Laboratory) -
     lab.reached(lab.cast.scout, kind="rehearsal")
     answer = pages.post(buyer, _run(lab.stopped, "/resume"))
     assert answer.status_code == 422
-    assert "has another now" in answer.content.decode()
+    assert "has another now" in markup.read(answer)
 
 
 def test_who_does_not_operate_sees_and_does_nothing(lab: Laboratory) -> None:

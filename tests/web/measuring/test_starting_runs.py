@@ -9,6 +9,7 @@ from mintmark.registry.models import Assistant
 from mintmark.rituals import definitions
 from mintmark.rituals.models import RitualRun
 from tests.factories.runs_fixture import Laboratory
+from tests.web import markup
 from tests.web.measuring import pages
 
 pytestmark = pytest.mark.django_db
@@ -74,7 +75,7 @@ def test_the_same_form_with_other_choices_asks_for_another_press(
 ) -> None:
     pages.post(buyer, "/runs/new", **_sent(lab))
     answer = pages.post(buyer, "/runs/new", **_sent(lab, seed="6"))
-    page = answer.content.decode()
+    page = markup.read(answer)
     assert answer.status_code == 422
     assert "Press again" in page
     assert 'value="a-key"' not in page
@@ -87,7 +88,7 @@ def test_a_refusal_stands_in_the_form_and_nothing_typed_is_lost(
         before = RitualRun.objects.count()
         sent = _sent(lab, **changes)
         answer = pages.post(buyer, "/runs/new", **sent)
-        page = answer.content.decode()
+        page = markup.read(answer)
         assert answer.status_code == 422
         assert says in page
         for name in ("ritual", "prompt", "frames", "seed", "cost_cap"):
@@ -98,12 +99,12 @@ def test_a_refusal_stands_in_the_form_and_nothing_typed_is_lost(
 def test_a_button_that_promised_something_else_starts_nothing(
     buyer: Client, lab: Laboratory
 ) -> None:
-    look = pages.post(buyer, "/runs/new", **_sent(lab, do="look")).content.decode()
+    look = markup.read(pages.post(buyer, "/runs/new", **_sent(lab, do="look")))
     (seen,) = re.findall(r'name="seen" value="([^"]*)"', look)
     before = RitualRun.objects.count()
     stale = pages.post(buyer, "/runs/new", **_sent(lab, seen=seen, frames="9"))
     assert stale.status_code == 422
-    assert "The form was changed after the cost was shown" in stale.content.decode()
+    assert "The form was changed after the cost was shown" in markup.read(stale)
     assert RitualRun.objects.count() == before
     assert pages.post(buyer, "/runs/new", **_sent(lab, seen=seen)).status_code == 302
 
@@ -111,7 +112,7 @@ def test_a_button_that_promised_something_else_starts_nothing(
 def test_what_is_in_the_way_is_said_before_one_presses(buyer: Client, lab: Laboratory) -> None:
     sent = _sent(lab, do="look", prompt="acme/secret")
     answer = buyer.post("/runs/new", sent, headers={"HX-Request": "true"})
-    part = answer.content.decode()
+    part = markup.read(answer)
     assert "<html" not in part
     assert "It can't be started." in part
     assert "may not use acme/secret@1" in part
@@ -123,19 +124,19 @@ def test_an_assistant_that_nobody_can_reach_is_told_so(lab: Laboratory) -> None:
     client = lab.scene.client(lab.cast.buyer)
     answer = pages.post(client, "/runs/new", **_sent(lab, assistant=ranger.pk))
     assert answer.status_code == 422
-    assert "ranger has no runner" in answer.content.decode()
+    assert "ranger has no runner" in markup.read(answer)
 
 
 def test_a_memory_that_is_lacking_is_told(buyer: Client, lab: Laboratory) -> None:
     lab.cast.scout.memory.all().delete()
     answer = pages.post(buyer, "/runs/new", **_sent(lab))
     assert answer.status_code == 422
-    assert "remembers nothing under house-style" in answer.content.decode()
+    assert "remembers nothing under house-style" in markup.read(answer)
 
 
 def test_a_rehearsal_says_what_it_is_before_it_starts(seller: Client, lab: Laboratory) -> None:
     sent = _sent(lab, do="look", assistant=lab.cast.smith.pk)
-    said = pages.words(pages.post(seller, "/runs/new", **sent).content.decode())
+    said = pages.words(markup.read(pages.post(seller, "/runs/new", **sent)))
     assert "This is a rehearsal without a language model." in said
     assert "The results do not enter the log." in said
 
@@ -166,4 +167,4 @@ def test_a_ritual_with_a_rule_set_that_is_not_there_is_told(buyer: Client, lab: 
     )
     answer = pages.post(buyer, "/runs/new", **_sent(lab, ritual="odd"))
     assert answer.status_code == 422
-    assert "No codex" in answer.content.decode()
+    assert "No codex" in markup.read(answer)

@@ -14,6 +14,7 @@ from mintmark.vault.models import (
 )
 from tests.bundles.payloads import HOUSE, key
 from tests.factories.vault_fixture import FROM_ABROAD, Strongroom, changed
+from tests.web import markup
 from tests.web.vault import pages
 
 pytestmark = pytest.mark.django_db
@@ -48,9 +49,8 @@ def test_the_installations_key_and_trust_are_not_for_everybody(
     assert house is not None
     assert pages.post(buyer, "/vaults/keys", do="rotate", id=house.pk).status_code == 422
     sent = {"do": "trust", "key": dsse.get_key_id(key("another")), "name": "X", "reason": "y"}
-    assert (
-        "Only administrators can trust a key"
-        in pages.post(buyer, "/vaults/keys", **sent).content.decode()
+    assert "Only administrators can trust a key" in markup.read(
+        pages.post(buyer, "/vaults/keys", **sent)
     )
     assert not TrustedKey.objects.filter(name="X").exists()
     pem = dsse.export_pem(dsse.get_key_id(key("another")))
@@ -62,12 +62,12 @@ def test_the_installations_key_and_trust_are_not_for_everybody(
 
 def test_what_is_no_key_and_what_is_no_day_is_said(admin: Client) -> None:
     bad = pages.post(admin, "/vaults/keys", do="trust", key="abc", name="X", reason="y")
-    assert "neither a key id" in bad.content.decode()
-    assert ">abc</textarea>" in bad.content.decode()
+    assert "neither a key id" in markup.read(bad)
+    assert ">abc</textarea>" in markup.read(bad)
     late = pages.post(
         admin, "/vaults/keys", **{"do": "make", "for": "house", "expires": "tomorrow"}
     )
-    assert "must be a date" in late.content.decode()
+    assert "must be a date" in markup.read(late)
 
 
 def test_a_page_leads_back_here_alone(admin: Client) -> None:
@@ -108,7 +108,7 @@ def test_a_list_of_others_acts_at_once(admin: Client, buyer: Client, room: Stron
     ).to_bytes()  # fmt: skip
     assert pages.post(buyer, "/vaults/keys", do="take", file=pages.file(raw)).status_code == 422
     bad = pages.post(admin, "/vaults/keys", do="take", file=pages.file(changed(raw)))
-    assert "bad_signature" in bad.content.decode()
+    assert "bad_signature" in markup.read(bad)
     pages.post(admin, "/vaults/keys", do="take", file=pages.file(raw))
     assert "it is unfair" in Prompt.objects.get(pk=came.pk).tombstone.reason
     assert "01234567…" in pages.page(admin, "/vaults/keys")

@@ -8,6 +8,7 @@ from mintmark.vault.models import (
 )
 from tests.factories.busy_market_fixture import Fair
 from tests.factories.vault_fixture import Strongroom
+from tests.web import markup
 from tests.web.vault import pages
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +32,7 @@ def test_one_sees_what_is_told_before_it_is_signed(buyer: Client, room: Strongro
         "name": "Lines",
         "events": "1",
     }
-    page = pages.words(pages.post(buyer, "/vaults/new", **sent).content.decode())
+    page = pages.words(markup.read(pages.post(buyer, "/vaults/new", **sent)))
     assert "What the file contains" in page
     assert "whole text of 1 prompt" in page
     assert "royalties due on sales elsewhere, to seller" in page
@@ -49,14 +50,14 @@ def test_what_may_not_be_told_is_left_out_and_named(buyer: Client, room: Strongr
         "team": room.cast.buyers.pk,
         "prompt": [room.cast.prompt.pk, room.holdings.forked.pk],
     }
-    looked = pages.post(buyer, "/vaults/new", do="look", **sent).content.decode()
+    looked = markup.read(pages.post(buyer, "/vaults/new", do="look", **sent))
     assert ">Left out</h2>" in looked
     form = looked.split('name="do" value="make"')[1]
     assert f'name="prompt" value="{room.holdings.forked.pk}"' in form
     assert f'name="prompt" value="{room.cast.prompt.pk}"' not in form
     refused_ = pages.post(buyer, "/vaults/new", do="make", **sent)
     assert refused_.status_code == 422
-    assert "Nothing was signed" in refused_.content.decode()
+    assert "Nothing was signed" in markup.read(refused_)
 
 
 def test_a_set_is_told_as_a_whole_under_its_own_words(room: Strongroom) -> None:
@@ -64,7 +65,7 @@ def test_a_set_is_told_as_a_whole_under_its_own_words(room: Strongroom) -> None:
     seller = room.holdings.scene.client(room.cast.seller)
     assert f"set={fair.set.name}" in pages.page(seller, f"/market/sets/{fair.set.name}")
     sent = {"do": "look", "team": room.cast.sellers.pk, "set": fair.set.name}
-    page = pages.post(seller, "/vaults/new", **sent).content.decode()
+    page = markup.read(pages.post(seller, "/vaults/new", **sent))
     assert "Sign and export 5 prompts?" in page
     assert 'value="On-call starter"' in page
 
@@ -72,7 +73,7 @@ def test_a_set_is_told_as_a_whole_under_its_own_words(room: Strongroom) -> None:
 def test_nothing_chosen_is_said(buyer: Client, room: Strongroom) -> None:
     answer = pages.post(buyer, "/vaults/new", do="look", team=room.cast.buyers.pk)
     assert answer.status_code == 422
-    assert "Choose at least one prompt or a set" in answer.content.decode()
+    assert "Choose at least one prompt or a set" in markup.read(answer)
 
 
 def test_whoever_has_no_role_is_told_which_one_it_takes(stranger: Client) -> None:

@@ -13,6 +13,7 @@ from mintmark.vault.models import (
 )
 from tests.bundles.payloads import STRANGER, prompt, sealed
 from tests.factories.vault_fixture import HIDING, Strongroom
+from tests.web import markup
 from tests.web.vault import pages
 
 pytestmark = pytest.mark.django_db
@@ -75,7 +76,7 @@ def test_an_admin_passes_over_hidden_characters_with_a_reason(
     path = f"/vaults/imports/{room.waiting.pk}"
     without = pages.post(admin, path, do="accept", runs="10", reason="")
     assert without.status_code == 422
-    assert "The file is still in quarantine" in without.content.decode()
+    assert "The file is still in quarantine" in markup.read(without)
     pages.post(admin, path, do="accept", runs="10", reason="looked at each of them")
     room.waiting.refresh_from_db()
     assert room.waiting.state == BundleImport.State.ACCEPTED
@@ -134,7 +135,7 @@ def test_a_bundle_of_many_prompts_is_paged(buyer: Client, room: Strongroom) -> N
     one = room.brought(sealed(many))
     answer = buyer.get(f"/vaults/imports/{one.pk}")
     assert len(answer.content) < 100_000
-    assert "1 to 10 of 60" in answer.content.decode()
+    assert "1 to 10 of 60" in markup.read(answer)
     assert "Say 59." in pages.page(buyer, f"/vaults/imports/{one.pk}?from=51")
     pages.post(buyer, f"/vaults/imports/{one.pk}", do="accept", runs="")
     one.refresh_from_db()

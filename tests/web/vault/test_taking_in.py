@@ -11,6 +11,7 @@ from mintmark.vault.models import (
 )
 from tests.bundles.payloads import prompt, sealed
 from tests.factories.vault_fixture import Strongroom, changed
+from tests.web import markup
 from tests.web.vault import pages
 
 pytestmark = pytest.mark.django_db
@@ -41,9 +42,9 @@ def test_no_file_no_team_and_too_large_a_file_are_said(
 ) -> None:
     team = room.cast.buyers.pk
     count = BundleImport.objects.count()
-    assert "Choose a file first" in pages.post(buyer, "/vaults/take-in", team=team).content.decode()
+    assert "Choose a file first" in markup.read(pages.post(buyer, "/vaults/take-in", team=team))
     other = pages.post(buyer, "/vaults/take-in", team=room.cast.sellers.pk, file=pages.file(b"{}"))
-    assert "Choose a team" in other.content.decode()
+    assert "Choose a team" in markup.read(other)
     assert BundleImport.objects.count() == count
     settings.VAULT_MAX_BYTES = 1_000
     large = pages.post(buyer, "/vaults/take-in", team=team, file=pages.file(b"x" * 1_001))
