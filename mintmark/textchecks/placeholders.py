@@ -1,4 +1,7 @@
-"""Placeholders of a text: `{x}`, `{{x}}` and `${x:default}`."""
+"""Placeholders of a text: `{x}`, `{{x}}` and `${x:default}`.
+
+A placeholder has as many braces before its name as after it: in `{"a": {x}}` it is `{x}`, and the last brace is JSON's.
+"""
 
 import re
 from collections import Counter
@@ -8,8 +11,10 @@ from dataclasses import dataclass
 MAX_FILLED_CHARACTERS = 500_000
 """The most characters of a text after its variables are filled in by others: the same as for a registered text."""
 
+_NAME = r"[A-Za-z_][\w.-]{0,63}"
 _PLACEHOLDER = re.compile(
-    r"\$\{([^{}:]{1,64})(?::([^{}]*))?\}|\{\{?\s*([A-Za-z_][\w.-]{0,63})\s*\}?\}"
+    r"\$\{(?P<dollar>[^{}:]{1,64})(?::(?P<default>[^{}]*))?\}"
+    rf"|\{{\{{\s*(?P<double>{_NAME})\s*\}}\}}|\{{\s*(?P<single>{_NAME})\s*\}}"
 )
 
 
@@ -69,8 +74,8 @@ def get_defaults(text: str) -> dict[str, str]:
     """The default values of `${x:default}` placeholders, by name; the first of a name counts."""
     default_texts: dict[str, str] = {}
     for match in _PLACEHOLDER.finditer(text):
-        if match[2] is not None:
-            default_texts.setdefault(_get_name(match), match[2])
+        if match["default"] is not None:
+            default_texts.setdefault(_get_name(match), match["default"])
     return default_texts
 
 
@@ -83,4 +88,4 @@ def substitute(*, text: str, values: Mapping[str, str]) -> str:
 
 
 def _get_name(match: re.Match[str]) -> str:
-    return (match[1] or match[3]).strip()
+    return (match["dollar"] or match["double"] or match["single"]).strip()
