@@ -22,7 +22,7 @@ from mintmark.common import documents, errors
 from mintmark.experiments import perturbations
 from mintmark.registry import rituals
 from mintmark.registry.models import Ritual
-from mintmark.textchecks import assertions
+from mintmark.textchecks import assertions, nunjucks
 from mintmark.textchecks.assertions import Assertion
 
 MAX_CASES = 2_000
@@ -434,7 +434,5 @@ class _DefinitionReader:
 
 
 def _to_text(value: object) -> object:
-    """Numbers and booleans as text, since a prompt's variables take texts."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, int | float) else value
+    """Numbers and booleans as promptfoo writes them (10 for 10.0), since a prompt's variables take texts."""
+    return nunjucks.to_js_text(value) if isinstance(value, bool | int | float) else value

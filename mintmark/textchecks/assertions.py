@@ -1,7 +1,8 @@
 """Assertions on an output, with promptfoo's names and meaning:
 https://www.promptfoo.dev/docs/configuration/expected-outputs/
 
-Those that would run code from a file are refused by name. `similar` compares spelling (`textchecks.similarity`), not
+Those that would run code from a file are refused by name. A value's templates are Nunjucks' (`textchecks.nunjucks`);
+what promptfoo refuses or takes as nothing is refused. `similar` compares spelling (`textchecks.similarity`), not
 embeddings, so its figures are lower than promptfoo's for texts that say the same in other words.
 """
 
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mintmark.textchecks import regex, similarity
+from mintmark.textchecks import nunjucks, regex, similarity
 from mintmark.textchecks.json_schema import validator, work_budget
 
 RUBRIC = "llm-rubric"
@@ -43,8 +44,11 @@ MAX_SCHEMA_WORK = 2 * work_budget.MAX_WORK
 
 _LIST_KINDS = frozenset({"contains-any", "contains-all", "icontains-any", "icontains-all"})
 _FIELDS = frozenset({"type", "value", "threshold", "weight", "metric"})
-_PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][\w.-]{0,63})\s*\}\}")
+_TEXT_ONLY_KINDS = frozenset({"starts-with", "regex", "similar"})
 _MAX_QUOTED_CHARACTERS = 80
+_QUOTED_WORD = re.compile(r'[\s,]*"((?>\\["\\]|""|[^"])*+)"\s*(?=,|\Z)')
+_PLAIN_WORD = re.compile(r"[\s,]*([^,]*)")
+_ESCAPED_QUOTE = re.compile(r'\\["\\]|""')
 
 
 class _Undecided(Exception):
@@ -142,9 +146,9 @@ def parse_assertion(raw: object, *, variables: Mapping[str, Any]) -> Assertion:
 
 
 def has_placeholders(raw: object) -> bool:
-    """Whether an assertion's value holds placeholders, so that each case has its own assertion."""
+    """Whether an assertion's value holds templates, so that each case has its own assertion."""
     value = raw.get("value") if isinstance(raw, Mapping) else None
-    return any(_PLACEHOLDER.search(text) for text in _iterate_texts(value))
+    return any(nunjucks.has_tags(text) for text in _iterate_texts(value))
 
 
 def get_size(assertion: Assertion) -> int:
@@ -257,7 +261,7 @@ def _check_equals(value: Any, output: str) -> str:
     if isinstance(value, str):
         return "" if output == value else f"it is not {_quote(value)}"
     output_value, wrong = _parse_json(output)
-    return wrong or ("" if output_value == value else "it is another value")
+    return wrong or ("" if _is_same_json(output_value, value) else "it is another value")
 
 
 def _check_contains(value: Any, output: str) -> str:
@@ -331,22 +335,19 @@ def _parse_value(kind: str, value: Any) -> Any:
     if len(json.dumps(value, default=str)) > MAX_VALUE_CHARACTERS:
         raise ValueError(f"The value of {kind} has over {MAX_VALUE_CHARACTERS:,} characters.")
     if kind in _LIST_KINDS:
-        words = value.split(",") if isinstance(value, str) else value
-        words = [word.strip() if isinstance(value, str) else str(word) for word in words or ()]
-        if not words or not all(words) or len(words) > MAX_WORDS:
-            raise ValueError(f"{kind} takes 1 to {MAX_WORDS} words, as a list or by commas.")
-        return words
+        return _parse_words(kind, value)
     if kind == "is-json":
         return _parse_schema(value)
     if kind == "equals":
         if value is None:
             raise ValueError("equals takes a value.")
-        return value if isinstance(value, str | Mapping | list) else _to_text(value)
+        return value if isinstance(value, Mapping | list) else nunjucks.to_js_text(value)
     if kind in ("cost", "latency"):
         return None
-    if not isinstance(value, str | int | float) or value == "":
-        raise ValueError(f"{kind} takes a text as its value.")
-    text = _to_text(value)
+    types = str if kind in _TEXT_ONLY_KINDS else str | int | float
+    if not isinstance(value, types) or isinstance(value, bool) or value == "":
+        raise ValueError(f"{kind} takes a text as its value, and {str(value)[:40]!r} is none.")
+    text = nunjucks.to_js_text(value)
     if kind == "regex":
         try:
             regex.compile_pattern(text)
@@ -355,13 +356,63 @@ def _parse_value(kind: str, value: Any) -> Any:
     return text
 
 
+def _parse_words(kind: str, value: Any) -> list[str]:
+    if isinstance(value, str):
+        words = _split_words(kind, value)
+    elif isinstance(value, list):
+        words = [nunjucks.to_js_text(word) for word in value]
+    else:
+        words = []
+    if not words or not all(words) or len(words) > MAX_WORDS:
+        raise ValueError(f"{kind} takes 1 to {MAX_WORDS} words, as a list or by commas.")
+    return words
+
+
+def _split_words(kind: str, value: str) -> list[str]:
+    """The words of a text parted by commas; `"` holds together what has commas in it, as in promptfoo."""
+    words, at = [], 0
+    while at < len(value):
+        match = _QUOTED_WORD.match(value, at) or _PLAIN_WORD.match(value, at)
+        assert match is not None  # a plain word may be empty
+        if match.re is _QUOTED_WORD:
+            words.append(_ESCAPED_QUOTE.sub(lambda escape: escape[0][1:], match[1]))
+        elif match[1].startswith('"'):
+            raise ValueError(
+                f"{kind}: a quote has no end, or no comma after it: {match[1][:40]!r}."
+            )
+        elif match[1]:
+            words.append(match[1].rstrip())
+        at = match.end()
+    return words
+
+
+def _is_same_json(first: Any, second: Any) -> bool:
+    """Whether two values of JSON are the same: 1 is 1.0, and neither is true."""
+    pairs = [(first, second)]
+    while pairs:
+        left, right = pairs.pop()
+        if isinstance(left, bool) or isinstance(right, bool):
+            is_same = left is right
+        elif isinstance(left, Mapping) and isinstance(right, Mapping):
+            is_same = left.keys() == right.keys()
+            pairs += [(left[key], right[key]) for key in left if is_same]
+        elif isinstance(left, list) and isinstance(right, list):
+            is_same = len(left) == len(right)
+            pairs += zip(left, right, strict=False)
+        else:
+            is_same = left == right
+        if not is_same:
+            return False
+    return True
+
+
 def _parse_schema(value: Any) -> Any:
     if isinstance(value, str):
         value, wrong = _parse_json(value)
         if wrong:
             raise ValueError("is-json takes a schema as a mapping, or as a text of JSON.")
     if value is not None:
-        if not isinstance(value, Mapping | bool):
+        if not isinstance(value, Mapping):
             raise ValueError("is-json takes a schema as a mapping.")
         try:
             validator.compile_schema(value)
@@ -391,51 +442,29 @@ def _parse_number(field: str, value: object, *, maximum: float) -> float:
 
 
 def _fill_placeholders(kind: str, value: Any, variables: Mapping[str, Any]) -> Any:
-    """A value with its placeholders filled; one that names no variable stays as it is."""
+    """A value with its templates filled in, as promptfoo does: a text, or the texts of a list; nothing deeper."""
     # Checked before anything is built: a few placeholders of a long text can become very long.
-    if (
-        sum(_measure_filled(text, variables) for text in _iterate_texts(value))
-        > MAX_VALUE_CHARACTERS
-    ):
+    size = sum(nunjucks.measure(text, variables=variables) for text in _iterate_texts(value))
+    if size > MAX_VALUE_CHARACTERS:
         raise ValueError(
             f"The value of {kind} has over {MAX_VALUE_CHARACTERS:,} characters, its placeholders filled in."
         )
-    return _substitute(value, variables)
-
-
-def _substitute(value: Any, variables: Mapping[str, Any]) -> Any:
     if isinstance(value, str):
-        return _PLACEHOLDER.sub(lambda match: _get_replacement(match, variables), value)
+        return nunjucks.render(value, variables=variables)
     if isinstance(value, list):
-        return [_substitute(item, variables) for item in value]
+        return [
+            nunjucks.render(item, variables=variables) if isinstance(item, str) else item
+            for item in value
+        ]
     return value
 
 
 def _iterate_texts(value: Any) -> Iterator[str]:
-    """The texts of a value in which placeholders are filled."""
+    """The texts of a value in which templates are filled."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list):
-        for item in value:
-            yield from _iterate_texts(item)
-
-
-def _measure_filled(text: str, variables: Mapping[str, Any]) -> int:
-    matches = list(_PLACEHOLDER.finditer(text))
-    placeholder_length = sum(match.end() - match.start() for match in matches)
-    return (
-        len(text)
-        - placeholder_length
-        + sum(len(_get_replacement(match, variables)) for match in matches)
-    )
-
-
-def _get_replacement(match: re.Match[str], variables: Mapping[str, Any]) -> str:
-    return _to_text(variables.get(match[1], match[0]))
-
-
-def _to_text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        yield from (item for item in value if isinstance(item, str))
 
 
 def _quote(value: str) -> str:

@@ -42,9 +42,16 @@ def test_every_case_has_the_shared_assertions_and_its_own() -> None:
 
 def test_placeholders_of_assertions_are_filled_from_the_case() -> None:
     (case,) = definitions.build_definition(
-        _case(**{"assert": [{"type": "equals", "value": "{{x}} {{other}}"}]})
+        _case(**{"assert": [{"type": "equals", "value": "{{x}} {{x | upper}}"}]})
     ).cases
-    assert case.assertions[0].value == "y {{other}}"
+    assert case.assertions[0].value == "y Y"
+
+
+def test_a_placeholder_without_a_value_is_refused_with_its_place() -> None:
+    with pytest.raises(InvalidRitual, match=r"cases\.0\.assert\.0: .*'other'"):
+        definitions.build_definition(
+            _case(**{"assert": [{"type": "contains", "value": "{{other}}"}]})
+        )
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,11 @@ def test_a_path_that_leads_nowhere_has_no_place() -> None:
         ({"$ref": "#/$defs/none"}, "no schema at"),
         ({"$ref": "#/enum/0", "enum": [7]}, "no schema at"),
         ({"$ref": "#/properties", "properties": {"maxLength": {}}}, "no schema at"),
-        ({"$ref": "#/x", "x": {"maxLength": "y"}}, "no schema at"),
+        ({"$ref": "#/default", "default": {"maxLength": "y"}}, "no schema at"),
+        ({"x": {"maxLength": "y"}}, "'x' at /x is no keyword"),
+        ({"dependencies": {"a": ["b"]}}, "write dependentRequired"),
+        ({"not": {"nullable": True}}, "'nullable' at /not/nullable is no keyword"),
+        ({"format": "idn-email"}, "The format 'idn-email' at /format is not checked here"),
         ({"$dynamicRef": "#x"}, "its cost has no bound"),
         ({"unevaluatedProperties": False}, "its cost has no bound"),
         ({"$schema": "http://json-schema.org/draft-07/schema#"}, "only https://json-schema.org/draft/2020-12"),
@@ -132,7 +136,7 @@ def test_a_path_that_leads_nowhere_has_no_place() -> None:
         ({"patternProperties": {f"[^a]{{900}}{n}": True for n in range(100)}}, "too large"),
         ({"properties": {f"p{n}": True for n in range(1_000)}}, "too large"),
         ({"enum": ["x" * 70_000]}, "characters as JSON"),
-        ({"x": float("nan")}, "not JSON"),
+        ({"const": float("nan")}, "not JSON"),
     ],
 )  # fmt: skip
 def test_a_schema_that_can_not_be_used_is_refused_and_says_why(schema: Any, says: str) -> None:
@@ -193,3 +197,36 @@ def test_a_value_nested_too_deep_does_not_keep_a_schema() -> None:
 def test_numbers_that_can_not_be_divided_are_undecided() -> None:
     told = validator.compile_schema({"multipleOf": 0.1}).check("9" * 4_000)
     assert told.holds is None
+
+
+@pytest.mark.parametrize(
+    ("format", "kept", "broken"),
+    [
+        ("date", ["2024-02-29", "1900-01-31"], ["2023-02-29", "2026-13-45", "2026-1-1", "٢٠٢٤-٠١-٠١"]),
+        ("time", ["23:59:60Z", "12:00:00.5+01:30"], ["12:00:00", "24:00:00Z", "23:58:60Z"]),
+        ("date-time", ["2026-01-01T00:00:00Z", "2026-01-01 00:00:00z"], ["2026-01-01", "2026-01-01T"]),
+        ("iso-time", ["12:00:00"], ["12:00"]),
+        ("iso-date-time", ["2026-01-01T12:00:00"], ["2026-01-01T12:00"]),
+        ("duration", ["P1Y2M3DT4H", "P3W", "PT0S"], ["P", "PT", "P1", "1D"]),
+        ("email", ["a.b+c@d.example"], ["not mail", "a@b", "a..b@c.example", "a@-b.example"]),
+        ("hostname", ["a.example", "a"], ["-a", "a..b", "x" * 64, "a_b"]),
+        ("ipv4", ["127.0.0.1"], ["127.0.0.256", "1.2.3", "01.2.3.4"]),
+        ("ipv6", ["::1", "1:2:3:4:5:6:1.2.3.4"], ["1::2::3", "::1%lo", "12345::"]),
+        ("uri", ["http://[::1]:80/a?b#c", "urn:x:y", "mailto:a@b"], ["not a uri", "/a", "http://[x]/", "a b:c"]),
+        ("uuid", ["123e4567-e89b-12d3-a456-426614174000"], ["123e4567", "g" * 36]),
+        ("json-pointer", ["", "/a~1b/0"], ["a", "/~2"]),
+        ("relative-json-pointer", ["0#", "1/a"], ["01", "/a"]),
+        ("int32", [5, -(2**31)], [2**31, 0.5]),
+    ],
+)  # fmt: skip
+def test_a_format_is_checked(format: str, kept: list[Any], broken: list[Any]) -> None:
+    schema = validator.compile_schema({"format": format})
+    for value in [*kept, None, [], True]:
+        assert schema.check(json.dumps(value)).holds is True, value
+    for value in broken:
+        assert schema.check(json.dumps(value)).holds is False, value
+
+
+def test_what_is_compared_may_hold_anything() -> None:
+    schema = {"const": {"nullable": 1}, "default": {"format": "none"}, "examples": [{"x": 1}]}
+    assert validator.compile_schema(schema).check('{"nullable": 1.0}').holds is True

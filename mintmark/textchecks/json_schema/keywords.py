@@ -7,7 +7,10 @@ from jsonschema import ValidationError
 
 from .. import regex
 from ..regex import Pattern
-from . import work_budget
+from . import formats, work_budget
+
+FORMAT_WORK = 1_000_000
+"""A format is a pattern of some hundred instructions on at most `formats.MAX_CHARACTERS`."""
 
 
 def _validate_pattern(
@@ -77,6 +80,14 @@ def _validate_const(
         yield ValidationError("another value")
 
 
+def _validate_format(
+    validator: Any, keyword_value: str, instance: Any, schema: Any
+) -> Iterator[Any]:
+    work_budget.CURRENT_BUDGET.get().spend(FORMAT_WORK)
+    if not formats.matches_format(keyword_value, instance):
+        yield ValidationError("a value of another format")
+
+
 def _compile(source: str) -> Pattern:
     pattern = regex.compile_pattern(source)
     # The pattern may have to be compiled again, which costs by its size.
@@ -112,4 +123,5 @@ REPLACED_KEYWORDS = {
     "uniqueItems": _validate_unique_items,
     "enum": _validate_enum,
     "const": _validate_const,
+    "format": _validate_format,
 }

@@ -2,8 +2,9 @@
 
 jsonschema does the checking. Whatever could make it slow is replaced: patterns run on RE2, references may only point
 into the schema itself, and every step is charged to a budget, so that a schema that doubles its work at each level ends
-as "can't be decided". The keyword format is an annotation only, the draft's default. Not supported, as jsonschema does
-not bound their cost: `unevaluatedItems`, `unevaluatedProperties` and dynamic references.
+as "can't be decided". Formats are checked (`formats`). An unknown format or keyword is refused, as ajv refuses it: it
+would pass everything. Not supported, as jsonschema does not bound their cost: `unevaluatedItems`,
+`unevaluatedProperties` and dynamic references.
 """
 
 import dataclasses
@@ -16,7 +17,7 @@ from typing import Any
 
 from .. import json_spans, regex, results
 from ..results import CheckResult
-from . import work_budget
+from . import formats, work_budget
 
 MAX_CHARACTERS = 32_768
 MAX_DEPTH = 32
@@ -32,6 +33,25 @@ _UNSUPPORTED = frozenset(
         "unevaluatedProperties",
     )
 )  # fmt: skip
+_KNOWN = frozenset(
+    (
+        "$anchor", "$comment", "$defs", "$id", "$ref", "$schema", "additionalProperties", "allOf", "anyOf", "const",
+        "contains", "contentEncoding", "contentMediaType", "contentSchema", "default", "definitions",
+        "dependentRequired", "dependentSchemas", "deprecated", "description", "else", "enum", "examples",
+        "exclusiveMaximum", "exclusiveMinimum", "format", "if", "items", "maxContains", "maxItems", "maxLength",
+        "maxProperties", "maximum", "minContains", "minItems", "minLength", "minProperties", "minimum", "multipleOf",
+        "not", "oneOf", "pattern", "patternProperties", "prefixItems", "properties", "propertyNames", "readOnly",
+        "required", "then", "title", "type", "uniqueItems", "writeOnly",
+    )
+)  # fmt: skip
+_REPLACEMENTS = {
+    "dependencies": "write dependentRequired or dependentSchemas",
+    "nullable": 'write "type": [..., "null"]',
+    "additionalItems": "write items beside prefixItems",
+    "id": "write $id",
+}
+# Keywords whose value is no schema: nothing in it is a keyword.
+_PLAIN_VALUES = frozenset(("const", "default", "dependentRequired", "enum", "examples"))
 # Where subschemas are in a schema: directly under a keyword, in its list, or under names chosen by the author.
 _SINGLE = (
     "items", "contains", "additionalProperties", "propertyNames", "if", "then", "else", "not", "contentSchema",
@@ -150,25 +170,33 @@ def _compile_text(schema_text: str) -> CompiledSchema:
     )
 
 
-def _inspect(node: Any, *, pointer: str, depth: int, names: bool = False) -> int:
-    """The size of a schema. Raises an error for references to elsewhere, unbounded keywords and other dialects."""
+def _inspect(
+    node: Any, *, pointer: str, depth: int, names: bool = False, plain: bool = False
+) -> int:
+    """The size of a schema. Raises an error for references to elsewhere, unbounded keywords and other dialects.
+
+    `names`: its keys are an author's; `plain`: it is a value that is compared, and no schema.
+    """
     if depth > MAX_DEPTH:
         raise InvalidSchema(f"The schema is nested deeper than {MAX_DEPTH} at {pointer[:200]}.")
     size = _SUBSCHEMA_SIZE if isinstance(node, dict | bool) else 0
     if isinstance(node, list):
         for number, item in enumerate(node):
-            size += _inspect(item, pointer=f"{pointer}/{number}", depth=depth + 1)
+            size += _inspect(item, pointer=f"{pointer}/{number}", depth=depth + 1, plain=plain)
     elif isinstance(node, dict):
         for name, value in node.items():
             child_pointer = f"{pointer}/{name}"
             if not names:
                 _reject_unsupported(name, value, child_pointer, is_top=not pointer)
+                if not plain:
+                    _reject_unknown(name, value, child_pointer)
                 size += _measure_patterns(name, value, child_pointer)
             size += _inspect(
                 value,
                 pointer=child_pointer,
                 depth=depth + 1,
-                names=name in _IN_OBJECTS and not names,
+                names=name in _IN_OBJECTS and not names and not plain,
+                plain=plain or (name in _PLAIN_VALUES and not names),
             )
     if size > MAX_SIZE:
         raise InvalidSchema(
@@ -190,6 +218,18 @@ def _reject_unsupported(name: str, value: Any, pointer: str, *, is_top: bool) ->
     if name == "$ref" and not (isinstance(value, str) and value.startswith("#")):
         raise InvalidSchema(
             f"$ref at {pointer} points to {str(value)[:100]!r}; only places in the schema itself (#/…) are taken."
+        )
+
+
+def _reject_unknown(name: str, value: Any, pointer: str) -> None:
+    pointer = pointer[:200]
+    if name not in _KNOWN:
+        remedy = _REPLACEMENTS.get(name, "remove it")
+        raise InvalidSchema(f"{name[:60]!r} at {pointer} is no keyword of draft 2020-12: {remedy}.")
+    if name == "format" and (not isinstance(value, str) or value not in formats.FORMATS):
+        known = ", ".join(sorted(formats.FORMATS))
+        raise InvalidSchema(
+            f"The format {str(value)[:60]!r} at {pointer} is not checked here: use {known}."
         )
 
 
