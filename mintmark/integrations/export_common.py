@@ -11,13 +11,12 @@ from mintmark.common import errors, evidence_kinds
 from mintmark.evidence.models import Event
 from mintmark.registry import entitlements
 from mintmark.registry.models import Prompt
-from mintmark.textchecks import placeholders
+from mintmark.textchecks import chat_format, placeholders
 
-from . import chat_format
 from .registry_import import ExternalRegistry
 
 type ExportTemplate = str | list[dict[str, str]]
-_VARIABLE = re.compile(r"[A-Za-z_]\w*")
+_VARIABLE = re.compile(r"[A-Za-z_][\w.-]*")
 
 
 NOT_EXPORTABLE_REASON = "The team may not use it, so its text does not leave."
@@ -70,11 +69,9 @@ def export_template(prompt: Prompt) -> ExportTemplate:
     for placeholder in placeholders.find_placeholders(prompt.text):
         is_variable = placeholder.name in prompt.variables and _VARIABLE.fullmatch(placeholder.name)
         text += prompt.text[end : placeholder.start]
-        text += (
-            f"{{{{{placeholder.name}}}}}"
-            if is_variable
-            else prompt.text[placeholder.start : placeholder.end]
-        )
+        written = prompt.text[placeholder.start : placeholder.end]
+        is_own_form = not is_variable or written.startswith("{{")
+        text += written if is_own_form else f"{{{{{placeholder.name}}}}}"
         end = placeholder.end
     text += prompt.text[end:]
     if chat_format.TAG not in prompt.tags:

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
 from mintmark.common import errors
+from mintmark.textchecks import chat_format
 
-from . import chat_format, import_report, langfuse_api, template_mapping
+from . import import_report, langfuse_api, template_mapping
 from .langfuse_api import LangfuseLists
 from .registry_import import EXPORT_MARKER_TAG, ExternalFeedback, ExternalVersion, RegistryContents
 
@@ -87,7 +88,7 @@ class _LangfuseReader:
             self.refuse(location, "prompt", None, "The prompt of a type `text` is a text.")
         if not isinstance(prompt, str):
             return None
-        text = template_mapping.map_template(prompt, language="mustache")
+        text = template_mapping.map_template(prompt, language="langfuse")
         for part in text.unsupported:
             message = f"line {part.line}: {part.excerpt} has no meaning here: {part.reason}."
             self.refuse(location, "prompt", part.excerpt, message)

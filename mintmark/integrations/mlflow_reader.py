@@ -15,8 +15,9 @@ from typing import Any
 from urllib.parse import quote
 
 from mintmark.common import errors
+from mintmark.textchecks import chat_format
 
-from . import chat_format, import_report, template_mapping
+from . import import_report, template_mapping
 from .registry_import import EXPORT_MARKER_TAG, ExternalFeedback, ExternalVersion, RegistryContents
 
 _PAGE_SIZE = 500
@@ -117,7 +118,7 @@ class _MlflowReader:
         except (chat_format.AmbiguousMessage, ValueError) as error:
             self.refuse(location, "template", None, f"{str(error)[:300]}.")
             return None
-        text = template_mapping.map_template(template, language="jinja2")
+        text = template_mapping.map_template(template, language="mlflow")
         for part in text.unsupported:
             message = f"line {part.line}: {part.excerpt} has no meaning here: {part.reason}."
             self.refuse(location, "template", part.excerpt, message)
@@ -238,7 +239,7 @@ def get_text(version: Any) -> str | None:
     """A version's text as it would come in; None where it would not."""
     try:
         text = template_mapping.map_template(
-            _parse_template(version.template)[0], language="jinja2"
+            _parse_template(version.template)[0], language="mlflow"
         )
     except (chat_format.AmbiguousMessage, ValueError):
         return None

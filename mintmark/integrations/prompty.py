@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from . import chat_format, template_mapping
+from mintmark.textchecks import chat_format
+
+from . import template_mapping
 from .dotprompt import require_mapped
 from .file_discovery import MAX_LICENCE_LENGTH, FileFormat, PromptFile, RefusedFile
 from .front_matter import FrontMatterDocument, UnreadableFile, get_text_field

@@ -19,9 +19,10 @@ from mintmark.evidence.models import Event
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.registry import assistants, labels, prompts, rituals
 from mintmark.registry.models import Assistant, Prompt, Ritual
+from mintmark.textchecks import chat_format
 from mintmark.trust import intake
 
-from . import chat_format, import_report, registration
+from . import import_report, registration
 from .multiprompt import TakenByAnotherTeam
 
 

@@ -6,7 +6,7 @@ Blocks, expressions and other filters are refused with their line: their result 
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -23,7 +23,11 @@ _KEYWORDS = frozenset(
 _SPACES = " \t\n\r\v\f\u00a0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(
     map(chr, range(0x2000, 0x200B))
 )
-_FILTERS = {"upper": str.upper, "lower": str.lower, "trim": lambda text: text.strip(_SPACES)}
+_FILTERS: Mapping[str, Callable[[str], str]] = {
+    "upper": str.upper,
+    "lower": str.lower,
+    "trim": lambda text: text.strip(_SPACES),
+}
 # JavaScript's String.replace reads these in what it puts in.
 _REPLACEMENT_PATTERN = re.compile(r"\$[$&`']")
 _MAX_EXACT_INTEGER = 2**53
@@ -50,8 +54,8 @@ def has_tags(text: str) -> bool:
 
 
 def render(template: str, *, variables: Mapping[str, Any]) -> str:
-    """A template filled in as Nunjucks does. Raises `UnsupportedTemplate`, also for a name without a value: in its place
-    Nunjucks would put nothing."""
+    """A template filled in as Nunjucks does. Raises `UnsupportedTemplate`, also for a name without a value, for which
+    Nunjucks writes nothing."""
     return "".join(_iterate_parts(template, variables))
 
 

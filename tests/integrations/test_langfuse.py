@@ -45,7 +45,7 @@ def _generation(id_: str, trace: str, prompt: str | None, version: int | None) -
 LISTS: dict[str, Any] = {
     "prompts": [
         _prompt("mail/greet", 1, "Hello {{name}}.", labels=["production"], tags=["mail"]),
-        _prompt("mail/greet", 2, "Hi {{{name}}}.", labels=["latest"], commitMessage="shorter"),
+        _prompt("mail/greet", 2, "Hi {{ name }}.", labels=["latest"], commitMessage="shorter"),
         _prompt(
             "talk", 1, [{"role": "system", "content": "Be {{tone}}."}, {"role": "user", "content": "Hi"}]
         ),
@@ -87,7 +87,11 @@ def test_prompts_labels_and_scores_come_in(lists: Any, operator: Caller) -> None
     first = prompts.resolve(reference="langfuse/mail/greet@production")
     second = prompts.resolve(reference="langfuse/mail/greet@2")
     assert (first.text, first.variables, first.tags) == ("Hello {{name}}.", ["name"], ["mail"])
-    assert (second.text, second.parent, second.mutation_note) == ("Hi {{name}}.", first, "shorter")
+    assert (second.text, second.parent, second.mutation_note) == (
+        "Hi {{ name }}.",
+        first,
+        "shorter",
+    )
     talk = prompts.resolve(reference="langfuse/talk@1")
     assert (talk.text, talk.tags) == ("system:\nBe {{tone}}.\nuser:\nHi", ["type:chat"])
     events = {

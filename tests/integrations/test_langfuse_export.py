@@ -188,7 +188,7 @@ def test_labels_and_texts_that_langfuse_does_not_take_are_refused_by_row(house: 
 def test_what_came_from_langfuse_is_recognised_and_its_scores_stay_there(
     house: House, operator: Caller
 ) -> None:
-    for text in ("Hello {{{name}}}.", "Hi {{name}}."):
+    for text in ("Hello {{ name }}.", "Hi {{name}}."):
         made = {"name": "mail/greet", "type": "text", "prompt": text, "labels": ["production"]}
         langfuse_server.Project(house.lists).create_prompt(made)
     house.lists["traces"].append({"id": "t1", "name": "scout"})
