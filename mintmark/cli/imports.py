@@ -92,6 +92,7 @@ def prompts_csv(
 @click.option("--team", default="promptfoo", show_default=True, help="To whom all of it belongs.")
 @click.option("--name", default="", help="The ritual's name. [default: the file's description]")
 @click.option("--tag", default="", help="The ritual's task. [default: made of its name]")
+@click.option("--strict", is_flag=True, help="Store nothing if a single row is refused.")
 @import_report.dry_run_option
 @output.json_option
 @click.pass_context
@@ -102,12 +103,14 @@ def promptfoo(
     team: str,
     name: str,
     tag: str,
+    strict: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
     """What promptfoo measured, or its tests: FILE is results.json, or YAML with tests.
 
-    Results become prompts, assistants, a ritual and outcomes; tests become a ritual.
+    Results become prompts, assistants, a ritual and outcomes; tests become a ritual. Rows of results that can't be used
+    are left out and listed with their reason; the exit code is then 1.
     """
     bootstrap.open_database()
     from mintmark.integrations import promptfoo as importer
@@ -122,6 +125,7 @@ def promptfoo(
             team=team,
             name=name,
             tag=tag,
+            strict=strict,
             dry_run=dry_run,
             progress=progress,
         )

@@ -49,6 +49,34 @@ class ClauseRemarks:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RowAccount:
+    """What became of each row of a file, by its number from 0. Every row stands once: as evidence, as a prompt, left
+    out for a reason that is no fault, or refused."""
+
+    evidence: Sequence[int] = ()
+    prompts: Sequence[int] = ()
+    left_out: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    refused: Sequence[int] = ()
+
+    @property
+    def total(self) -> int:
+        left_out = sum(map(len, self.left_out.values()))
+        return len(self.evidence) + len(self.prompts) + left_out + len(self.refused)
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`: counts, and the rows that gave nothing."""
+        return {
+            "total": self.total,
+            "evidence": len(self.evidence),
+            "prompts": len(self.prompts),
+            "left_out": [
+                {"reason": reason, "rows": list(rows)} for reason, rows in self.left_out.items()
+            ],
+            "refused": list(self.refused),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImportReport:
     """One import, done or (`dry_run`) only tried.
 
@@ -69,6 +97,7 @@ class ImportReport:
     refused: Sequence[errors.FieldError] = ()
     notes: Sequence[str] = field(default=())
     clauses: ClauseRemarks | None = None
+    rows: RowAccount | None = None
 
     @property
     def has_changes(self) -> bool:
@@ -87,6 +116,7 @@ class ImportReport:
             "refused": [dict(row) for row in self.refused],
             "notes": list(self.notes),
             "clauses": self.clauses.as_json() if self.clauses is not None else None,
+            "rows": self.rows.as_json() if self.rows is not None else None,
         }
 
 

@@ -1,11 +1,12 @@
 """promptfoo's tests as a ritual: `tests[] {vars, assert[] {type, value, threshold}}` with `defaultTest`.
 
-What changes what a test means and is not done here is refused with its place: files, code, providers of a test's own,
-sets of assertions. What says nothing about the test (`metadata`, `options` without a transform) is left out.
+Variables and the values of assertions are filled in as promptfoo fills them (`textchecks.nunjucks`), so a ritual holds
+no templates. What changes what a test means and is not done here is refused with its place: files, code, providers of
+a test's own, sets of assertions. What says nothing about the test (`metadata`, `options` without a transform) is left
+out.
 """
 
 import itertools
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,11 +15,13 @@ from typing import Any
 from mintmark.common import errors
 from mintmark.rituals import definitions
 from mintmark.rituals.definitions import RitualDefinition
+from mintmark.textchecks import nunjucks
 
 from . import import_report
+from .promptfoo_suite import EvaluatedTest
 
 MAX_EXPANDED_CASES = 2_000
-_IGNORED_KEYS = {"metadata", "metrics", "metric"}
+_IGNORED_KEYS = {"metadata", "metrics", "metric", "prompts", "providers"}
 _TEST_KEYS = {"description", "vars", "assert", "threshold", "options"} | _IGNORED_KEYS
 _UNSUPPORTED_OPTIONS = {
     "transform",
@@ -27,6 +30,7 @@ _UNSUPPORTED_OPTIONS = {
     "rubricPrompt",
     "prefix",
     "suffix",
+    "storeOutputAs",
 }
 _TEMPLATE_PREFIX = "#/assertionTemplates/"
 
@@ -92,6 +96,27 @@ def parse_definition(
     )
 
 
+def build_evaluated_definition(
+    tests: Sequence[EvaluatedTest], *, file: Path, name: str, tag: str
+) -> RitualDefinition:
+    """The ritual that results were measured with. `UnreadableSource` names every place that can't be run here."""
+    problems = _TestProblems(file)
+    cases = []
+    for n, evaluated in enumerate(tests):
+        path = f"results.results.{evaluated.row}.testCase"
+        test = evaluated.test
+        check_keys = {key: value for key, value in test.items() if value not in (None, "")}
+        _check_keys(check_keys, path, problems)
+        cases.append(
+            _build_case(
+                f"test-{n + 1}", test["vars"], test["assert"], test.get("threshold"),
+                path=path, problems=problems,
+            )
+        )  # fmt: skip
+    problems.raise_if_any()
+    return build_definition(cases, name=name, tag=tag, file=file)
+
+
 def build_definition(
     cases: Sequence[Mapping[str, Any]], *, name: str, tag: str, file: Path
 ) -> RitualDefinition:
@@ -148,31 +173,101 @@ def _iter_cases(
         **_require_mapping(default_variables, "defaultTest.vars", problems),
         **_require_mapping(test_variables, f"{path}.vars", problems),
     }
-    for name, value in variables.items():
-        texts = value if isinstance(value, list) else [value]
-        if any(
-            isinstance(text_value, str) and text_value.startswith("file://") for text_value in texts
-        ):
-            problems.refuse(f"{path}.vars.{name}", None, "Files are not read here: write it out.")
-        if any(isinstance(text_value, Mapping | list) for text_value in texts):
-            problems.refuse(f"{path}.vars.{name}", None, "A value is a text or a number here.")
-    asserts = [
-        _resolve_reference(assertion, templates)
-        for assertion in [*(default.get("assert") or []), *(test.get("assert") or [])]
+    options = {**_get_options(default), **_get_options(test)}
+    inherited = [] if options.get("disableDefaultAsserts") is True else default.get("assert")
+    raw_assertions = [
+        assertion
+        for place, stated in (("defaultTest", inherited), (path, test.get("assert")))
+        for assertion in _require_list(stated or [], f"{place}.assert", problems)
     ]
-    options = [value if isinstance(value, list) else [value] for value in variables.values()]
+    asserts = [_resolve_reference(assertion, templates) for assertion in raw_assertions]
+    threshold = test.get("threshold")
+    threshold = default.get("threshold") if threshold is None else threshold
+    # As promptfoo expands them: a list of texts makes a test of each, any other list is one value.
+    choices = [
+        value
+        if isinstance(value, list)
+        and value
+        and isinstance(value[0], str)
+        and options.get("disableVarExpansion") is not True
+        else [value]
+        for value in variables.values()
+    ]
+    description = test.get("description")
+    case_name = _slugify(str(description))[:60] if description else "test"
     for n, values in enumerate(
-        itertools.islice(itertools.product(*options), MAX_EXPANDED_CASES + 1)
+        itertools.islice(itertools.product(*choices), MAX_EXPANDED_CASES + 1)
     ):
-        description = test.get("description")
-        case_name = _slugify(str(description))[:60] if description else "test"
-        case = {
-            "id": f"{case_name}-{number + 1}" + (f".{n + 1}" if n else ""),
-            "vars": dict(zip(variables, values, strict=True)),
-            "assert": asserts,
-        }
-        threshold = test.get("threshold", default.get("threshold"))
-        yield case | ({"threshold": threshold} if threshold is not None else {})
+        yield _build_case(
+            f"{case_name}-{number + 1}" + (f".{n + 1}" if n else ""),
+            dict(zip(variables, values, strict=True)), asserts, threshold,
+            path=path, problems=problems,
+        )  # fmt: skip
+
+
+def _build_case(
+    id_: str,
+    variables: Mapping[str, Any],
+    assertions: Sequence[Any],
+    threshold: Any,
+    *,
+    path: str,
+    problems: _TestProblems,
+) -> dict[str, Any]:
+    """A case with its variables and assertions filled in; what can't be is among `problems`."""
+    case: dict[str, Any] = {"id": id_, "vars": {}, "assert": []}
+    if threshold is not None:
+        case["threshold"] = threshold
+    for name, value in variables.items():
+        if isinstance(value, str) and value.startswith(("file://", "package:")):
+            problems.refuse(f"{path}.vars.{name}", None, "Files are not read here: write it out.")
+            return case
+    try:
+        resolved = nunjucks.resolve_variables(variables)
+    except nunjucks.UnsupportedTemplate as error:
+        problems.refuse(f"{path}.vars", error.excerpt, f"{error}.")
+        return case
+    for name, value in resolved.items():
+        try:
+            case["vars"][name] = nunjucks.to_output(value)
+        except ValueError as error:
+            problems.refuse(f"{path}.vars.{name}", None, f"A value is no object here: {error}.")
+    for n, assertion in enumerate(assertions):
+        try:
+            case["assert"].append(_fill_assertion(assertion, resolved))
+        except ValueError as error:
+            problems.refuse(f"{path}.assert.{n}.value", None, f"{error}.")
+    return case
+
+
+def _fill_assertion(assertion: Any, variables: Mapping[str, Any]) -> Any:
+    """An assertion with the templates of its value filled in: a text, or the texts of a list; nothing deeper."""
+    if not isinstance(assertion, Mapping):
+        return assertion
+    value = assertion.get("value")
+    if isinstance(value, str):
+        filled: Any = _fill_text(value, variables)
+    elif isinstance(value, list):
+        filled = [_fill_text(item, variables) if isinstance(item, str) else item for item in value]
+    else:
+        return assertion
+    return {**assertion, "value": filled}
+
+
+def _fill_text(text: str, variables: Mapping[str, Any]) -> str:
+    if not nunjucks.has_tags(text):
+        return text
+    if nunjucks.measure(text, variables=variables) > nunjucks.MAX_RESOLVED_CHARACTERS:
+        raise ValueError("its variables filled in, it is too long")
+    filled = nunjucks.render(text, variables=variables)
+    if nunjucks.has_tags(filled):
+        raise ValueError(f"{filled[:60]!r} would be filled in once more here")
+    return filled
+
+
+def _get_options(test: Mapping[str, Any]) -> Mapping[str, Any]:
+    options = test.get("options")
+    return options if isinstance(options, Mapping) else {}
 
 
 def _resolve_reference(assertion: Any, templates: Mapping[str, Any]) -> Any:
@@ -186,11 +281,15 @@ def _resolve_reference(assertion: Any, templates: Mapping[str, Any]) -> Any:
 def _check_keys(test: Mapping[str, Any], path: str, problems: _TestProblems) -> None:
     for key in sorted(test.keys() - _TEST_KEYS):
         problems.refuse(f"{path}.{key}", None, f"{key!r} changes what is tested; not read here.")
-    options = test.get("options")
-    for key in (
-        sorted(options.keys() & _UNSUPPORTED_OPTIONS) if isinstance(options, Mapping) else []
-    ):
+    for key in sorted(_get_options(test).keys() & _UNSUPPORTED_OPTIONS):
         problems.refuse(f"{path}.options.{key}", None, f"{key!r} changes an output; not done here.")
+
+
+def _require_list(value: Any, path: str, problems: _TestProblems) -> Sequence[Any]:
+    if isinstance(value, list):
+        return value
+    problems.refuse(path, value, "This must be a list, written in the file itself.")
+    return []
 
 
 def _require_mapping(value: Any, path: str, problems: _TestProblems) -> Mapping[str, Any]:
@@ -202,13 +301,3 @@ def _require_mapping(value: Any, path: str, problems: _TestProblems) -> Mapping[
 
 def _slugify(text: str) -> str:
     return re.sub(r"[^\w]+", "-", text.casefold()).strip("-")[:90] or "promptfoo"
-
-
-def format_variables(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Variables as a case takes them: what is no text as its JSON."""
-    return {
-        name: value
-        if isinstance(value, str | int | float | bool)
-        else json.dumps(value, ensure_ascii=False, default=str)
-        for name, value in variables.items()
-    }

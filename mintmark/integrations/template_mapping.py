@@ -229,6 +229,8 @@ def _get_reason(tag: str, *, language: Language) -> str:
         return "as a variable's name it has no place here: letters, digits and _, at most 64"
     if language == "nunjucks" and _DOTTED.fullmatch(inner.removesuffix("}}").strip()):
         return "a member of a value is not read here: make it a variable of its own"
+    if language == "nunjucks" and tag.startswith("{{") and "|" not in inner:
+        return "it is an expression, and no variable's name"
     if "|" in inner:
         return "filters are not run here: fill the variable in ready-made"
     if tag[2:3] in "~-" or tag[-3:-2] in "~-":

@@ -14,7 +14,7 @@ from mintmark.accounts.models import Team
 from mintmark.cli import imports
 from mintmark.common import errors
 from mintmark.evidence.models import Event
-from mintmark.integrations import import_report, promptfoo
+from mintmark.integrations import import_report, promptfoo, promptfoo_rows
 from mintmark.market import warranties
 from mintmark.registry import assistants
 from mintmark.registry.models import Assistant, Prompt, Ritual
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 TEMPLATES = ["Translate to {{language}}: {{text}}", "Say in {{language}}: {{text}}\nOnly that."]
 PROVIDERS = ["openai:gpt-4o-mini", "anthropic:messages:claude"]
-TESTS = [
+TESTS: list[dict[str, Any]] = [
     {"vars": {"language": "French", "text": "Hello"}, "assert": [{"type": "icontains", "value": "bonjour"}]},
     {"vars": {"language": "German", "text": "Hello"}, "assert": [{"type": "equals", "value": "Hallo"}]},
 ]  # fmt: skip
@@ -69,18 +69,25 @@ def _results(shape: Callable[[int, int, int], dict[str, Any]]) -> list[dict[str,
     ]
 
 
+def _fill(prompt: int, test: int) -> str:
+    """What promptfoo sent."""
+    text = TEMPLATES[prompt]
+    for name, value in TESTS[test]["vars"].items():
+        text = text.replace(f"{{{{{name}}}}}", value)
+    return text
+
+
 def version_3() -> dict[str, Any]:
     """As it is written now: the prompts beside the results, for each provider once."""
 
     def shape(prompt: int, provider: int, test: int) -> dict[str, Any]:
-        filled = f"Filled in {prompt} {test}"
         return {
             "promptIdx": provider * 2 + prompt,
             "testIdx": test,
             "testCase": TESTS[test],
             "promptId": "0" * 64,
             "provider": {"id": PROVIDERS[provider], "label": ""},
-            "prompt": {"raw": filled, "label": TEMPLATES[prompt]},
+            "prompt": {"raw": _fill(prompt, test), "label": TEMPLATES[prompt]},
             "failureReason": 0,
         }
 
@@ -109,7 +116,7 @@ def version_2() -> dict[str, Any]:
     def shape(prompt: int, provider: int, test: int) -> dict[str, Any]:
         return {
             "provider": {"id": PROVIDERS[provider]},
-            "prompt": {"raw": f"Filled in {prompt} {test}", "label": f"prompts.txt: {prompt}"},
+            "prompt": {"raw": _fill(prompt, test), "label": f"prompts.txt: {prompt}"},
         }
 
     return {
@@ -141,7 +148,7 @@ def version_1() -> dict[str, Any]:
     def shape(prompt: int, provider: int, test: int) -> dict[str, Any]:
         return {
             "provider": PROVIDERS[provider],
-            "prompt": {"raw": f"Filled in {prompt} {test}", "display": TEMPLATES[prompt]},
+            "prompt": {"raw": _fill(prompt, test), "display": TEMPLATES[prompt]},
         }
 
     return {
@@ -231,10 +238,11 @@ def test_evidence_is_dated_as_the_file_says(file: File, operator: Caller) -> Non
 def test_errors_of_a_provider_give_no_evidence(file: File, operator: Caller) -> None:
     written = version_3()
     for result in written["results"]["results"][:2]:
-        result |= {"failureReason": 2, "error": "API error", "score": 0}
+        result |= {"failureReason": 2, "error": "API error", "score": 0, "response": {}}
     report = promptfoo.load(file=file(written), caller=operator, now=NOW)
     assert report.read["errors"] == 2
-    assert any("2 results are errors" in note for note in report.notes)
+    assert report.rows is not None
+    assert report.rows.left_out == {promptfoo_rows.PROVIDER_FAILED: [0, 1]}
     assert sum(Event.objects.values_list("runs", flat=True)) == 6
 
 
@@ -283,12 +291,6 @@ def _broken(path: str, value: Any) -> dict[str, Any]:
     [
         ("results.results", [], "results.results"),
         ("results.results", "none", "results"),
-        ("results.results.3", 7, "results.results.3"),
-        ("results.results.3.score", 1.5, "results.results.3.score"),
-        ("results.results.3.score", "1", "results.results.3.score"),
-        ("results.results.3.score", None, "results.results.3.score"),
-        ("results.results.3.provider", None, "results.results.3.provider"),
-        ("results.results.3.vars", [1], "results.results.3.vars"),
         ("results.timestamp", "yesterday", "results.timestamp"),
         ("results.prompts", [3], "results.prompts"),
     ],
@@ -305,6 +307,31 @@ def test_a_malformed_file_is_refused_whole_with_the_place(
 
 
 @pytest.mark.parametrize(
+    ("path", "value", "place"),
+    [
+        ("results.results.3", 7, "results.results.3"),
+        ("results.results.3.score", 1.5, "results.results.3.score"),
+        ("results.results.3.score", "1", "results.results.3.score"),
+        ("results.results.3.score", None, "results.results.3.score"),
+        ("results.results.3.provider", None, "results.results.3.provider"),
+        ("results.results.3.vars", [1], "results.results.3.vars"),
+    ],
+)
+def test_a_malformed_row_is_refused_by_itself_with_the_place(
+    file: File, operator: Caller, path: str, value: Any, place: str
+) -> None:
+    written = file(_broken(path, value))
+    with pytest.raises(import_report.UnreadableSource, match=r"score|provider|vars|object"):
+        promptfoo.load(file=written, caller=operator, now=NOW, strict=True)
+    assert not Prompt.objects.exists()
+    report = promptfoo.load(file=written, caller=operator, now=NOW)
+    assert [row["field"] for row in report.refused] == [place]
+    assert report.rows is not None
+    assert (list(report.rows.refused), len(report.rows.evidence)) == ([3], 7)
+    assert sum(Event.objects.values_list("runs", flat=True)) == 7
+
+
+@pytest.mark.parametrize(
     "content",
     ['{"results": ', '{"results": NaN}', "[" * 100_000, "", '{"results": {}}', "\x00", "7"],
 )
@@ -315,11 +342,18 @@ def test_what_is_no_file_of_promptfoo_is_refused(
         promptfoo.load(file=file(content), caller=operator, now=NOW)
 
 
-def test_a_prompt_that_hides_characters_refuses_the_file(file: File, operator: Caller) -> None:
+def test_a_prompt_that_hides_characters_is_refused_with_its_rows(
+    file: File, operator: Caller
+) -> None:
     written = version_3()
-    written["results"]["prompts"][0]["raw"] = "Trans\u200blate {{text}}"
-    with pytest.raises(import_report.UnreadableSource, match="ZERO WIDTH"):
-        promptfoo.load(file=file(written), caller=operator, now=NOW)
+    for number in (0, 2):
+        written["results"]["prompts"][number]["raw"] = "Trans\u200blate {{text}}"
+    for result in written["results"]["results"]:
+        result["prompt"].pop("raw")
+    report = promptfoo.load(file=file(written), caller=operator, now=NOW)
+    assert "ZERO WIDTH" in report.refused[0]["message"]
+    assert report.rows is not None
+    assert (list(report.rows.refused), len(report.rows.evidence)) == ([0, 2, 4, 6], 4)
 
 
 CONFIG = """
@@ -373,6 +407,9 @@ def test_tests_become_a_ritual(file: File, operator: Caller) -> None:
         ("    threshold: 0.5", "    provider: openai:gpt-4", "tests.0.provider"),
         ("The site is down.", "file://ticket.txt", "tests.0.vars.ticket"),
         ("{type: latency, threshold: 5000}", "{type: assert-set, assert: []}", "cases.0.assert.0"),
+        ("urgent, high", "'{{ ticket | title }}', high", "tests.0.assert.1.value"),
+        ("urgent, high", "'{{ nobody }}', high", "tests.0.assert.1.value"),
+        ("The site is down.", "'{{ product | upper }}'", "tests.0.vars"),
         ("tests:", "tests: file://tests.csv\nothers:", "tests"),
         ("[calm, angry]", "{a: 1}", "tests.0.vars.tone"),
     ],
