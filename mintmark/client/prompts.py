@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from mintmark.textchecks import placeholders
+from mintmark.textchecks import chat_format, placeholders
 
 from . import transport
 from .selection import Selection
@@ -36,20 +36,49 @@ class Prompt:
     age_seconds: float = 0.0
     reason: str = ""
     selection: Selection | None = None
+    is_chat: bool = False
 
     def render(self, values: Mapping[str, object] | None = None, /, **variables: object) -> str:
         """The text with its variables filled in; what is filled in is not read for variables again.
 
         `MissingVariables` names those that have no value. Values that the text has no variable for are left out.
         """
+        return placeholders.substitute(
+            text=self.text, values=self._get_needed_texts(values, variables)
+        )
+
+    def render_messages(
+        self, values: Mapping[str, object] | None = None, /, **variables: object
+    ) -> list[dict[str, str]]:
+        """The messages (`role`, `content`) with their variables filled in, as chat completions take them; one message
+        of the user where the prompt is no chat. `MissingVariables` as for `render`.
+
+        A value never begins a message, whatever is written in it.
+        """
+        needed_texts = self._get_needed_texts(values, variables)
+        messages = (
+            chat_format.parse_chat(self.text)
+            if self.is_chat
+            else [chat_format.ChatMessage(role="user", content=self.text)]
+        )
+        return [
+            {
+                "role": message.role,
+                "content": placeholders.substitute(text=message.content, values=needed_texts),
+            }
+            for message in messages
+        ]
+
+    def _get_needed_texts(
+        self, values: Mapping[str, object] | None, variables: Mapping[str, object]
+    ) -> dict[str, str]:
         texts = {name: str(value) for name, value in {**(values or {}), **variables}.items()}
         missing = [name for name in self.variables if name not in texts]
         if missing:
             raise MissingVariables(
                 f"{self.reference or 'The fallback'} needs a value for {', '.join(missing)}."
             )
-        needed_texts = {name: texts[name] for name in self.variables}
-        return placeholders.substitute(text=self.text, values=needed_texts)
+        return {name: texts[name] for name in self.variables}
 
 
 def parse_prompt(
@@ -72,6 +101,7 @@ def parse_prompt(
         digest=str(body["digest"]),
         text=text,
         variables=tuple(map(str, body["variables"] or ())),
+        is_chat=chat_format.TAG in (body.get("tags") or ()),
         source=source,
         age_seconds=age_seconds,
         reason=reason,

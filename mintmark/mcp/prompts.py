@@ -17,7 +17,7 @@ from mintmark.common import errors, page_tokens
 from mintmark.deployments import gates
 from mintmark.deployments.injections import ActivePrompt
 from mintmark.scoring.estimate import Estimate
-from mintmark.textchecks import placeholders
+from mintmark.textchecks import chat_format, placeholders
 from mintmark.trust.tracker import AssistantTrustTracker
 
 from . import active_prompts, arguments
@@ -81,14 +81,7 @@ def get_prompt(
         )
     return GetPromptResult(
         description=_describe_prompt(active_prompt),
-        messages=[
-            PromptMessage(
-                role="user",
-                content=TextContent(
-                    type="text", text=fill_variables(active_prompt, values=supplied)
-                ),
-            )
-        ],
+        messages=build_messages(active_prompt, values=supplied),
         _meta={META_KEY: build_meta(active_prompt)},
     )
 
@@ -127,6 +120,28 @@ def fill_variables(active_prompt: ActivePrompt, *, values: Mapping[str, str]) ->
     return placeholders.substitute(
         text=active_prompt.prompt.text, values=_merge_values(active_prompt, values)
     )
+
+
+def build_messages(
+    active_prompt: ActivePrompt, *, values: Mapping[str, str]
+) -> list[PromptMessage]:
+    """The prompt's messages, filled in; one where it is no chat. MCP knows user and assistant alone: what has another
+    role is the user's there, and says which it was in its `_meta`."""
+    if chat_format.TAG not in active_prompt.prompt.tags:
+        text = fill_variables(active_prompt, values=values)
+        return [PromptMessage(role="user", content=TextContent(type="text", text=text))]
+    merged_values = _merge_values(active_prompt, values)
+    return [
+        PromptMessage(
+            role="assistant" if message.role == "assistant" else "user",
+            content=TextContent(
+                type="text",
+                text=placeholders.substitute(text=message.content, values=merged_values),
+                _meta={META_KEY: {"role": message.role}},
+            ),
+        )
+        for message in chat_format.parse_chat(active_prompt.prompt.text)
+    ]
 
 
 def _merge_values(active_prompt: ActivePrompt, supplied: Mapping[str, str]) -> dict[str, str]:

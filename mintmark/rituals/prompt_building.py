@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from mintmark.experiments import paraphrasing, perturbations
 from mintmark.registry.models import MemoryEntry, Prompt
-from mintmark.textchecks import placeholders
+from mintmark.textchecks import chat_format, placeholders
 
 from .definitions import Case, Example, RitualDefinition
 from .runners import ModelMessage, ModelRequest
@@ -29,26 +29,26 @@ def build_request(
     """The request for one case in one frame: system messages first, then the examples, then the question.
 
     If the case has an `input`, the prompt is the instruction and the input the question; else the prompt is the
-    question. The frame decides the order of memories and inputs, and their wording.
+    question. A chat keeps its messages: the system's at its beginning come before the examples. The frame decides the
+    order of memories and inputs, and their wording.
     """
     values = {
-        name: _fill_variable(value, name, case, frame) for name, value in case.variables.items()
+        name: _fill_variable(value, name, case, frame)
+        for name, value in case.variables.items()
+        if name in prompt.variables
     }
-    text = placeholders.substitute(text=prompt.text, values=values)
+    instructions, question = _build_turns(prompt, values=values, is_instruction=bool(case.input))
     memory_keys = _order_items(case.memory, frame.memory_order, frame, case, "memory")
-    system_parts = [text] if case.input else []
     if memory_keys:
         memory_lines = "\n".join(f"- {memory[key]}" for key in memory_keys)
-        system_parts.append(f"{MEMORY_HEADING}\n{memory_lines}")
-    messages = (
-        [ModelMessage(role="system", content="\n\n".join(system_parts))] if system_parts else []
-    )
+        instructions = _append_to_system(instructions, f"{MEMORY_HEADING}\n{memory_lines}")
+    messages = [*instructions]
     for example in _order_items(case.examples, frame.input_order, frame, case, "examples"):
         messages.append(ModelMessage(role="user", content=_reword(example.input, frame)))
         messages.append(ModelMessage(role="assistant", content=example.output))
-    messages.append(
-        ModelMessage(role="user", content=_reword(case.input, frame) if case.input else text)
-    )
+    messages += question
+    if case.input:
+        messages.append(ModelMessage(role="user", content=_reword(case.input, frame)))
     return ModelRequest(
         messages=tuple(messages),
         temperature=frame.temperature,
@@ -59,6 +59,39 @@ def build_request(
         frame=frame.number,
         hints=_collect_hints(case, [memory[key] for key in case.memory]),
     )
+
+
+def _build_turns(
+    prompt: Prompt, *, values: Mapping[str, str], is_instruction: bool
+) -> tuple[list[ModelMessage], list[ModelMessage]]:
+    """The prompt's messages with their variables filled in, parted into what comes before the examples and the rest.
+
+    Roles are read before anything is filled in: a value that holds a line `system:` makes no message.
+    """
+    if chat_format.TAG not in prompt.tags:
+        text = placeholders.substitute(text=prompt.text, values=values)
+        role = "system" if is_instruction else "user"
+        turn = [ModelMessage(role=role, content=text)]
+        return (turn, []) if is_instruction else ([], turn)
+    turns = [
+        ModelMessage(
+            role=message.role,
+            content=placeholders.substitute(text=message.content, values=values),
+        )
+        for message in chat_format.parse_chat(prompt.text)
+    ]
+    start = next(
+        (n for n, turn in enumerate(turns) if turn.role not in ("system", "developer")), len(turns)
+    )
+    return turns[:start], turns[start:]
+
+
+def _append_to_system(turns: Sequence[ModelMessage], text: str) -> list[ModelMessage]:
+    """These messages with a text at the end of the last instruction, or in a system message of its own."""
+    if not turns:
+        return [ModelMessage(role="system", content=text)]
+    *before, last = turns
+    return [*before, ModelMessage(role=last.role, content=f"{last.content}\n\n{text}")]
 
 
 def compute_request_digest(request: ModelRequest) -> str:
@@ -80,11 +113,10 @@ def load_memory(
 
 def find_missing_variables(*, prompt: Prompt, definition: RitualDefinition) -> dict[str, list[str]]:
     """The prompt's variables that a case does not fill, by case."""
-    variable_names = placeholders.list_names(prompt.text)
     return {
         case.id: missing
         for case in definition.cases
-        if (missing := [name for name in variable_names if name not in case.variables])
+        if (missing := [name for name in prompt.variables if name not in case.variables])
     }
 
 

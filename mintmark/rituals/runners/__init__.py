@@ -6,7 +6,7 @@ from typing import ClassVar, Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelMessage:
-    """One turn; `role` is system, user or assistant."""
+    """One turn; `role` is system, developer, user or assistant."""
 
     role: str
     content: str
