@@ -23,6 +23,7 @@ MAX_NAME_LENGTH = 200
 MAX_LICENCE_LENGTH = 64
 """Characters of a licence: it is an SPDX identifier."""
 _MAX_SLUG_LENGTH = 90
+_MAX_SHOWN_FOLDERS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +89,7 @@ def read_all(*, path: Path, format: FileFormat) -> PromptFolder:
     """
     entries: list[PromptFileEntry] = []
     refused_rows: list[errors.FieldError] = []
-    paths, other_file_count = _find_paths(path, format)
+    paths, other_file_count, notes = _find_paths(path, format)
     for row, relative in enumerate(paths):
         file = path / relative if path.is_dir() else path
         try:
@@ -123,6 +124,7 @@ def read_all(*, path: Path, format: FileFormat) -> PromptFolder:
         entries=[entry for entry in entries if entry.name not in clashing],
         refused=refused_rows,
         other_file_count=other_file_count,
+        notes=notes,
     )
 
 
@@ -162,29 +164,55 @@ def _build_name(relative: PurePosixPath, prompt_file: PromptFile, *, format: Fil
     return name
 
 
-def _find_paths(path: Path, format: FileFormat) -> tuple[list[PurePosixPath], int]:
-    """The files of this format, in the order of their names, and how many others there are."""
+def _find_paths(path: Path, format: FileFormat) -> tuple[list[PurePosixPath], int, list[str]]:
+    """The files of this format in the order of their names, how many others there are, and what was passed by."""
     if path.is_file():
-        return [PurePosixPath(path.name)], 0
+        if not format.matches(PurePosixPath(path.name)):
+            raise _build_error(path, f"It is no {format.label}, by its name.")
+        return [PurePosixPath(path.name)], 0, []
     if not path.is_dir():
         raise _build_error(path, "There is no such file or folder.")
     matching: list[PurePosixPath] = []
     other_file_count = 0
-    for relative in _walk(path):
+    passed_by: list[str] = []
+    for relative in _walk(path, passed_by):
         if format.matches(relative):
             matching.append(relative)
         else:
             other_file_count += 1
         if len(matching) + other_file_count > MAX_FILES:
             raise _build_error(path, f"It holds over {MAX_FILES:,} files; import a part of it.")
+    notes = _describe_passed_by(passed_by)
     if not matching:
-        raise _build_error(path, f"There is no {format.label} in it, at any depth.")
-    return sorted(matching), other_file_count
+        message = f"There is no {format.label} in it, at any depth."
+        raise _build_error(path, " ".join([message, *notes]))
+    return sorted(matching), other_file_count, notes
 
 
-def _walk(path: Path) -> Iterator[PurePosixPath]:
+def _describe_passed_by(folders: Sequence[str]) -> list[str]:
+    """A note on the folders that were not looked into."""
+    if not folders:
+        return []
+    shown = ", ".join(folders[:_MAX_SHOWN_FOLDERS])
+    more = (
+        f" and {len(folders) - _MAX_SHOWN_FOLDERS:,} more"
+        if len(folders) > _MAX_SHOWN_FOLDERS
+        else ""
+    )
+    return [
+        f"Passed by, as hidden or linked: {shown}{more}. Name such a folder as PATH to import it."
+    ]
+
+
+def _walk(path: Path, passed_by: list[str]) -> Iterator[PurePosixPath]:
     for folder, folders, files in os.walk(path, followlinks=False):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        unread = [
+            name for name in folders if name.startswith(".") or Path(folder, name).is_symlink()
+        ]
+        passed_by += sorted(
+            Path(folder, name).relative_to(path).as_posix() for name in unread if name != ".git"
+        )
+        folders[:] = sorted(name for name in folders if name not in unread)
         for name in sorted(files):
             yield PurePosixPath(Path(folder, name).relative_to(path).as_posix())
 

@@ -172,7 +172,8 @@ def _build_notes(folder: PromptFolder, *, space: str, team: Team) -> list[str]:
     notes = [f"The namespace is {space}, the team {team.name}."]
     if ignored_fields:
         notes.append(f"Not kept of the front matter: {', '.join(ignored_fields)}.")
-    return [*notes, *(entry.prompt_file.note for entry in folder.entries if entry.prompt_file.note)]
+    file_notes = [entry.prompt_file.note for entry in folder.entries if entry.prompt_file.note]
+    return [*notes, *folder.notes, *file_notes]
 
 
 def _compute_digest(entry: PromptFileEntry) -> str:

@@ -1,4 +1,4 @@
-"""`mintmark import prompts-csv`: the public list of prompts.chat as open prompts.
+"""`mintmark import prompts-csv`: the public list of prompts.chat as open prompts, a table of one's own as closed.
 
 A title becomes a name (`prompts-chat/linux-terminal`). Where two texts of a file would have the
 same name, the first keeps it and the others carry the start of their digest, so that rows added to
@@ -55,7 +55,7 @@ def load(
     refused_rows = list(table.refused)
     with transaction.atomic():
         team, _ = Team.objects.get_or_create(name=TEAM, defaults={"title": "prompts.chat, CC0"})
-        drafts, known = _build_drafts(named_entries)
+        drafts, known = _build_drafts(named_entries, is_public_list=table.is_public_list)
         registered = 0
         remarks: list[import_report.ClauseRemark] = []
         progress(0, len(drafts))
@@ -75,6 +75,11 @@ def load(
     refused_rows.sort(key=lambda row: row["row"])
     if strict and refused_rows:
         raise import_report.build_unreadable_source(source_name=source, rows=refused_rows)
+    if not table.is_public_list:
+        notes.append(
+            "It lacks columns of prompts.chat's list (for_devs, type): its texts are the team's alone, without a "
+            "licence."
+        )
     if table.other_columns:
         notes.append(f"Columns not kept: {', '.join(table.other_columns)}.")
     return import_report.ImportReport(
@@ -124,7 +129,7 @@ def _assign_names(table: PromptTable) -> tuple[list[_NamedEntry], list[str]]:
 
 
 def _build_drafts(
-    named_entries: Sequence[_NamedEntry],
+    named_entries: Sequence[_NamedEntry], *, is_public_list: bool
 ) -> tuple[list[tuple[TableEntry, prompts.PromptDraft]], int]:
     """What is to be registered, with the row that it comes from, and how many prompts are there
     already.
@@ -148,12 +153,13 @@ def _build_drafts(
                     name=row.name,
                     text=row.entry.text,
                     title=row.entry.title,
-                    preview=registration.build_preview(row.entry.text),
-                    is_open=True,
+                    # What is not open is found by what its author calls it, never by its words.
+                    preview=registration.build_preview(row.entry.text) if is_public_list else "",
+                    is_open=is_public_list,
                     parent=previous,
                     mutation_note="changed in the list" if previous is not None else "",
                     tags=row.entry.tags,
-                    licence=LICENCE,
+                    licence=LICENCE if is_public_list else "",
                 ),
             )
         )

@@ -51,12 +51,16 @@ class TableEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptTable:
-    """The rows of a file that can be prompts, those that cannot, and the columns that are dropped."""
+    """The rows of a file that can be prompts, those that cannot, and the columns that are dropped.
+
+    `is_public_list`: it has all columns of prompts.chat's list; somebody's own table of prompts has not.
+    """
 
     name: str
     entries: Sequence[TableEntry]
     refused: Sequence[errors.FieldError]
     other_columns: Sequence[str]
+    is_public_list: bool = False
 
     @property
     def rows(self) -> int:
@@ -104,6 +108,7 @@ def load_table(*, file: Path) -> PromptTable:
         name=file.name,
         entries=entries,
         refused=refused_rows,
+        is_public_list={*REQUIRED_COLUMNS, *TAG_COLUMNS} <= {*heading},
         other_columns=[name for name in heading if name not in (*REQUIRED_COLUMNS, *TAG_COLUMNS)],
     )
 

@@ -17,6 +17,12 @@ _HEADING_PATTERN = re.compile(
     r"^[ \t]*#?[ \t]*(system|user|assistant|developer|tool|function)[ \t]*(\[[^\]\n]*\])?[ \t]*:[ \t]*\r?$",
     re.MULTILINE | re.IGNORECASE,
 )
+_RICH_KINDS = {
+    "thread": "earlier messages",
+    "image": "an image",
+    "file": "a file",
+    "audio": "a recording",
+}
 _IMAGE_PATTERN = re.compile(r"!\[[^\]\n]*\]\([^)\n]*\)")
 
 
@@ -28,6 +34,7 @@ def parse_prompty(document: FrontMatterDocument, path: PurePosixPath) -> PromptF
     name = get_text_field(
         values, "name", max_length=200, default=path.name.removesuffix(".prompty")
     )
+    _require_text_inputs(values)
     text = template_mapping.map_template(
         _normalise_headings(document), language=_get_language(values)
     )
@@ -35,17 +42,34 @@ def parse_prompty(document: FrontMatterDocument, path: PurePosixPath) -> PromptF
     return PromptFile(
         name=name,
         title=get_text_field(values, "displayName", max_length=200, default=name),
-        text=text.text,
+        text=_build_chat(text.text),
         first_line=document.first_line,
         description=get_text_field(values, "description", max_length=4_000),
         licence=get_text_field(values, "license", max_length=MAX_LICENCE_LENGTH),
-        tags=(
-            *((chat_format.TAG,) if chat_format.find_heading(text.text) else ()),
-            *_get_tags(values),
-        ),
+        tags=(chat_format.TAG, *_get_tags(values)),
         variables=text.variables,
         ignored_fields=sorted(values.keys() - _KNOWN_FIELDS),
     )
+
+
+def _require_text_inputs(values: Mapping[str, Any]) -> None:
+    """Refuse inputs that are no text: Prompty puts messages or an image in their place."""
+    inputs = values.get("inputs")
+    fields_by_name = (
+        {str(entry.get("name")): entry for entry in inputs if isinstance(entry, Mapping)}
+        if isinstance(inputs, list)
+        else inputs
+    )
+    if not isinstance(fields_by_name, Mapping):
+        return
+    for name, fields in fields_by_name.items():
+        kind = fields.get("kind", fields.get("type")) if isinstance(fields, Mapping) else None
+        if kind in _RICH_KINDS:
+            raise UnreadableFile(
+                f"The input {str(name)[:60]!r} is of the kind {kind}: Prompty puts {_RICH_KINDS[kind]} in its place; "
+                "prompts are texts here.",
+                line=2, field="inputs", value=kind,
+            )  # fmt: skip
 
 
 def _normalise_headings(document: FrontMatterDocument) -> str:
@@ -73,8 +97,25 @@ def _normalise_headings(document: FrontMatterDocument) -> str:
     return _HEADING_PATTERN.sub(lambda match: f"{match[1].lower()}:", document.text)
 
 
+def _build_chat(text: str) -> str:
+    """A text as the messages that Prompty sends: without the empty lines around each; what stands before the first role
+    is the system's."""
+    has_roles = chat_format.find_heading(text) is not None
+    messages = (
+        chat_format.parse_chat(text)
+        if has_roles
+        else [chat_format.ChatMessage(role="system", content=text)]
+    )
+    return chat_format.format_chat(
+        [
+            chat_format.ChatMessage(role=message.role, content=message.content.strip("\r\n"))
+            for message in messages
+        ]
+    )
+
+
 def _get_language(values: Mapping[str, Any]) -> template_mapping.Language:
-    """The template's language: Jinja2 unless the file says Mustache."""
+    """The template's language: Jinja2 unless the file says Mustache or Nunjucks."""
     template_setting = values.get("template")
     if isinstance(template_setting, Mapping):
         template_setting = template_setting.get("format", template_setting.get("type"))
@@ -87,8 +128,10 @@ def _get_language(values: Mapping[str, Any]) -> template_mapping.Language:
         return "jinja2"
     if template_setting == "mustache":
         return "mustache"
+    if template_setting == "nunjucks":
+        return "nunjucks"
     raise UnreadableFile(
-        "A template is jinja2 or mustache here.",
+        "A template is jinja2, mustache or nunjucks here.",
         line=2,
         field="template",
         value=str(template_setting)[:60],

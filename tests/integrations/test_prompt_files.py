@@ -240,7 +240,7 @@ def test_a_partial_is_refused(load: Load) -> None:
 def test_a_prompty_becomes_a_chat(load: Load) -> None:
     report = load(prompty.FORMAT, {"ask.prompty": ASK})
     prompt = prompts.resolve(reference="prompty/ask-me@1")
-    assert prompt.text == "system:\nYou answer {{ topic }}.\n\nuser:\n{{question}}\n"
+    assert prompt.text == "system:\nYou answer {{ topic }}.\nuser:\n{{question}}"
     assert (prompt.variables, prompt.tags) == (["topic", "question"], ["type:chat", "support"])
     assert "Not kept of the front matter: model." in report.notes
 
@@ -271,7 +271,7 @@ def test_a_template_of_another_language_is_refused(load: Load) -> None:
     assert [(row["file"], row["field"]) for row in report.refused] == [
         ("a.prompty", "template"),
     ]
-    assert Prompt.objects.get().text == "Hi {{x}}"
+    assert Prompt.objects.get().text == "system:\nHi {{x}}"
 
 
 @pytest.mark.parametrize(
@@ -292,3 +292,69 @@ def test_what_a_vault_wrote_comes_back_with_the_same_bytes(
     assert (report.registered, report.refused, report.read["other_files"]) == (1, [], 2)
     back = Prompt.objects.get(namespace=format.kind)
     assert (back.digest, back.variables, back.licence) == (prompt.digest, prompt.variables, "MIT")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("You are careful, {{team}}.\n", "system:\nYou are careful, {{team}}."),
+        ("Be careful.\n\nuser:\n{{t}}\n\n", "system:\nBe careful.\nuser:\n{{t}}"),
+        ("\nUser:\nHi\n\nassistant:\nYes?\n", "user:\nHi\nassistant:\nYes?"),
+    ],
+)
+def test_a_prompty_is_the_messages_that_prompty_sends(text: str, expected: str, load: Load) -> None:
+    """As Prompty 2.1.0 prepares them."""
+    load(prompty.FORMAT, {"p.prompty": f"---\nname: p\n---\n{text}"})
+    prompt = Prompt.objects.get()
+    assert (prompt.text, prompt.tags) == (expected, ["type:chat"])
+
+
+@pytest.mark.parametrize("kind", ["image", "thread", "file", "audio"])
+def test_a_prompty_whose_input_is_no_text_is_refused_by_its_name(kind: str, load: Load) -> None:
+    head = f"---\nname: p\ninputs:\n  - name: given\n    kind: {kind}\n---\nuser:\n{{{{given}}}}"
+    report = load(prompty.FORMAT, {"p.prompty": head})
+    assert _places(report) == [("p.prompty", 2, kind)]
+    assert "'given'" in report.refused[0]["message"]
+
+
+def test_a_prompty_of_nunjucks_is_read(load: Load) -> None:
+    head = "---\nname: p\ntemplate:\n  format: {kind: nunjucks}\n---\nuser:\n{{x}}"
+    load(prompty.FORMAT, {"p.prompty": head})
+    assert Prompt.objects.get().text == "user:\n{{x}}"
+
+
+def test_text_before_the_first_role_of_a_dotprompt_is_the_users(load: Load) -> None:
+    text = 'First a word to {{who}}.\n{{role "system"}}\nBe short.\n{{role "user"}}\nAnswer {{q}}\n'
+    load(dotprompt.FORMAT, {"p.prompt": text})
+    prompt = Prompt.objects.get()
+    assert prompt.tags == ["type:chat"]
+    expected = "user:\nFirst a word to {{who}}.\nsystem:\nBe short.\nuser:\nAnswer {{q}}\n"
+    assert prompt.text == expected
+
+
+def test_code_in_a_skill_is_code(load: Load) -> None:
+    text = (
+        SKILL.format(name="rename")
+        + 'Rename {target}, as `{inline}` and {old} say.\n```python\nprint(f"{old} -> {new}")\n```\n'
+        + '~~~~sh\nmv "$f" "${f%.txt}.md"\n~~~~\nThen {report}.\n```\n{last}\n'
+    )
+    load(skills.FORMAT, {"rename/SKILL.md": text})
+    assert Prompt.objects.get().variables == ["target", "report"]
+
+
+def test_hidden_and_linked_folders_are_named(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "linked").symlink_to(tmp_path / "elsewhere")
+    hidden = {".claude/skills/notes/SKILL.md": SKILL.format(name="notes") + "x"}
+    with pytest.raises(import_report.UnreadableSource, match=r"hidden or linked: \.claude, linked"):
+        load(skills.FORMAT, hidden)
+    report = load(skills.FORMAT, {"a/SKILL.md": SKILL.format(name="a") + "x"})
+    assert any("hidden or linked: .claude, linked" in note for note in report.notes)
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "github.prompt.yml"
+    path.write_text("name: x\nmessages: []\n")
+    for format in (dotprompt.FORMAT, prompty.FORMAT, skills.FORMAT):
+        with pytest.raises(import_report.UnreadableSource, match="It is no"):
+            file_discovery.read_all(path=path, format=format)

@@ -137,3 +137,14 @@ def test_every_row_of_the_real_list_is_accounted_for(real_data: Path, operator: 
     (hidden,) = report.refused
     assert hidden["value"] == "ZERO WIDTH SPACE"
     assert not _load(real_data / "prompts_chat.csv", operator).has_changes
+
+
+def test_a_table_of_ones_own_is_the_teams_alone(tmp_path: Path, operator: Caller) -> None:
+    file = tmp_path / "own.csv"
+    file.write_text('act,prompt\nOur bot,"You quote {price}."\n')
+    report = prompts_chat.load(
+        table=prompts_chat_csv.load_table(file=file), source=str(file), caller=operator
+    )
+    prompt = Prompt.objects.get()
+    assert (prompt.is_open, prompt.licence, prompt.preview) == (False, "", "")
+    assert any("the team's alone" in note for note in report.notes)
