@@ -9,9 +9,20 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
-from django.core.exceptions import DisallowedHost, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import (
+    BadRequest,
+    DisallowedHost,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
 from django.core.signals import got_request_exception
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    StreamingHttpResponse,
+    UnreadablePostError,
+)
 from django.http.response import HttpResponseBase, HttpResponseNotAllowed
 from django.urls import URLPattern, path, re_path
 from django.views.decorators.csrf import csrf_exempt
@@ -172,6 +183,13 @@ def _handle_body_too_large(request: HttpRequest, error: RequestDataTooBig) -> Ht
     )
 
 
+def _handle_broken_body(
+    request: HttpRequest, error: BadRequest | UnreadablePostError
+) -> HttpResponse:
+    message = str(error) if isinstance(error, BadRequest) else "The body ended before it was whole."
+    return problems.build_problem_response(api_errors.InvalidRequest(message))
+
+
 def handle_400(request: HttpRequest, error: Exception) -> HttpResponse:
     """The answer to a request that Django refuses to read, its host name included."""
     if isinstance(error, DisallowedHost):
@@ -212,6 +230,8 @@ _HANDLERS: dict[type[Exception], Callable[[HttpRequest, Any], HttpResponse]] = {
     Http404: _handle_404,
     RequestDataTooBig: _handle_body_too_large,
     SuspiciousOperation: handle_400,
+    BadRequest: _handle_broken_body,
+    UnreadablePostError: _handle_broken_body,
     Exception: _handle_unexpected_error,
 }
 for kind, handler in _HANDLERS.items():
@@ -259,13 +279,20 @@ def _strip_body(response: HttpResponseBase) -> HttpResponseBase:
     return response
 
 
+def _has_body(request: HttpRequest) -> bool:
+    """Whether a body is announced: by its length, as chunks, or, where HTTP/2 states neither, by its type."""
+    length = request.META.get("CONTENT_LENGTH")
+    if length:
+        return bool(length != "0")
+    return bool(request.META.get("HTTP_TRANSFER_ENCODING") or request.META.get("CONTENT_TYPE"))
+
+
 def _find_malformation(
     request: HttpRequest, *, media_types: Collection[str]
 ) -> errors.DomainError | None:
     if "\0" in request.path or any("\0" in text for pair in request.GET.items() for text in pair):
         return api_errors.InvalidRequest("The address holds U+0000, which no name here contains.")
-    has_body = request.META.get("CONTENT_LENGTH") not in (None, "", "0")
-    if has_body and request.content_type not in media_types:
+    if _has_body(request) and request.content_type not in media_types:
         return api_errors.UnsupportedMediaType(
             f"The body is {str(request.content_type)[:80] or 'of no stated type'}; send {' or '.join(media_types)}."
         )

@@ -204,14 +204,14 @@ def _build_response(receipt: IngestResult, *, is_protobuf: bool) -> HttpResponse
     rejected, error_message = receipt.rejected_total, _summarise_rejections(receipt)
     if is_protobuf:
         message = ExportLogsServiceResponse()
-        if rejected:
+        if error_message:
             message.partial_success.rejected_log_records = rejected
             message.partial_success.error_message = error_message
         response = responses.build_write_response(message.SerializeToString(), status=200)
         response["Content-Type"] = PROTOBUF
         return response
     body: ExportLogsResponse = {}
-    if rejected:
+    if error_message:
         body["partialSuccess"] = {
             "rejectedLogRecords": str(rejected),
             "errorMessage": error_message,
@@ -222,7 +222,9 @@ def _build_response(receipt: IngestResult, *, is_protobuf: bool) -> HttpResponse
 
 
 def _summarise_rejections(receipt: IngestResult) -> str:
-    """The most frequent causes, in a line."""
+    """The most frequent causes, in a line; a warning, as OTLP has it, where nothing was sent to reject."""
+    if not receipt.records:
+        return ingest.EMPTY_EXPORT.sentence
     causes = sorted(receipt.rejected.items(), key=lambda cause: (-cause[1], cause[0].sentence))
     sentences = [f"{n} × {outcome.sentence}" for outcome, n in causes[:_MAX_CAUSES]]
     remaining = len(causes) - len(sentences)

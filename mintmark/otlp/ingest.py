@@ -29,6 +29,9 @@ VALUE_ATTRIBUTE = "gen_ai.evaluation.score.value"
 LABEL_ATTRIBUTE = "gen_ai.evaluation.score.label"
 RESPONSE_ID_ATTRIBUTE = "gen_ai.response.id"
 
+EMPTY_EXPORT = IngestOutcome("empty")
+"""An export without records: it is counted, though there is nothing to reject in it."""
+
 _REVISION_REFERENCE = re.compile(r"([a-z0-9_-]{1,64})/([^@]{1,200})@([0-9]{1,9})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_MICROSECONDS = 10**17
@@ -38,9 +41,10 @@ _MAX_SEEN_ATTRIBUTES = 40
 
 @dataclass(frozen=True, kw_only=True)
 class IngestResult:
-    """What became of an export: events recorded, there already, and rejected by cause. `event` is the newest event of
-    the log that a reader waits for; 0 where none was recorded."""
+    """What became of an export of `records`: events recorded, there already, and rejected by cause. `event` is the newest
+    event of the log that a reader waits for; 0 where none was recorded."""
 
+    records: int
     recorded: int
     repeated: int
     rejected: Mapping[IngestOutcome, int]
@@ -89,6 +93,8 @@ def ingest(
         else Counter[IngestOutcome]()
     )
     outcome_counts.update(rejected)
+    if not records:
+        outcome_counts[EMPTY_EXPORT] = 1
     outcome_counts.update(
         {
             IngestOutcome(ingest_counts.RECORDED): recorded,
@@ -96,7 +102,13 @@ def ingest(
         }
     )
     ingest_counts.add_counts(team=team, outcome_counts=+outcome_counts, now=now)
-    return IngestResult(recorded=recorded, repeated=repeated, rejected=rejected, event=result.event)
+    return IngestResult(
+        records=len(records),
+        recorded=recorded,
+        repeated=repeated,
+        rejected=rejected,
+        event=result.event,
+    )
 
 
 def _require_exporter(caller: Caller, team: Team) -> None:

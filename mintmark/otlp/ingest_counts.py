@@ -33,6 +33,7 @@ REJECTION_CAUSES = {
     "prompt": "there is no prompt of this name",
     "unknowable": "it says neither when nor in which trace it was, so that a repetition could not be told",
     "refused": "the evidence log refused it",
+    "empty": "the export held no record",
     "others": "of more kinds than are told apart",
 }
 """Why an event is rejected, in words."""
