@@ -27,11 +27,14 @@ EVALUATION_EVENT = "gen_ai.evaluation.result"
 NAME_ATTRIBUTE = "gen_ai.evaluation.name"
 VALUE_ATTRIBUTE = "gen_ai.evaluation.score.value"
 LABEL_ATTRIBUTE = "gen_ai.evaluation.score.label"
+ERROR_ATTRIBUTE = "error.type"
 RESPONSE_ID_ATTRIBUTE = "gen_ai.response.id"
 
 EMPTY_EXPORT = IngestOutcome("empty")
 """An export without records: it is counted, though there is nothing to reject in it."""
 
+# The conventions give "pass" and "fail" as examples, and tools write either spelling.
+_VERDICT_SPELLINGS = (("pass", "passed"), ("fail", "failed"))
 _REVISION_REFERENCE = re.compile(r"([a-z0-9_-]{1,64})/([^@]{1,200})@([0-9]{1,9})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_MICROSECONDS = 10**17
@@ -41,8 +44,8 @@ _MAX_SEEN_ATTRIBUTES = 40
 
 @dataclass(frozen=True, kw_only=True)
 class IngestResult:
-    """What became of an export of `records`: events recorded, there already, and rejected by cause. `event` is the newest
-    event of the log that a reader waits for; 0 where none was recorded."""
+    """What became of an export of `records`: events recorded, there already, and rejected by cause. `event` is the
+    newest event of the log that a reader waits for; 0 where none was recorded."""
 
     records: int
     recorded: int
@@ -169,9 +172,10 @@ class _OtlpClaimReader:
         self._rituals: dict[str, int] = {}
         self._prompts = _find_revisions(
             {
-                self._read_prompt_reference(record)[1]
+                reference
                 for record in records
                 if record.event == EVALUATION_EVENT
+                for _, reference in self._read_prompt_references(record)
             }
         )
 
@@ -185,6 +189,10 @@ class _OtlpClaimReader:
         evaluation = self._document.evaluations.get(name)
         if evaluation is None:
             return IngestOutcome.from_untrusted("evaluation", NAME_ATTRIBUTE, name)
+        error_type = record.attributes.get(ERROR_ATTRIBUTE)
+        if error_type not in (None, "", False):
+            # A judge that broke measured nothing, whatever score stands beside its error.
+            return IngestOutcome.from_untrusted("error", ERROR_ATTRIBUTE, error_type)
         score = _compute_score(evaluation, record, name=name)
         if isinstance(score, IngestOutcome):
             return score
@@ -209,53 +217,56 @@ class _OtlpClaimReader:
         )
 
     def _resolve_assistant(self, record: OtlpLogRecord) -> int | IngestOutcome:
-        attribute, name = _look_up(self._document.assistant, record)
-        if not name and self._caller_principal_id is not None:
+        """The first name that the team has an assistant of."""
+        names = _look_up(self._document.assistant, record)
+        if not names and self._caller_principal_id is not None:
             return next(
                 pk
                 for pk, principal_id in self._assistants.values()
                 if principal_id == self._caller_principal_id
             )
-        if not name:
-            return IngestOutcome.from_untrusted("missing", attribute)
-        assistant_name = self._document.assistant.names.get(name, name)
-        assistant_ids = self._assistants.get(assistant_name)
-        if assistant_ids is None:
-            return IngestOutcome.from_untrusted("assistant", attribute, name)
-        if self._caller_principal_id not in (None, assistant_ids[1]):
-            return IngestOutcome.from_untrusted("not_own", attribute, name)
-        return assistant_ids[0]
+        for attribute, name in names:
+            assistant_name = self._document.assistant.names.get(name, name)
+            assistant_ids = self._assistants.get(assistant_name)
+            if assistant_ids is None:
+                continue
+            if self._caller_principal_id not in (None, assistant_ids[1]):
+                return IngestOutcome.from_untrusted("not_own", attribute, name)
+            return assistant_ids[0]
+        if not names:
+            return IngestOutcome.from_untrusted("missing", self._document.assistant.attributes[0])
+        return IngestOutcome.from_untrusted("assistant", *names[0])
 
     def _resolve_prompt(self, record: OtlpLogRecord) -> int | IngestOutcome:
-        attribute, reference = self._read_prompt_reference(record)
-        if not reference:
-            return IngestOutcome.from_untrusted("missing", attribute)
-        if reference not in self._prompts:
-            try:
-                self._prompts[reference] = prompts.resolve(reference=reference).pk
-            except errors.NotFound:
-                self._prompts[reference] = None
-        prompt_id = self._prompts[reference]
-        return (
-            IngestOutcome.from_untrusted("prompt", attribute, reference)
-            if prompt_id is None
-            else prompt_id
-        )
+        """The first name that stands for a prompt."""
+        references = self._read_prompt_references(record)
+        for _, reference in references:
+            if reference not in self._prompts:
+                try:
+                    self._prompts[reference] = prompts.resolve(reference=reference).pk
+                except errors.NotFound:
+                    self._prompts[reference] = None
+            prompt_id = self._prompts[reference]
+            if prompt_id is not None:
+                return prompt_id
+        if not references:
+            return IngestOutcome.from_untrusted("missing", self._document.prompt.attributes[0])
+        return IngestOutcome.from_untrusted("prompt", *references[0])
 
-    def _read_prompt_reference(self, record: OtlpLogRecord) -> tuple[str, str]:
-        """The attribute that names a prompt, and the reference it makes with the version beside it."""
+    def _read_prompt_references(self, record: OtlpLogRecord) -> list[tuple[str, str]]:
+        """The attributes that name a prompt, each with the reference it makes with the version beside it."""
         lookup = self._document.prompt
-        attribute, name = _look_up(lookup, record)
         version = record.attributes.get(lookup.version)
-        versioned_name = f"{name}@{version}" if name and version not in (None, "") else name
-        if versioned_name in lookup.names:
-            return attribute, lookup.names[versioned_name]
-        mapped_name = lookup.names.get(name, name)
-        is_pinned = "@" in mapped_name or mapped_name.startswith("sha256:")
-        reference = (
-            mapped_name if is_pinned or versioned_name == name else f"{mapped_name}@{version}"
-        )
-        return attribute, "" if "\0" in reference else reference[:300]
+        references = []
+        for attribute, name in _look_up(lookup, record):
+            versioned_name = f"{name}@{version}" if version not in (None, "") else name
+            mapped_name = lookup.names.get(versioned_name) or lookup.names.get(name, name)
+            is_pinned = "@" in mapped_name or mapped_name.startswith("sha256:")
+            is_whole = is_pinned or versioned_name in lookup.names or versioned_name == name
+            reference = mapped_name if is_whole else f"{mapped_name}@{version}"
+            if "\0" not in reference:
+                references.append((attribute, reference[:300]))
+        return references
 
     def _resolve_ritual(self, reference: str) -> int:
         """The ritual that the mapping names with its version; all of them in one look, when the first is asked for."""
@@ -275,13 +286,15 @@ class _OtlpClaimReader:
         return self._rituals[reference]
 
 
-def _look_up(lookup: AttributeLookup, record: OtlpLogRecord) -> tuple[str, str]:
-    """The first attribute of a reading that is there, and what it says; the first of all and "" where none is."""
-    for attribute in lookup.attributes:
-        value = record.attributes.get(attribute)
-        if isinstance(value, str | int) and value != "":
-            return attribute, str(value)
-    return lookup.attributes[0], ""
+def _look_up(lookup: AttributeLookup, record: OtlpLogRecord) -> list[tuple[str, str]]:
+    """The attributes of a reading that are there, in its order, each with the name in it."""
+    return [
+        (attribute, str(value))
+        for attribute in lookup.attributes
+        if isinstance(value := record.attributes.get(attribute), str | int)
+        and not isinstance(value, bool)
+        and value != ""
+    ]
 
 
 def _find_revisions(references: set[str]) -> dict[str, int | None]:
@@ -309,7 +322,7 @@ def _compute_score(
         label = record.attributes.get(LABEL_ATTRIBUTE)
         if not isinstance(label, str | bool) or label == "":
             return IngestOutcome("missing", LABEL_ATTRIBUTE)
-        label_score = evaluation.labels.get(str(label))
+        label_score = _find_label_score(evaluation, str(label))
         return (
             IngestOutcome.from_untrusted("label", f"{name}: {LABEL_ATTRIBUTE}", label)
             if label_score is None
@@ -318,12 +331,21 @@ def _compute_score(
     value: AttributeValue | None = record.attributes.get(VALUE_ATTRIBUTE)
     if value is None:
         return IngestOutcome("missing", VALUE_ATTRIBUTE)
-    if isinstance(value, str) or not math.isfinite(value):
+    if isinstance(value, str | bool) or not math.isfinite(value):
         return IngestOutcome.from_untrusted("range", VALUE_ATTRIBUTE, name)
     score = (value - evaluation.worst) / (evaluation.best - evaluation.worst)
     if not -_TOLERANCE <= score <= 1.0 + _TOLERANCE:
         return IngestOutcome.from_untrusted("range", VALUE_ATTRIBUTE, name)
     return min(max(score, 0.0), 1.0)
+
+
+def _find_label_score(evaluation: EvaluationMapping, label: str) -> float | None:
+    """The score of a label as it stands in the mapping, or of the other spelling of the same verdict."""
+    if label in evaluation.labels:
+        return evaluation.labels[label]
+    spellings = next((pair for pair in _VERDICT_SPELLINGS if label.lower() in pair), ())
+    scores = {score for name, score in evaluation.labels.items() if name.lower() in spellings}
+    return scores.pop() if len(scores) == 1 else None
 
 
 def _compute_key(record: OtlpLogRecord) -> str:

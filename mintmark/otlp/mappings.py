@@ -70,7 +70,7 @@ class EvaluationMapping(BaseModel):
 
 
 class AttributeLookup(BaseModel):
-    """Attributes in which a name is looked for, the first that is there; `names` say what else stands for whom."""
+    """Attributes in which a name is looked for, the first that is known; `names` say what else stands for whom."""
 
     model_config = _STRICT
 

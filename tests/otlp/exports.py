@@ -110,6 +110,8 @@ def in_protobuf(*records: dict[str, Any]) -> bytes:
 def _value(value: Any) -> dict[str, Any]:
     if isinstance(value, str):
         return {"stringValue": value}
+    if isinstance(value, bool):
+        return {"boolValue": value}
     if isinstance(value, float):
         return {"doubleValue": value}
     return {"intValue": value}

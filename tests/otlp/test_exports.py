@@ -67,7 +67,10 @@ def test_an_evaluation_becomes_evidence_as_the_mapping_says(
         ({"gen_ai__evaluation__name": "Verdict"}, ("missing", ingest.LABEL_ATTRIBUTE, "")),
         ({"gen_ai__evaluation__name": "Verdict", "gen_ai__evaluation__score__label": "so-so"},
          ("label", f"Verdict: {ingest.LABEL_ATTRIBUTE}", "so-so")),
-        ({"gen_ai__agent__name": "smith"}, ("assistant", "gen_ai.agent.name", "smith")),
+        ({"gen_ai__evaluation__score__value": True}, ("range", ingest.VALUE_ATTRIBUTE, "Relevance")),
+        ({"error__type": "timeout"}, ("error", ingest.ERROR_ATTRIBUTE, "timeout")),
+        ({"error__type": "timeout", "gen_ai__evaluation__score__value": None},
+         ("error", ingest.ERROR_ATTRIBUTE, "timeout")),
         ({"gen_ai__prompt__name": "acme/gone@1"}, ("prompt", "gen_ai.prompt.name", "acme/gone@1")),
         ({"gen_ai__prompt__name": None}, ("missing", "gen_ai.prompt.name", "")),
     ],
@@ -80,6 +83,26 @@ def test_what_the_mapping_does_not_read_is_counted_and_reported(
     assert says.startswith("1 × ") and ingest_counts.REJECTION_CAUSES[cause[0]] in says
     assert Event.objects.count() == 1
     assert counted(exporter) == {cause: 1, ("recorded", "", ""): 1}
+
+
+def test_of_several_names_the_first_that_is_known_counts(exporter: Exporter) -> None:
+    assert rejected(exporter.send(exporter.record(gen_ai__agent__name="smith"))) == (0, "")
+    assert Event.objects.get().assistant_id == exporter.cast.scout.pk
+
+
+def test_nobody_is_known_by_any_of_the_names(exporter: Exporter) -> None:
+    record = exporter.record(gen_ai__agent__name="smith", service__name="jones")
+    assert rejected(exporter.send(record))[0] == 1
+    assert counted(exporter) == {("assistant", "gen_ai.agent.name", "smith"): 1}
+
+
+@pytest.mark.parametrize(("label", "score"), [("passed", 1.0), ("failed", 0.0), ("Pass", 1.0)])
+def test_a_verdict_is_read_in_both_spellings(exporter: Exporter, label: str, score: float) -> None:
+    record = exporter.record(
+        gen_ai__evaluation__name="Verdict", gen_ai__evaluation__score__label=label
+    )
+    assert rejected(exporter.send(record)) == (0, "")
+    assert Event.objects.get().score == score
 
 
 def test_an_ordinary_log_is_no_evidence_and_is_not_dropped_in_silence(exporter: Exporter) -> None:
