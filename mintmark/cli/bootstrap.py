@@ -5,6 +5,7 @@ Django is imported inside the functions: the commands that need none must not wa
 
 import importlib.util
 import os
+from pathlib import Path
 
 from mintmark.common import errors
 
@@ -37,6 +38,7 @@ def open_database() -> None:
     Raises `NotReady` where there is none, or one of another version.
     """
     open_settings()
+    _require_database_file()
     pending = list_pending_migrations()
     if pending:
         raise NotReady(
@@ -66,6 +68,20 @@ def list_pending_migrations() -> list[str]:
             "Start it, or name another one in MINTMARK_DATABASE_URL."
         ) from failed
     return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+
+
+def _require_database_file() -> None:
+    """Refuse where the file of an SQLite database is not there, before opening it makes an empty one."""
+    from django.db import connection
+
+    if connection.vendor != "sqlite":
+        return
+    name = str(connection.settings_dict["NAME"])
+    if name != ":memory:" and not name.startswith("file:") and not Path(name).exists():
+        raise NotReady(
+            f"There is no database {name}: run `mintmark migrate` to make it, or name the installation's own in "
+            "MINTMARK_HOME or MINTMARK_DATABASE_URL."
+        )
 
 
 def _require_connection() -> None:

@@ -111,10 +111,21 @@ def _build_trust_gate(prompt: Prompt, assistant: Assistant, *, now: datetime) ->
     floor = mandates.get_mandate(assistant=assistant).trust_floor
     explanation = AssistantTrustTracker().explain(assistant=assistant, prompt=prompt, now=now)
     low = explanation.row.trust.low
+    low_text, floor_text = _format_bounds(low, floor)
     return Gate(
         name=TRUST,
         is_open=low >= floor,
-        message=f"the lower bound of its trust, from runs of this installation, is {low:.3f}, and {assistant} asks for "
-        f"{floor:.3f}",
+        message=f"the lower bound of its trust, from decisive runs alone, is {low_text}, and {assistant} asks for "
+        f"{floor_text}",
         may_override=True,
     )
+
+
+def _format_bounds(low: float, floor: float) -> tuple[str, str]:
+    """A lower bound and a floor, each with two decimals, or as many more as show which of them is higher."""
+    floor_text = f"{floor:.2f}" if float(f"{floor:.2f}") == floor else repr(floor)
+    for digits in range(2, 18):
+        low_text = f"{low:.{digits}f}"
+        if (float(low_text) >= floor) == (low >= floor):
+            return low_text, floor_text
+    return repr(low), floor_text

@@ -63,7 +63,7 @@ def parse_arguments[A: ToolArguments](
     """The arguments of a tool in their shape; `InvalidRequest` names each wrong place."""
     for location, text in _iterate_texts(arguments or {}):
         require_text(text, location=location)
-    raw = json.dumps(arguments or {})
+    raw = json.dumps(_convert_whole_numbers(arguments or {}))
     if len(raw) > MAX_CHARACTERS:
         raise InvalidArguments(
             f"arguments: they have {len(raw):,} characters as JSON; at most {MAX_CHARACTERS:,} are taken."
@@ -86,6 +86,17 @@ def resolve_prompt(holder: KeyHolder, name: str) -> Prompt:
     """The prompt that a name stands for: what is at work under it, else what the registry knows by it."""
     active_prompt = active_prompts.get_active_prompts(holder).get(name)
     return active_prompt.prompt if active_prompt is not None else prompts.resolve(reference=name)
+
+
+def _convert_whole_numbers(value: Any) -> Any:
+    """The same with whole numbers as such: JSON Schema takes 2.0 for an integer, and many clients send it so."""
+    if isinstance(value, Mapping):
+        return {name: _convert_whole_numbers(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_convert_whole_numbers(inner) for inner in value]
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    return value
 
 
 def _iterate_texts(arguments: Any) -> Iterable[tuple[str, str]]:

@@ -22,6 +22,7 @@ from mintmark.storage import transient_errors
 from .credentials import AssistantNotAuthenticated
 
 _log = logging.getLogger(__name__)
+_MAX_ROWS = 20
 INTERNAL_ERROR_MESSAGE = "The server made a mistake; its log says which. Try again later."
 # A caller who may not is told so; all else is about what he asked.
 _CALLER_ERRORS = (errors.Forbidden, AssistantNotAuthenticated)
@@ -49,10 +50,19 @@ def to_mcp_error(error: errors.DomainError) -> MCPError:
 
 
 def to_tool_result(error: errors.DomainError) -> CallToolResult:
-    """A refusal as a tool tells it: the model reads what was wrong, and can do better."""
+    """A refusal as a tool tells it: the model reads what was wrong, and can do better.
+
+    It is a text alone: clients hold structured content to the tool's output schema, refusals included.
+    """
+    lines = [f"Refused ({error.code}): {error.message}"]
+    lines += [
+        f"- row {row['row']}, {row['field']}: {row['message']}"
+        for row in list(error.rows)[:_MAX_ROWS]
+    ]
+    if len(error.rows) > _MAX_ROWS:
+        lines.append(f"- and {len(error.rows) - _MAX_ROWS} more")
     return CallToolResult(
-        content=[TextContent(type="text", text=f"Refused ({error.code}): {error.message}")],
-        structured_content={"error": _build_error_data(error) | {"message": error.message}},
+        content=[TextContent(type="text", text="\n".join(lines))],
         is_error=True,
     )
 

@@ -212,3 +212,22 @@ def test_the_shell_completes_commands_without_loading_them(tmp_path: Path) -> No
         COMP_CWORD="1",
     )
     assert done.stdout.split() == ["plain,import"]
+
+
+@pytest.mark.parametrize("command", [["mcp"], ["key", "list"]])
+def test_a_command_without_a_database_says_so_and_makes_none(
+    command: list[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "there-is-none.sqlite3"
+    ran = subprocess.run(
+        [sys.executable, "-m", "mintmark.cli", *command],
+        env=os.environ
+        | {"MINTMARK_HOME": str(tmp_path), "MINTMARK_DATABASE_URL": f"sqlite:///{file}"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+    )
+    assert ran.returncode == exit_codes.NOT_READY, ran.stderr
+    assert f"There is no database {file}: run `mintmark migrate`" in " ".join(ran.stderr.split())
+    assert not file.exists()

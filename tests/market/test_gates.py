@@ -96,3 +96,19 @@ def test_who_may_not_use_the_text_is_told_nothing_of_it(stall: Stall) -> None:
     gate = _contract(stall)
     assert (gate.is_open, gate.verdicts) == (False, ())
     assert "twice" not in gate.message
+
+
+@pytest.mark.parametrize(
+    ("low", "floor", "texts"),
+    [
+        (0.4968, 0.5, ("0.497", "0.50")),
+        (0.49999999, 0.5, ("0.49999999", "0.50")),
+        (0.7, 0.5, ("0.70", "0.50")),
+        (0.3329, 0.333, ("0.33", "0.333")),
+        (0.5, 0.5, ("0.50", "0.50")),
+    ],
+)
+def test_a_bound_is_said_with_as_many_digits_as_tell_it_from_the_floor(
+    low: float, floor: float, texts: tuple[str, str]
+) -> None:
+    assert gates._format_bounds(low, floor) == texts

@@ -134,6 +134,15 @@ def test_wrong_arguments_of_a_tool_are_told_to_the_model(wire: Wire) -> None:
         result = wire.asked("tools/call", {"name": name, "arguments": arguments})["result"]
         assert result["isError"], (name, arguments, result)
         assert says in result["content"][0]["text"], (name, arguments, result)
+        # A client checks structured content against the tool's output schema.
+        assert "structuredContent" not in result
+
+
+def test_whole_numbers_may_come_with_a_point(wire: Wire) -> None:
+    asked = {"name": "search_market", "arguments": {"limit": 2.0}}
+    assert not wire.asked("tools/call", asked)["result"].get("isError")
+    asked = {"name": "search_market", "arguments": {"limit": 2.5}}
+    assert wire.asked("tools/call", asked)["result"]["isError"]
 
 
 def test_every_tool_says_what_it_takes_and_answers(wire: Wire) -> None:
