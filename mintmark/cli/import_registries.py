@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 import click
 
+from mintmark.common import score_names
+
 from . import bootstrap, import_report, output
 
 
@@ -13,6 +15,7 @@ from . import bootstrap, import_report, output
 @click.option("--namespace", default="mlflow", show_default=True, help="Of the lines.")
 @click.option("--team", default="mlflow", show_default=True, help="To whom all of it belongs.")
 @click.option("--open", "is_open", is_flag=True, help="Let everybody read the texts.")
+@import_report.score_options
 @import_report.dry_run_option
 @output.json_option
 @click.pass_context
@@ -24,6 +27,8 @@ def mlflow(
     namespace: str,
     team: str,
     is_open: bool,
+    scores: tuple[str, ...],
+    ignored: tuple[str, ...],
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -33,8 +38,9 @@ def mlflow(
 
     from . import actor
 
+    mapping = score_names.parse_mapping(scores=scores, ignored=ignored)
     output.print_step("reading what MLflow holds")
-    registry = mlflow_reader.load_registry(store=store, experiments=experiments)
+    registry = mlflow_reader.load_registry(store=store, experiments=experiments, mapping=mapping)
     with output.show_progress("versions") as progress:
         report = registry_import.load(
             registry=registry,
@@ -55,6 +61,7 @@ def mlflow(
 @click.option("--namespace", default="langfuse", show_default=True, help="Of the lines.")
 @click.option("--team", default="langfuse", show_default=True, help="To whom all of it belongs.")
 @click.option("--open", "is_open", is_flag=True, help="Let everybody read the texts.")
+@import_report.score_options
 @import_report.dry_run_option
 @output.json_option
 @click.pass_context
@@ -65,6 +72,8 @@ def langfuse(
     namespace: str,
     team: str,
     is_open: bool,
+    scores: tuple[str, ...],
+    ignored: tuple[str, ...],
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -74,12 +83,13 @@ def langfuse(
 
     from . import actor
 
+    mapping = score_names.parse_mapping(scores=scores, ignored=ignored)
     lists = langfuse_api.load_lists(
         source=source, on_fetched=lambda kind, count: output.print_step(f"{count:,} {kind} fetched")
     )
     with output.show_progress("versions") as progress:
         report = registry_import.load(
-            registry=langfuse_reader.parse_registry(lists, name=source),
+            registry=langfuse_reader.parse_registry(lists, name=source, mapping=mapping),
             tool=registry_import.LANGFUSE,
             caller=actor.get_caller(),
             now=datetime.now(UTC),

@@ -1,8 +1,9 @@
 """What `mintmark import` says when it is done, whatever it read."""
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +18,20 @@ dry_run_option = click.option(
     is_flag=True,
     help="Run the whole import, roll it back, and report what it would do.",
 )
+
+
+def score_options[Command: Callable[..., Any]](command: Command) -> Command:
+    """Add what somebody can say of the names of scores: `scores` and `ignored`."""
+    command = click.option(
+        "--ignore", "ignored", multiple=True, metavar="NAME", help="A score to leave out."
+    )(command)
+    return click.option(
+        "--score",
+        "scores",
+        multiple=True,
+        metavar="NAME=MEANING",
+        help="What a score's name means: its ends, WORST..BEST, or WORD:SCORE,WORD:SCORE.",
+    )(command)
 
 
 def finish_import(report: "ImportReport", *, context: click.Context, as_json: bool) -> None:
@@ -58,6 +73,14 @@ def _print_report(report: "ImportReport") -> None:
             f"Evidence: {report.recorded:,} events {would}recorded, "
             f"{report.repeated:,} there already."
         )
+    if report.unmapped:
+        names = ", ".join(
+            f"{output.escape_unprintable(name)} ({count:,})"
+            for name, count in sorted(report.unmapped.items())
+        )
+        output.print_message(f"Scores of unknown meaning, which are no evidence: {names}.")
+    for reason, count in report.left_out.items():
+        output.print_message(f"Left out: {count:,} times {reason}.")
     for note in report.notes:
         output.print_message(note)
     if report.clauses is not None and report.clauses.checked:

@@ -82,7 +82,8 @@ class ImportReport:
 
     `read` counts what the source holds, by its own words. Every prompt and event read is in exactly
     one of `registered`/`unchanged`, `recorded`/`repeated`, or named in `refused`; `notes` say what
-    a reader of the counts would otherwise wonder about.
+    a reader of the counts would otherwise wonder about. `unmapped` counts by name the scores, refused, that nobody said
+    the meaning of; `left_out` counts by reason what is no fault and no evidence.
     """
 
     source: str
@@ -94,6 +95,8 @@ class ImportReport:
     labels: int = 0
     recorded: int = 0
     repeated: int = 0
+    unmapped: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
     refused: Sequence[errors.FieldError] = ()
     notes: Sequence[str] = field(default=())
     clauses: ClauseRemarks | None = None
@@ -113,6 +116,8 @@ class ImportReport:
             "read": dict(self.read),
             "prompts": {"registered": self.registered, "unchanged": self.unchanged},
             "events": {"recorded": self.recorded, "repeated": self.repeated},
+            "unmapped_scores": dict(self.unmapped),
+            "left_out": dict(self.left_out),
             "refused": [dict(row) for row in self.refused],
             "notes": list(self.notes),
             "clauses": self.clauses.as_json() if self.clauses is not None else None,

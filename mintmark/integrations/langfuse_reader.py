@@ -1,12 +1,11 @@
 """Langfuse's prompts and scores, as its public API shows them, checked one by one."""
 
-import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
-from mintmark.common import errors
+from mintmark.common import errors, score_names
 from mintmark.textchecks import chat_format
 
 from . import import_report, langfuse_api, template_mapping
@@ -17,9 +16,17 @@ RESERVED_LABEL = "latest"
 """A label that Langfuse moves by itself: the newest revision is found without one."""
 
 
-def parse_registry(lists: LangfuseLists, *, name: str) -> RegistryContents:
-    """What these lists hold for us. What can't be used is refused by itself, with its place in them."""
-    reader = _LangfuseReader(lists)
+_OWN_SCALE = score_names.ScoreScale(worst=0.0, best=1.0, source="sent by an export of Mintmark")
+
+
+def parse_registry(
+    lists: LangfuseLists, *, name: str, mapping: score_names.ScoreMapping = score_names.NO_MAPPING
+) -> RegistryContents:
+    """What these lists hold for us. What can't be used is refused by itself, with its place in them.
+
+    A score whose name nobody said the meaning of is refused, and counted by its name in `unmapped`.
+    """
+    reader = _LangfuseReader(lists, mapping)
     versions = sorted(reader.iter_versions(), key=lambda version: (version.name, version.number))
     feedback = list(reader.iter_feedback())
     return RegistryContents(
@@ -27,6 +34,8 @@ def parse_registry(lists: LangfuseLists, *, name: str) -> RegistryContents:
         versions=versions,
         feedback=feedback,
         refused=reader.refused,
+        unmapped=dict(reader.unmapped),
+        left_out=dict(reader.left_out),
         read={
             "versions": len(lists["prompts"]),
             "traces": len(lists["traces"]),
@@ -38,9 +47,15 @@ def parse_registry(lists: LangfuseLists, *, name: str) -> RegistryContents:
 class _LangfuseReader:
     """Reads list by list and collects what can't be used."""
 
-    def __init__(self, lists: LangfuseLists) -> None:
+    def __init__(self, lists: LangfuseLists, mapping: score_names.ScoreMapping) -> None:
         self.lists = lists
+        self.mapping = mapping
         self.refused: list[errors.FieldError] = []
+        self.unmapped: Counter[str] = Counter()
+        self.left_out: Counter[str] = Counter()
+
+    def leave_out(self, reason: str) -> None:
+        self.left_out[reason] += 1
 
     def refuse(self, location: str, field: str, value: object, message: str) -> None:
         shown_value = value if isinstance(value, str | int | float) else None
@@ -124,6 +139,7 @@ class _LangfuseReader:
         for observation in observations.values():
             if _get_id(observation, "promptName"):
                 observations_by_trace[_get_id(observation, "traceId")].append(observation)
+        by_id: dict[str, int] = {}
         for n, raw in enumerate(self.lists["scores"]):
             location = f"scores.{n}"
             if not isinstance(raw, Mapping) or not all(
@@ -132,69 +148,123 @@ class _LangfuseReader:
                 self.refuse(location, "id", None, "A score has an id and a name.")
                 continue
             location = f"{location} ({raw['name'][:80]})"
-            score = _parse_score(raw, configs.get(_get_id(raw, "configId")))
-            at = _parse_time(raw.get("timestamp"))
-            direct = observations.get(_get_id(raw, "observationId"))
-            generations = (
-                [direct]
-                if direct is not None
-                else observations_by_trace.get(_get_id(raw, "traceId"), [])
-            )
-            linked = [
-                generation
-                for generation in generations
-                if _get_id(generation, "promptName")
-                and _is_version_number(generation.get("promptVersion"))
-            ]
-            trace = traces.get(_get_id(raw, "traceId"), {})
-            assistant = trace.get("name") or next(
-                (generation.get("model") for generation in linked), None
-            )
-            if score is None:
-                message = "A score is true or false, 0 to 1, or on the scale that its configuration states."
-                self.refuse(location, "value", raw.get("value"), message)
-            elif at is None:
-                message = "It is not a time such as 2026-01-31T12:00:00Z."
-                self.refuse(location, "timestamp", raw.get("timestamp"), message)
-            elif not linked:
-                message = "No generation that it is about was linked to a prompt."
-                self.refuse(location, "prompt", None, message)
-            elif not isinstance(assistant, str) or not assistant.strip():
-                message = "Its trace has no name and its generation no model: who answered?"
-                self.refuse(location, "assistant", None, message)
-            else:
-                for name, number in sorted(
-                    {
-                        (generation["promptName"], int(generation["promptVersion"]))
-                        for generation in linked
-                    }
-                ):
+            if raw["name"] in self.mapping.ignored:
+                self.leave_out("a score that was to be ignored")
+            elif (first := by_id.setdefault(raw["id"], n)) != n:
+                if self.lists["scores"][first] == raw:
+                    self.leave_out("a row that stands twice")
+                else:
+                    message = f"The id stands in scores.{first} too, which says something else."
+                    self.refuse(location, "id", raw["id"], message)
+            elif (score := self._parse_score(raw, location, configs)) is not None:
+                at = _parse_time(raw.get("timestamp"))
+                generation = self._find_generation(
+                    raw, location, observations, observations_by_trace
+                )
+                if generation is None:
+                    continue
+                trace = traces.get(_get_id(raw, "traceId"), {})
+                assistant = trace.get("name") or generation.get("model")
+                if at is None:
+                    message = "It is not a time such as 2026-01-31T12:00:00Z."
+                    self.refuse(location, "timestamp", raw.get("timestamp"), message)
+                elif not isinstance(assistant, str) or not assistant.strip():
+                    message = "Its trace has no name and its generation no model: who answered?"
+                    self.refuse(location, "assistant", None, message)
+                else:
                     yield ExternalFeedback(
                         id=raw["id"],
                         name=raw["name"],
                         source=str(raw.get("source") or "api").lower(),
-                        prompt=str(name),
-                        number=number,
+                        environment=_get_id(raw, "environment") or _get_id(trace, "environment"),
+                        prompt=str(generation["promptName"]),
+                        number=int(generation["promptVersion"]),
                         assistant=assistant,
                         score=score,
                         at=at,
                         export_marker=_get_marker(raw),
-                    )  # fmt: skip
+                    )
 
+    def _find_generation(
+        self,
+        raw: Mapping[str, Any],
+        location: str,
+        observations: Mapping[str, Mapping[str, Any]],
+        observations_by_trace: Mapping[str, list[Mapping[str, Any]]],
+    ) -> Mapping[str, Any] | None:
+        """The generation whose prompt a score is about: its own, or that of its trace's only prompt; else refused."""
+        if observation_id := _get_id(raw, "observationId"):
+            generations = [observations.get(observation_id, {})]
+        else:
+            generations = observations_by_trace.get(_get_id(raw, "traceId"), [])
+        linked = {
+            (generation["promptName"], generation["promptVersion"]): generation
+            for generation in reversed(generations)
+            if _get_id(generation, "promptName")
+            and _is_version_number(generation.get("promptVersion"))
+        }
+        if len(linked) == 1:
+            return next(iter(linked.values()))
+        if linked:
+            names = ", ".join(f"{name} version {number}" for name, number in sorted(linked))[:200]
+            message = (
+                f"Its trace used several prompts ({names}), and it does not say which it is about."
+            )
+        elif observation_id:
+            message = (
+                f"It is about the observation {observation_id[:80]}, which no prompt is linked to."
+            )
+        else:
+            message = "No generation that it is about was linked to a prompt."
+        self.refuse(location, "prompt", None, message)
+        return None
 
-def _parse_score(raw: Mapping[str, Any], config: Mapping[str, Any] | None) -> float | None:
-    """A score as 0 to 1, by the scale that is known: yes or no, 0 to 1, or the bounds of its configuration."""
-    value = raw.get("value")
-    if raw.get("dataType") == "BOOLEAN":
-        return float(value) if value in (0, 1) else None
-    if raw.get("dataType") == "CATEGORICAL" or isinstance(value, bool):
-        return None
-    if not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    low, high = (config or {}).get("minValue"), (config or {}).get("maxValue")
-    if isinstance(low, int | float) and isinstance(high, int | float) and -1e9 <= low < high <= 1e9:
-        value = (value - low) / (high - low)
-    return float(value) if 0 <= value <= 1 else None
+    def _parse_score(
+        self,
+        raw: Mapping[str, Any],
+        location: str,
+        configs: Mapping[str, Mapping[str, Any]],
+    ) -> float | None:
+        """A score as 0 to 1, by what is known of its name; None where it was refused or left out."""
+        kind, value, name = raw.get("dataType"), raw.get("value"), raw["name"]
+        if kind in ("CORRECTION", "TEXT"):
+            self.leave_out(f"a {str(kind).lower()}, which is words and no score")
+            return None
+        is_said = name in self.mapping.scales
+        if _get_marker(raw) and not is_said:
+            scale: score_names.ScoreScale | None = _OWN_SCALE
+        elif is_said or kind == "BOOLEAN" or raw.get("source") == "EVAL":
+            scale = self.mapping.find_scale(
+                tool="langfuse" if raw.get("source") == "EVAL" else score_names.ANY_TOOL,
+                name=name,
+                is_boolean=kind == "BOOLEAN",
+            )
+        else:
+            scale = None
+        if scale is None or not scale.is_evidence:
+            self.unmapped[name] += 1
+            known = "It measures no goodness by itself" if scale else "Nobody said what it means"
+            config = configs.get(_get_id(raw, "configId"), {})
+            ends = f"{config.get('minValue')}..{config.get('maxValue')}"
+            bounds = f" Its configuration has the bounds {ends}." if "None" not in ends else ""
+            message = (
+                f"{known}: add --score '{name[:80]}=WORST..BEST' (or WORD:SCORE,WORD:SCORE), or "
+                f"--ignore '{name[:80]}'.{bounds}"
+            )
+            self.refuse(location, "name", name, message)
+            return None
+        if kind == "CATEGORICAL":
+            value = raw.get("stringValue") or value
+            value = value if isinstance(value, str) else None
+        elif kind == "BOOLEAN":
+            value = bool(value) if value in (0, 1) else None
+        elif isinstance(value, bool):
+            value = None
+        score = scale.normalise(value)
+        if score is None:
+            message = f"It is not on the scale of {name[:80]!r} as it is known here."
+            self.refuse(location, "value", raw.get("value"), message)
+        return score
 
 
 def _get_marker(raw: Mapping[str, Any]) -> str:

@@ -5,16 +5,16 @@ Needs the extra `mintmark[mlflow]`. Only what a version or an assessment says is
 
 import json
 import logging
-import math
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from mintmark.common import errors
+from mintmark.common import errors, score_names
 from mintmark.textchecks import chat_format
 
 from . import import_report, template_mapping
@@ -26,7 +26,7 @@ _SQLITE_HEADER = b"SQLite format 3\0"
 _LINKED_PROMPTS_TAG = "mlflow.linkedPrompts"
 _TRACE_NAME_TAG = "mlflow.traceName"
 ASSISTANT_TAG = "mintmark.assistant"
-_SCORE_BY_WORD = {"yes": 1.0, "no": 0.0, "pass": 1.0, "fail": 0.0, "true": 1.0, "false": 0.0}
+_OWN_SCALE = score_names.ScoreScale(worst=0.0, best=1.0, source="sent by an export of Mintmark")
 
 
 def open_client(*, store: str, must_exist: bool = True) -> tuple[Any, str]:
@@ -53,13 +53,18 @@ def open_client(*, store: str, must_exist: bool = True) -> tuple[Any, str]:
     return MlflowClient(tracking_uri=address, registry_uri=address), address
 
 
-def load_registry(*, store: str, experiments: Sequence[str] = ()) -> RegistryContents:
+def load_registry(
+    *,
+    store: str,
+    experiments: Sequence[str] = (),
+    mapping: score_names.ScoreMapping = score_names.NO_MAPPING,
+) -> RegistryContents:
     """The prompts of a store and the feedback of its experiments (all of them, or those named).
 
     A version or an assessment that can't be used is refused by itself. Raises `UnreadableSource` where the store can't
     be read, an experiment is not there, or there is no prompt in it.
     """
-    reader = _MlflowReader(store)
+    reader = _MlflowReader(store, mapping)
     try:
         mlflow_client, _ = open_client(store=store)
         versions = list(reader.iter_versions(mlflow_client))
@@ -78,11 +83,13 @@ def load_registry(*, store: str, experiments: Sequence[str] = ()) -> RegistryCon
         versions=versions,
         feedback=feedback,
         refused=reader.refused,
+        unmapped=dict(reader.unmapped),
+        left_out=dict(reader.left_out),
         read={
             "prompts": len({version.name for version in versions}),
             "versions": len(versions),
             "traces": reader.traces,
-            "feedback": len(feedback),
+            "feedback": reader.feedback,
         },
     )
 
@@ -90,10 +97,14 @@ def load_registry(*, store: str, experiments: Sequence[str] = ()) -> RegistryCon
 class _MlflowReader:
     """Reads page by page and collects what can't be used."""
 
-    def __init__(self, store: str) -> None:
+    def __init__(self, store: str, mapping: score_names.ScoreMapping) -> None:
         self.store = store
+        self.mapping = mapping
+        self.unmapped: Counter[str] = Counter()
+        self.left_out: Counter[str] = Counter()
         self.refused: list[errors.FieldError] = []
         self.traces = 0
+        self.feedback = 0
 
     def refuse(self, location: str, field: str, value: object, message: str) -> None:
         self.refused.append(
@@ -160,34 +171,76 @@ class _MlflowReader:
         linked = _parse_linked_prompts(info.tags.get(_LINKED_PROMPTS_TAG))
         assistant = info.tags.get(ASSISTANT_TAG) or info.tags.get(_TRACE_NAME_TAG) or ""
         for assessment in info.assessments:
-            # Expectations are what was hoped for; an override leaves what it replaced behind.
-            if getattr(assessment, "feedback", None) is None or assessment.valid is False:
+            # Expectations are what was hoped for.
+            if getattr(assessment, "feedback", None) is None:
                 continue
+            self.feedback += 1
             location = f"{info.trace_id}, {assessment.name}"
-            score = _parse_score(assessment.feedback.value)
-            if assessment.feedback.error is not None:
+            if assessment.valid is False:
+                self.left_out["feedback that other feedback replaced"] += 1
+            elif assessment.name in self.mapping.ignored:
+                self.left_out["feedback that was to be ignored"] += 1
+            elif assessment.feedback.error is not None:
                 self.refuse(location, "error", None, "The assessment failed, so it says nothing.")
-            elif score is None:
-                message = "A value is true or false, yes or no, or a number from 0 to 1."
-                self.refuse(location, "value", str(assessment.feedback.value)[:100], message)
+            elif (score := self._parse_score(info, assessment, location)) is None:
+                continue
+            elif assessment.span_id:
+                message = (
+                    f"It is about the span {assessment.span_id}, and prompts are linked to traces."
+                )
+                self.refuse(location, "prompt", None, message)
             elif not linked:
                 self.refuse(location, "prompt", None, "Its trace is linked to no prompt.")
+            elif len(linked) > 1:
+                names = ", ".join(f"{name} version {number}" for name, number in linked)[:200]
+                message = f"Its trace used several prompts ({names}), and it does not say which it is about."
+                self.refuse(location, "prompt", None, message)
             elif not assistant:
                 message = f"Its trace has no name and no tag {ASSISTANT_TAG}: who answered?"
                 self.refuse(location, "assistant", None, message)
             else:
-                for prompt, number in linked:
-                    yield ExternalFeedback(
-                        id=assessment.assessment_id,
-                        name=assessment.name,
-                        source=str(assessment.source.source_type).lower().replace("_", " "),
-                        prompt=prompt,
-                        number=number,
-                        assistant=assistant,
-                        score=score,
-                        at=datetime.fromtimestamp(assessment.create_time_ms / 1_000, tz=UTC),
-                        export_marker=info.tags.get(EXPORT_MARKER_TAG) or "",
-                    )
+                ((prompt, number),) = linked
+                yield ExternalFeedback(
+                    id=assessment.assessment_id,
+                    name=assessment.name,
+                    source=str(assessment.source.source_type).lower().replace("_", " "),
+                    prompt=prompt,
+                    number=number,
+                    assistant=assistant,
+                    score=score,
+                    at=datetime.fromtimestamp(assessment.create_time_ms / 1_000, tz=UTC),
+                    export_marker=info.tags.get(EXPORT_MARKER_TAG) or "",
+                )
+
+    def _parse_score(self, info: Any, assessment: Any, location: str) -> float | None:
+        """A value as 0 to 1, by what is known of its name; None where it was refused."""
+        name, value = assessment.name, assessment.feedback.value
+        is_judge = assessment.source.source_type in ("LLM_JUDGE", "CODE")
+        scale: score_names.ScoreScale | None
+        if info.tags.get(EXPORT_MARKER_TAG) and name not in self.mapping.scales:
+            scale = _OWN_SCALE
+        else:
+            is_boolean = isinstance(value, bool)
+            scale = self.mapping.find_scale(
+                tool="mlflow" if is_judge else score_names.ANY_TOOL,
+                name=name,
+                is_boolean=is_boolean,
+            )
+            if scale is not None and name not in self.mapping.scales and not is_judge:
+                scale = scale if is_boolean else None
+        if scale is None or not scale.is_evidence:
+            self.unmapped[name] += 1
+            message = (
+                f"Nobody said what it means: add --score '{name[:80]}=WORST..BEST' (or "
+                f"WORD:SCORE,WORD:SCORE), or --ignore '{name[:80]}'."
+            )
+            self.refuse(location, "name", name, message)
+            return None
+        score = scale.normalise(value)
+        if score is None:
+            message = f"It is not on the scale of {name[:80]!r} as it is known here."
+            self.refuse(location, "value", str(value)[:100], message)
+        return score
 
 
 def _parse_template(template: Any) -> tuple[str, bool]:
@@ -212,14 +265,6 @@ def _parse_linked_prompts(tag_value: str | None) -> list[tuple[str, int]]:
         return [(str(entry["name"]), int(entry["version"])) for entry in entries]
     except (ValueError, KeyError, TypeError):
         return []
-
-
-def _parse_score(value: object) -> float | None:
-    if isinstance(value, str):
-        return _SCORE_BY_WORD.get(value.strip().lower())
-    if isinstance(value, bool | int | float) and math.isfinite(value) and 0 <= value <= 1:
-        return float(value)
-    return None
 
 
 def iter_pages(

@@ -4,9 +4,10 @@ A version keeps its number. A score is an outcome of the prompts that it is abou
 ritual for each name and kind of assessor: people and judges measure differently. All of it is one transaction.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import batched
 
@@ -54,6 +55,7 @@ class ExternalFeedback:
     score: float
     at: datetime
     export_marker: str = ""
+    environment: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,8 @@ class RegistryContents:
     feedback: Sequence[ExternalFeedback]
     refused: Sequence[errors.FieldError]
     read: Mapping[str, int]
+    unmapped: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +174,8 @@ def load(
         recorded=recorded,
         repeated=repeated,
         refused=refused_rows,
+        unmapped=registry.unmapped,
+        left_out=registry.left_out,
         notes=[
             f"The namespace is {space}, the team {owner.name}.",
             *(
@@ -360,7 +366,8 @@ def _register_ritual(name: str, assessment: ExternalFeedback, tool: ExternalRegi
 
 def _build_ritual_name(assessment: ExternalFeedback, tool: ExternalRegistry) -> str:
     plain = " ".join(re.sub(r"[^\w .:/()&,'+-]", " ", assessment.name).split())[:120].strip()
-    return f"{tool.slug}/{plain or 'feedback'} ({assessment.source})"
+    place = "" if assessment.environment in ("", "default") else f", {assessment.environment}"
+    return f"{tool.slug}/{plain or 'feedback'} ({assessment.source}{place[:60]})"
 
 
 def _build_assistant_name(assessment: ExternalFeedback, tool: ExternalRegistry) -> str:
@@ -371,7 +378,14 @@ def _build_assistant_name(assessment: ExternalFeedback, tool: ExternalRegistry) 
 
 
 def _build_key(assessment: ExternalFeedback, tool: ExternalRegistry) -> str:
-    return f"{tool.slug}:{assessment.id[:60]}:{assessment.prompt[:100]}:{assessment.number}"
+    return f"{tool.slug}:{_shorten_id(assessment.id)}:{assessment.prompt[:100]}:{assessment.number}"
+
+
+def _shorten_id(text: str) -> str:
+    """An id of at most 60 characters: a longer one keeps its beginning, and a digest tells it from others."""
+    return (
+        text if len(text) <= 60 else f"{text[:27]}#{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+    )
 
 
 def _build_refused_row(location: str, number: int, row: errors.FieldError) -> errors.FieldError:

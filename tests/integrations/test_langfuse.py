@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mintmark.accounts.callers import Caller
+from mintmark.common import score_names
 from mintmark.evidence.models import Event
 from mintmark.integrations import import_report, langfuse_api, langfuse_reader, registry_import
 from mintmark.registry import prompts
@@ -56,11 +57,11 @@ LISTS: dict[str, Any] = {
         _generation("o3", "t3", None, None),
     ],
     "scores": [
-        _score("s1", 0.5),
+        _score("s1", 0.5, name="quick"),
         _score("s2", 1, dataType="BOOLEAN", name="right", source="ANNOTATION"),
         _score("s3", 4, configId="c1", observationId="o2", traceId="t2"),
-        _score("s4", 4),
-        _score("s5", 0.5, traceId="t3"),
+        _score("s4", 4, name="stars"),
+        _score("s5", 2, traceId="t3"),
         _score("s6", "good", dataType="CATEGORICAL"),
     ],
     "scoreConfigs": [{"id": "c1", "name": "helpful", "dataType": "NUMERIC", "minValue": 1, "maxValue": 5}],
@@ -72,9 +73,17 @@ def lists() -> dict[str, Any]:
     return deepcopy(LISTS)
 
 
-def _load(lists: dict[str, Any], operator: Caller, **options: Any) -> import_report.ImportReport:
+MAPPING = score_names.parse_mapping(scores=["helpful=1..5", "quick=0..1"])
+
+
+def _load(
+    lists: dict[str, Any],
+    operator: Caller,
+    mapping: score_names.ScoreMapping = MAPPING,
+    **options: Any,
+) -> import_report.ImportReport:
     return registry_import.load(
-        registry=langfuse_reader.parse_registry(lists, name="langfuse"),
+        registry=langfuse_reader.parse_registry(lists, name="langfuse", mapping=mapping),
         tool=registry_import.LANGFUSE,
         caller=operator,
         now=NOW,
@@ -100,13 +109,13 @@ def test_prompts_labels_and_scores_come_in(lists: Any, operator: Caller) -> None
         if e.ritual and e.assistant
     }
     assert events == {
-        ("langfuse/helpful (api)", first, 0.5, "scout"),
+        ("langfuse/quick (api)", first, 0.5, "scout"),
         ("langfuse/right (annotation)", first, 1.0, "scout"),
         ("langfuse/helpful (api)", talk, 0.75, "m-1"),
     }
     assert (report.registered, report.labels, report.recorded) == (3, 1, 3)
     assert [(row["file"], row["field"], row["value"]) for row in report.refused] == [
-        ("scores.3 (helpful)", "value", 4),
+        ("scores.3 (stars)", "name", "stars"),
         ("scores.4 (helpful)", "prompt", None),
         ("scores.5 (helpful)", "value", "good"),
     ]

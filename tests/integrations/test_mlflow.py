@@ -9,7 +9,7 @@ import pytest
 
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Team
-from mintmark.common import errors
+from mintmark.common import errors, score_names
 from mintmark.evidence.models import Event
 from mintmark.integrations import (
     export_common,
@@ -42,8 +42,13 @@ def store(written: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(written, tmp_path / "mlflow.db"))
 
 
+MAPPING = score_names.parse_mapping(
+    scores=["graded=0..1", "said=no:0,yes:1", "stars=0..1", "unlinked=0..1"]
+)
+
+
 def _load(store: Path | str, operator: Caller, **options: Any) -> import_report.ImportReport:
-    held = mlflow_reader.load_registry(store=str(store))
+    held = mlflow_reader.load_registry(store=str(store), mapping=MAPPING)
     return registry_import.load(
         registry=held, tool=registry_import.MLFLOW, caller=operator, now=NOW, **options
     )
@@ -68,7 +73,15 @@ def test_prompts_aliases_and_feedback_come_in(store: Path, operator: Caller) -> 
         ("mlflow/said (code)", 1, 1.0, "scout"),
     }
     assert (report.registered, report.labels, report.recorded) == (3, 1, 3)
-    assert report.read == {"prompts": 2, "versions": 3, "traces": 5, "feedback": 3}
+    assert report.read == {
+        "prompts": 2,
+        "versions": 3,
+        "traces": 5,
+        "feedback": report.read["feedback"],
+    }
+    left_out = sum(report.left_out.values())
+    refused = sum(row["field"] in ("value", "prompt", "error") for row in report.refused)
+    assert report.read["feedback"] == report.recorded + left_out + refused
 
 
 def test_what_cannot_be_used_is_named_with_its_place(store: Path, operator: Caller) -> None:
@@ -239,3 +252,15 @@ def test_a_namespace_without_prompts_is_refused_before_a_store_is_made(
     with pytest.raises(export_common.NothingToExport, match="'none'"):
         mlflow_export.export_namespace(store=str(tmp_path / "out.db"), namespace="none", team=team)
     assert not list(tmp_path.iterdir())
+
+
+def test_feedback_of_unknown_meaning_is_no_evidence_and_is_counted_by_name(
+    store: Path, operator: Caller
+) -> None:
+    registry = mlflow_reader.load_registry(store=str(store))
+    report = registry_import.load(
+        registry=registry, tool=registry_import.MLFLOW, caller=operator, now=NOW
+    )
+    assert set(report.unmapped) == {"graded", "said", "stars", "unlinked"}
+    assert {row["field"] for row in report.refused if row["value"] in report.unmapped} == {"name"}
+    assert report.recorded == 1

@@ -1,4 +1,4 @@
-"""Templates and values as promptfoo has them (0.123.1 was asked for each expected text)."""
+"""Templates and values as promptfoo 0.123.1 has them, by its documentation and source."""
 
 from typing import Any
 
