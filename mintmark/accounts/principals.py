@@ -22,6 +22,17 @@ def create_for_assistant(*, name: str, team: Team | None) -> Principal:
     return Principal.objects.create(kind=Principal.Kind.ASSISTANT, name=name, team=team)
 
 
+def is_name_of_person(*, name: str) -> bool:
+    """Whether a person signs in by this name, in any case of its letters."""
+    return User.objects.filter(username__iexact=name).exists()
+
+
+def is_name_of_assistant(*, name: str) -> bool:
+    """Whether an assistant has this name, in any case of its letters."""
+    assistants = Principal.objects.filter(kind=Principal.Kind.ASSISTANT)
+    return assistants.filter(name__iexact=name).exists()
+
+
 def create_foreign(*, name: str) -> Principal:
     """A new principal for somebody of another installation: in no team, without a key, and nobody can sign in as
     them."""

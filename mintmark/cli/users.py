@@ -115,6 +115,7 @@ def create_user(*, name: str, password: str, roles: Sequence[str], team: str | N
     from django.contrib.auth.password_validation import validate_password
     from django.core.exceptions import ValidationError
 
+    from mintmark.accounts import principals
     from mintmark.accounts.models import Membership, Team, User
 
     team_row = Team.objects.filter(name=team).first() if team is not None else None
@@ -122,6 +123,10 @@ def create_user(*, name: str, password: str, roles: Sequence[str], team: str | N
         raise errors.NotFound(f"No team {team!r}: `mintmark team create {team}` makes it.")
     if User.objects.filter(username=name).exists():
         raise NameTaken(f"Somebody is called {name!r} already; choose another name.")
+    if principals.is_name_of_assistant(name=name):
+        raise NameTaken(
+            f"{name!r} is an assistant, and gifts to it would be ambiguous; choose another name."
+        )
     user = User(username=name)
     try:
         user.clean_fields(exclude=["password"])

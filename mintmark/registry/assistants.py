@@ -37,6 +37,10 @@ def register(
         raise InvalidAssistant(
             f"The name {name!r} belongs to an assistant of another team; choose another."
         )
+    if principals.is_name_of_person(name=name):
+        raise InvalidAssistant(
+            f"The name {name!r} belongs to a person, and gifts to it would be ambiguous; choose another."
+        )
     with transaction.atomic():
         principal = principals.create_for_assistant(name=name, team=team)
         return Assistant.objects.create(

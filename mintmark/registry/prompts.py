@@ -267,6 +267,12 @@ def _find_draft_problems(draft: PromptDraft, *, row: int) -> list[errors.FieldEr
             draft.name,
             "A name is 1 to 200 letters, digits, spaces or . : / ( ) & , ' + - _",
         )
+    elif any(segment in (".", "..") for segment in draft.name.split("/")):
+        add_problem(
+            "name",
+            draft.name,
+            "A name has no segment '.' or '..' between slashes: as a file it would leave its folder.",
+        )
     if draft.revision is not None and not 1 <= draft.revision <= 2**31 - 1:
         add_problem("revision", draft.revision, "A revision is a whole number from 1.")
     if not draft.text.strip():

@@ -45,14 +45,15 @@ def register(
     same = versions.filter(tag=tag).order_by("-version").first()
     if same is not None and same.definition == new_definition and version in (None, same.version):
         return same
-    number = (
-        version
-        if version is not None
-        else (versions.aggregate(last=Max("version"))["last"] or 0) + 1
-    )
+    next_version = (versions.aggregate(last=Max("version"))["last"] or 0) + 1
+    number = version if version is not None else next_version
     if versions.filter(version=number).exists():
         raise InvalidRitual(
             f"{name}@{number} is registered with another definition; evidence names it, so it never changes."
+        )
+    if number > next_version:
+        raise InvalidRitual(
+            f"{name}@{number} would leave a gap: versions count up by 1, and the next is {next_version}."
         )
     return Ritual.objects.create(
         name=name, version=number, tag=tag, description=description, definition=new_definition

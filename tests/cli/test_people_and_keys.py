@@ -93,13 +93,15 @@ def test_only_the_key_is_on_standard_output(call: Call) -> None:
 
 
 def test_a_name_of_a_person_and_an_assistant_must_be_told_apart(call: Call, answer: Answer) -> None:
-    from mintmark.accounts.models import Team
+    from mintmark.accounts.models import Team, User
 
-    answer("user", "create", "scout")
+    answer("user", "create", "somebody")
     answer("team", "create", "support")
     assistants.register(
         name="scout", owner=actor.get_caller().principal, team=Team.objects.get(name="support")
     )
+    # As in stores of the time when nothing refused it.
+    User.objects.filter(username="somebody").update(username="scout")
     assert call("key", "issue", "scout").exit_code == exit_codes.BAD_INPUT
     assert answer("key", "issue", "assistant:scout")["kind"] == "assistant"
     assert answer("key", "issue", "person:scout")["kind"] == "person"
