@@ -30,11 +30,13 @@ def limit_body_size(
                 return _render_refusal(
                     request,
                     413,
-                    f"It has more than {max_bytes:,} bytes. At most {max_bytes:,} are accepted, so the rest was not read.",
+                    f"At most {max_bytes:,} bytes are accepted; the request has more, and the rest was not read.",
                 )
             except (BadRequest, UnreadablePostError):
                 return _render_refusal(
-                    request, 400, "The connection broke off before the whole request arrived, so nothing was done."
+                    request,
+                    400,
+                    "The connection broke off before the whole request arrived, so nothing was done.",
                 )
         sent = request.headers.get("Content-Length") or ""
         if sent.isascii() and sent.isdigit() and int(sent) > max_bytes:
