@@ -197,7 +197,7 @@ class _LangfuseReader:
             generations = [observations.get(observation_id, {})]
         else:
             generations = observations_by_trace.get(_get_id(raw, "traceId"), [])
-        linked = {
+        linked: dict[tuple[str, int], Mapping[str, Any]] = {
             (generation["promptName"], generation["promptVersion"]): generation
             for generation in reversed(generations)
             if _get_id(generation, "promptName")

@@ -23,7 +23,7 @@ def _score(id_: str, value: Any, **more: Any) -> dict[str, Any]:
 
 
 def _lists(*scores: Any) -> dict[str, Any]:
-    prompts = [
+    prompts: list[Any] = [
         {"name": name, "version": 1, "type": "text", "prompt": f"{name} {{{{x}}}}", "labels": [], "tags": []}
         for name in ("plan", "answer")
     ]  # fmt: skip
