@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 
 # Spreadsheets run a cell that starts with one of these as a formula.
 _FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
@@ -14,11 +15,14 @@ class _Echo:
         return line
 
 
-def render_csv(*, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+def render_csv(
+    *, columns: Sequence[str], rows: Iterable[Sequence[object]], for_spreadsheets: bool = False
+) -> Iterator[str]:
     """A header line, then one line for each row, generated on demand; None is an empty cell. Encode them as UTF-8."""
     writer = csv.writer(_Echo())
-    # A byte order mark tells spreadsheets that this is UTF-8.
-    yield "\ufeff"
+    if for_spreadsheets:
+        # A byte order mark tells them that this is UTF-8; other readers take it for a part of the first name.
+        yield "\ufeff"
     yield str(writer.writerow(columns))
     for row in rows:
         yield str(writer.writerow([_format_cell(value) for value in row]))
@@ -29,6 +33,8 @@ def _format_cell(value: object) -> object:
         return ""
     if isinstance(value, float):
         return repr(value)
+    if isinstance(value, Decimal):
+        return f"{value:f}"
     if isinstance(value, str) and value.startswith(_FORMULA_PREFIXES):
         return "'" + value
     return value

@@ -1,8 +1,11 @@
 """Evidence and scores as tables for other tools: what every signed-in person may see on pages, and never a text."""
 
+import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal
 
 from mintmark.common import evidence_kinds
@@ -119,16 +122,21 @@ def _iter_scores(prompt: Prompt | None) -> Iterator[TableRow]:
 
 
 def format_rows(rows: Iterator[TableRow]) -> Iterator[Sequence[object]]:
-    """Rows as a text file has them: times in ISO 8601, several texts joined by spaces."""
+    """Rows as a text file has them: times in ISO 8601 with six digits of seconds, flags as `true` and `false`, numbers
+    without exponents, several texts as a JSON list."""
     for row in rows:
-        yield [
-            value.isoformat()
-            if isinstance(value, datetime)
-            else " ".join(value)
-            if isinstance(value, list)
-            else value
-            for value in row
-        ]
+        yield [_format_value(value) for value in row]
+
+
+def _format_value(value: CellValue) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="microseconds")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and math.isfinite(value):
+        # The shortest digits that read back the same, without an exponent; text would be guarded as a formula.
+        return Decimal(repr(value))
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
 
 
 def _get_policy_version() -> int:

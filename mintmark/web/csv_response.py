@@ -11,7 +11,7 @@ def build_csv_response(
     *, name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> StreamingHttpResponse:
     """A CSV file to download: UTF-8, a heading, one line a row; None is an empty cell."""
-    chunks = csv_export.render_csv(columns=columns, rows=rows)
+    chunks = csv_export.render_csv(columns=columns, rows=rows, for_spreadsheets=True)
     response = StreamingHttpResponse(chunks, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response

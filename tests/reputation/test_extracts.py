@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from datetime import UTC, datetime
 
 import pyarrow
 import pytest
@@ -66,10 +67,12 @@ def test_csv_and_parquet_say_the_same(cast: Cast) -> None:
             columns=[name for name, _ in table.columns], rows=exports.format_rows(table.rows)
         )
     )
-    assert len(lines) == 2 + 2
+    assert len(lines) == 1 + 2
     found = _as_parquet(exports.export_evidence(prompt=cast.prompt)).to_pylist()
-    for line, row in zip(lines[2:], found, strict=True):
-        assert line.startswith(f"{row['event']},{row['occurred_at'].isoformat()},")
+    for line, row in zip(lines[1:], found, strict=True):
+        assert line.startswith(
+            f"{row['event']},{row['occurred_at'].isoformat(timespec='microseconds')},"
+        )
 
 
 def test_no_text_of_a_prompt_is_in_it(cast: Cast) -> None:
@@ -94,3 +97,16 @@ def test_without_pyarrow_the_extra_is_named(db: None, monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(errors.MissingExtra, match=r"mintmark\[parquet\]"):
         parquet.iter_chunks(exports.export_evidence())
+
+
+def test_csv_has_six_digits_of_seconds_no_exponents_plain_flags_and_lists_as_json() -> None:
+    rows = [
+        (datetime(2026, 11, 30, 10, tzinfo=UTC), 1e-07, -2.5e-08, True, ["a b", "c"], "=1+1"),
+        (datetime(2026, 11, 30, 10, 0, 0, 500_000, tzinfo=UTC), 0.1, None, False, [], "é"),
+    ]
+    lines = list(csv_export.render_csv(columns=["a"], rows=exports.format_rows(iter(rows))))
+    assert lines == [
+        "a\r\n",
+        '2026-11-30T10:00:00.000000+00:00,0.0000001,-0.000000025,true,"[""a b"", ""c""]",\'=1+1\r\n',
+        "2026-11-30T10:00:00.500000+00:00,0.1,,false,[],é\r\n",
+    ]
