@@ -11,6 +11,7 @@ from ninja import Query
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from mintmark.common import errors, evidence_kinds
+from mintmark.evidence.log import CaseVerdict
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.projection import projector
 from mintmark.reputation.ledger import PromptReputationLedger
@@ -29,7 +30,7 @@ WAIT_SECONDS = 10.0
 SOURCE = "api"
 
 _STRICT = ConfigDict(strict=True, extra="forbid")
-KINDS = [kind.name.lower() for kind in evidence_kinds.EvidenceKind]
+KINDS = [kind.name.lower() for kind in sorted(evidence_kinds.REPORTABLE)]
 
 
 def _describe_bounds(**schema: Any) -> Any:
@@ -40,8 +41,22 @@ def _describe_bounds(**schema: Any) -> Any:
 IdOrName = Annotated[int | str, Field(description="an id or a name")]
 
 
+class NewCase(TypedDict):
+    """What one case of an outcome gave: its mean `score` over `runs` (1 unless given). `output_digest` is the SHA-256
+    of its output, in hexadecimal digits."""
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+
+    case_id: Annotated[str, _describe_bounds(minLength=1, maxLength=200)]
+    score: Annotated[float, _describe_bounds(minimum=0, maximum=1)]
+    runs: NotRequired[Annotated[int, _describe_bounds(minimum=1, maximum=intake.MAX_RUNS)]]
+    output_digest: NotRequired[Annotated[str, _describe_bounds(pattern="^[0-9a-f]{64}$")]]
+
+
 class NewEvent(TypedDict):
-    """One piece of evidence; `score` is the mean of `runs` binary runs, `key` is unique for each event of a caller."""
+    """One piece of evidence; `score` is the mean of `runs` binary runs, `key` is unique for each event of a caller.
+    With `cases` an outcome can be run again and checked, so that it may count for other teams; their mean is the
+    score."""
 
     __pydantic_config__ = _STRICT  # type: ignore[misc]
 
@@ -55,6 +70,7 @@ class NewEvent(TypedDict):
     tags: NotRequired[tuple[str, ...]]
     note: NotRequired[Annotated[str, _describe_bounds(maxLength=400)]]
     occurred_at: NotRequired[datetime | None]
+    cases: NotRequired[Annotated[list[NewCase], Field(max_length=intake.MAX_CASES)]]
 
 
 class NewEventBatch(TypedDict):
@@ -187,7 +203,13 @@ def _parse_claims(raw: bytes) -> list[intake.EvidenceClaim]:
             events = [_EVENT_ADAPTER.validate_json(raw)]
     except pydantic.ValidationError as invalid:
         raise _convert_validation_error(invalid) from None
-    return [intake.EvidenceClaim(**event) for event in events]  # type: ignore[misc]  # its config is no key
+    return [_build_claim(event) for event in events]
+
+
+def _build_claim(event: NewEvent) -> intake.EvidenceClaim:
+    rest = {name: value for name, value in event.items() if name != "cases"}
+    cases = tuple(CaseVerdict(**case) for case in event.get("cases", []))  # type: ignore[misc]
+    return intake.EvidenceClaim(**rest, cases=cases)  # type: ignore[arg-type]
 
 
 def _convert_validation_error(invalid: pydantic.ValidationError) -> errors.DomainError:

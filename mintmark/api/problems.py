@@ -107,6 +107,8 @@ CATALOGUE: dict[str, ErrorDefinition] = {
     "invalid_request": ErrorDefinition(422, "The request does not have the declared shape"),
     "invalid_ritual": ErrorDefinition(422, "The ritual can't be registered as asked"),
     "invalid_run": ErrorDefinition(422, "The run can't be started or resumed as asked"),
+    "invalid_vouch": ErrorDefinition(422, "The reporter can't be vouched for, or is not"),
+    "no_own_view": ErrorDefinition(422, "The caller has no view of their own here"),
     "invalid_runner": ErrorDefinition(422, "The runner configuration is invalid or missing"),
     "invalid_runs": ErrorDefinition(422, "Imported reputation can't count as so many runs"),
     "invalid_transcript": ErrorDefinition(422, "The transcript is not a list of replies"),

@@ -9,7 +9,7 @@ from django.db import transaction
 from numpy.typing import NDArray
 
 from mintmark.accounts.models import Principal
-from mintmark.common import errors, evidence_kinds
+from mintmark.common import errors, evidence_kinds, provenance
 from mintmark.evidence import log
 from mintmark.projection import policies
 from mintmark.projection.prompt_models import Policy
@@ -50,11 +50,18 @@ def calibrate(
     """Learn a policy from the whole settled log and make it current.
 
     The pair model's priors are learned by prequential loss (`scoring.priors`), the weight of the prior in prompt trust
-    by moments (`scoring.prior_strength`). Raises `TooLittleEvidence` below `MIN_EVENTS` measured events.
+    by moments (`scoring.prior_strength`). Only decisive events teach, as soon as there are `MIN_EVENTS` of them;
+    before, what teams report of their own does. Raises `TooLittleEvidence` below `MIN_EVENTS` measured events.
     """
     before = policies.get_current()
     slices = list(log.iter_slices(at_most=replay.SLICE_SIZE))
     measured = [np.isin(log_slice.kind, sorted(evidence_kinds.MEASURED)) for log_slice in slices]
+    decisive = [
+        m & np.isin(log_slice.provenance, sorted(provenance.DECISIVE))
+        for m, log_slice in zip(measured, slices, strict=True)
+    ]
+    if sum(m.sum() for m in decisive) >= MIN_EVENTS:
+        measured = decisive
     count = int(sum(m.sum() for m in measured))
     if count < MIN_EVENTS:
         raise TooLittleEvidence(
