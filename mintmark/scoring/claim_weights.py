@@ -40,8 +40,8 @@ def team_capacity(
 
 @njit
 def team_weight(weight: float, capacity: float) -> float:
-    """The runs as which a team's claims of this weight count: W/(1 + W/C)."""
-    if weight <= 0.0:
+    """The runs as which a team's claims of this weight count: W/(1 + W/C); none for a team that lies throughout."""
+    if weight <= 0.0 or capacity <= 0.0:
         return 0.0
     return weight / (1.0 + weight / capacity)
 
