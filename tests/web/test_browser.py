@@ -321,7 +321,7 @@ def test_rows_are_walked_and_opened_by_key(page: Page) -> None:
 def test_a_question_mark_lists_the_keys_and_escape_closes_them(page: Page) -> None:
     page.goto("/about/scores")
     page.keyboard.press("?")
-    keys = page.get_by_role("dialog", name="Keys")
+    keys = page.get_by_role("dialog", name="Keyboard shortcuts")
     expect(keys).to_be_visible()
     page.keyboard.press("Escape")
     expect(keys).to_be_hidden()
@@ -333,7 +333,7 @@ def test_keys_typed_into_a_field_stay_there(page: Page) -> None:
     field.fill("")
     field.press_sequentially("j/k?")
     expect(field).to_have_value("j/k?")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_hidden()
 
 
 def test_the_first_tab_skips_to_the_content(page: Page) -> None:
@@ -436,14 +436,14 @@ def test_a_bundle_is_made_carried_taken_in_and_refused_without_a_script(
     page.get_by_role("button", name="Preview the contents").click()
     expect(page.get_by_role("heading", name="What the file contains")).to_be_visible()
     page.get_by_role("button", name="Sign 1 prompt for team buyers").click()
-    expect(page.get_by_role("status")).to_contain_text("notes is signed and kept")
+    expect(page.get_by_role("status")).to_contain_text("notes was signed and stored")
     with page.expect_download() as download:
         page.get_by_role("link", name="Download the bundle").click()
     page.goto("/vaults/take-in")
     page.get_by_label("File of the bundle").set_input_files(download.value.path())
     page.get_by_role("button", name="Check it").click()
     expect(page.get_by_text("known here")).to_be_visible()
-    page.get_by_label("Why", exact=True).last.fill("it is ours anyway")
+    page.get_by_label("Reason", exact=True).last.fill("it is ours anyway")
     page.get_by_role("button", name="Refuse it").click()
     expect(page.get_by_role("status")).to_contain_text("The file was refused")
     context.close()
@@ -471,9 +471,9 @@ def test_a_rule_set_is_tried_on_a_text_without_a_reload(page: Page) -> None:
 
 def test_a_run_is_started_twice_pressed_once_run_and_followed_to_its_end(page: Page) -> None:
     page.goto("/runs/new?prompt=1&assistant=1")
-    page.get_by_label("Ritual").fill("urgency")
+    page.get_by_label("Task").fill("urgency")
     page.get_by_label("Replays").fill("2")
-    expect(page.locator("#look")).to_contain_text("12 calls: 4 cases in 3 frames")
+    expect(page.locator("#look")).to_contain_text("12 calls: 4 cases, once plain and in 2 replays")
     assert _violations(page) == []
     page.get_by_role("button", name="Start: 12 calls to scout").dblclick()
     page.wait_for_url(re.compile(r"/runs/\d+$"))
@@ -502,12 +502,12 @@ def test_a_memory_is_kept_and_a_runner_set_up_without_a_script(
     page.get_by_label("Key", exact=True).fill("tone")
     page.get_by_label("Text", exact=True).fill("Be brief.")
     page.get_by_role("button", name="Save this entry").click()
-    expect(page.get_by_role("status")).to_contain_text("ranger remembers “tone”")
-    page.get_by_role("button", name="Forget tone").click()
+    expect(page.get_by_role("status")).to_contain_text("“tone” was saved in the memory of ranger")
+    page.get_by_role("button", name="Delete tone").click()
     expect(page.get_by_role("status")).to_contain_text("“tone” was deleted from the memory")
     page.goto("/assistants/3/runner")
     page.get_by_label("a rehearsal").check()
-    page.get_by_role("button", name="Reach ranger so").click()
+    page.get_by_role("button", name="Save these settings").click()
     expect(page.get_by_role("status")).to_contain_text("a rehearsal: no language model")
     context.close()
 
@@ -521,9 +521,11 @@ def test_an_endpoint_is_tried_before_a_run_is_paid_for(
     page.get_by_label("an endpoint that").check()
     page.get_by_role("textbox", name="Address").fill("http://127.0.0.1:9/v1")
     page.get_by_role("textbox", name="Model").fill("nobody-1")
-    page.get_by_role("button", name="Reach ranger so").click()
+    page.get_by_role("button", name="Save these settings").click()
     page.get_by_role("button", name="Test the endpoint").press("Enter")
-    expect(page.locator("#tried")).to_contain_text("It does not answer: the endpoint could not be")
+    expect(page.locator("#tried")).to_contain_text(
+        "The endpoint does not answer: the endpoint could not be"
+    )
     assert _violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     context.close()
@@ -545,14 +547,14 @@ def test_a_webhook_is_made_paused_enabled_and_removed(
     page.get_by_role("link", name="I have stored it").click()
     expect(page.get_by_text("whsec_")).to_have_count(0)
     page.get_by_text("Pause it").click()
-    page.get_by_label("Why").fill("it moves")
+    page.get_by_label("Reason").fill("it moves")
     page.get_by_role("button", name="Pause until").click()
     expect(page.get_by_role("heading", name="Disabled")).to_be_visible()
     page.get_by_role("button", name="Enable it again").click()
     expect(page.get_by_role("heading", name="Enabled")).to_be_visible()
     page.get_by_text("Remove it").click()
     page.get_by_role("button", name="Remove webhook").click()
-    expect(page.get_by_role("status")).to_contain_text("is removed")
+    expect(page.get_by_role("status")).to_contain_text("was removed")
     context.close()
 
 
