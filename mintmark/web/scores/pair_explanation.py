@@ -9,6 +9,7 @@ from mintmark.registry import assistants, prompts
 from mintmark.trust.tracker import AssistantTrustTracker
 
 from .. import decorators
+from . import own_view
 
 
 @decorators.get_view
@@ -16,9 +17,17 @@ def explain_pair(request: HttpRequest, assistant_id: int, prompt_id: int) -> Htt
     """`/assistants/<id>/trust/<prompt>`."""
     assistant = assistants.resolve(reference=str(assistant_id))
     prompt = prompts.resolve(reference=str(prompt_id))
-    tracker = AssistantTrustTracker()
-    explanation = tracker.explain(assistant=assistant, prompt=prompt, now=timezone.now())
     caller = decorators.get_caller(request)
+    own_team = own_view.choose_assistant_view(request, caller=caller, assistant=assistant)
+    now = timezone.now()
+    tracker = AssistantTrustTracker(own_team=own_team)
+    explanation = tracker.explain(assistant=assistant, prompt=prompt, now=now)
+    public_trust = None
+    if own_team is not None:
+        estimates = AssistantTrustTracker().get_estimates(
+            assistant=assistant, prompts=[prompt], now=now
+        )
+        public_trust = estimates[prompt.pk]
     affinity = tracker.measure_affinity(caller=caller, assistant=assistant, prompt=prompt)
     fragment = "#reasons" if request.headers.get("HX-Request") == "true" else ""
     context = {
@@ -26,6 +35,8 @@ def explain_pair(request: HttpRequest, assistant_id: int, prompt_id: int) -> Htt
         "prompt": prompt,
         "told": explanation,
         "row": explanation.row,
+        "is_own_view": own_team is not None,
+        "public_trust": public_trust,
         "affinity": affinity,
         "is_mine": caller.is_admin or assistant.team_id in caller.team_ids,
         "may_run": caller.has_role(Role.OPERATOR, team_id=assistant.team_id),

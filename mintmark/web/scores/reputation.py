@@ -21,7 +21,7 @@ from mintmark.trust.tracker import AssistantTrustTracker
 
 from .. import csv_response, decorators, query_params
 from ..charts import history, lineage
-from . import edit_effect_panel, score_breakdown
+from . import edit_effect_panel, own_view, score_breakdown
 
 EVENTS_PER_PAGE = 25
 ASSISTANTS_AT_FIRST = 20
@@ -72,7 +72,13 @@ def show_reputation(request: HttpRequest, prompt_id: int) -> HttpResponseBase:
     return render(
         request,
         "web/reputation.html",
-        build_context(prompt, query=query, caller=caller, now=timezone.now()),
+        build_context(
+            prompt,
+            query=query,
+            caller=caller,
+            own_team=own_view.choose_prompt_view(request, caller=caller, prompt=prompt),
+            now=timezone.now(),
+        ),
     )
 
 
@@ -88,11 +94,16 @@ def download_evidence(request: HttpRequest, prompt_id: int) -> HttpResponseBase:
 
 
 def build_context(
-    prompt: Prompt, *, query: ReputationQuery, caller: Caller, now: datetime
+    prompt: Prompt,
+    *,
+    query: ReputationQuery,
+    caller: Caller,
+    now: datetime,
+    own_team: int | None = None,
 ) -> dict[str, Any]:
-    """All that the page shows of a prompt."""
+    """All that the page shows of a prompt, as everybody sees it or as one team does."""
     ledger = PromptReputationLedger()
-    reputation = ledger.get_reputation(prompt=prompt, now=now)
+    reputation = PromptReputationLedger(own_team=own_team).get_reputation(prompt=prompt, now=now)
     recorded = ledger.get_history(prompt=prompt, limit=_MAX_SNAPSHOTS)
     # A line through scores of different policies would show steps that no evidence made.
     snapshots = [snapshot for snapshot in recorded if snapshot.policy == recorded[-1].policy]
@@ -105,6 +116,10 @@ def build_context(
         "forks": prompt.children.count(),
         "ways": _build_actions(prompt, caller=caller),
         "reputation": reputation,
+        "is_own_view": own_team is not None,
+        "public_trust": ledger.get_estimates(prompts=[prompt], now=now)[prompt.pk]
+        if own_team is not None
+        else None,
         "sources": score_breakdown.build_breakdown(reputation),
         "snapshots": snapshots,
         "line": history.build_trust_chart(

@@ -20,7 +20,7 @@ from mintmark.trust.tracker import AssistantTrustTracker
 
 from .. import csv_response, decorators, query_params
 from ..charts import color_scales
-from . import event_ages
+from . import event_ages, own_view
 
 ROWS_PER_PAGE = 50
 WORDINGS_SHOWN = 10
@@ -113,14 +113,23 @@ def show_trust(request: HttpRequest, assistant_id: int) -> HttpResponseBase:
         return render(
             request, "web/trust.html", _build_team_context(assistant, query, now=now) | permissions
         )
-    return render(request, "web/trust.html", build_context(assistant, query, now=now) | permissions)
+    own_team = own_view.choose_assistant_view(request, caller=caller, assistant=assistant)
+    context = build_context(assistant, query, now=now, own_team=own_team)
+    return render(
+        request, "web/trust.html", context | permissions | {"is_own_view": own_team is not None}
+    )
 
 
 @decorators.get_view
 def download_matrix(request: HttpRequest, assistant_id: int) -> HttpResponseBase:
     """`/assistants/<id>/trust.csv`: every row that the page's filter lets through, exact."""
     assistant = assistants.resolve(reference=str(assistant_id))
-    matrix = _load_matrix(assistant, parse_query(request), now=timezone.now(), limit=None)
+    own_team = own_view.choose_assistant_view(
+        request, caller=decorators.get_caller(request), assistant=assistant
+    )
+    matrix = _load_matrix(
+        assistant, parse_query(request), now=timezone.now(), limit=None, own_team=own_team
+    )
     return csv_response.build_csv_response(
         name=f"trust-{assistant.pk}.csv", columns=FILE_COLUMNS, rows=_iterate_csv_rows(matrix)
     )
@@ -141,9 +150,11 @@ def parse_query(request: HttpRequest) -> TrustQuery:
     )
 
 
-def build_context(assistant: Assistant, query: TrustQuery, *, now: datetime) -> dict[str, Any]:
-    """All that the page shows as a table or as a heat map of measures."""
-    matrix = _load_matrix(assistant, query, now=now, limit=ROWS_PER_PAGE)
+def build_context(
+    assistant: Assistant, query: TrustQuery, *, now: datetime, own_team: int | None = None
+) -> dict[str, Any]:
+    """All that the page shows as a table or as a heat map of measures, as everybody sees it or as its team does."""
+    matrix = _load_matrix(assistant, query, now=now, limit=ROWS_PER_PAGE, own_team=own_team)
     other_trust = _load_other_trust(query, now=now)
     times = event_ages.get_event_times(row.last_event for row in matrix.rows)
     context = _build_base_context(assistant, query) | {
@@ -157,7 +168,7 @@ def build_context(assistant: Assistant, query: TrustQuery, *, now: datetime) -> 
     }
     if query.view == "heat":
         return context
-    tracker = AssistantTrustTracker()
+    tracker = AssistantTrustTracker(own_team=own_team)
     effects = tracker.list_wording_effects(assistant=assistant, ritual=query.task, now=now)[
         :WORDINGS_SHOWN
     ]
@@ -212,9 +223,14 @@ def _build_base_context(assistant: Assistant, query: TrustQuery) -> dict[str, An
 
 
 def _load_matrix(
-    assistant: Assistant, query: TrustQuery, *, now: datetime, limit: int | None
+    assistant: Assistant,
+    query: TrustQuery,
+    *,
+    now: datetime,
+    limit: int | None,
+    own_team: int | None,
 ) -> TrustMatrix:
-    return AssistantTrustTracker().get_matrix(
+    return AssistantTrustTracker(own_team=own_team).get_matrix(
         assistant=assistant,
         now=now,
         ritual=query.task,
