@@ -135,7 +135,7 @@ def test_evidence_as_a_file_has_every_event_with_exact_values(scene: Scene, read
     rows = list(csv.DictReader(io.StringIO(text)))
     assert len(rows) == scene.cast.prompt.events.count()
     assert {float(row["score"]) for row in rows if row["kind"] == "outcome"} == {0.7, 0.8, 0.9}
-    assert {row["tags"] for row in rows if row["kind"] == "rating"} == {"'@clarity+"}
+    assert {row["tags"] for row in rows if row["kind"] == "rating"} == {'["@clarity+"]'}
 
 
 def test_a_prompts_own_address_leads_to_its_reputation(scene: Scene, reader: Client) -> None:
