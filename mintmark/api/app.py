@@ -280,11 +280,16 @@ def _strip_body(response: HttpResponseBase) -> HttpResponseBase:
 
 
 def _has_body(request: HttpRequest) -> bool:
-    """Whether a body is announced: by its length, as chunks, or, where HTTP/2 states neither, by its type."""
+    """Whether a body is announced: by its length, as chunks, or, where HTTP/2 states neither, by its type.
+
+    Only a server whose streams end with the body gives such a type; wsgiref gives one to every request.
+    """
     length = request.META.get("CONTENT_LENGTH")
     if length:
         return bool(length != "0")
-    return bool(request.META.get("HTTP_TRANSFER_ENCODING") or request.META.get("CONTENT_TYPE"))
+    if request.META.get("HTTP_TRANSFER_ENCODING"):
+        return True
+    return bool(request.META.get("wsgi.input_terminated") and request.META.get("CONTENT_TYPE"))
 
 
 def _find_malformation(

@@ -107,6 +107,7 @@ CATALOGUE: dict[str, ErrorDefinition] = {
     "invalid_request": ErrorDefinition(422, "The request does not have the declared shape"),
     "invalid_ritual": ErrorDefinition(422, "The ritual can't be registered as asked"),
     "invalid_run": ErrorDefinition(422, "The run can't be started or resumed as asked"),
+    "invalid_score_mapping": ErrorDefinition(422, "What a score's name means is not said rightly"),
     "invalid_vouch": ErrorDefinition(422, "The reporter can't be vouched for, or is not"),
     "no_own_view": ErrorDefinition(422, "The caller has no view of their own here"),
     "invalid_runner": ErrorDefinition(422, "The runner configuration is invalid or missing"),

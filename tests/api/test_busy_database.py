@@ -66,7 +66,7 @@ def test_a_page_says_so_without_asking_the_database(committed_world: World) -> N
         answer = browser.post("/sign-in", typed)
     assert answer.status_code == 503
     assert answer["Retry-After"] == "2"
-    assert "The database can't answer just now" in answer.content.decode()
+    assert "The database does not answer at the moment" in answer.content.decode()
     assert browser.post("/sign-in", typed).status_code == 302
 
 

@@ -322,6 +322,8 @@ def test_outcomes_above_the_floor_pay_the_seller(world: World) -> None:
     author = world.as_("author")
     assert balance(author) == "100"
     world.as_("outsider").send("POST", "/evidence", outcome(world, score=0.75))
+    assert balance(author) == "100"  # what an assistant says of itself decides nothing
+    world.as_("stranger").send("POST", "/evidence", outcome(world, score=0.75))
     assert balance(author) == "111.875"
 
 

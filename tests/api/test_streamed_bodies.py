@@ -111,7 +111,7 @@ def test_chunks_beyond_the_limit_are_refused_as_a_problem(
         answer, body = send_in_chunks(
             port, "/sign-in", b"x" * 1_001, kind="application/x-www-form-urlencoded"
         )
-        assert (answer.status, b"more than the 1,000 bytes" in body) == (413, True)
+        assert (answer.status, b"At most 1,000 bytes are accepted" in body) == (413, True)
     assert not Event.objects.exists()
 
 

@@ -16,7 +16,7 @@ from mintmark.market.models import PromptTokenListing, PurchaseRequest
 from mintmark.market.purchases import PurchaseResult
 from mintmark.registry.models import Assistant, Prompt
 from mintmark.tokens import wallets
-from tests.factories.cast import person
+from tests.factories.cast import person, vouch_for
 from tests.factories.web_scene import Scene
 
 BRIEF = (
@@ -43,6 +43,7 @@ class Holdings:
         self.keys = iter(range(10_000))
         self.guests = Team.objects.create(name="guests")
         self.guest = person("guest", Role.OPERATOR, Role.AUTHOR, team=self.guests)
+        vouch_for(self.guest)
         for user in (self.cast.seller, self.cast.buyer, self.guest):
             wallets.get_or_open(principal=self.caller(user).principal, now=self.ago(days=8))
         self._offer()

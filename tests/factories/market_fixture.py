@@ -17,7 +17,7 @@ from mintmark.market.purchases import PurchaseResult
 from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.tokens import book, wallets
 from mintmark.tokens.models import Entry, Transfer
-from tests.factories.cast import Cast, person
+from tests.factories.cast import Cast, person, vouch_for
 
 SECRET = "The secret of the mint: weigh {coin} twice."
 
@@ -30,6 +30,7 @@ class Stall:
         self.now = cast.now
         self.thirds = Team.objects.create(name="thirds")
         self.third = person("third", Role.OPERATOR, Role.AUTHOR, team=self.thirds)
+        vouch_for(self.third)
         self.treasurer = person("treasurer", Role.TREASURER)
         self.admin = person("admin", Role.ADMIN)
         self.market = SymbolicPromptTokenMarketplace(MarketPolicy(fee_bp=500))

@@ -202,7 +202,7 @@ def test_what_came_from_langfuse_is_recognised_and_its_scores_stay_there(
         }
     )
     house.lists["scores"].append(
-        {"id": "s1", "name": "helpful", "traceId": "t1", "source": "API", "dataType": "NUMERIC", "value": 0.5,
+        {"id": "s1", "name": "right", "traceId": "t1", "source": "API", "dataType": "BOOLEAN", "value": 1,
          "timestamp": "2026-10-01T08:00:00.000Z"}
     )  # fmt: skip
     house.load(operator, team="buyers")

@@ -35,7 +35,9 @@ def test_outcomes_decide_a_warranty_as_they_are_recorded_and_nothing_else_does(
     assert (recorded.recorded, warranty.state) == (1, state)
 
 
-def test_an_outcome_reported_over_mcp_decides_a_warranty(stall: Stall, warranty: Warranty) -> None:
+def test_what_an_assistant_reports_over_mcp_decides_no_warranty(
+    stall: Stall, warranty: Warranty
+) -> None:
     scout = stall.cast.scout
     holder = credentials.KeyHolder(caller=stall.as_(scout), assistant=scout, secret="")
     args = report_outcome.ReportOutcomeArguments(
@@ -43,4 +45,4 @@ def test_an_outcome_reported_over_mcp_decides_a_warranty(stall: Stall, warranty:
     )
     report_outcome.TOOL.run(holder, args, stall.now + timedelta(minutes=1))
     warranty.refresh_from_db()
-    assert warranty.state == "failed"
+    assert warranty.state == "open"
