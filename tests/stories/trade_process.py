@@ -28,6 +28,7 @@ from mintmark.accounts.callers import Caller  # noqa: E402
 from mintmark.accounts.models import Membership, Role, Team, User  # noqa: E402
 from mintmark.common import errors  # noqa: E402
 from mintmark.deployments.models import Injection  # noqa: E402
+from mintmark.evidence.models import Vouch  # noqa: E402
 from mintmark.market import audit as trade_audit  # noqa: E402
 from mintmark.market.forks import ForkDraft  # noqa: E402
 from mintmark.market.listings import ListingOffer, WarrantyTerms  # noqa: E402
@@ -68,6 +69,8 @@ def build() -> None:
         for role in (Role.OPERATOR, Role.AUTHOR):
             Membership.objects.create(user=user, team=team, role=role)
         people.append(callers.from_user(user=user))
+        principal = people[-1].principal
+        Vouch.objects.create(reporter=principal, reason="a story", given_by=principal, given_at=NOW)
         wallets.get_or_open(principal=people[-1].principal, now=NOW)
         assistants.register(name=f"assistant-{n}", owner=people[-1].principal, team=team)
     Membership.objects.create(user=User.objects.create(username="admin"), role=Role.ADMIN)
