@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mintmark.common import evidence_kinds, provenance
 from mintmark.evidence import log
 from mintmark.projection.lineage_cache import LineageCache
-from mintmark.projection.pair_rows import PairRows
+from mintmark.projection.pair_rows import PairViewRows
 from mintmark.projection.prompt_rows import PromptStateRows
 from mintmark.projection.state_store import StateGroup, StateRows, load, stack_columns
 from mintmark.registry.models import Prompt
@@ -71,8 +71,8 @@ class Fold:
         self, *, pairs_policy: PairPolicy, reputation_policy: ReputationPolicy, stored: bool
     ) -> None:
         self.pairs_policy = pairs_policy
-        self.public_pairs = PairRows(policy=pairs_policy, is_own=False, stored=stored)
-        self.own_pairs = PairRows(policy=pairs_policy, is_own=True, stored=stored)
+        self.public_pairs = PairViewRows(policy=pairs_policy, is_own=False, stored=stored)
+        self.own_pairs = PairViewRows(policy=pairs_policy, is_own=True, stored=stored)
 
         self.lineage_cache = LineageCache()
         self.prompt_state = PromptStateRows(
@@ -181,7 +181,7 @@ class Fold:
         return positions
 
     def _fold_pairs(
-        self, log_slice: log.Slice, task: Ints, chosen: NDArray[np.bool_], view: PairRows
+        self, log_slice: log.Slice, task: Ints, chosen: NDArray[np.bool_], view: PairViewRows
     ) -> pair_model.PairEffects:
         learns = np.ones(int(chosen.sum()), dtype=np.bool_)
         if view is self.public_pairs:
@@ -249,7 +249,7 @@ class Fold:
             ]
         )
 
-    def _load_features(self, view: PairRows) -> Floats:
+    def _load_features(self, view: PairViewRows) -> Floats:
         """The text features of every prompt of a view of the pair model, row by row."""
         known = self._features[view]
         new = view.prompt_ids[len(known) :]

@@ -12,7 +12,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-class PairRows:
+class PairViewRows:
     """One view's rows, as far as they are in memory. With `is_own` each team has its own; else `team` is ignored."""
 
     def __init__(self, *, policy: PairPolicy, is_own: bool, stored: bool) -> None:

@@ -297,7 +297,7 @@ class _Market:
             team=claims.team,
             prompt=claims.prompt,
             pull=self._pull(claims),
-            moved=self._moved()[claims.prompt],
+            moved=self._compute_moves()[claims.prompt],
             audits=audits,
             rng=rng,
         )
@@ -384,7 +384,7 @@ class _Market:
         pull: Floats = placed * np.abs(claims.verdicts.mean(axis=1) - score)
         return pull
 
-    def _moved(self) -> Floats:
+    def _compute_moves(self) -> Floats:
         columns = prompt_readout.compute_scores(
             self.policy, self.state, np.arange(PROMPTS), now_days=NOW
         )

@@ -29,7 +29,7 @@ from mintmark.tokens import audit as tokens_audit
 from mintmark.tokens import wallets
 from mintmark.trust import intake
 from mintmark.trust.intake import EvidenceClaim
-from tests.factories.cast import NOW, person
+from tests.factories.cast import NOW, person, vouch_for
 
 from . import model_harness as models
 from .model_harness import ESCROW, ISSUANCE, TREASURY, Model, Refused, Who
@@ -75,6 +75,8 @@ class Trade:
         self.ritual = rituals.register(name="trial", tag="task:trial")
         self.teams = {name: Team.objects.create(name=name) for name in TEAMS}
         people = {name: person(name) for name in PEOPLE}
+        for user in people.values():
+            vouch_for(user)
         Membership.objects.create(user=people["root"], role=Role.ADMIN)
         for team, members in TEAMS.items():
             for name in members:

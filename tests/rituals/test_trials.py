@@ -133,7 +133,7 @@ def test_the_page_says_it_and_shows_neither_key_nor_reply(
         answer = page(**headers)
         said = answer.content.decode()
         assert answer.status_code == 200
-        assert "It answers:" in said and "leaky" in said
+        assert "The endpoint answers:" in said and "leaky" in said
         assert KEY not in said and "ghp_" not in said
         assert ("<html" in said) == (not headers)
     scene.reached("unauthorised")

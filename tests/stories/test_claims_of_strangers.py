@@ -21,7 +21,7 @@ from tests.factories.cast import Cast, person
 
 pytestmark = [
     pytest.mark.django_db,
-    pytest.mark.both(reason="provenance is written and read by SQL of each vendor"),
+    pytest.mark.both("provenance is written and read by SQL of each vendor"),
 ]
 
 

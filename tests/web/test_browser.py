@@ -444,7 +444,7 @@ def test_a_bundle_is_made_carried_taken_in_and_refused_without_a_script(
     page.get_by_role("button", name="Check it").click()
     expect(page.get_by_text("known here")).to_be_visible()
     page.get_by_label("Reason", exact=True).last.fill("it is ours anyway")
-    page.get_by_role("button", name="Refuse it").click()
+    page.get_by_role("button", name="Refuse and delete it").click()
     expect(page.get_by_role("status")).to_contain_text("The file was refused")
     context.close()
 
