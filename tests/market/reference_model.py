@@ -75,13 +75,13 @@ class Trade:
         self.ritual = rituals.register(name="trial", tag="task:trial")
         self.teams = {name: Team.objects.create(name=name) for name in TEAMS}
         people = {name: person(name) for name in PEOPLE}
-        for user in people.values():
-            vouch_for(user)
         Membership.objects.create(user=people["root"], role=Role.ADMIN)
         for team, members in TEAMS.items():
             for name in members:
                 for role in (Role.OPERATOR, Role.AUTHOR):
                     Membership.objects.create(user=people[name], role=role, team=self.teams[team])
+        for user in people.values():
+            vouch_for(user)
         self.callers = {name: callers.from_user(user=user) for name, user in people.items()}
         self.bots = {name: self._assistant(name, team) for name, team in BOTS.items()}
         self.runners = {
