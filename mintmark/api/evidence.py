@@ -55,8 +55,7 @@ class NewCase(TypedDict):
 
 class NewEvent(TypedDict):
     """One piece of evidence; `score` is the mean of `runs` binary runs, `key` is unique for each event of a caller.
-    With `cases` an outcome can be run again and checked, so that it may count for other teams; their mean is the
-    score."""
+    `cases` say what each case of an outcome gave, so that it can be checked; their mean is the score."""
 
     __pydantic_config__ = _STRICT  # type: ignore[misc]
 

@@ -25,6 +25,21 @@ class Batch(models.Model):
         return f"batch {self.pk} ({self.source})"
 
 
+class EventQuerySet(models.QuerySet["Event"]):
+    """Events by what they may count for; an event older than provenance is word."""
+
+    def filter_decisive(self) -> "EventQuerySet":
+        """Those that count in full for everybody."""
+        return self.filter(provenance__in=sorted(provenance.DECISIVE))
+
+    def filter_shared(self) -> "EventQuerySet":
+        """Evidence that may count for other teams than the reporter's: whatever is computed from events themselves, and
+        shown to everybody, starts from these."""
+        return self.exclude(provenance__in=sorted(provenance.OWN_VIEW_ONLY)).filter(
+            kind__in=sorted(evidence_kinds.REPORTABLE)
+        )
+
+
 class Event(models.Model):
     """One piece of evidence. Triggers refuse UPDATE and DELETE.
 
@@ -64,6 +79,8 @@ class Event(models.Model):
     provenance = models.PositiveSmallIntegerField(
         choices=[(p.value, p.name.lower()) for p in provenance.Provenance], null=True
     )
+
+    objects = EventQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [

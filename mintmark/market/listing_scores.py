@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Max
+from django.db.models import Count
 
 from mintmark.common import evidence_kinds
 from mintmark.deployments.models import Injection
@@ -145,10 +145,9 @@ def refresh_scores(
 
 def count_swarm(*, since: datetime) -> int:
     """How many assistants have evidence since then, or a prompt at work now."""
-    newest = AssistantPromptTrustMap.objects.values_list("assistant").annotate(Max("event"))
-    by_event = {event: assistant for assistant, event in newest}
-    recent = Event.objects.filter(pk__in=list(by_event), recorded_at__gte=since)
-    active = {by_event[event] for event in recent.values_list("pk", flat=True)}
+    newest = AssistantPromptTrustMap.objects.values("event")
+    recent = Event.objects.filter_shared().filter(pk__in=newest, recorded_at__gte=since)
+    active = set(recent.values_list("assistant", flat=True).distinct())
     active |= set(
         Injection.objects.filter(ended_at__isnull=True).values_list("assistant_id", flat=True)
     )
@@ -183,7 +182,8 @@ def _measure_contract_usage(
     }
     since = now - timedelta(days=policy.recent_days)
     rows = (
-        Event.objects.filter(
+        Event.objects.filter_shared()
+        .filter(
             prompt=prompt,
             assistant__isnull=False,
             kind__in=[*_USE_KINDS, evidence_kinds.EvidenceKind.CLAUSE],
@@ -210,7 +210,8 @@ def _measure_contract_usage(
 
 def _count_uses_without_contract(prompt: Prompt, *, since: datetime) -> tuple[float, int, int]:
     """Of a prompt under no contract: none of its uses was made under one."""
-    use_events = Event.objects.filter(prompt=prompt, kind__in=_USE_KINDS, recorded_at__gte=since)
+    shared = Event.objects.filter_shared()
+    use_events = shared.filter(prompt=prompt, kind__in=_USE_KINDS, recorded_at__gte=since)
     use_count = use_events.values("batch", "assistant").distinct()[:_MAX_EVENTS].count()
     return 0.0, 0, use_count
 

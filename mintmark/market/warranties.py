@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 
 from mintmark.accounts.models import Principal
-from mintmark.common import evidence_kinds, provenance
+from mintmark.common import evidence_kinds
 from mintmark.deployments import injections
 from mintmark.evidence.models import Event
 from mintmark.registry import entitlements
@@ -98,10 +98,9 @@ def measure_outcome(*, warranty: Warranty, now: datetime) -> WarrantyOutcome:
     nothing."""
     purchase, listing = warranty.purchase, warranty.purchase.listing
     assert listing.warranty_ritual is not None and listing.warranty_runs is not None
-    outcomes = Event.objects.filter(
+    outcomes = Event.objects.filter_decisive().filter(
         prompt=purchase.prompt_id,
         kind=evidence_kinds.EvidenceKind.OUTCOME,
-        provenance__in=sorted(provenance.DECISIVE),
         assistant__team=purchase.team_id,
         ritual__name=listing.warranty_ritual.name,
         recorded_at__gte=purchase.bought_at,

@@ -1,45 +1,48 @@
 """Who gains by a prompt's reputation, and who has a right to the prompt."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from .models import Entitlement, Prompt
 
-_MAX_DEPTH = 1_000
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorship:
+    """Who wrote a prompt or any of its ancestors: ids of teams, and of people and assistants."""
+
+    team_ids: frozenset[int]
+    author_ids: frozenset[int]
 
 
-def find_interested_teams(*, prompt_ids: Collection[int]) -> dict[int, frozenset[int]]:
-    """By prompt id, the teams that wrote the prompt or any of its ancestors."""
-    known: dict[int, tuple[int | None, int]] = {}
+def find_authorship(*, prompt_ids: Collection[int]) -> dict[int, Authorship]:
+    """By prompt id, who wrote it or any of its ancestors; one query a generation."""
+    known: dict[int, tuple[int | None, int, int]] = {}
     pending = set(prompt_ids)
-    for _ in range(_MAX_DEPTH):
-        rows = Prompt.objects.filter(pk__in=pending).values_list("id", "parent_id", "team_id")
-        known.update((pk, (parent, team)) for pk, parent, team in rows)
-        pending = {parent for parent, _ in known.values() if parent is not None} - known.keys()
-        if not pending:
-            break
-    teams: dict[int, frozenset[int]] = {}
-    for prompt_id in prompt_ids:
-        found: set[int] = set()
+    while pending:
+        rows = Prompt.objects.filter(pk__in=pending)
+        for pk, *row in rows.values_list("id", "parent_id", "team_id", "author_id"):
+            known[pk] = (row[0], row[1], row[2])
+        parents = (known[pk][0] for pk in pending if pk in known)
+        pending = {parent for parent in parents if parent is not None and parent not in known}
+
+    def collect(prompt_id: int) -> Authorship:
+        teams, authors = set(), set()
         ancestor: int | None = prompt_id
-        for _ in range(_MAX_DEPTH):
-            if ancestor is None or ancestor not in known:
-                break
-            ancestor, team = known[ancestor]
-            found.add(team)
-        teams[prompt_id] = frozenset(found)
-    return teams
+        while ancestor is not None and ancestor in known:
+            ancestor, team, author = known[ancestor]
+            teams.add(team)
+            authors.add(author)
+        return Authorship(team_ids=frozenset(teams), author_ids=frozenset(authors))
+
+    return {prompt_id: collect(prompt_id) for prompt_id in prompt_ids}
 
 
 def find_entitled_teams(
     *, prompt_ids: Collection[int], team_ids: Collection[int]
 ) -> set[tuple[int, int]]:
-    """The pairs (prompt id, team id) where the team wrote the prompt, or is or was entitled to it, or it is open."""
-    prompts = Prompt.objects.filter(pk__in=prompt_ids).values_list("id", "team_id", "is_open")
-    pairs = {
-        (pk, team)
-        for pk, owner, is_open in prompts
-        for team in team_ids
-        if is_open or team == owner
-    }
+    """The pairs (prompt id, team id) where the team is or was entitled to the prompt, or the prompt is open."""
+    is_open = Prompt.objects.filter(pk__in=prompt_ids, is_open=True).values_list("id", flat=True)
     granted = Entitlement.objects.filter(prompt__in=prompt_ids, team__in=team_ids)
-    return pairs | set(granted.values_list("prompt_id", "team_id"))
+    return {(pk, team) for pk in is_open for team in team_ids} | set(
+        granted.values_list("prompt_id", "team_id")
+    )

@@ -16,25 +16,29 @@ _Cell = tuple[int, int]
 _Cells = Mapping[_Cell, tuple[float, float]]
 
 
-def compare_with_parents(children: Sequence[Prompt]) -> list[tuple[Prompt, Estimate | None]]:
+def compare_with_parents(
+    children: Sequence[Prompt], *, own_team: int | None = None
+) -> list[tuple[Prompt, Estimate | None]]:
     """Each child with its paired gain over its parent, None where no assistant ran both on one ritual.
 
     The gain is the mean over (assistant, ritual) of the difference in mean measured score, each weighted by n·n'/(n +
-    n') of its runs, with its 90% interval (`paired_effects.pool_effects`).
+    n') of its runs, with its 90% interval (`paired_effects.pool_effects`). Decisive runs count, and with `own_team`
+    whatever that team reported of its own assistants.
     """
-    cells = _load_cells({c.pk for c in children} | {c.parent_id for c in children if c.parent_id})
+    prompts = {c.pk for c in children} | {c.parent_id for c in children if c.parent_id}
+    cells = _load_cells(prompts, own_team=own_team)
     return [
         (child, _compute_gain(cells.get(child.pk, {}), cells.get(child.parent_id or 0, {})))
         for child in children
     ]
 
 
-def compare_edit(*, child: Prompt) -> EditGains:
+def compare_edit(*, child: Prompt, own_team: int | None = None) -> EditGains:
     """The gain of one edit: over all assistants, as `compare_with_parents` computes it, and for each assistant, over
     the rituals on which it ran both prompts."""
     if child.parent is None:
         return EditGains(parent=None, overall=None, assistants=())
-    cells = _load_cells({child.pk, child.parent.pk})
+    cells = _load_cells({child.pk, child.parent.pk}, own_team=own_team)
     child_cells, parent_cells = cells.get(child.pk, {}), cells.get(child.parent.pk, {})
     ran_both = Assistant.objects.in_bulk(
         {assistant for assistant, _ in child_cells.keys() & parent_cells.keys()}
@@ -57,12 +61,20 @@ def compare_edit(*, child: Prompt) -> EditGains:
     )
 
 
-def _load_cells(prompts: Iterable[int]) -> dict[int, dict[_Cell, tuple[float, float]]]:
+def _load_cells(
+    prompts: Iterable[int], *, own_team: int | None
+) -> dict[int, dict[_Cell, tuple[float, float]]]:
     """By prompt and (assistant, ritual): the mean of its outcomes and their runs."""
     cells: dict[int, dict[_Cell, tuple[float, float]]] = {}
-    for prompt, assistant, ritual, score, runs in Event.objects.filter(
+    outcomes = Event.objects.filter(
         prompt__in=set(prompts), kind=evidence_kinds.EvidenceKind.OUTCOME
-    ).values_list("prompt", "assistant", "ritual", "score", "runs"):
+    )
+    counted = outcomes.filter_decisive()
+    if own_team is not None:
+        counted |= outcomes.filter(assistant__team=own_team)
+    for prompt, assistant, ritual, score, runs in counted.values_list(
+        "prompt", "assistant", "ritual", "score", "runs"
+    ):
         mean, n = cells.setdefault(prompt, {}).get((assistant, ritual), (0.0, 0.0))
         cells[prompt][assistant, ritual] = ((mean * n + score * runs) / (n + runs), n + runs)
     return cells

@@ -254,7 +254,7 @@ class PromptReputationLedger:
                     gain=gain,
                 )
                 for child, gain in edit_effects.compare_with_parents(
-                    [c for c in family if c.parent_id in ids]
+                    [c for c in family if c.parent_id in ids], own_team=self._own_team
                 )
                 if child.parent_id is not None
             ),
@@ -262,7 +262,7 @@ class PromptReputationLedger:
 
     def get_edit_gains(self, *, prompt: Prompt) -> EditGains:
         """The gain of the edit from its parent to a prompt, over all assistants and for each of them."""
-        return edit_effects.compare_edit(child=prompt)
+        return edit_effects.compare_edit(child=prompt, own_team=self._own_team)
 
     def list_scores(
         self,

@@ -75,7 +75,7 @@ def record_frame(
 def _is_executed(run: RitualRun) -> bool:
     """Whether the installation itself ran this, on an endpoint of its own from beginning to end."""
     runner = (
-        RunnerSettings.objects.select_related("assistant")
+        RunnerSettings.objects.select_related("assistant", "judge__assistant")
         .filter(assistant=run.assistant_id)
         .first()
     )

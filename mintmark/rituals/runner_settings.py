@@ -125,11 +125,13 @@ def get_runner_settings(*, assistant: Assistant) -> RunnerSettings:
 
 
 def is_installations_own(*, runner: RunnerSettings, since: datetime) -> bool:
-    """Whether this runner is an endpoint that an administrator configured, and has been since this time."""
+    """Whether this runner is an endpoint that an administrator configured, and has been since this time; its judge,
+    which decides rubrics, as well."""
     return (
         runner.kind == RunnerSettings.Kind.OPENAI
         and runner.assistant.is_reached
         and runner.configured_at <= since
+        and (runner.judge is None or is_installations_own(runner=runner.judge, since=since))
     )
 
 

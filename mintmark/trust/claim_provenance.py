@@ -24,14 +24,14 @@ def decide_provenance(*, caller: Caller, reports: Sequence[Report]) -> list[Prov
     if is_vouched_for(caller=caller):
         return [Provenance.VOUCHED] * len(reports)
     prompt_ids = {report.prompt_id for report in reports}
-    interested = interests.find_interested_teams(prompt_ids=prompt_ids)
+    authorship = interests.find_authorship(prompt_ids=prompt_ids)
     entitled = interests.find_entitled_teams(
         prompt_ids=prompt_ids, team_ids={report.team_id for report in reports}
     )
 
     def decide(report: Report) -> Provenance:
         teams = {report.team_id, *caller.team_ids}
-        if interested[report.prompt_id] & teams:
+        if authorship[report.prompt_id].team_ids & teams:
             return Provenance.INTERESTED
         if (report.prompt_id, report.team_id) not in entitled:
             return Provenance.NO_RIGHT

@@ -86,13 +86,15 @@ def foresee(
 def measure_track_record() -> TrackRecord | None:
     """How accurate predictions of never-run prompts were in this log; None below `MIN_PROMPTS` of them.
 
-    Counts the newest `MAX_PROMPTS` measured prompts, each once: by its first measured event, if that is an outcome. The
+    Counts the newest `MAX_PROMPTS` measured prompts, each once: by its first decisive event, if that is an outcome. The
     prediction is stored with the event's effect, as folded under the current policy: it had seen nothing of the prompt.
     A policy learned from this same log has seen the log's spread, though not in which prompt.
     """
     # By id, which an index finds at once: the log's own order differs only between concurrent writers.
-    first = Event.objects.filter(prompt=OuterRef("prompt_id"), kind__in=_MEASURED_KINDS).order_by(
-        "id"
+    first = (
+        Event.objects.filter_decisive()
+        .filter(prompt=OuterRef("prompt_id"), kind__in=_MEASURED_KINDS)
+        .order_by("id")
     )
     newest = (
         CurrentPromptScore.objects.filter(runs__gt=0)

@@ -238,10 +238,13 @@ class ScoringView:
         return predicted, runs
 
     def list_measured_assistants(self) -> list[Assistant]:
-        """The assistants with measured evidence, by name."""
-        with_evidence = AssistantPromptTrustMap.objects.filter(proven_runs__gt=0).values(
-            "assistant"
-        )
+        """The assistants with evidence that counts in this view, by name; in a team's own view, its own."""
+        maps = AssistantPromptTrustMap.objects
+        with_evidence = (
+            maps.filter(proven_runs__gt=0)
+            if self.own_team is None
+            else maps.filter(runs__gt=0, assistant__team=self.own_team)
+        ).values("assistant")
         return list(
             Assistant.objects.filter(pk__in=with_evidence).select_related("team").order_by("name")
         )

@@ -7,7 +7,7 @@ from typing import Literal, cast
 
 import pydantic
 from django.conf import settings
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 
 from mintmark.accounts.models import Team
 from mintmark.common import errors, evidence_kinds
@@ -184,6 +184,11 @@ def _load_author_names(prompts: Sequence[Prompt]) -> dict[int, str]:
     return author_by_id
 
 
+def select_exported_events(prompt_ids: Sequence[int]) -> QuerySet[Event]:
+    """The evidence of these prompts that a bundle carries: what may count for others."""
+    return Event.objects.filter_shared().filter(prompt__in=prompt_ids, admissible=True)
+
+
 def _find_newest_event_time(
     prompts: Sequence[Prompt], *, receipt: bundles.BundleReceipt | None
 ) -> datetime:
@@ -192,8 +197,9 @@ def _find_newest_event_time(
         newest.append(datetime.fromisoformat(receipt.bought_at))
     ids = [prompt.pk for prompt in prompts]
     for start in range(0, len(ids), _BATCH_SIZE):
-        events = Event.objects.filter(prompt__in=ids[start : start + _BATCH_SIZE], admissible=True)
-        recorded = events.aggregate(at=Max("recorded_at"))["at"]
+        recorded = select_exported_events(ids[start : start + _BATCH_SIZE]).aggregate(
+            at=Max("recorded_at")
+        )["at"]
         if recorded is not None:
             newest.append(recorded)
     return max(newest)
@@ -205,7 +211,7 @@ def _load_events(prompts: Sequence[Prompt]) -> dict[int, list[bundles.BundleEven
     events_by_prompt: dict[int, list[bundles.BundleEvent]] = {prompt.pk: [] for prompt in prompts}
     ids = list(events_by_prompt)
     for start in range(0, len(ids), _BATCH_SIZE):
-        rows = Event.objects.filter(prompt__in=ids[start : start + _BATCH_SIZE], admissible=True)
+        rows = select_exported_events(ids[start : start + _BATCH_SIZE])
         for event in rows.select_related("ritual", "assistant").order_by("xid", "id"):
             assistant = event.assistant
             events_by_prompt[event.prompt_id].append(

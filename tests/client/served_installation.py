@@ -30,7 +30,7 @@ class Mint:
     def member(self, name: str) -> Caller:
         return callers.from_user(user=person(name, Role.OPERATOR, Role.AUTHOR, team=self.team))
 
-    def measured(self, prompt: Prompt, score: float, *, runs: int) -> None:
+    def record_outcome(self, prompt: Prompt, score: float, *, runs: int) -> None:
         """An outcome of the scout, by somebody whom the installation vouches for."""
         if not claim_provenance.is_vouched_for(caller=self.author):
             vouch_for(User.objects.get(username="author"))

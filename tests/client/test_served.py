@@ -110,7 +110,7 @@ def test_the_best_of_what_both_may_use_is_chosen_and_reports_say_so(
         for prompt, score in ((mint.prompt, 0.2), (better, 0.9)):
             with before.use(prompt.reference, ritual="summaries") as use:
                 assert use.report(score)
-            mint.measured(prompt, score, runs=100)
+            mint.record_outcome(prompt, score, runs=100)
         assert before.flush(60)
         projector.wait_for(Event.objects.latest("id").pk, seconds=20, now=timezone.now())
     chooser = opened(rng=random.Random(1))
@@ -142,7 +142,7 @@ def test_a_prompt_behind_one_of_the_assistants_gates_is_not_the_best(
         for prompt, score in ((mint.prompt, 0.1), (better, 0.8), (ruled, 0.95)):
             with before.use(prompt.reference, ritual="summaries") as use:
                 assert use.report(score)
-            mint.measured(prompt, score, runs=200)
+            mint.record_outcome(prompt, score, runs=200)
         assert before.flush(60)
         projector.wait_for(Event.objects.latest("id").pk, seconds=20, now=timezone.now())
     chooser = opened()

@@ -63,7 +63,7 @@ def _component(kind: str, **more: Any) -> dict[str, Any]:
     return {"pass": False, "score": 0, "reason": "it fails", "assertion": assertion} | more
 
 
-def _graded(*components: dict[str, Any]) -> dict[str, Any]:
+def _grade(*components: dict[str, Any]) -> dict[str, Any]:
     return {"pass": False, "score": 0, "reason": "it fails", "componentResults": [*components]}
 
 
@@ -73,7 +73,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({}, ""),
     ({"gradingResult": None}, ""),
     (BARE | {"gradingResult": {"pass": True, "score": 1, "reason": "All assertions passed"}}, ""),
-    ({"score": 0, "gradingResult": _graded(_component("contains")), "error": "it fails"}, ""),
+    ({"score": 0, "gradingResult": _grade(_component("contains")), "error": "it fails"}, ""),
     ({"failureReason": 1, "gradingResult": None, "error": "it fails"}, ""),
     ({"gradingResult": NOTHING, "testCase": {"assert": []}}, promptfoo_rows.NOTHING_ASSERTED),
     (BARE, promptfoo_rows.NOTHING_ASSERTED),
@@ -94,26 +94,26 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     ({"failureReason": 2, "error": "Assertion malformed"}, promptfoo_rows.GRADER_FAILED),
     (
-        {"gradingResult": _graded(_component("llm-rubric", metadata={"graderError": True}))},
+        {"gradingResult": _grade(_component("llm-rubric", metadata={"graderError": True}))},
         promptfoo_rows.GRADER_FAILED,
     ),
     (
-        {"gradingResult": _graded(_component("llm-rubric", reason="Could not extract JSON from llm-rubric response"))},
+        {"gradingResult": _grade(_component("llm-rubric", reason="Could not extract JSON from llm-rubric response"))},
         promptfoo_rows.GRADER_FAILED,
     ),
     (
-        {"gradingResult": _graded(_component("not-llm-rubric", reason="API error: 500"))},
+        {"gradingResult": _grade(_component("not-llm-rubric", reason="API error: 500"))},
         promptfoo_rows.GRADER_FAILED,
     ),
     (
-        {"gradingResult": _graded(_component("python", reason="Python code execution failed: x"))},
+        {"gradingResult": _grade(_component("python", reason="Python code execution failed: x"))},
         promptfoo_rows.GRADER_FAILED,
     ),
     (
-        {"gradingResult": _graded(_component("llm-rubric", assertion={"weight": 0}, metadata={"graderError": True}))},
+        {"gradingResult": _grade(_component("llm-rubric", assertion={"weight": 0}, metadata={"graderError": True}))},
         "",
     ),
-    ({"gradingResult": _graded(_component("contains", reason="API error: is what the answer lacks"))}, ""),
+    ({"gradingResult": _grade(_component("contains", reason="API error: is what the answer lacks"))}, ""),
     (
         {"testCase": {"assert": [{"type": "perplexity-score"}]}, "score": 0.5},
         promptfoo_rows.HALF_SCALE,

@@ -38,7 +38,7 @@ def child(tmp_path: Path) -> Prompt:
 
 
 def test_each_assistant_has_its_own_gain_with_its_interval(child: Prompt) -> None:
-    told = edit_effects.compare_edit(child=child)
+    told = edit_effects.compare_edit(child=child, own_team=child.team_id)
     assert [one.assistant.name for one in told.assistants] == list(corpus.MODELS)
     small, large = (one.gain for one in told.assistants)
     assert small.value == pytest.approx(-0.25)
@@ -47,15 +47,21 @@ def test_each_assistant_has_its_own_gain_with_its_interval(child: Prompt) -> Non
     assert large.low == pytest.approx(-large.high)
 
 
+def test_what_a_team_reports_of_an_edit_is_in_its_own_view_alone(child: Prompt) -> None:
+    for own_team in (None, child.team_id + 1):
+        gains = edit_effects.compare_edit(child=child, own_team=own_team)
+        assert (gains.overall, gains.assistants) == (None, ())
+
+
 def test_the_gain_over_all_is_the_mean_and_as_wide_as_assistants_differ(child: Prompt) -> None:
-    ((found, gain),) = edit_effects.compare_with_parents([child])
+    ((found, gain),) = edit_effects.compare_with_parents([child], own_team=child.team_id)
     assert found == child
     assert gain is not None
     assert gain.value == pytest.approx(-0.125)
     # One lost 25 points and one nothing: two such cannot say that a third would lose.
     assert gain.low < -0.25 and gain.high > 0.0
     assert gain.runs == 100.0
-    assert edit_effects.compare_edit(child=child).overall == gain
+    assert edit_effects.compare_edit(child=child, own_team=child.team_id).overall == gain
 
 
 def test_what_has_no_parent_has_no_gain(child: Prompt) -> None:

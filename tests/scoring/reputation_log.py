@@ -78,7 +78,7 @@ class Log:
             admissible=admissible,
         )
 
-    def claimed(self, prompt: int = 0, score: float = 1.0, **values: float) -> None:
+    def claim(self, prompt: int = 0, score: float = 1.0, **values: float) -> None:
         """An outcome as a team reports it, with its cases."""
         self.measured(prompt, score, provenance=Provenance.CLAIM, **values)  # type: ignore[arg-type]
 

@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from mintmark.evidence.models import Vouch
 from tests.factories.web_scene import SECRET, Scene
 from tests.web import markup
 
@@ -149,3 +150,23 @@ def test_markup_in_names_and_notes_is_text(scene: Scene, reader: Client) -> None
     page = _page(reader, cast.prompt.pk)
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(1)" in page
+
+
+def test_a_team_sees_its_own_view_first_and_the_public_one_beside_it(
+    scene: Scene, reader: Client
+) -> None:
+    """The reader's team reports; the seller's reported nothing."""
+    Vouch.objects.all().delete()
+    cast = scene.cast
+    cast.record(cast.outcome(score=0.0, runs=400))
+    path = f"/prompts/{cast.prompt.pk}/reputation"
+    own, public = reader.get(path), reader.get(f"{path}?scores=public")
+    assert "What your team reported counts in full" in own.content.decode()
+    assert "Show your team's view" in public.content.decode()
+    own_trust, public_trust = (page.context["reputation"].trust.value for page in (own, public))
+    assert own_trust < public_trust
+    # Evidence ages between two requests, by some millionths.
+    assert own.context["public_trust"].value == pytest.approx(public_trust, abs=1e-6)
+    other = scene.client(cast.seller).get(path)
+    assert "your team's view" not in other.content.decode()
+    assert other.context["reputation"].trust.value == pytest.approx(public_trust, abs=1e-6)

@@ -220,7 +220,7 @@ def test_what_the_keys_and_the_threshold_say_follows_at_once(offline: Page) -> N
     expect(result).to_contain_text("none of the keys that you entered signed it")
     given.fill(dsse.export_pem(dsse.get_key_id(TEAM)))
     expect(result).to_contain_text("Verified: signed by 1 key")
-    offline.get_by_label("How many").fill("2")
+    offline.get_by_label("Signatures needed").fill("2")
     expect(result).to_contain_text("2 are needed")
     given.fill(f"{dsse.get_key_id(TEAM)}\n{dsse.get_key_id(HOUSE)}")
     expect(result).to_contain_text("Verified: signed by 2 keys")

@@ -77,7 +77,9 @@ def _build_context(
     own_assistants, other_assistants = _split_assistants(prompt, caller=caller, now=now)
     return {
         "steps": prompt_checklist.build_steps(caller=caller, listing=listing),
-        **edit_effect_panel.build_edit_effect(prompt=prompt, caller=caller),
+        **edit_effect_panel.build_edit_effect(
+            prompt=prompt, caller=caller, ledger=PromptReputationLedger()
+        ),
         "reputation": PromptReputationLedger().get_reputation(prompt=prompt, now=now),
         "parts": _build_price_shares(market.build_price_breakdown(listing=listing)),
         "metrics": market.compute_scores(prompt=prompt, now=now),

@@ -51,9 +51,11 @@ class EdgeLabel:
     description: str
 
 
-def build_edit_effect(*, prompt: Prompt, caller: Caller) -> dict[str, Any]:
+def build_edit_effect(
+    *, prompt: Prompt, caller: Caller, ledger: PromptReputationLedger
+) -> dict[str, Any]:
     """What `web/parts/gained.html` shows: the difference to the parent, the gain over all, a sentence an assistant."""
-    gains = PromptReputationLedger().get_edit_gains(prompt=prompt)
+    gains = ledger.get_edit_gains(prompt=prompt)
     effects = _build_effects(gains.assistants, caller=caller)
     return {
         "diff": _build_diff(prompt, caller=caller),

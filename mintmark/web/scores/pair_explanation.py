@@ -18,12 +18,12 @@ def explain_pair(request: HttpRequest, assistant_id: int, prompt_id: int) -> Htt
     assistant = assistants.resolve(reference=str(assistant_id))
     prompt = prompts.resolve(reference=str(prompt_id))
     caller = decorators.get_caller(request)
-    own_team = own_view.choose_assistant_view(request, caller=caller, assistant=assistant)
+    shown = own_view.choose_assistant_view(request, caller=caller, assistant=assistant)
     now = timezone.now()
-    tracker = AssistantTrustTracker(own_team=own_team)
+    tracker = AssistantTrustTracker(own_team=shown.own_team)
     explanation = tracker.explain(assistant=assistant, prompt=prompt, now=now)
     public_trust = None
-    if own_team is not None:
+    if shown.own_team is not None:
         estimates = AssistantTrustTracker().get_estimates(
             assistant=assistant, prompts=[prompt], now=now
         )
@@ -35,7 +35,7 @@ def explain_pair(request: HttpRequest, assistant_id: int, prompt_id: int) -> Htt
         "prompt": prompt,
         "told": explanation,
         "row": explanation.row,
-        "is_own_view": own_team is not None,
+        "shown": shown,
         "public_trust": public_trust,
         "affinity": affinity,
         "is_mine": caller.is_admin or assistant.team_id in caller.team_ids,

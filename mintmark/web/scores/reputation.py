@@ -76,7 +76,7 @@ def show_reputation(request: HttpRequest, prompt_id: int) -> HttpResponseBase:
             prompt,
             query=query,
             caller=caller,
-            own_team=own_view.choose_prompt_view(request, caller=caller, prompt=prompt),
+            shown=own_view.choose_prompt_view(request, caller=caller, prompt=prompt),
             now=timezone.now(),
         ),
     )
@@ -99,15 +99,18 @@ def build_context(
     query: ReputationQuery,
     caller: Caller,
     now: datetime,
-    own_team: int | None = None,
+    shown: own_view.ShownView,
 ) -> dict[str, Any]:
     """All that the page shows of a prompt, as everybody sees it or as one team does."""
-    ledger = PromptReputationLedger()
-    reputation = PromptReputationLedger(own_team=own_team).get_reputation(prompt=prompt, now=now)
+    own_team = shown.own_team
+    ledger = PromptReputationLedger(own_team=own_team)
+    reputation = ledger.get_reputation(prompt=prompt, now=now)
     recorded = ledger.get_history(prompt=prompt, limit=_MAX_SNAPSHOTS)
     # A line through scores of different policies would show steps that no evidence made.
     snapshots = [snapshot for snapshot in recorded if snapshot.policy == recorded[-1].policy]
-    assistants = AssistantTrustTracker().list_assistants(prompt=prompt, now=now, caller=caller)
+    assistants = AssistantTrustTracker(own_team=own_team).list_assistants(
+        prompt=prompt, now=now, caller=caller
+    )
     may_read = prompts.may_read_text(caller=caller, prompt=prompt)
     return {
         "prompt": prompt,
@@ -116,8 +119,8 @@ def build_context(
         "forks": prompt.children.count(),
         "ways": _build_actions(prompt, caller=caller),
         "reputation": reputation,
-        "is_own_view": own_team is not None,
-        "public_trust": ledger.get_estimates(prompts=[prompt], now=now)[prompt.pk]
+        "shown": shown,
+        "public_trust": PromptReputationLedger().get_estimates(prompts=[prompt], now=now)[prompt.pk]
         if own_team is not None
         else None,
         "sources": score_breakdown.build_breakdown(reputation),
@@ -130,7 +133,7 @@ def build_context(
         ),
         "assistants": assistants if query.every_assistant else assistants[:ASSISTANTS_AT_FIRST],
         "assistants_in_all": len(assistants),
-        **edit_effect_panel.build_edit_effect(prompt=prompt, caller=caller),
+        **edit_effect_panel.build_edit_effect(prompt=prompt, caller=caller, ledger=ledger),
         **_build_family(prompt, query, ledger=ledger, now=now),
         **_build_events(prompt, query),
     }

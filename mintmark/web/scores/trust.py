@@ -105,18 +105,19 @@ def show_trust(request: HttpRequest, assistant_id: int) -> HttpResponseBase:
     query = parse_query(request)
     now = timezone.now()
     caller = decorators.get_caller(request)
-    permissions = {
+    shown = own_view.choose_assistant_view(request, caller=caller, assistant=assistant)
+    page = {
+        "shown": shown,
         "is_mine": caller.is_admin or assistant.team_id in caller.team_ids,
         "may_run": caller.has_role(Role.OPERATOR, team_id=assistant.team_id),
     }
     if query.view == "team":
-        return render(
-            request, "web/trust.html", _build_team_context(assistant, query, now=now) | permissions
-        )
-    own_team = own_view.choose_assistant_view(request, caller=caller, assistant=assistant)
-    context = build_context(assistant, query, now=now, own_team=own_team)
+        context = _build_team_context(assistant, query, now=now, own_team=shown.own_team)
+        return render(request, "web/trust.html", context | page)
     return render(
-        request, "web/trust.html", context | permissions | {"is_own_view": own_team is not None}
+        request,
+        "web/trust.html",
+        build_context(assistant, query, now=now, own_team=shown.own_team) | page,
     )
 
 
@@ -124,11 +125,11 @@ def show_trust(request: HttpRequest, assistant_id: int) -> HttpResponseBase:
 def download_matrix(request: HttpRequest, assistant_id: int) -> HttpResponseBase:
     """`/assistants/<id>/trust.csv`: every row that the page's filter lets through, exact."""
     assistant = assistants.resolve(reference=str(assistant_id))
-    own_team = own_view.choose_assistant_view(
+    shown = own_view.choose_assistant_view(
         request, caller=decorators.get_caller(request), assistant=assistant
     )
     matrix = _load_matrix(
-        assistant, parse_query(request), now=timezone.now(), limit=None, own_team=own_team
+        assistant, parse_query(request), now=timezone.now(), limit=None, own_team=shown.own_team
     )
     return csv_response.build_csv_response(
         name=f"trust-{assistant.pk}.csv", columns=FILE_COLUMNS, rows=_iterate_csv_rows(matrix)
@@ -151,7 +152,7 @@ def parse_query(request: HttpRequest) -> TrustQuery:
 
 
 def build_context(
-    assistant: Assistant, query: TrustQuery, *, now: datetime, own_team: int | None = None
+    assistant: Assistant, query: TrustQuery, *, now: datetime, own_team: int | None
 ) -> dict[str, Any]:
     """All that the page shows as a table or as a heat map of measures, as everybody sees it or as its team does."""
     matrix = _load_matrix(assistant, query, now=now, limit=ROWS_PER_PAGE, own_team=own_team)
@@ -182,14 +183,14 @@ def build_context(
 
 
 def _build_team_context(
-    assistant: Assistant, query: TrustQuery, *, now: datetime
+    assistant: Assistant, query: TrustQuery, *, now: datetime, own_team: int | None
 ) -> dict[str, Any]:
     """A task's best prompts by the assistants of the team; the first task where none was asked for."""
     context = _build_base_context(assistant, query)
     task = query.task or next(iter(context["rituals"]), None)
     if task is None:
         return context | {"team_rows": []}
-    heat_map = AssistantTrustTracker().get_heat_map(
+    heat_map = AssistantTrustTracker(own_team=own_team).get_heat_map(
         team=assistant.team, ritual=task, now=now, prompts=TEAM_PROMPTS
     )
     return context | {

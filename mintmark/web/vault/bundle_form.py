@@ -14,7 +14,6 @@ from django.utils import timezone
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Role, Team
 from mintmark.common import errors
-from mintmark.evidence.models import Event
 from mintmark.market import bundle_exports, lineage, prompt_sets
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.market.models import PromptSet, Purchase
@@ -22,6 +21,7 @@ from mintmark.registry import entitlements
 from mintmark.registry.models import Assistant, Entitlement, Prompt
 from mintmark.reputation.ledger import PromptReputationLedger
 from mintmark.scoring.estimate import Estimate
+from mintmark.vault import bundle_builder
 from mintmark.vault.models import PromptMarketplaceVault
 
 from .. import decorators, query_params
@@ -196,9 +196,7 @@ def _summarise(items: Sequence[BundleItem], form: BundleForm) -> dict[str, Any]:
     return {
         "told": exportable_items,
         "held_back": [item for item in items if item.obstacle],
-        "events": Event.objects.filter(prompt__in=ids, admissible=True).count()
-        if form.with_events
-        else 0,
+        "events": bundle_builder.select_exported_events(ids).count() if form.with_events else 0,
         "holders": list(dict.fromkeys(name for item in exportable_items for name in item.holders)),
         "forebears": sum(item.ancestors > 0 for item in exportable_items),
     }
