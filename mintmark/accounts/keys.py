@@ -44,8 +44,13 @@ def issue(
 ) -> IssuedApiKey:
     """Create a key for `principal`; the secret is 256 random bits after a visible prefix.
 
-    Raises `Forbidden` for a principal of another installation: such a principal is only named here, and never acts.
+    Raises `Forbidden` for a principal of another installation, which is only named here and never acts, and for the
+    installation itself.
     """
+    if principal.kind == Principal.Kind.INSTALLATION:
+        raise errors.Forbidden(
+            "The installation itself needs no key: only its own worker acts as it."
+        )
     if principal.kind == Principal.Kind.FOREIGN:
         raise errors.Forbidden(
             f"{principal} belongs to another installation and can't have a key here."

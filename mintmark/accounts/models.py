@@ -57,12 +57,14 @@ class Membership(models.Model):
 
 class Principal(models.Model):
     """An identity that logs can name: a person, or an assistant (described by the package registry), who can both act;
-    or somebody of another installation to whom something is owed here."""
+    somebody of another installation to whom something is owed here; or this installation itself, which runs claims
+    again."""
 
     class Kind(models.TextChoices):
         PERSON = "person"
         ASSISTANT = "assistant"
         FOREIGN = "foreign"
+        INSTALLATION = "installation"
 
     kind = models.CharField(max_length=16, choices=Kind)
     name = models.CharField(max_length=200)
@@ -78,8 +80,15 @@ class Principal(models.Model):
             models.CheckConstraint(
                 condition=models.Q(kind="person", user__isnull=False)
                 | models.Q(kind="assistant", user__isnull=True)
-                | models.Q(kind="foreign", user__isnull=True, team__isnull=True),
+                | models.Q(
+                    kind__in=("foreign", "installation"), user__isnull=True, team__isnull=True
+                ),
                 name="principal_kind",
+            ),
+            models.UniqueConstraint(
+                fields=["kind"],
+                name="principal_installation_once",
+                condition=models.Q(kind="installation"),
             ),
         ]
 

@@ -41,6 +41,13 @@ def create_foreign(*, name: str) -> Principal:
     )
 
 
+def get_installation() -> Principal:
+    """This installation itself, which records what it ran of its own accord; nobody can sign in as it."""
+    return Principal.objects.get_or_create(
+        kind=Principal.Kind.INSTALLATION, defaults={"name": "this installation"}
+    )[0]
+
+
 def resolve(*, reference: str) -> Principal:
     """The principal with a person's sign-in name, with an assistant's name, or with this id.
 

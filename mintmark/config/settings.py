@@ -69,6 +69,7 @@ INSTALLED_APPS = [
     "mintmark.reputation",
     "mintmark.trust",
     "mintmark.rituals",
+    "mintmark.claim_audits",
     "mintmark.vault",
     "mintmark.deployments",
     "mintmark.market",

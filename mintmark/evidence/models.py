@@ -96,6 +96,10 @@ class Event(models.Model):
             models.Index(fields=["xid", "id"], name="event_order"),
             models.Index(fields=["prompt", "id"], name="event_of_prompt"),
             models.Index(fields=["assistant", "prompt"], name="event_of_pair"),
+            # What claims are there to run again, and what of a team's claims must be weighed anew.
+            models.Index(
+                fields=["id"], name="event_claims", condition=models.Q(provenance__in=(1, 2))
+            ),
         ]
 
     def __str__(self) -> str:
@@ -124,6 +128,37 @@ class EventCase(models.Model):
 
     def __str__(self) -> str:
         return f"case {self.case_id} of event {self.event_id}"
+
+
+class ClaimVerdict(models.Model):
+    """A reported outcome compared with a new execution of some of its cases. Append-only.
+
+    `claimed` and `executed` are the mean scores over those `cases`; `variance` is V of the task and `noise_share` φ of
+    it (`scoring.reporter_record`). `is_credit` is false where the reporter's own team asked for it.
+    """
+
+    event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="verdicts")
+    execution = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="+")
+    cases = models.PositiveIntegerField()
+    claimed = models.FloatField()
+    executed = models.FloatField()
+    variance = models.FloatField()
+    noise_share = models.FloatField()
+    held = models.BooleanField(help_text="the difference is more likely by chance than by a lie")
+    is_credit = models.BooleanField(default=True)
+    recorded_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["event", "execution"], name="claim_verdict_once"),
+            models.CheckConstraint(
+                condition=models.Q(cases__gte=1, variance__gt=0, noise_share__gt=0),
+                name="claim_verdict_valid",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"verdict on event {self.event_id}"
 
 
 class Vouch(models.Model):

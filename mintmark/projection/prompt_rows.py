@@ -10,7 +10,13 @@ from mintmark.common import evidence_kinds, provenance
 from mintmark.evidence import log
 from mintmark.projection.lineage_cache import LineageCache, load_task_ids
 from mintmark.registry.models import Ritual
-from mintmark.scoring import prior_strength, prompt_model, prompt_readout, prompt_state
+from mintmark.scoring import (
+    prior_strength,
+    prompt_model,
+    prompt_posterior,
+    prompt_readout,
+    prompt_state,
+)
 from mintmark.scoring.reputation_constants import ReputationPolicy
 
 from . import imported_reputation
@@ -252,6 +258,19 @@ class PromptStateRows:
             prompt_team=self._prompt_teams.locate(prompts, teams, changes=False),
             team_ritual=self._team_rituals.locate(teams, homes, changes=False),
         )
+
+    def get_placed(self, prompts: Ints, teams: Ints) -> Floats:
+        """The effective runs, (n,), as which what these teams report counts in these prompts' scores."""
+        at = self._prompt_teams.locate(prompts, teams, changes=False)
+        placed: Floats = self.build_state().prompt_teams.placed[at].sum(axis=1)
+        return placed
+
+    def get_home_mean(self, ritual: int) -> float:
+        """What an average prompt scores on this ritual's task, in [0, 1]."""
+        state = self.build_state()
+        task = self.get_tasks(np.array([ritual], dtype=np.int64))
+        at = int(self._rituals.locate(task, changes=False)[0])
+        return prompt_posterior.home_mean(state.fleet, state.rituals, at)
 
     def learn_kappa(self) -> ReputationPolicy:
         """This policy with the weight of the prior learned from the whole state in memory

@@ -21,6 +21,9 @@ class Assistant(models.Model):
     is_reached = models.BooleanField(
         default=False, help_text="an administrator configured how this installation reaches it"
     )
+    is_judged = models.BooleanField(
+        default=False, help_text="and how it reaches the judge that grades its rubrics"
+    )
 
     def __str__(self) -> str:
         return self.name

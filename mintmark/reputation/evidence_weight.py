@@ -2,6 +2,7 @@
 
 from mintmark.common import evidence_kinds
 from mintmark.common.provenance import Provenance
+from mintmark.evidence.claim_records import VerdictCounts
 
 _REASONS = {
     Provenance.EXECUTED: "run by this installation",
@@ -21,9 +22,10 @@ def explain_weight(
     weight: float | None,
     runs: int,
     actor: str,
+    verdicts: VerdictCounts | None = None,
 ) -> str:
     """Such as "Counts as 0.8 of 1,000,000 runs: reported, and no case of it can be run again here."; `weight` is None
-    before the event is projected."""
+    before the event is projected, `verdicts` those on the claims of the reporting team."""
     if kind in evidence_kinds.REWEIGH:
         return "Sets what this team's claims count for, by what was run again."
     reason = _REASONS[provenance].format(actor=actor)
@@ -35,6 +37,8 @@ def explain_weight(
         return "An opinion: it counts within the limit that measured runs set."
     if kind not in evidence_kinds.MEASURED:
         return f"Counts for this assistant's record: {reason}."
+    if provenance == Provenance.CLAIM and verdicts is not None:
+        reason = f"{reason}; {_format_verdicts(verdicts)}"
     if weight is None:
         return f"Not yet in the score: {reason}."
     if provenance <= Provenance.VOUCHED:
@@ -42,6 +46,12 @@ def explain_weight(
     return (
         f"Counts as {_format_runs(weight)} of {runs:,} {'run' if runs == 1 else 'runs'}: {reason}."
     )
+
+
+def _format_verdicts(counts: VerdictCounts) -> str:
+    if not counts.verdicts:
+        return "none of its claims was run again yet, so they count as word"
+    return f"{counts.verdicts} of its claims were run again, and {counts.held} held"
 
 
 def _format_runs(weight: float) -> str:

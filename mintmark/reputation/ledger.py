@@ -1,6 +1,6 @@
 """PromptReputationLedger: a prompt's reputation, its components, and its history."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -8,7 +8,7 @@ from django.db.models import Count, Q, QuerySet
 
 from mintmark.common import evidence_kinds
 from mintmark.common.provenance import Provenance
-from mintmark.evidence import log
+from mintmark.evidence import claim_records, log
 from mintmark.evidence.models import Event
 from mintmark.projection import imported_reputation, policies
 from mintmark.projection.lineage_cache import LineageCache
@@ -221,17 +221,18 @@ class PromptReputationLedger:
             events = events.filter(kind=kind)
         if assistant_id is not None:
             events = events.filter(assistant=assistant_id)
-        return [_build_evidence_row(event) for event in _select_effects(events)[:limit]]
+        return _build_evidence_rows(_select_effects(events)[:limit])
 
     def get_event(self, *, event_id: int) -> EvidenceRow | None:
         """One event with its effect."""
-        event = _select_effects(Event.objects.filter(pk=event_id)).first()
-        return _build_evidence_row(event) if event is not None else None
+        rows = _build_evidence_rows(_select_effects(Event.objects.filter(pk=event_id)))
+        return rows[0] if rows else None
 
     def list_events(self, *, ids: Sequence[int]) -> list[EvidenceRow]:
         """These events with their effects, oldest first."""
-        events = _select_effects(Event.objects.filter(pk__in=ids)).order_by("id")
-        return [_build_evidence_row(event) for event in events]
+        return _build_evidence_rows(
+            _select_effects(Event.objects.filter(pk__in=ids)).order_by("id")
+        )
 
     def get_lineage(self, *, prompt: Prompt, now: datetime, limit: int = 60) -> Lineage:
         """A prompt's family: itself, its ancestors and the nearest of its other relatives, with paired gains."""
@@ -375,7 +376,14 @@ def _select_effects(events: QuerySet[Event]) -> QuerySet[Event]:
     return events.select_related("assistant", "actor", "ritual", "effect").order_by("-id")
 
 
-def _build_evidence_row(event: Event) -> EvidenceRow:
+def _build_evidence_rows(events: Iterable[Event]) -> list[EvidenceRow]:
+    rows = list(events)
+    teams = {event.cohort for event in rows if event.provenance == Provenance.CLAIM}
+    verdicts = claim_records.count_verdicts(team_ids=teams) if teams else {}
+    return [_build_evidence_row(event, verdicts.get(event.cohort)) for event in rows]
+
+
+def _build_evidence_row(event: Event, verdicts: claim_records.VerdictCounts | None) -> EvidenceRow:
     effect = getattr(event, "effect", None)
     trust_change = None
     if effect is not None and effect.trust_after is not None and effect.trust_before is not None:
@@ -405,6 +413,7 @@ def _build_evidence_row(event: Event) -> EvidenceRow:
             weight=effect.weight if effect is not None else None,
             runs=event.runs,
             actor=event.actor.name,
+            verdicts=verdicts,
         ),
     )
 

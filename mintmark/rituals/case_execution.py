@@ -246,10 +246,9 @@ def prepare_executor(
 ) -> CaseExecutor:
     """A `CaseExecutor` for one prompt of a run or a comparison.
 
-    Raises an error that says why the calls can't be made: for example, the prompt was withdrawn, or the API key is
-    missing.
+    Whether the prompt may be used is for the caller to check. Raises an error that says why the calls can't be made:
+    for example, the API key is missing.
     """
-    runs.require_served(prompt=prompt, assistant=assistant)
     definition = definitions.get_definition(ritual)
     memory, missing_keys = prompt_building.load_memory(
         assistant_id=assistant.pk, definition=definition

@@ -42,6 +42,7 @@ def process_next_comparison(
     if comparison is None:
         return None
     try:
+        runs.require_served(prompt=comparison.first, assistant=comparison.assistant)
         executor = case_execution.prepare_executor(
             comparison,
             prompt=comparison.first,

@@ -122,8 +122,7 @@ class JobRunner[E: MeasurementJob, P: JobItem](ABC):
         """The call, if it is in this state and the job still belongs to this worker."""
         owned_jobs = leases.select_owned(self.job, worker_id=self.worker_id)
         matching_items = self.job.items.filter(pk=item.pk, state=state)
-        parent_field = "run" if hasattr(item, "run_id") else "comparison"
-        return matching_items.filter(**{f"{parent_field}__in": owned_jobs})
+        return matching_items.filter(**{f"{self.job.PARENT_FIELD}__in": owned_jobs})
 
     def _check_lease(self) -> bool:
         """Whether the job still belongs to this worker. Renews the lease from time to time."""

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum, Value
@@ -10,13 +11,13 @@ from django.db.models.functions import Coalesce
 
 from mintmark.registry.models import Assistant
 
-from .models import Comparison, JobItem, MeasurementJob, RitualRun
+from .models import JobItem, MeasurementJob
 
 _MAX_CANDIDATES = 20
 _State = MeasurementJob.State
 
 
-def acquire[E: (RitualRun, Comparison)](
+def acquire[E: MeasurementJob](
     job_class: type[E], *, worker_id: str, now: datetime, job_id: int | None = None
 ) -> E | None:
     """Acquire the oldest job of this class that waits, or whose lease expired, for `worker_id`. Returns None if there
@@ -114,13 +115,13 @@ def requeue_calls(job: MeasurementJob) -> None:
         rows.update(lost_micro=F("lost_micro") + lost_micro)
 
 
-def _acquire_job[E: (RitualRun, Comparison)](
+def _acquire_job[E: MeasurementJob](
     job_class: type[E], pk: int, *, worker_id: str, now: datetime
 ) -> E | None:
     try:
         with transaction.atomic():
             # A worker that takes another job of this assistant waits here, and then sees this one.
-            assistant_of_job = job_class.objects.filter(pk=pk).values("assistant")
+            assistant_of_job = job_class._default_manager.filter(pk=pk).values("assistant")
             list(Assistant.objects.select_for_update(no_key=True).filter(pk__in=assistant_of_job))
             is_acquired = (
                 _select_available(job_class, now)
@@ -134,25 +135,30 @@ def _acquire_job[E: (RitualRun, Comparison)](
             )
             if not is_acquired:
                 return None
-            job = job_class.objects.select_related("assistant__team", "ritual").get(pk=pk)
+            job: E = job_class._default_manager.select_related("assistant__team", "ritual").get(
+                pk=pk
+            )
             requeue_calls(job)
     except IntegrityError:  # another job of this assistant was taken at the same time
         return None
     return job
 
 
-def _select_available[E: (RitualRun, Comparison)](
-    job_class: type[E], now: datetime
-) -> "QuerySet[E]":
+def _select_available[E: MeasurementJob](job_class: type[E], now: datetime) -> "QuerySet[E]":
     busy = Q()
-    for other_class in (RitualRun, Comparison):
-        running = other_class._default_manager.filter(
-            assistant=OuterRef("assistant"), state=_State.RUNNING
-        )
+    for other_class in _list_job_classes():
+        jobs: QuerySet[Any] = other_class._default_manager.all()
+        running = jobs.filter(assistant=OuterRef("assistant"), state=_State.RUNNING)
         busy |= Q(Exists(running))
     is_waiting = Q(state=_State.QUEUED) & ~busy
     is_expired = Q(state=_State.RUNNING, lease_until__lt=now)
-    return job_class.objects.filter(is_waiting | is_expired)
+    rows: QuerySet[E] = job_class._default_manager.filter(is_waiting | is_expired)
+    return rows
+
+
+def _list_job_classes() -> list[type[MeasurementJob]]:
+    """Every kind of job: an assistant is called by one at a time."""
+    return [model for model in apps.get_models() if issubclass(model, MeasurementJob)]
 
 
 def _compute_lease_end(now: datetime) -> datetime:

@@ -98,6 +98,9 @@ class MeasurementJob(models.Model):
     class Meta:
         abstract = True
 
+    PARENT_FIELD: ClassVar[str]
+    """The field of a call that names its job."""
+
     @property
     def is_ended(self) -> bool:
         return self.state in (self.State.DONE, self.State.INCOMPLETE, self.State.CANCELLED)
@@ -139,6 +142,8 @@ class RitualRun(MeasurementJob):
     assistant = models.ForeignKey(Assistant, on_delete=models.PROTECT, related_name="ritual_runs")
     perturbed = models.PositiveSmallIntegerField(help_text="dreamframes beside the plain frame")
     codex_ids = models.JSONField(default=list)
+
+    PARENT_FIELD = "run"
 
     class Meta:
         constraints: ClassVar = [
@@ -242,6 +247,8 @@ class Comparison(MeasurementJob):
     packed = models.BinaryField()
     counted = models.PositiveIntegerField(default=0, help_text="pairs in `packed`")
     decision = models.CharField(max_length=8, default="open")
+
+    PARENT_FIELD = "comparison"
 
     class Meta:
         constraints: ClassVar = [

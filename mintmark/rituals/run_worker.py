@@ -72,6 +72,7 @@ def process_next_run(
 
 def prepare_run_executor(run: RitualRun) -> CaseExecutor:
     """The executor of a run's calls. Raises an error that says why the run can't continue."""
+    runs.require_served(prompt=run.prompt, assistant=run.assistant)
     return case_execution.prepare_executor(
         run,
         prompt=run.prompt,

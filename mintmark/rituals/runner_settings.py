@@ -88,7 +88,10 @@ def configure(
         first = problems[0]
         raise InvalidRunner(f"{first['field']}: {first['message']}", rows=problems)
     is_reached = caller.is_admin and setup.kind == RunnerSettings.Kind.OPENAI
-    Assistant.objects.filter(pk=assistant.pk).update(is_reached=is_reached)
+    Assistant.objects.filter(pk=assistant.pk).update(
+        is_reached=is_reached, is_judged=judge is not None and judge.assistant.is_reached
+    )
+    Assistant.objects.filter(runner__judge__assistant=assistant).update(is_judged=is_reached)
     return RunnerSettings.objects.update_or_create(
         assistant=assistant,
         defaults={

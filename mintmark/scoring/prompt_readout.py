@@ -187,6 +187,14 @@ def compute_scores(
     )
 
 
+def compute_executed_alone(columns: PromptScoreColumns) -> Floats:
+    """What the scores, (rows,), would be from executed outcomes and replays alone."""
+    executed = columns.amounts[:, :2].sum(axis=1) * columns.n
+    size = columns.kappa + columns.weights[:, :2].sum(axis=1)
+    score: Floats = columns.prior + executed / size
+    return score
+
+
 def compute_score(
     policy: ReputationPolicy,
     state: ReputationState,

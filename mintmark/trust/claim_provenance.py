@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from mintmark.accounts.callers import Caller
 from mintmark.common.provenance import Provenance
 from mintmark.evidence.models import Vouch
-from mintmark.registry import interests
+from mintmark.registry import interests, ritual_cases
+from mintmark.registry.models import Prompt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,41 @@ def decide_provenance(*, caller: Caller, reports: Sequence[Report]) -> list[Prov
         return Provenance.CLAIM if report.is_checkable else Provenance.WORD
 
     return [decide(report) for report in reports]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedCases:
+    """The cases that a claim has verdicts on, and the assistant that ran them: whether the installation reaches it, and
+    its judge."""
+
+    prompt_id: int
+    ritual_id: int
+    case_ids: frozenset[str]
+    is_reached: bool
+    is_judged: bool
+
+
+def find_checkable(claims: Sequence[ReportedCases]) -> list[bool]:
+    """Whether each of these claims can be run again here, case by case.
+
+    That is so where the installation reaches the assistant, all its cases are weighed cases of that version of the
+    ritual, these fill the prompt's variables, and a judge is reached where one is needed. A claim for which any of it
+    is missing is word: otherwise, whoever has a good record could lie where nobody can look.
+    """
+    rituals = ritual_cases.load_cases(ritual_ids={claim.ritual_id for claim in claims})
+    prompts = Prompt.objects.in_bulk({claim.prompt_id for claim in claims})
+
+    def is_checkable(claim: ReportedCases) -> bool:
+        cases = rituals[claim.ritual_id]
+        return (
+            claim.is_reached
+            and bool(claim.case_ids)
+            and claim.case_ids <= cases.ids
+            and cases.can_run(prompts[claim.prompt_id])
+            and (claim.is_judged or not cases.needs_judge)
+        )
+
+    return [is_checkable(claim) for claim in claims]
 
 
 def is_vouched_for(*, caller: Caller) -> bool:

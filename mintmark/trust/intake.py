@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from mintmark.accounts.callers import Caller
-from mintmark.accounts.models import Role
+from mintmark.accounts.models import Principal, Role
 from mintmark.common import errors, evidence_kinds
 from mintmark.common.provenance import Provenance
 from mintmark.evidence import log
@@ -117,9 +117,17 @@ def record_unchecked(
         )
     _authorise(caller, claims, resolved)
     entries = _build_entries(caller, claims, resolved, now=now, is_executed=is_executed)
+    return append_entries(actor=caller.principal, source=source, entries=entries, now=now)
+
+
+def append_entries(
+    *, actor: Principal, source: str, entries: Sequence[log.LogEntry], now: datetime
+) -> RecordResult:
+    """Append entries that were checked, and let the projections follow: for the verbs here, and for audits of
+    claims."""
     folded = connection.vendor == "sqlite"
     with transaction.atomic() if folded else nullcontext():
-        appended = log.append(actor=caller.principal, source=source, entries=entries, now=now)
+        appended = log.append(actor=actor, source=source, entries=entries, now=now)
         if folded and appended.recorded:
             projector.project_pending(now=now)
     if not folded and settings.PROJECTION == "inline":
@@ -142,6 +150,7 @@ class _Ref(NamedTuple):
     principal_id: int = 0
     name: str = ""
     is_reached: bool = False
+    is_judged: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,7 +202,7 @@ def _resolve_assistants(names: set[int | str]) -> dict[int | str, _Ref]:
         return {}
     condition = Q(pk__in=_filter_ids(names)) | Q(name__in=_filter_names(names))
     rows = Assistant.objects.filter(condition).values_list(
-        "id", "team_id", "principal_id", "name", "is_reached"
+        "id", "team_id", "principal_id", "name", "is_reached", "is_judged"
     )
     refs: dict[int | str, _Ref] = {}
     for row in rows:
@@ -407,6 +416,7 @@ def _decide_provenance(
     caller: Caller, claims: Sequence[EvidenceClaim], resolved: _ResolvedNames
 ) -> list[Provenance]:
     own_team = caller.principal.team_id or 0
+    is_checkable = _find_checkable(claims, resolved)
     return claim_provenance.decide_provenance(
         caller=caller,
         reports=[
@@ -415,13 +425,30 @@ def _decide_provenance(
                 team_id=resolved.assistants[claim.assistant].team_id
                 if claim.assistant is not None
                 else own_team,
-                is_checkable=bool(claim.cases)
-                and claim.ritual is not None
-                and claim.assistant is not None
-                and resolved.assistants[claim.assistant].is_reached,
+                is_checkable=is_checkable.get(n, False),
             )
-            for claim in claims
+            for n, claim in enumerate(claims)
         ],
+    )
+
+
+def _find_checkable(claims: Sequence[EvidenceClaim], resolved: _ResolvedNames) -> dict[int, bool]:
+    """Of the claims with cases, by row: whether they can be run again here."""
+    reported = {}
+    for n, claim in enumerate(claims):
+        if claim.cases and claim.ritual is not None and claim.assistant is not None:
+            assistant = resolved.assistants[claim.assistant]
+            reported[n] = claim_provenance.ReportedCases(
+                prompt_id=resolved.prompts[claim.prompt].pk,
+                ritual_id=resolved.rituals[claim.ritual].pk,
+                case_ids=frozenset(case.case_id for case in claim.cases),
+                is_reached=assistant.is_reached,
+                is_judged=assistant.is_judged,
+            )
+    if not reported:
+        return {}
+    return dict(
+        zip(reported, claim_provenance.find_checkable(list(reported.values())), strict=True)
     )
 
 

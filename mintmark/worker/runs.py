@@ -1,4 +1,5 @@
-"""Runs and comparisons beside a worker: threads that take them as they come, and forget outputs whose time is over.
+"""Runs, comparisons and audits of claims beside a worker: threads that take them as they come, draw claims to audit
+about once a minute, and forget outputs whose time is over.
 
 In threads of their own: a run waits for endpoints most of the time, and evidence may not wait for it to be folded.
 """
@@ -15,6 +16,7 @@ import click
 POLL_SECONDS = 1.0
 RETRY_SECONDS = 5.0
 FORGET_SECONDS = 3_600.0
+QUEUE_AUDITS_SECONDS = 60.0
 
 
 def start_threads(*, stop: threading.Event) -> list[threading.Thread]:
@@ -36,15 +38,19 @@ def create_worker_id() -> str:
 
 
 def _run_jobs(stop: threading.Event, number: int) -> None:
+    import numpy as np
     from django.db import close_old_connections, connection
 
+    from mintmark.claim_audits import audit_worker, choosing
     from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
     from mintmark.rituals import comparison_worker, retention, run_worker
 
     worker_id = create_worker_id()
     # Waits between attempts are to differ from worker to worker: nothing is measured with this.
     rng = random.Random(secrets.randbits(64))
-    forget_at = time.monotonic()
+    # Nobody may foresee which claims are run again.
+    draw = np.random.default_rng(secrets.randbits(128))
+    forget_at = queue_at = time.monotonic()
     pause = 0.0
     while not stop.wait(pause):
         try:
@@ -52,6 +58,9 @@ def _run_jobs(stop: threading.Event, number: int) -> None:
             if number == 0 and time.monotonic() >= forget_at:
                 retention.purge_outputs(now=datetime.now(UTC))
                 forget_at = time.monotonic() + FORGET_SECONDS
+            if number == 0 and time.monotonic() >= queue_at:
+                choosing.queue_audits(now=datetime.now(UTC), rng=draw)
+                queue_at = time.monotonic() + QUEUE_AUDITS_SECONDS
             ran = run_worker.process_next_run(
                 worker_id=worker_id, clock=_get_now, rng=rng, stop=stop,
                 on_recorded=SymbolicPromptTokenMarketplace().decide_measured_warranties,
@@ -59,7 +68,11 @@ def _run_jobs(stop: threading.Event, number: int) -> None:
             compared = comparison_worker.process_next_comparison(
                 worker_id=worker_id, clock=_get_now, rng=rng, stop=stop
             )
-            pause = 0.0 if ran is not None or compared is not None else POLL_SECONDS
+            audited = audit_worker.process_next_audit(
+                worker_id=worker_id, clock=_get_now, rng=rng, stop=stop
+            )
+            is_idle = ran is None and compared is None and audited is None
+            pause = POLL_SECONDS if is_idle else 0.0
         except Exception as failed:
             # The database may be restarting: the lease lapses, and whoever takes the run next goes on. What the
             # failure says may quote what was asked, so its name alone is told.

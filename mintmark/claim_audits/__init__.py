@@ -1,0 +1,1 @@
+"""Claims run again: which, by the worker; what that says of who reported them."""
