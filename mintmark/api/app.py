@@ -65,6 +65,7 @@ from . import (
     ranking,
     rate_limit,
     ratings,
+    reporters,
     reputation,
     request_body,
     responses,
@@ -134,8 +135,8 @@ api = MintmarkApi(
     docs_url=None,
 )
 GROUPS = (
-    evidence, exports, prompts, reputation, assistants, trust, rituals, codices, codex_bindings, memories, runners,
-    runs, comparisons, labels, listings, sales, prompt_sets, purchases, purchase_requests, wallets, injections,
+    evidence, reporters, exports, prompts, reputation, assistants, trust, rituals, codices, codex_bindings, memories,
+    runners, runs, comparisons, labels, listings, sales, prompt_sets, purchases, purchase_requests, wallets, injections,
     mandates, forks, edit_prediction, ranking, ratings, entitlements, vaults, bundle_imports,
     vault_keys, foreign_royalties, revocation_lists, otlp, webhooks, keys, system,
 )  # fmt: skip

@@ -85,6 +85,9 @@ def set_terms(
             raise InvalidAuditPolicy(
                 f"A budget of {micro / 1e6:g} {currency} a day: give 0 to {MAX_BUDGET_MICRO / 1e6:,.0f}."
             )
+    terms = get_terms()
+    if terms.since is not None and (terms.share, dict(terms.budgets)) == (share, dict(budgets)):
+        return terms
     AuditPolicy.objects.create(
         share=share, budgets=dict(budgets), set_by=caller.principal, set_at=now
     )

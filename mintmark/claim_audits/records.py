@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Role, Team
@@ -16,6 +16,9 @@ from mintmark.evidence.models import ClaimVerdict, Event, EventCase
 from mintmark.projection import policies
 from mintmark.registry.models import Prompt
 from mintmark.scoring.reputation_constants import ReputationPolicy
+
+from . import cells
+from .models import ClaimAudit
 
 MAX_VERDICTS = 200
 
@@ -119,6 +122,16 @@ def list_verdicts(*, caller: Caller, team: Team, limit: int = MAX_VERDICTS) -> l
             f"The cases of {team}'s claims are shown to its members, administrators and auditors."
         )
     return _build_details(ClaimVerdict.objects.filter(event__cohort=team.pk), limit)
+
+
+def list_claims(*, team: Team, limit: int) -> list[Event]:
+    """The newest claims of a team that can be run again here, and for which nobody has asked for it."""
+    has_cases = Exists(EventCase.objects.filter(event=OuterRef("pk")))
+    is_asked = Exists(
+        ClaimAudit.objects.filter(claim=OuterRef("pk"), choice=ClaimAudit.Choice.ASKED)
+    )
+    claims = cells.select_auditable().filter(has_cases, ~is_asked, cohort=team.pk)
+    return list(claims.select_related("prompt", "assistant", "ritual").order_by("-id")[:limit])
 
 
 def may_read_cases(*, caller: Caller, team: Team) -> bool:

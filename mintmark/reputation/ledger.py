@@ -37,6 +37,8 @@ from .results import (
 
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
 
+_ON_RECORD = {Provenance.CLAIM, Provenance.VOUCHED}
+
 SOURCE_LABELS = {
     "prior": "what an average prompt scores on this task",
     "outcome": "measured outcomes",
@@ -415,6 +417,7 @@ def _build_evidence_row(event: Event, verdicts: claim_records.VerdictCounts | No
             actor=event.actor.name,
             verdicts=verdicts,
         ),
+        reporter_team_id=event.cohort if provenance in _ON_RECORD and event.cohort else None,
     )
 
 

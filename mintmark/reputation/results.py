@@ -1,6 +1,6 @@
 """The results of the ledger: data classes only, every score with its interval and the evidence behind it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,6 +20,30 @@ class Contribution:
     runs: float
     counted: float
     inherited: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProvenanceShares:
+    """What a score's effective runs come from, in parts of them that add up to 1; all 0 where nothing was recorded."""
+
+    executed: float
+    claimed: float
+    word: float
+    opinion: float
+
+
+def compute_shares(contributions: Iterable[Contribution]) -> ProvenanceShares:
+    """The shares of executed (or vouched for), claimed, unchecked and merely felt evidence."""
+    runs = {term.source: term.runs for term in contributions}
+    parts = [
+        runs.get("outcome", 0.0) + runs.get("replay", 0.0),
+        runs.get("claim", 0.0),
+        runs.get("word", 0.0),
+        runs.get("approval", 0.0) + runs.get("rating", 0.0),
+    ]
+    total = sum(parts)
+    executed, claimed, word, opinion = (part / total if total else 0.0 for part in parts)
+    return ProvenanceShares(executed=executed, claimed=claimed, word=word, opinion=opinion)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +78,11 @@ class PromptReputation:
     rating_tags: Mapping[str, int]
     inherited_from: Prompt | None
     imported: ImportedPrior | None
+
+    @property
+    def provenance(self) -> ProvenanceShares:
+        """What the score's effective runs come from."""
+        return compute_shares(self.contributions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +131,7 @@ class EvidenceRow:
     admissible: bool
     provenance: str
     counts: str
+    reporter_team_id: int | None
 
 
 @dataclass(frozen=True, kw_only=True)

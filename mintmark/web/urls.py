@@ -19,7 +19,7 @@ from .market import (
     receipt,
 )
 from .measuring import codices, comparison_form, comparisons, rituals, run_form, runners, runs
-from .scores import pair_explanation, reputation, trust
+from .scores import pair_explanation, reporters, reputation, trust
 from .vault import bundle_detail, bundle_form, bundle_imports, bundle_list, bundle_verifier, keys
 
 
@@ -120,6 +120,9 @@ urlpatterns = [
     path("codices", codices.list_codices, name="codices"),
     path("codices/new", codices.create_codex, name="new_codex"),
     path("codices/<id:codex_id>", codices.show_codex, name="codex"),
+    path("reporters", reporters.list_reporters, name="reporters"),
+    path("reporters/<id:team_id>", reporters.show_reporter, name="reporter"),
+    path("evidence/<id:event_id>/audit", reporters.request_audit, name="request_audit"),
     path("otel", otel.manage_mapping, name="otel"),
     path("webhooks", webhooks.list_webhooks, name="webhooks"),
     path("webhooks/<id:webhook_id>", webhooks.show_webhook, name="webhook"),

@@ -28,6 +28,8 @@ WHOLE = {
     "get_reputation": "the contributions add up to the score",
     "get_score_history": "a curve of as many points as are asked for",
     "get_lineage": "a graph of as many relatives as are asked for",
+    "list_reporters": "the records of all teams that report, the least reliable first",
+    "list_verdicts": "the newest 200 alone, with their cases",
     "explain_trust": "the newest events alone; all are in the prompt's evidence",
     "get_wording_effects": "as many as there are features of wording",
     "suggest_prompts": "as many as are asked for",

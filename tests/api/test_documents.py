@@ -143,6 +143,7 @@ def test_what_is_made_without_an_address_of_its_own_does_not_promise_one() -> No
         "mint_tokens",
         "record_foreign_payment",
         "apply_revocation_list",
+        "request_audit",
     }
 
 
@@ -173,8 +174,8 @@ def _codes(refusals: Iterable[type[errors.DomainError]]) -> set[str]:
 def _passes_this_door(refusal: type[errors.DomainError]) -> bool:
     """Whether a refusal comes from this floor or one below: those of other doors never get here."""
     return refusal.__module__.split(".")[1] in (
-        "accounts", "api", "common", "deployments", "evidence", "experiments", "market", "otlp", "projection",
-        "ratelimit", "registry", "reputation", "rituals", "scoring", "signing", "storage", "textchecks", "tokens",
+        "accounts", "api", "claim_audits", "common", "deployments", "evidence", "experiments", "market", "otlp",
+        "projection", "ratelimit", "registry", "reputation", "rituals", "scoring", "signing", "storage", "textchecks", "tokens",
         "trust", "vault", "webhooks",
     )  # fmt: skip
 

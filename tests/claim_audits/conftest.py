@@ -5,11 +5,12 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
 
-from mintmark.accounts.models import Membership, Role, Team, User
+from mintmark.accounts.models import Role, Team, User
 from mintmark.claim_audits import audit_worker, choosing
 from mintmark.claim_audits.models import ClaimAudit
 from mintmark.evidence.log import CaseVerdict
@@ -19,7 +20,6 @@ from mintmark.registry import assistants
 from mintmark.registry.models import Assistant, Prompt
 from mintmark.rituals import definitions, runner_settings
 from mintmark.rituals.runner_settings import RunnerSettingsInput
-from mintmark.trust.intake import EvidenceClaim
 from tests.factories.cast import Cast, person
 from tests.rituals import model_server
 from tests.rituals.model_server import Model
@@ -122,6 +122,13 @@ class ClaimScene:
         return audit
 
 
+@pytest.fixture(autouse=True)
+def plain_static_files(settings: Any) -> None:
+    """No manifest of static files is collected for these tests."""
+    backend = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = settings.STORAGES | {"staticfiles": backend}
+
+
 @pytest.fixture
 def model_and_url() -> Iterator[tuple[str, Model]]:
     with model_server.served() as served:
@@ -131,11 +138,3 @@ def model_and_url() -> Iterator[tuple[str, Model]]:
 @pytest.fixture
 def scene(db: None, model_and_url: tuple[str, Model]) -> ClaimScene:
     return ClaimScene(url=model_and_url[0])
-
-
-def join(user: User, team: Team, *roles: Role) -> None:
-    for role in roles:
-        Membership.objects.create(user=user, team=team, role=role)
-
-
-__all__ = ["CASES", "ClaimScene", "EvidenceClaim", "join"]

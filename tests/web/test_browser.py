@@ -71,6 +71,8 @@ PATHS = {
     "import refused": "/vaults/imports/4",
     "keys": "/vaults/keys",
     "verify": "/vaults/verify",
+    "reporters": "/reporters",
+    "reporter": "/reporters/1",
     "rituals": "/rituals",
     "ritual": "/rituals/2",
     "ritual by name alone": "/rituals/1",

@@ -21,6 +21,7 @@ NOT_LOOKED_AT = {
     "put_back": "a button",
     "withdraw_set": "a button",
     "countersign": "a button",
+    "request_audit": "a button",
     "cancel_run": "a button",
     "resume_run": "a button",
     "stop_comparison": "a button",

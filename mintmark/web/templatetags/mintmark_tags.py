@@ -15,9 +15,10 @@ from django.utils.safestring import SafeString
 
 from mintmark.common import amounts
 from mintmark.registry.models import Assistant, Prompt
+from mintmark.reputation.results import ProvenanceShares
 from mintmark.textchecks.clauses import ClauseResult
 from mintmark.web import glossary, number_format, query_params
-from mintmark.web.charts import color_scales
+from mintmark.web.charts import color_scales, provenance
 from mintmark.web.charts import interval as intervals
 from mintmark.web.market import licences
 from mintmark.web.scores import foresight_panel
@@ -31,6 +32,8 @@ _KINDS = {
     "rating": "rating",
     "recall": "recall check",
     "clause": "rule check",
+    "reweigh_team": "record of a team",
+    "reweigh_prompt": "record of a team, for this prompt",
 }
 
 
@@ -43,6 +46,7 @@ _SECTION_PATHS = {
     "/comparisons": "measure",
     "/codices": "measure",
     "/otel": "measure",
+    "/reporters": "measure",
     "/about/": "about",
 }
 
@@ -158,6 +162,16 @@ def interval(estimate: EstimateLike, start: float = 0.0, end: float = 1.0) -> di
         ),
         "known": known,
         "words": description if known else f"no evidence of its own yet: expected {description}",
+    }
+
+
+@register.inclusion_tag("web/charts/provenance.html")
+def provenance_bar(shares: ProvenanceShares) -> dict[str, Any]:
+    """What the effective runs of a score come from; nothing where there are none."""
+    parts = provenance.build_parts(shares)
+    return {
+        "parts": parts,
+        "words": ", ".join(f"{number_format.format_share(p.share)} {p.label}" for p in parts),
     }
 
 
