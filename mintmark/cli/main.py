@@ -82,7 +82,7 @@ COMMANDS = {
     ),
     "reporter": (
         "reporters:reporters",
-        "Vouch for those who report outcomes, and see whom the installation vouches for.",
+        "Vouch for those who report outcomes, and see what of their claims held when it was run again.",
     ),
     "key": ("keys:keys", "Issue, list and revoke bearer keys."),
     "user": ("users:users", "Create and list the people who sign in."),

@@ -175,8 +175,8 @@ def _passes_this_door(refusal: type[errors.DomainError]) -> bool:
     """Whether a refusal comes from this floor or one below: those of other doors never get here."""
     return refusal.__module__.split(".")[1] in (
         "accounts", "api", "claim_audits", "common", "deployments", "evidence", "experiments", "market", "otlp",
-        "projection", "ratelimit", "registry", "reputation", "rituals", "scoring", "signing", "storage", "textchecks", "tokens",
-        "trust", "vault", "webhooks",
+        "projection", "ratelimit", "registry", "reputation", "rituals", "scoring", "signing", "storage", "textchecks",
+        "tokens", "trust", "vault", "webhooks",
     )  # fmt: skip
 
 
