@@ -9,6 +9,7 @@ from mintmark.common.evidence_kinds import EvidenceKind
 from mintmark.common.provenance import Provenance
 from mintmark.evidence.models import Event
 from mintmark.registry.models import Assistant
+from mintmark.rituals import runner_settings
 from mintmark.rituals.models import RunnerSettings
 
 AUDITED = (Provenance.CLAIM, Provenance.VOUCHED)
@@ -32,7 +33,7 @@ def select_auditable() -> QuerySet[Event]:
         assistant__is_reached=True,
         prompt__tombstone__isnull=True,
         **{
-            f"{runner}__kind": RunnerSettings.Kind.OPENAI,
+            f"{runner}__kind__in": runner_settings.list_own_kinds(),
             f"{runner}__configured_at__lte": F("recorded_at"),
         },
     )

@@ -90,7 +90,7 @@ def _find_run(
         run__prompt=audit.prompt_id,
         run__ritual=audit.ritual_id,
         run__assistant__in=assistants,
-        run__runner_kind=RunnerSettings.Kind.OPENAI,
+        run__runner_kind=runner.kind,
         run__created_at__gte=runner.configured_at,
     )
     return ran.order_by("-id").values_list("score", flat=True).first()

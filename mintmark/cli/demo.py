@@ -68,6 +68,7 @@ def demo(*, host: str, port: int, no_serve: bool, corpus: bool, as_json: bool) -
     policy = _calibrate(caller, now=now, changed=bool(loaded), say=say)
     loaded += _load_market(caller, visitor=visitor, start=start, now=now, say=say)
     _play_rehearsals(visitor, now=now, say=say)
+    _play_claims(caller, now=now, say=say)
     address = serve.build_address(host=host, port=port)
     market = f"{address}market/prompts"
     if serve.collect_static():
@@ -192,6 +193,14 @@ def _play_rehearsals(visitor: "User", *, now: datetime, say: Say) -> None:
     run_count = runs.play_rehearsals(visitor=visitor, now=now)
     projector.project_pending(now=now)
     say(f"  {run_count} runs" if run_count else "  there already")
+
+
+def _play_claims(caller: "Caller", *, now: datetime, say: Say) -> None:
+    from mintmark.demo import claims
+
+    say("Two agencies report outcomes, one of them falsely; some of it is run again")
+    audits = claims.play_claims(console=caller, now=now)
+    say(f"  {audits} audits: see Measure, Reporters" if audits else "  there already")
 
 
 def _list_first_steps(visitor: "User", *, market: str) -> list[str]:

@@ -87,7 +87,7 @@ def configure(
     if problems:
         first = problems[0]
         raise InvalidRunner(f"{first['field']}: {first['message']}", rows=problems)
-    is_reached = caller.is_admin and setup.kind == RunnerSettings.Kind.OPENAI
+    is_reached = caller.is_admin and setup.kind in list_own_kinds()
     Assistant.objects.filter(pk=assistant.pk).update(
         is_reached=is_reached, is_judged=judge is not None and judge.assistant.is_reached
     )
@@ -127,11 +127,18 @@ def get_runner_settings(*, assistant: Assistant) -> RunnerSettings:
     return runner_settings
 
 
+def list_own_kinds() -> list[str]:
+    """The kinds of runners that can be the installation's own: endpoints, and in the demo a rehearsal, which says what
+    it is."""
+    own_kinds = [RunnerSettings.Kind.OPENAI.value]
+    return [*own_kinds, RunnerSettings.Kind.REHEARSAL.value] if settings.IS_DEMO else own_kinds
+
+
 def is_installations_own(*, runner: RunnerSettings, since: datetime) -> bool:
     """Whether this runner is an endpoint that an administrator configured, and has been since this time; its judge,
     which decides rubrics, as well."""
     return (
-        runner.kind == RunnerSettings.Kind.OPENAI
+        runner.kind in list_own_kinds()
         and runner.assistant.is_reached
         and runner.configured_at <= since
         and (runner.judge is None or is_installations_own(runner=runner.judge, since=since))
