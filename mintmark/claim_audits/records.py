@@ -40,10 +40,11 @@ class ReporterRecord:
         """The record in one or two sentences."""
         if not self.verdicts:
             return f"None of {self.team}'s claims was run again yet: they count as word until {self.min_verdicts} were."
-        summary = f"{self.verdicts} of {self.team}'s claims were run again, and {self.held} held."
+        summary = f"{self.team}'s claims were run again {self.verdicts} times, and held {self.held} times."
         if not self.is_proven:
             return f"{summary} They count as word until {self.min_verdicts} were run again."
-        return f"{summary} Of its claims, {self.false_share:.0%} are taken to be false."
+        share = "Under 1%" if self.false_share < 0.01 else f"{self.false_share:.0%}"
+        return f"{summary} {share} of them are taken to be false."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +112,7 @@ def list_reporters() -> list[ReporterRecord]:
     """The records of all teams that have claims or verdicts, the worst first."""
     claiming = Event.objects.filter(provenance__in=(Provenance.CLAIM, Provenance.VOUCHED))
     teams = list(Team.objects.filter(pk__in=claiming.values("cohort")).order_by("name"))
-    records = get_records(teams=teams).values()
+    records = [each for each in get_records(teams=teams).values() if each.claims or each.verdicts]
     return sorted(records, key=lambda record: (-record.false_share, record.team.name))
 
 

@@ -51,7 +51,7 @@ def explain_weight(
 def _format_verdicts(counts: VerdictCounts) -> str:
     if not counts.verdicts:
         return "none of its claims was run again yet, so they count as word"
-    return f"{counts.verdicts} of its claims were run again, and {counts.held} held"
+    return f"its claims were run again {counts.verdicts} times, and held {counts.held} times"
 
 
 def _format_runs(weight: float) -> str:
