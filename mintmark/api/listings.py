@@ -50,7 +50,8 @@ class WarrantyOut(TypedDict):
 
 class ListingCardOut(TypedDict):
     """A listing as the market shows it. `trust` is for the assistant asked for (null without one), `swarm` over all of
-    them; `entitled`: the caller's teams may use it already; `is_own`: it is theirs; `forks` counts its forks."""
+    them, `provenance` what its runs come from; `entitled`: the caller's teams may use it already; `is_own`: it is
+    theirs; `forks` counts its forks."""
 
     id: int
     prompt: schemas.PromptRef
@@ -67,6 +68,7 @@ class ListingCardOut(TypedDict):
     warranty: WarrantyOut | None
     trust: EstimateOut | None
     swarm: EstimateOut
+    provenance: schemas.ProvenanceSharesOut
     swarm_adoption_score: Score
     codex_usage_score: Score
     symbolic_tag_weight: Score
@@ -389,6 +391,7 @@ def _serialize_card(card: ListingCard) -> ListingCardOut:
         "warranty": _serialize_warranty(row),
         "trust": schemas.serialize_estimate(card.trust) if card.trust is not None else None,
         "swarm": schemas.serialize_estimate(card.swarm),
+        "provenance": schemas.serialize_provenance(card.provenance),
         "swarm_adoption_score": row.swarm_adoption_score,
         "codex_usage_score": row.codex_usage_score,
         "symbolic_tag_weight": row.symbolic_tag_weight,

@@ -31,16 +31,6 @@ class ContributionOut(TypedDict):
     inherited: float
 
 
-class ProvenanceSharesOut(TypedDict):
-    """What the effective runs of a score come from, in parts that add up to 1: executed by the installation (or vouched
-    for), claimed and checked in part, reported and unchecked, opinion."""
-
-    executed: Score
-    claimed: Score
-    word: Score
-    opinion: Score
-
-
 class RatingSummaryOut(TypedDict):
     """Live ratings: their plain mean, their mean by raters' records, their number."""
 
@@ -65,7 +55,7 @@ class ReputationOut(TypedDict):
     effectiveness: EstimateOut
     approval: EstimateOut
     contributions: list[ContributionOut]
-    provenance: ProvenanceSharesOut
+    provenance: schemas.ProvenanceSharesOut
     rating: RatingSummaryOut
     rating_tags: dict[str, int]
     inherited_from: schemas.PromptRef | None
@@ -213,12 +203,7 @@ def get_reputation(request: AuthenticatedRequest, prompt_id: Id, view: views.Vie
             }
             for contribution in reputation.contributions
         ],
-        "provenance": {
-            "executed": reputation.provenance.executed,
-            "claimed": reputation.provenance.claimed,
-            "word": reputation.provenance.word,
-            "opinion": reputation.provenance.opinion,
-        },
+        "provenance": schemas.serialize_provenance(reputation.provenance),
         "rating": {
             "raw": reputation.rating.raw,
             "weighted": reputation.rating.weighted,

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from mintmark.projection import projector
 from mintmark.registry.models import Assistant, Prompt, Ritual
+from mintmark.reputation.results import ProvenanceShares
 from mintmark.scoring.estimate import Estimate
 
 AsOf = Annotated[int, Field(description="the last event of the log that this takes into account")]
@@ -67,6 +68,25 @@ def serialize_estimate(estimate: Estimate) -> EstimateOut:
         "low": estimate.low,
         "high": estimate.high,
         "runs": estimate.runs,
+    }
+
+
+class ProvenanceSharesOut(TypedDict):
+    """What the effective runs of a score come from, in parts that add up to 1: executed by the installation (or vouched
+    for), claimed and checked in part, reported and unchecked, opinion."""
+
+    executed: Score
+    claimed: Score
+    word: Score
+    opinion: Score
+
+
+def serialize_provenance(shares: ProvenanceShares) -> ProvenanceSharesOut:
+    return {
+        "executed": shares.executed,
+        "claimed": shares.claimed,
+        "word": shares.word,
+        "opinion": shares.opinion,
     }
 
 

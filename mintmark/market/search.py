@@ -12,6 +12,7 @@ from mintmark.accounts.callers import Caller
 from mintmark.registry import entitlements
 from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.reputation.ledger import PromptReputationLedger
+from mintmark.reputation.results import ProvenanceShares
 from mintmark.scoring.estimate import Estimate
 from mintmark.trust.tracker import AssistantTrustTracker
 
@@ -49,13 +50,14 @@ class ListingQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListingCard:
-    """A listing as the market shows it. `trust` is for the assistant asked for, `swarm` over all of them; `is_held`
-    says that the caller's teams may use it already; `royalty` is what its sales owe the nearest ancestor; `place` is
-    where the next page begins after it."""
+    """A listing as the market shows it. `trust` is for the assistant asked for, `swarm` over all of them, with the
+    `provenance` of its runs; `is_held` says that the caller's teams may use it already; `royalty` is what its sales owe
+    the nearest ancestor; `place` is where the next page begins after it."""
 
     listing: PromptTokenListing
     trust: Estimate | None
     swarm: Estimate
+    provenance: ProvenanceShares
     is_entitled: bool
     is_own: bool
     forks: int
@@ -228,7 +230,7 @@ def _build_cards(
 ) -> list[ListingCard]:
     prompts = [listing.prompt for listing, _, _ in page]
     ids = [prompt.pk for prompt in prompts]
-    swarm = PromptReputationLedger().get_estimates(prompts=prompts, now=now)
+    summaries = PromptReputationLedger().get_summaries(prompts=prompts, now=now)
     trust: dict[int, Estimate] = {}
     if query.assistant is not None:
         trust = _estimate_trust(prompts, query=query, now=now)
@@ -241,7 +243,8 @@ def _build_cards(
         ListingCard(
             listing=listing,
             trust=trust.get(listing.prompt_id),
-            swarm=swarm[listing.prompt_id],
+            swarm=summaries[listing.prompt_id].trust,
+            provenance=summaries[listing.prompt_id].provenance,
             is_entitled=listing.prompt_id in entitled_ids,
             is_own=listing.prompt.team_id in caller.team_ids,
             forks=forks.get(listing.prompt_id, 0),

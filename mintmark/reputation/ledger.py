@@ -33,6 +33,7 @@ from .results import (
     RatingMeans,
     ReputationSummary,
     ScoreSnapshot,
+    compute_shares,
 )
 
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -179,6 +180,9 @@ class PromptReputationLedger:
                 home=rituals.get(int(homes[i])),
                 counted=dict(
                     zip(SOURCES, state.prompts.counted[positions[i]].tolist(), strict=True)
+                ),
+                provenance=compute_shares(
+                    dict(zip(SOURCES, prompt_scores.weights[i].tolist(), strict=True))
                 ),
             )
             for i, prompt in enumerate(prompts)

@@ -1,6 +1,6 @@
 """The results of the ledger: data classes only, every score with its interval and the evidence behind it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,9 +32,9 @@ class ProvenanceShares:
     opinion: float
 
 
-def compute_shares(contributions: Iterable[Contribution]) -> ProvenanceShares:
-    """The shares of executed (or vouched for), claimed, unchecked and merely felt evidence."""
-    runs = {term.source: term.runs for term in contributions}
+def compute_shares(runs: Mapping[str, float]) -> ProvenanceShares:
+    """The shares of executed (or vouched for), claimed, unchecked and merely felt evidence in these effective runs, by
+    source."""
     parts = [
         runs.get("outcome", 0.0) + runs.get("replay", 0.0),
         runs.get("claim", 0.0),
@@ -82,18 +82,19 @@ class PromptReputation:
     @property
     def provenance(self) -> ProvenanceShares:
         """What the score's effective runs come from."""
-        return compute_shares(self.contributions)
+        return compute_shares({term.source: term.runs for term in self.contributions})
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReputationSummary:
-    """A summary of a reputation: trust, an average prompt's score on the same task, the home (None without one), and
-    the prompt's own runs, approvals and live ratings by source."""
+    """A summary of a reputation: trust, an average prompt's score on the same task, the home (None without one), the
+    prompt's own runs, approvals and live ratings by source, and what the score's effective runs come from."""
 
     trust: Estimate
     average: float
     home: Ritual | None
     counted: Mapping[str, float]
+    provenance: ProvenanceShares
 
 
 @dataclass(frozen=True, kw_only=True)
