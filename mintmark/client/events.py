@@ -3,7 +3,7 @@
 import json
 import math
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +11,11 @@ KINDS = ("outcome", "replay", "approval", "rating", "recall", "clause")
 MAX_RUNS = 1_000_000
 MAX_NOTE_CHARACTERS = 400
 MAX_TAGS = 20
+MAX_CASES = 2_000
+MAX_MEAN_ERROR = 1e-4
+
+type CaseResult = float | tuple[float, int]
+"""The score of a case in one run, or its mean score and the number of runs."""
 
 
 def build_event(
@@ -19,12 +24,25 @@ def build_event(
     prompt: str,
     assistant: str | int | None,
     ritual: str | int | None,
-    score: float,
+    score: float | None = None,
     runs: int = 1,
+    cases: Mapping[str, CaseResult] | None = None,
     note: str = "",
     tags: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """An event of now. `ValueError` says what no server would take; a note that is too long is cut."""
+    """An event of now; with `cases`, score and runs follow from them. `ValueError` says what no server would take; a
+    note that is too long is cut."""
+    case_rows = _build_cases(cases) if cases is not None else []
+    if case_rows:
+        if kind not in ("outcome", "replay"):
+            raise ValueError(f"{kind} evidence has no cases.")
+        runs = sum(row["runs"] for row in case_rows)
+        mean = sum(row["score"] * row["runs"] for row in case_rows) / runs
+        if isinstance(score, int | float) and abs(score - mean) > MAX_MEAN_ERROR:
+            raise ValueError(
+                f"The cases have the mean {mean:g}, not {score:g}: leave the score out."
+            )
+        score = mean
     if kind not in KINDS:
         raise ValueError(f"The kind {kind!r} is none of {', '.join(KINDS)}.")
     if not isinstance(score, int | float) or not math.isfinite(score) or not 0 <= score <= 1:
@@ -49,11 +67,34 @@ def build_event(
         event["assistant"] = assistant
     if ritual is not None:
         event["ritual"] = ritual
+    if case_rows:
+        event["cases"] = case_rows
     if note:
         event["note"] = _make_storable(note)
     if tags:
         event["tags"] = list(tags)
     return event
+
+
+def _build_cases(cases: Mapping[str, CaseResult]) -> list[dict[str, Any]]:
+    """The verdict on each case: a score, or a score and over how many runs."""
+    if not 1 <= len(cases) <= MAX_CASES:
+        raise ValueError(f"Give 1 to {MAX_CASES:,} cases, not {len(cases):,}.")
+    rows = []
+    for case_id, result in cases.items():
+        score, runs = result if isinstance(result, tuple) else (result, 1)
+        if not isinstance(case_id, str) or not (0 < len(case_id) <= 200 and case_id.isprintable()):
+            raise ValueError(f"A case id is 1 to 200 printable characters, not {case_id!r}.")
+        if not isinstance(score, int | float) or not math.isfinite(score) or not 0 <= score <= 1:
+            raise ValueError(
+                f"The score of case {case_id!r} is a number from 0 to 1, not {score!r}."
+            )
+        if not isinstance(runs, int) or not 1 <= runs <= MAX_RUNS:
+            raise ValueError(
+                f"The runs of case {case_id!r} are a whole number from 1, not {runs!r}."
+            )
+        rows.append({"case_id": case_id, "score": float(score), "runs": int(runs)})
+    return rows
 
 
 def to_line(event: dict[str, Any]) -> bytes:

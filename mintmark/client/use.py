@@ -1,10 +1,11 @@
 """One use of a prompt: the text, and what it achieved."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from . import events
 from .event_queue import EventQueue
+from .events import CaseResult
 from .prompts import Prompt
 
 
@@ -27,15 +28,19 @@ class Use:
 
     def report(
         self,
-        score: float,
+        score: float | None = None,
         *,
         runs: int = 1,
+        cases: Mapping[str, CaseResult] | None = None,
         kind: str = "outcome",
         ritual: str | int | None = None,
         note: str = "",
         tags: Sequence[str] = (),
     ) -> bool:
         """Say what the use achieved: `score` in [0, 1] is the mean of `runs` binary runs. Returns whether it was taken.
+
+        With `cases` (the score of each case, or its mean score and runs) score and runs follow from them. Only such a
+        report can be run again by the server, and counts for other teams as far as it is proven.
 
         It is written to disk and delivered in the background. It never raises and never waits for the server: what
         can't be right is logged and counted (`Counts.unfit`), and so is a report on a fallback, which no server knows.
@@ -48,6 +53,7 @@ class Use:
                 ritual=ritual if ritual is not None else self.ritual,
                 score=score,
                 runs=runs,
+                cases=cases,
                 note=self._add_selection_note(note),
                 tags=[*tags, *self._list_selection_tags()],
             )

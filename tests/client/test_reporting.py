@@ -55,6 +55,24 @@ def test_a_use_is_reported_with_the_exact_revision(made: Made, server: Server) -
     assert (counts.reported, counts.delivered, counts.waiting, counts.problem) == (2, 2, 0, "")
 
 
+def test_the_verdict_on_each_case_travels_and_gives_the_score(made: Made, server: Server) -> None:
+    mint = made()
+    with mint.use("mint/summary", ritual="summaries") as use:
+        assert use.report(cases={"refund": 1.0, "outage": (0.5, 3)})
+        assert not use.report(0.9, cases={"refund": 1.0})
+        assert not use.report(cases={})
+        assert not use.report(cases={"refund": 7.0})
+        assert not use.report(kind="approval", cases={"refund": 1.0})
+    assert mint.flush(60)
+    (outcome,) = server.events.values()
+    assert (outcome["score"], outcome["runs"]) == (0.625, 4)
+    assert outcome["cases"] == [
+        {"case_id": "refund", "score": 1.0, "runs": 1},
+        {"case_id": "outage", "score": 0.5, "runs": 3},
+    ]
+    assert mint.counts().unfit == 4
+
+
 def test_events_travel_in_batches(made: Made, server: Server) -> None:
     mint = made()
     _report(mint, 1000)

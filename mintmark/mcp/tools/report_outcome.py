@@ -6,6 +6,7 @@ from typing import Annotated, TypedDict
 from pydantic import AwareDatetime, Field
 
 from mintmark.common import evidence_kinds
+from mintmark.evidence.log import CaseVerdict
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.projection import projector
 from mintmark.trust import intake
@@ -19,13 +20,24 @@ SOURCE = "mcp"
 MAX_WAIT_SECONDS = 60
 
 
+class ReportedCase(ToolArguments):
+    """The mean `score` of one case over `runs` runs; `output_digest` is the SHA-256 of its output."""
+
+    case_id: Annotated[str, Field(min_length=1, max_length=200)]
+    score: Annotated[float, Field(ge=0, le=1)]
+    runs: Annotated[int, Field(ge=1, le=intake.MAX_RUNS)] = 1
+    output_digest: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")] = ""
+
+
 class ReportOutcomeArguments(ToolArguments):
-    """A score, the mean of `runs` runs, and the ritual (the protocol) that measured it."""
+    """A score, the mean of `runs` runs, and the ritual (the protocol) that measured it. `cases` say what each case
+    gave: their mean is the score, their runs add up to `runs`."""
 
     prompt: PromptName
     ritual: Id | Annotated[str, Field(min_length=1, max_length=300)]
     score: Annotated[float, Field(ge=0, le=1)]
     runs: Annotated[int, Field(ge=1, le=intake.MAX_RUNS)] = 1
+    cases: Annotated[list[ReportedCase], Field(max_length=intake.MAX_CASES)] = []
     tags: Annotated[list[str], Field(max_length=20)] = []
     note: Annotated[str, Field(max_length=400)] = ""
     occurred_at: AwareDatetime | None = None
@@ -59,6 +71,10 @@ def _report_outcome(
                 ritual=args.ritual,
                 score=args.score,
                 runs=args.runs,
+                cases=tuple(
+                    CaseVerdict(case.case_id, case.score, case.runs, case.output_digest)
+                    for case in args.cases
+                ),
                 tags=tuple(args.tags),
                 note=args.note,
                 occurred_at=args.occurred_at,
@@ -87,7 +103,8 @@ TOOL = Tool(
     name="report_outcome",
     title="Report an outcome",
     description="Record how well a prompt did in your hands, as the ritual measured it: score 0 to 1, the mean of "
-    "`runs` runs. It is what reputation and trust are made of, and it decides warranties.",
+    "`runs` runs. With the verdict on each of the task's cases it can be run again here, and counts for other teams as "
+    "far as such claims of your team held; without, it counts in full for your own team alone.",
     scope="evidence",
     arguments_type=ReportOutcomeArguments,
     output_type=ReportOutcomeOutput,
