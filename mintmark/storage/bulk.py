@@ -46,7 +46,7 @@ def bulk_upsert(
             time_columns = [n for n, value in enumerate(rows[0]) if isinstance(value, datetime)]
             cursor.executemany(
                 f'INSERT INTO "{table}" ({names}) VALUES ({placeholders}){conflict}',
-                [_adapt_times(row, time_columns) for row in rows],
+                _adapt_times(rows, time_columns),
             )
         row_count: int = cursor.rowcount
     return row_count
@@ -80,14 +80,23 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
 }
 
 
-def _adapt_times(row: Sequence[Any], time_columns: Sequence[int]) -> Sequence[Any]:
-    """A row with its times as Django keeps them on SQLite: naive text in UTC."""
+def _adapt_times(
+    rows: Sequence[Sequence[Any]], time_columns: Sequence[int]
+) -> Sequence[Sequence[Any]]:
+    """The rows with their times as Django keeps them on SQLite: naive text in UTC. Many rows share a time."""
     if not time_columns:
-        return row
-    adapted = list(row)
-    for n in time_columns:
-        adapted[n] = connection.ops.adapt_datetimefield_value(row[n])
-    return adapted
+        return rows
+    texts: dict[Any, Any] = {}
+    adapted_rows = []
+    for row in rows:
+        adapted = list(row)
+        for n in time_columns:
+            value = row[n]
+            if value not in texts:
+                texts[value] = connection.ops.adapt_datetimefield_value(value)
+            adapted[n] = texts[value]
+        adapted_rows.append(adapted)
+    return adapted_rows
 
 
 def _get_element_type(db_type: str | None) -> str:
