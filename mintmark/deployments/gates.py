@@ -109,13 +109,17 @@ def _build_hidden_contract_gate(prompt: Prompt) -> Gate:
 
 def _build_trust_gate(prompt: Prompt, assistant: Assistant, *, now: datetime) -> Gate:
     floor = mandates.get_mandate(assistant=assistant).trust_floor
-    explanation = AssistantTrustTracker().explain(assistant=assistant, prompt=prompt, now=now)
-    low = explanation.row.trust.low
+    row = AssistantTrustTracker().explain(assistant=assistant, prompt=prompt, now=now).row
+    low = row.bound
+    task_text = f" on {row.ritual}" if row.ritual is not None else ""
+    basis_text = "from decisive runs alone"
+    if not row.trust.runs:
+        basis_text = f"predicted {basis_text}, none of them there"
     low_text, floor_text = _format_bounds(low, floor)
     return Gate(
         name=TRUST,
         is_open=low >= floor,
-        message=f"the lower bound of its trust, from decisive runs alone, is {low_text}, and {assistant} asks for "
+        message=f"the lower bound of its trust{task_text}, {basis_text}, is {low_text}, and {assistant} asks for "
         f"{floor_text}",
         may_override=True,
     )

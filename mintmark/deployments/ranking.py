@@ -54,7 +54,7 @@ def rank_for_task(
         assistant=assistant, tasks=tasks, usable=usable, now=now, order=order, limit=MAX_CANDIDATES
     )
     floor = mandates.get_mandate(assistant=assistant).trust_floor
-    trusted = [row for row in ranking.rows if row.trust.low >= floor]
+    trusted = [row for row in ranking.rows if row.bound >= floor]
     rows: list[RankedPrompt] = []
     contract = 0
     for batch in batched(trusted, min(limit, _TEXT_BATCH_SIZE)):

@@ -10,7 +10,7 @@ from django.db.models import F, OuterRef, Subquery
 from mintmark.common import amounts
 from mintmark.deployments import gates
 from mintmark.deployments.models import Injection, TrustAlert
-from mintmark.projection.pair_models import AssistantPromptTrustMap
+from mintmark.projection.pair_models import AssistantPromptTaskTrust
 from mintmark.registry.models import Prompt
 from mintmark.webhooks import outbox
 
@@ -59,20 +59,23 @@ def notify_refund(*, purchase: Purchase, score: float | None, runs: int, now: da
 
 
 def raise_trust_alerts(*, now: datetime) -> int:
-    """Notify of each prompt at work whose stored lower bound of trust is newly under its assistant's floor; how many.
+    """Notify of each prompt at work whose stored lower bound of trust, on its home task, is newly under its assistant's
+    floor; how many.
 
     Once for each fall: a second notification needs trust to have risen to the floor in between. None is sent for what
     was put to work by an override of the trust gate.
     """
     if not outbox.has_active_webhooks():
         return 0
-    pair = AssistantPromptTrustMap.objects.filter(
-        assistant=OuterRef("assistant"), prompt=OuterRef("prompt")
+    home = AssistantPromptTaskTrust.objects.filter(
+        assistant=OuterRef("assistant"),
+        prompt=OuterRef("prompt"),
+        ritual=OuterRef("prompt__standing__ritual"),
     )
     monitored = (
         Injection.objects.filter(ended_at__isnull=True, assistant__mandate__trust_floor__gt=0)
         .annotate(
-            low=Subquery(pair.values("trust_low")[:1]), floor=F("assistant__mandate__trust_floor")
+            low=Subquery(home.values("trust_low")[:1]), floor=F("assistant__mandate__trust_floor")
         )
         .filter(low__isnull=False)
         .select_related("assistant", "prompt")

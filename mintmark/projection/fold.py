@@ -35,23 +35,28 @@ class SliceEffects:
     """The effects of the events of one slice, column by column; NaN where a kind does not concern a kernel.
 
     `pair` (n, 5) is the pair's state right after the event, with the columns named by `pair_model.AFTER`, as everybody
-    sees it (NaN where the event is only reported); `own_pair` the same as the assistant's team sees it.
+    sees it (NaN where the event is only reported); `own_pair` the same as the assistant's team sees it. `before` and
+    `own_before` (n, 2) are what the event met there (`pair_model.PairEffects.before`).
     """
 
     expected: Floats
     baseline: Floats
     pair: Floats
     own_pair: Floats
+    before: Floats
+    own_before: Floats
     reputation: prompt_model.ReputationEffects
     alignment: pair_measures.MeasureEffects
 
 
 class _Columns(NamedTuple):
-    """What the pair model says of each event in one view: expected score, baseline, and the pair's state after it."""
+    """What the pair model says of each event in one view: expected score, baseline, the pair's state after it, and what
+    it met."""
 
     expected: Floats
     baseline: Floats
     after: Floats
+    before: Floats
 
 
 class _AlignmentPairs(StateRows):
@@ -118,7 +123,7 @@ class Fold:
         self._load(log_slice, task)
         measured = np.isin(log_slice.kind, _MEASURED_KINDS)
         public, own = (
-            _Columns(*(np.full((len(log_slice), *shape), np.nan) for shape in ((), (), (5,))))
+            _Columns(*(np.full((len(log_slice), *shape), np.nan) for shape in ((), (), (5,), (2,))))
             for _ in range(2)
         )
         for columns, view in ((public, self.public_pairs), (own, self.own_pairs)):
@@ -128,6 +133,7 @@ class Fold:
                 columns.expected[chosen] = effects.expected
                 columns.baseline[chosen] = effects.baseline
                 columns.after[chosen] = effects.after
+                columns.before[chosen] = effects.before
         # What was only predicted is no record of the pair in the public view.
         decisive = np.isin(log_slice.provenance, _DECISIVE)
         public.after[~decisive] = np.nan
@@ -136,6 +142,8 @@ class Fold:
             baseline=public.baseline,
             pair=public.after,
             own_pair=own.after,
+            before=public.before,
+            own_before=own.before,
             reputation=self.prompt_state.fold(
                 log_slice, task=task, baseline=public.baseline, own_baseline=own.baseline
             ),

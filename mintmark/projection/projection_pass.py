@@ -1,7 +1,6 @@
 """A pass over the log: the fold and all that is published from it, slice by slice."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from mintmark.scoring.pair_priors import PairPolicy
 from mintmark.scoring.reputation_constants import ReputationPolicy
 
 from .fold import Fold
-from .published_pairs import PairPublisher
+from .published_pairs import PairPublisher, PublishedPairRows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +20,7 @@ class SliceResult:
     """The rows that one slice publishes."""
 
     reputation: ScoreRows
-    trust_map: list[tuple[Any, ...]]
+    pairs: PublishedPairRows
 
 
 class ProjectionPass:
@@ -52,7 +51,10 @@ class ProjectionPass:
             homes=self.fold.prompt_state.get_homes(positions),
             runs=counts[:, prompt_state.OUTCOME] + counts[:, prompt_state.REPLAY],
         )
-        trust_map_rows = self._pair_publisher.build_rows(
-            log_slice=log_slice, effects=effects, sums=self.fold.get_pair_sums
+        pair_rows = self._pair_publisher.build_rows(
+            log_slice=log_slice,
+            task=self.fold.prompt_state.get_tasks(log_slice.ritual),
+            effects=effects,
+            sums=self.fold.get_pair_sums,
         )
-        return SliceResult(reputation=score_rows, trust_map=trust_map_rows)
+        return SliceResult(reputation=score_rows, pairs=pair_rows)

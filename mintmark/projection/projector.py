@@ -103,7 +103,7 @@ def _project_slice(*, now: datetime) -> int:
     slice_result = projection_pass.process_slice(log_slice)
     state_store.save(projection_pass.fold.serialize_changed())
     published_scores.publish(slice_result.reputation, now=now)
-    published_pairs.publish(slice_result.trust_map, now=now)
+    published_pairs.publish(slice_result.pairs, now=now)
     ProjectionCheckpoint.objects.filter(pk=1).update(
         xid=log_slice.end.xid,
         event=log_slice.end.event,

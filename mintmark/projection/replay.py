@@ -18,10 +18,12 @@ from mintmark.projection.prompt_models import (
     ProjectionState,
     PromptReputationScore,
 )
+from mintmark.scoring import pair_priors
+from mintmark.scoring.pair_priors import PairPolicy
 from mintmark.scoring.reputation_constants import FORMULA, ReputationPolicy
 
 from . import projector, published_pairs
-from .pair_models import AssistantPromptTrustMap, ProjectionCheckpoint
+from .pair_models import AssistantPromptTaskTrust, AssistantPromptTrustMap, ProjectionCheckpoint
 from .projection_pass import ProjectionPass
 
 SLICE_SIZE = 20_000
@@ -62,6 +64,7 @@ def check(*, progress: ReplayProgress = lambda _: None) -> ReplayDiff:
         current_scores: dict[int, tuple[Any, ...]] = {}
         active_ratings: dict[tuple[int, int], tuple[Any, ...]] = {}
         trust_map: dict[tuple[int, int], tuple[Any, ...]] = {}
+        tasks: dict[tuple[int, int, int], tuple[Any, ...]] = {}
         end = log.LogPosition(xid=checkpoint.xid, event=checkpoint.event)
         for log_slice in log.iter_slices(at_most=SLICE_SIZE, up_to=end):
             slice_result = projection_pass.process_slice(log_slice)
@@ -72,7 +75,8 @@ def check(*, progress: ReplayProgress = lambda _: None) -> ReplayDiff:
             active_ratings.update(
                 {(row[0], row[1]): row for row in slice_result.reputation.active_ratings}
             )
-            trust_map.update({(row[0], row[1]): row for row in slice_result.trust_map})
+            trust_map.update({(row[0], row[1]): row for row in slice_result.pairs.trust_map})
+            tasks.update({(row[0], row[1], row[2]): row for row in slice_result.pairs.tasks})
             progress(diff.events)
         _compare(
             diff,
@@ -101,6 +105,13 @@ def check(*, progress: ReplayProgress = lambda _: None) -> ReplayDiff:
             published_pairs.COLUMNS,
             trust_map,
             key=lambda row: (row[0], row[1]),
+        )
+        _compare(
+            diff,
+            AssistantPromptTaskTrust.objects.all(),
+            published_pairs.TASK_COLUMNS,
+            tasks,
+            key=lambda row: (row[0], row[1], row[2]),
         )
         serialized = [
             row for group in projection_pass.fold.groups for row in group.serialize_changed()
@@ -133,6 +144,7 @@ def rebuild(*, policy: Policy, now: datetime, progress: ReplayProgress = lambda 
             PromptReputationScore.objects.filter(policy=policy).values_list("prompt_id", "event_id")
         )
         trust_map: dict[tuple[int, int], tuple[Any, ...]] = {}
+        tasks: dict[tuple[int, int, int], tuple[Any, ...]] = {}
         for log_slice in log.iter_slices(at_most=SLICE_SIZE):
             slice_result = projection_pass.process_slice(log_slice)
             new = [
@@ -149,10 +161,16 @@ def rebuild(*, policy: Policy, now: datetime, progress: ReplayProgress = lambda 
                 ),
                 now=now,
             )
-            trust_map.update({(row[0], row[1]): row for row in slice_result.trust_map})
+            trust_map.update({(row[0], row[1]): row for row in slice_result.pairs.trust_map})
+            tasks.update({(row[0], row[1], row[2]): row for row in slice_result.pairs.tasks})
             folded, last = folded + len(log_slice), log_slice.end
             progress(folded)
-        published_pairs.publish(list(trust_map.values()), now=now)
+        published_pairs.publish(
+            published_pairs.PublishedPairRows(
+                trust_map=list(trust_map.values()), tasks=list(tasks.values())
+            ),
+            now=now,
+        )
         for group in projection_pass.fold.groups:
             state_store.save(group.serialize_changed())
         projector.get_checkpoint()
@@ -165,7 +183,7 @@ def rebuild(*, policy: Policy, now: datetime, progress: ReplayProgress = lambda 
 def upgrade_formula(
     *, now: datetime, progress: ReplayProgress = lambda _: None
 ) -> tuple[Policy, Policy] | None:
-    """Fold the log again where the stored projections were computed by an older formula of prompt trust.
+    """Fold the log again where the stored projections were computed by an older formula of prompt or pair trust.
 
     The constants stay, in a policy of their own, so that scores before and after can be compared. Returns both
     policies; None where nothing was to be done.
@@ -173,13 +191,15 @@ def upgrade_formula(
     with transaction.atomic():
         before = projector.get_checkpoint().policy
         constants = ReputationPolicy.from_json(before.reputation)
-        if constants.formula >= FORMULA:
+        pairs = PairPolicy.from_json(before.pairs)
+        if constants.formula >= FORMULA and pairs.formula >= pair_priors.FORMULA:
             return None
         after = Policy.objects.create(
-            pairs=before.pairs,
+            pairs=replace(pairs, formula=pair_priors.FORMULA).to_json(),
             reputation=replace(constants, formula=FORMULA).to_json(),
             learned_from=before.learned_from,
-            note=f"the constants of policy {before.version} under formula {FORMULA}",
+            note=f"the constants of policy {before.version} under formulas {FORMULA} of prompts and "
+            f"{pair_priors.FORMULA} of pairs",
             created_at=now,
         )
         rebuild(policy=after, now=now, progress=progress)
@@ -201,6 +221,7 @@ def _truncate() -> None:
             CurrentPromptScore,
             ActiveRating,
             ProjectionState,
+            AssistantPromptTaskTrust,
             AssistantPromptTrustMap,
         ):
             db_cursor.execute(f'DELETE FROM "{model._meta.db_table}"')

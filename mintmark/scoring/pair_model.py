@@ -157,7 +157,8 @@ class PairEffects:
     for this assistant on this ritual (μ + β + α + γ; prompt, pair and wording unknown). `logit_mean`, `logit_sd`: of η;
     the interval scale is not applied. `log_evidence`: log probability of this very score in so many runs, in nats.
     `after` (n, 5): of this pair right after the event, on the logit scale, mean and sd of η and the three terms that
-    are the pair's own (`AFTER` names them).
+    are the pair's own (`AFTER` names them). `before` (n, 2): the sd of η that the event met, and the effective
+    weight of its runs.
     """
 
     expected: Floats
@@ -166,6 +167,7 @@ class PairEffects:
     logit_sd: Floats
     log_evidence: Floats
     after: Floats
+    before: Floats
 
 
 AFTER = ("mean", "sd", "task", "wording", "own_record")
@@ -242,6 +244,7 @@ def fold_kernel(
     logit_sd: Floats,
     log_evidence: Floats,
     readout: Floats,
+    met: Floats,
 ) -> None:
     """Fold events one by one into the state, in place; write a row of effects for each."""
     width = prior.shape[1]
@@ -324,6 +327,8 @@ def fold_kernel(
 
         weight = runs[i] / (1.0 + (runs[i] - 1.0) * correlation)
         weight *= math.exp(-LN2 * late / half_life)
+        met[i, 0] = logit_sd[i]
+        met[i, 1] = weight
         gain = 0.0
         loss = 0.0
         log_evidence[i] = 0.0
@@ -430,6 +435,7 @@ def fold(policy: PairPolicy, state: PairState, events: PairEvents) -> PairEffect
         logit_sd=np.empty(n),
         log_evidence=np.empty(n),
         after=np.empty((n, 5)),
+        before=np.empty((n, 2)),
     )
     prior = policy.prior_rows()[:, : state.fleet.mean.shape[1]]
     reads = bool(prior[:, 1:].any())
@@ -480,5 +486,6 @@ def fold(policy: PairPolicy, state: PairState, events: PairEvents) -> PairEffect
         effects.logit_sd,
         effects.log_evidence,
         effects.after,
+        effects.before,
     )
     return effects

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from mintmark.scoring import text_features
 
-FORMULA = 1
-"""Increased when the same policy over the same log would give other numbers."""
+FORMULA = 2
+"""Increased when the same policy over the same log would give other numbers; 2: trust by task."""
 
 WIDTH = 1 + text_features.WIDTH
 """Numbers in a row of a sloped block: the intercept, then one slope a feature."""

@@ -45,14 +45,12 @@ def foresee(
     than a keystroke may.
     """
     _require_text(text)
-    if ritual is None:
-        task = view.get_tasks([parent])[parent.pk]
-    else:
-        task = int(view.fold.prompt_state.get_tasks(np.array([ritual.pk], dtype=np.int64))[0])
+    tasks = view.choose_tasks([parent], ritual)
+    task = tasks[parent.pk]
     edited = text_features.extract_features(text)
     before = view.fold.get_features(np.array([parent.pk], dtype=np.int64))[0]
     edit, measured_task = _compare_texts(view, assistants, task, before, edited, now=now)
-    current, runs = view.predict_grid(assistants=assistants, prompts=[parent], now=now)
+    current = view.read_grid(assistants=assistants, prompts=[parent], tasks=tasks, now=now)
     differs = np.flatnonzero(
         before[: text_features.STYLE] != edited[: text_features.STYLE]
     ).tolist()
@@ -63,7 +61,7 @@ def foresee(
         rows=tuple(
             ForeseenTrust(
                 assistant=assistant,
-                parent_trust=_build_estimate(current, i, runs=float(runs[i, 0])),
+                parent_trust=current.build_estimate(i),
                 as_new=_build_estimate(edit.parent, i),
                 edited=_build_estimate(edit.edited, i),
                 change=Estimate(
@@ -182,14 +180,12 @@ def _build_feature_effects(
     return tuple(sorted(effects, key=lambda effect: -abs(effect.effect)))
 
 
-def _build_estimate(
-    prediction: pair_predictions.Prediction, i: int, *, runs: float = 0.0
-) -> Estimate:
+def _build_estimate(prediction: pair_predictions.Prediction, i: int) -> Estimate:
     return Estimate(
         value=float(prediction.trust[i]),
         low=float(prediction.low[i]),
         high=float(prediction.high[i]),
-        runs=runs,
+        runs=0.0,
     )
 
 

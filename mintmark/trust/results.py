@@ -28,13 +28,30 @@ class Resonance:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TaskTrust:
+    """What a pair has measured on one task, as of its last event there."""
+
+    ritual: Ritual
+    trust: Estimate
+    last_event: int
+    last_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrustMatrixRow:
-    """One prompt in an assistant's trust matrix. `swarm` is the mean trust over all measured assistants (None: not
-    requested)."""
+    """One prompt in an assistant's trust matrix.
+
+    `trust` is told on `ritual`, the task that was named or else the prompt's home: measured there, or predicted where
+    its `runs` are 0. `bound` is the lower bound that gates go by; `other_tasks` is what the pair has measured
+    elsewhere, the most runs first. `runs` counts all tasks. `swarm` is the mean trust over all measured assistants
+    (None: not requested).
+    """
 
     prompt: Prompt
     ritual: Ritual | None
     trust: Estimate
+    bound: float
+    other_tasks: tuple[TaskTrust, ...]
     swarm: float | None
     resonance: Resonance
     compliance: Estimate
@@ -124,11 +141,13 @@ class Suggestion:
 
 @dataclass(frozen=True, kw_only=True)
 class RankedPrompt:
-    """A prompt, its task, and an assistant's trust in it there, tried or not."""
+    """A prompt, its task, and an assistant's trust in it there, tried or not; `bound` is the lower bound that gates go
+    by."""
 
     prompt: Prompt
     ritual: Ritual
     trust: Estimate
+    bound: float
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The folded state for readers: loaded, decayed to now, never changed."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from statistics import NormalDist
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mintmark.evidence import log
 from mintmark.projection import projector
 from mintmark.projection.fold import Fold
-from mintmark.projection.pair_models import AssistantPromptTrustMap
+from mintmark.projection.pair_models import AssistantPromptTaskTrust, AssistantPromptTrustMap
 from mintmark.projection.prompt_models import CurrentPromptScore, Policy
 from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.scoring import pair_measures, pair_predictions
@@ -20,6 +20,8 @@ from mintmark.scoring.estimate import Estimate
 from mintmark.scoring.pair_priors import PairPolicy
 from mintmark.scoring.reputation_constants import ReputationPolicy
 
+from . import pair_records
+from .pair_records import PairRecord
 from .results import (
     AssistantWordingEffect,
     Measure,
@@ -27,6 +29,7 @@ from .results import (
     Ranking,
     Resonance,
     Suggestion,
+    TaskTrust,
     TrustMatrixRow,
 )
 
@@ -35,6 +38,23 @@ Ints = NDArray[np.int64]
 
 MAX_CANDIDATES = 4000
 NINETY = pair_predictions.Z_90
+_NO_TASKS: Mapping[int, AssistantPromptTaskTrust] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustReadouts:
+    """What is told of pairs on tasks, a row each: the prediction, with what was learned at its last event there in the
+    place of what a pair has measured on the task; `runs`, those of the view that were made there; and `bounds`, the
+    lower bounds that gates go by.
+    """
+
+    predicted: pair_predictions.Prediction
+    runs: Floats
+    bounds: Floats
+
+    def build_estimate(self, i: int) -> Estimate:
+        """The trust of row i."""
+        return _build_estimate(self.predicted, i, runs=float(self.runs[i]))
 
 
 class ScoringView:
@@ -55,6 +75,7 @@ class ScoringView:
             stored=True,
         )
         self.own_team = own_team
+        self.is_own = own_team is not None
         self.pairs = self.fold.public_pairs if own_team is None else self.fold.own_pairs
 
     def locate(self, assistants: Ints, tasks: Ints, prompts: Ints) -> tuple[Ints, ...]:
@@ -70,13 +91,22 @@ class ScoringView:
         )
 
     def predict(
-        self, assistants: Ints, tasks: Ints, prompts: Ints, *, now: datetime
+        self,
+        assistants: Ints,
+        tasks: Ints,
+        prompts: Ints,
+        *,
+        now: datetime,
+        as_untried: bool = False,
     ) -> pair_predictions.Prediction:
-        """Predict rows of (assistant id, task id or −1, prompt id)."""
+        """Predict rows of (assistant id, task id or −1, prompt id); `as_untried` from what is known of assistant, task
+        and wording alone."""
         distinct, inverse = np.unique(prompts, return_inverse=True)
         fleet, assistant, ritual, assistant_ritual, prompt, pair = self.locate(
             assistants, tasks, prompts
         )
+        if as_untried:
+            prompt, pair = np.full_like(prompt, -1), np.full_like(pair, -1)
         rows = pair_predictions.PairRows(
             fleet=fleet,
             assistant=assistant,
@@ -93,9 +123,49 @@ class ScoringView:
             now_days=float(log.to_epoch_days([now])[0]),
         )
 
-    def _count_runs(self, pair: AssistantPromptTrustMap) -> float:
-        """The runs of a pair that count in this view."""
-        return pair.runs if self.own_team is not None else pair.proven_runs
+    def read_trust(
+        self,
+        assistants: Ints,
+        tasks: Ints,
+        prompts: Ints,
+        *,
+        records: Mapping[int, Mapping[int, AssistantPromptTaskTrust]],
+        now: datetime,
+    ) -> TrustReadouts:
+        """What is told of rows of (assistant id, task id or −1, prompt id); `records` has the stored rows of those that
+        were measured, on whatever task, by row and task.
+
+        Later events of other pairs move shared parameters, and with them a prediction made now; what a pair has
+        measured itself is more informative. What the pair adds beyond task and wording is its own record. A pair that
+        was measured on other tasks alone is predicted, and its bound is no higher than that of an untried prompt: runs
+        on another task open no gate.
+        """
+        predicted = self.predict(assistants, tasks, prompts, now=now)
+        runs = np.zeros(assistants.size)
+        elsewhere = []
+        for i, by_task in records.items():
+            row = by_task.get(int(tasks[i]))
+            readout = row.get_readout(is_own=self.is_own) if row is not None else None
+            if row is None or readout is None:
+                if any(r.get_readout(is_own=self.is_own) is not None for r in by_task.values()):
+                    elsewhere.append(i)
+                continue
+            trust, low, high, resonance = readout
+            predicted.trust[i], predicted.low[i], predicted.high[i] = trust, low, high
+            predicted.resonance[i] = resonance
+            predicted.own_record[i] = resonance - predicted.task[i] - predicted.wording[i]
+            runs[i] = row.count_runs(is_own=self.is_own)
+        bounds = predicted.low.copy()
+        if elsewhere:
+            untried = self.predict(
+                assistants[elsewhere],
+                tasks[elsewhere],
+                prompts[elsewhere],
+                now=now,
+                as_untried=True,
+            )
+            bounds[elsewhere] = np.minimum(bounds[elsewhere], untried.low)
+        return TrustReadouts(predicted=predicted, runs=runs, bounds=bounds)
 
     def get_tasks(self, prompts: Sequence[Prompt]) -> dict[int, int]:
         """The task of each prompt by id: its home, else the ritual that its `task:` tag names; −1 for none."""
@@ -121,47 +191,63 @@ class ScoringView:
             )
         )
 
+    def choose_tasks(self, prompts: Sequence[Prompt], ritual: Ritual | None) -> dict[int, int]:
+        """The task on which each prompt is told, by id: that of the ritual, or else its own; −1 for none."""
+        if ritual is None:
+            return self.get_tasks(prompts)
+        task = int(self.fold.prompt_state.get_tasks(np.array([ritual.pk], dtype=np.int64))[0])
+        return dict.fromkeys((prompt.pk for prompt in prompts), task)
+
     def build_rows(
         self,
         *,
         assistant: Assistant,
         prompts: Sequence[Prompt],
-        maps: Sequence[AssistantPromptTrustMap],
+        tasks: Mapping[int, int],
+        records: Sequence[PairRecord],
         now: datetime,
     ) -> list[TrustMatrixRow]:
-        """Rows of an assistant's matrix for these prompts, without `swarm`."""
+        """Rows of an assistant's matrix for these prompts, each on its task, without `swarm`."""
         if not prompts:
             return []
-        tasks = self.get_tasks(prompts)
-        map_by_prompt = {m.prompt_id: m for m in maps}
+        record_by_prompt = {record.trust_map.prompt_id: record for record in records}
+        map_by_prompt = {pk: record.trust_map for pk, record in record_by_prompt.items()}
         ids = np.array([p.pk for p in prompts], dtype=np.int64)
         assistant_ids = np.full(len(prompts), assistant.pk, dtype=np.int64)
         task_ids = np.array([tasks[p.pk] for p in prompts], dtype=np.int64)
-        predicted = self.predict(assistant_ids, task_ids, ids, now=now)
-        _overwrite_measured(
-            predicted,
-            {i: map_by_prompt[p.pk] for i, p in enumerate(prompts) if p.pk in map_by_prompt},
-            is_own=self.own_team is not None,
+        readouts = self.read_trust(
+            assistant_ids,
+            task_ids,
+            ids,
+            records={
+                i: record_by_prompt[p.pk].tasks
+                for i, p in enumerate(prompts)
+                if p.pk in record_by_prompt
+            },
+            now=now,
         )
         pair_at = self.fold.locate_alignment(assistant_ids, ids, changes=False)
         prompt_at = self.fold.alignment_prompt.locate(ids, changes=False)
         state = self.fold.build_alignment_state()
         measures = pair_measures.measure_pairs(state, pairs=pair_at, prompts=prompt_at)
-        rituals = Ritual.objects.in_bulk(sorted({t for t in tasks.values() if t >= 0}))
+        elsewhere = {task for record in records for task in record.tasks}
+        rituals = Ritual.objects.in_bulk(sorted({t for t in tasks.values() if t >= 0} | elsewhere))
         sums = state.pairs
         return [
             TrustMatrixRow(
                 prompt=prompt,
                 ritual=rituals.get(tasks[prompt.pk]),
-                trust=_build_estimate(
-                    predicted,
-                    i,
-                    runs=self._count_runs(map_by_prompt[prompt.pk])
-                    if prompt.pk in map_by_prompt
-                    else 0.0,
+                trust=readouts.build_estimate(i),
+                bound=float(readouts.bounds[i]),
+                other_tasks=self._build_other_tasks(
+                    record_by_prompt[prompt.pk].tasks
+                    if prompt.pk in record_by_prompt
+                    else _NO_TASKS,
+                    told_task=tasks[prompt.pk],
+                    rituals=rituals,
                 ),
                 swarm=None,
-                resonance=_build_resonance(predicted, i),
+                resonance=_build_resonance(readouts.predicted, i),
                 compliance=_build_posterior(
                     measures.symbolic_compliance[i],
                     measures.compliance_low[i],
@@ -192,29 +278,62 @@ class ScoringView:
             for i, prompt in enumerate(prompts)
         ]
 
-    def add_swarm(self, rows: Sequence[TrustMatrixRow], *, now: datetime) -> list[TrustMatrixRow]:
-        """The same rows with the mean trust over all measured assistants."""
+    def _build_other_tasks(
+        self,
+        tasks: Mapping[int, AssistantPromptTaskTrust],
+        *,
+        told_task: int,
+        rituals: Mapping[int, Ritual],
+    ) -> tuple[TaskTrust, ...]:
+        """What a pair has measured on tasks other than the one that is told, the most runs first."""
+        others = []
+        for task, row in tasks.items():
+            readout = row.get_readout(is_own=self.is_own)
+            if task == told_task or readout is None:
+                continue
+            trust, low, high, _ = readout
+            others.append(
+                TaskTrust(
+                    ritual=rituals[task],
+                    trust=Estimate(
+                        value=trust, low=low, high=high, runs=row.count_runs(is_own=self.is_own)
+                    ),
+                    last_event=row.event,
+                    last_at=row.updated_at,
+                )
+            )
+        return tuple(sorted(others, key=lambda other: (-other.trust.runs, other.ritual.name)))
+
+    def add_swarm(
+        self, rows: Sequence[TrustMatrixRow], *, tasks: Mapping[int, int], now: datetime
+    ) -> list[TrustMatrixRow]:
+        """The same rows with the mean trust over all measured assistants, each on its task."""
         assistants = self.list_measured_assistants()
         if not assistants or not rows:
             return list(rows)
-        predicted, _ = self.predict_grid(
-            assistants=assistants, prompts=[row.prompt for row in rows], now=now
+        readouts = self.read_grid(
+            assistants=assistants, prompts=[row.prompt for row in rows], tasks=tasks, now=now
         )
-        means = predicted.trust.reshape(len(assistants), len(rows)).mean(axis=0)
+        means = readouts.predicted.trust.reshape(len(assistants), len(rows)).mean(axis=0)
         return [replace(row, swarm=float(mean)) for row, mean in zip(rows, means, strict=True)]
 
-    def predict_baseline(self, *, assistant: Assistant, prompt: Prompt, now: datetime) -> float:
-        """What an average prompt is expected to score for this assistant on this prompt's task."""
-        task = self.get_tasks([prompt])[prompt.pk]
+    def predict_baseline(
+        self, *, assistant: Assistant, prompt: Prompt, task: int, now: datetime
+    ) -> float:
+        """What an average prompt is expected to score for this assistant on this task."""
         row = np.ones(1, dtype=np.int64)
         predicted = self.predict(row * assistant.pk, row * task, row * prompt.pk, now=now)
         return float(predicted.baseline[0])
 
-    def predict_grid(
-        self, *, assistants: Sequence[Assistant], prompts: Sequence[Prompt], now: datetime
-    ) -> tuple[pair_predictions.Prediction, Floats]:
-        """Predictions of every assistant with every prompt (assistant by assistant), and their runs (n, m)."""
-        tasks = self.get_tasks(prompts)
+    def read_grid(
+        self,
+        *,
+        assistants: Sequence[Assistant],
+        prompts: Sequence[Prompt],
+        tasks: Mapping[int, int],
+        now: datetime,
+    ) -> TrustReadouts:
+        """What is told of every assistant with every prompt on its task, assistant by assistant."""
         assistant_ids = np.repeat(
             np.array([a.pk for a in assistants], dtype=np.int64), len(prompts)
         )
@@ -222,20 +341,15 @@ class ScoringView:
         task_ids = np.tile(
             np.array([tasks[p.pk] for p in prompts], dtype=np.int64), len(assistants)
         )
-        runs = np.zeros((len(assistants), len(prompts)))
         row_by_assistant = {a.pk: i for i, a in enumerate(assistants)}
         column_by_prompt = {p.pk: j for j, p in enumerate(prompts)}
-        predicted = self.predict(assistant_ids, task_ids, ids, now=now)
-        maps = AssistantPromptTrustMap.objects.filter(
+        records: dict[int, dict[int, AssistantPromptTaskTrust]] = {}
+        for row in AssistantPromptTaskTrust.objects.filter(
             assistant__in=row_by_assistant, prompt__in=column_by_prompt
-        )
-        measured = {}
-        for m in maps:
-            i, j = row_by_assistant[m.assistant_id], column_by_prompt[m.prompt_id]
-            runs[i, j] = self._count_runs(m)
-            measured[i * len(prompts) + j] = m
-        _overwrite_measured(predicted, measured, is_own=self.own_team is not None)
-        return predicted, runs
+        ):
+            i, j = row_by_assistant[row.assistant_id], column_by_prompt[row.prompt_id]
+            records.setdefault(i * len(prompts) + j, {})[row.ritual_id] = row
+        return self.read_trust(assistant_ids, task_ids, ids, records=records, now=now)
 
     def list_measured_assistants(self) -> list[Assistant]:
         """The assistants with evidence that counts in this view, by name; in a team's own view, its own."""
@@ -295,12 +409,12 @@ class ScoringView:
         self, *, assistant: Assistant, now: datetime, limit: int
     ) -> list[Suggestion]:
         """Untried prompts of the assistant's tasks, by the odds of beating its best there."""
-        maps = list(
+        records = pair_records.load(
             AssistantPromptTrustMap.objects.filter(assistant=assistant, runs__gt=0).select_related(
                 "prompt"
             )
         )
-        tried = [m.prompt for m in maps]
+        tried = [record.trust_map.prompt for record in records]
         tasks = self.get_tasks(tried)
         task_ids = sorted({t for t in tasks.values() if t >= 0})
         tags = list(Ritual.objects.filter(pk__in=task_ids).values_list("tag", flat=True))
@@ -316,10 +430,14 @@ class ScoringView:
         all_prompts = tried + candidates
         ids = np.array([p.pk for p in all_prompts], dtype=np.int64)
         prompt_tasks = np.array([tasks[p.pk] for p in all_prompts], dtype=np.int64)
-        predicted = self.predict(
-            np.full(len(all_prompts), assistant.pk, dtype=np.int64), prompt_tasks, ids, now=now
+        readouts = self.read_trust(
+            np.full(len(all_prompts), assistant.pk, dtype=np.int64),
+            prompt_tasks,
+            ids,
+            records={i: record.tasks for i, record in enumerate(records)},
+            now=now,
         )
-        _overwrite_measured(predicted, dict(enumerate(maps)), is_own=self.own_team is not None)
+        predicted = readouts.predicted
         sd = (predicted.high - predicted.low) / (2.0 * NINETY)
         best: dict[int, int] = {}
         for i in range(len(tried)):
@@ -343,12 +461,10 @@ class ScoringView:
                 Suggestion(
                     prompt=all_prompts[i],
                     ritual=rituals[task],
-                    trust=_build_estimate(predicted, i, runs=0.0),
+                    trust=readouts.build_estimate(i),
                     odds=odds,
                     incumbent=all_prompts[rival],
-                    incumbent_trust=_build_estimate(
-                        predicted, rival, runs=self._count_runs(maps[rival])
-                    ),
+                    incumbent_trust=readouts.build_estimate(rival),
                 )
             )
         suggested.sort(key=lambda s: (-s.odds, s.prompt.pk))
@@ -380,12 +496,15 @@ class ScoringView:
         prompts = [prompt for prompt in candidates if task_by_prompt[prompt.pk] in ritual_by_task]
         if not prompts:
             return Ranking(rows=(), total=0, as_of=self.as_of, policy=self.policy)
-        predicted, runs = self.predict_grid(assistants=[assistant], prompts=prompts, now=now)
+        readouts = self.read_grid(
+            assistants=[assistant], prompts=prompts, tasks=task_by_prompt, now=now
+        )
         rows = [
             RankedPrompt(
                 prompt=prompt,
                 ritual=ritual_by_task[task_by_prompt[prompt.pk]],
-                trust=_build_estimate(predicted, i, runs=float(runs[0, i])),
+                trust=readouts.build_estimate(i),
+                bound=float(readouts.bounds[i]),
             )
             for i, prompt in enumerate(prompts)
         ]
@@ -401,26 +520,6 @@ class ScoringView:
             np.array([ritual.pk for ritual in newest], dtype=np.int64)
         )
         return dict(zip(ids.tolist(), newest, strict=True))
-
-
-def _overwrite_measured(
-    predicted: pair_predictions.Prediction,
-    measured: Mapping[int, AssistantPromptTrustMap],
-    *,
-    is_own: bool,
-) -> None:
-    """Replace the predictions of measured pairs, by row, with what was learned at their last event.
-
-    Later events of other pairs move shared parameters, and with them a prediction made now; what a pair has measured
-    itself is more informative. What the pair adds beyond task and wording is its own record.
-    """
-    for i, pair in measured.items():
-        trust, low, high, resonance = pair.get_readout(is_own=is_own)
-        if trust is None or low is None or high is None:
-            continue
-        predicted.trust[i], predicted.low[i], predicted.high[i] = trust, low, high
-        predicted.resonance[i] = resonance
-        predicted.own_record[i] = resonance - predicted.task[i] - predicted.wording[i]
 
 
 def _build_resonance(predicted: pair_predictions.Prediction, i: int) -> Resonance:

@@ -1,6 +1,7 @@
 """AssistantTrustTracker: which prompts an assistant can trust, how far, and why."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from django.db.models import Q, QuerySet
@@ -13,7 +14,7 @@ from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.reputation.ledger import PromptReputationLedger
 from mintmark.scoring.estimate import Estimate
 
-from . import affinity, edit_prediction
+from . import affinity, edit_prediction, pair_records
 from .results import (
     Affinity,
     AssistantTrust,
@@ -64,12 +65,18 @@ class AssistantTrustTracker:
         limit: int | None = None,
         swarm: bool = True,
     ) -> TrustMatrix:
-        """The prompts that an assistant has evidence on, ordered by one of `ORDERS`, a page of them."""
-        tried = _list_tried(assistant=assistant, ritual=ritual, tag=tag, search=search)
-        maps = list(tried)
+        """The prompts that an assistant has evidence on, ordered by one of `ORDERS`, a page of them.
+
+        Each is told on its home task; with a ritual, those alone whose home it is.
+        """
+        records = pair_records.load(
+            _list_tried(assistant=assistant, ritual=ritual, tag=tag, search=search)
+        )
+        prompts = [record.trust_map.prompt for record in records]
         view = self._load_view()
+        tasks = view.choose_tasks(prompts, None)
         rows = view.build_rows(
-            assistant=assistant, prompts=[m.prompt for m in maps], maps=maps, now=now
+            assistant=assistant, prompts=prompts, tasks=tasks, records=records, now=now
         )
         rows.sort(key=lambda row: (row.prompt.reference, row.prompt.pk))
         rows.sort(key=lambda row: _get_sort_key(row, order), reverse=descending)
@@ -77,7 +84,7 @@ class AssistantTrustTracker:
         rows.sort(key=lambda row: _get_sort_key(row, order) == _UNKNOWN)
         page = rows[offset : offset + limit if limit is not None else None]
         if swarm:
-            page = ScoringView(requested_policy=self._policy).add_swarm(page, now=now)
+            page = ScoringView(requested_policy=self._policy).add_swarm(page, tasks=tasks, now=now)
         return TrustMatrix(
             assistant=assistant,
             rows=tuple(page),
@@ -86,18 +93,37 @@ class AssistantTrustTracker:
             policy=view.policy,
         )
 
-    def explain(self, *, assistant: Assistant, prompt: Prompt, now: datetime) -> PairExplanation:
-        """Explain one pair, tried or not, with its newest events and its failed checks."""
+    def explain(
+        self,
+        *,
+        assistant: Assistant,
+        prompt: Prompt,
+        now: datetime,
+        ritual: Ritual | None = None,
+    ) -> PairExplanation:
+        """Explain one pair, tried or not, with its newest events and its failed checks.
+
+        On the task of the ritual, or else on the prompt's home.
+        """
         view = self._load_view()
-        maps = AssistantPromptTrustMap.objects.filter(assistant=assistant, prompt=prompt)
-        row = view.build_rows(assistant=assistant, prompts=[prompt], maps=list(maps), now=now)[0]
-        row = ScoringView(requested_policy=self._policy).add_swarm([row], now=now)[0]
+        tasks = view.choose_tasks([prompt], ritual)
+        records = pair_records.load(
+            AssistantPromptTrustMap.objects.filter(assistant=assistant, prompt=prompt)
+        )
+        row = view.build_rows(
+            assistant=assistant, prompts=[prompt], tasks=tasks, records=records, now=now
+        )[0]
+        row = ScoringView(requested_policy=self._policy).add_swarm([row], tasks=tasks, now=now)[0]
+        if ritual is not None:
+            row = replace(row, ritual=ritual)
         events = PromptReputationLedger().list_evidence(
             prompt=prompt, assistant_id=assistant.pk, limit=200
         )
         return PairExplanation(
             row=row,
-            baseline=view.predict_baseline(assistant=assistant, prompt=prompt, now=now),
+            baseline=view.predict_baseline(
+                assistant=assistant, prompt=prompt, task=tasks[prompt.pk], now=now
+            ),
             events=tuple(events[:20]),
             failed_checks=tuple(e for e in events if e.kind == "clause" and e.score < 1.0)[:20],
             as_of=view.as_of,
@@ -111,21 +137,24 @@ class AssistantTrustTracker:
         return affinity.measure_affinity(caller=caller, assistant=assistant, prompt=prompt)
 
     def list_assistants(
-        self, *, prompt: Prompt, now: datetime, caller: Caller
+        self, *, prompt: Prompt, now: datetime, caller: Caller, ritual: Ritual | None = None
     ) -> list[AssistantTrust]:
-        """The trust of every assistant in a prompt, whether it tried the prompt or not; best first."""
+        """The trust of every assistant in a prompt, whether it tried the prompt or not; best first.
+
+        On the task of the ritual, or else on the prompt's home.
+        """
         view = self._load_view()
         assistants = view.list_measured_assistants()
-        trust, runs = view.predict_grid(assistants=assistants, prompts=[prompt], now=now)
+        readouts = view.read_grid(
+            assistants=assistants,
+            prompts=[prompt],
+            tasks=view.choose_tasks([prompt], ritual),
+            now=now,
+        )
         assistant_trusts = [
             AssistantTrust(
                 assistant=assistant,
-                trust=Estimate(
-                    value=float(trust.trust[i]),
-                    low=float(trust.low[i]),
-                    high=float(trust.high[i]),
-                    runs=float(runs[i, 0]),
-                ),
+                trust=readouts.build_estimate(i),
                 is_own=assistant.team_id in caller.team_ids,
             )
             for i, assistant in enumerate(assistants)
@@ -139,23 +168,27 @@ class AssistantTrustTracker:
         )
 
     def get_estimates(
-        self, *, assistant: Assistant, prompts: Sequence[Prompt], now: datetime
+        self,
+        *,
+        assistant: Assistant,
+        prompts: Sequence[Prompt],
+        now: datetime,
+        ritual: Ritual | None = None,
     ) -> dict[int, Estimate]:
-        """An assistant's trust in each of many prompts, tried or not, by prompt id."""
+        """An assistant's trust in each of many prompts, tried or not, by prompt id.
+
+        On the task of the ritual, or else on the home of each prompt.
+        """
         if not prompts:
             return {}
-        trust, runs = self._load_view().predict_grid(
-            assistants=[assistant], prompts=prompts, now=now
+        view = self._load_view()
+        readouts = view.read_grid(
+            assistants=[assistant],
+            prompts=prompts,
+            tasks=view.choose_tasks(prompts, ritual),
+            now=now,
         )
-        return {
-            prompt.pk: Estimate(
-                value=float(trust.trust[j]),
-                low=float(trust.low[j]),
-                high=float(trust.high[j]),
-                runs=float(runs[0, j]),
-            )
-            for j, prompt in enumerate(prompts)
-        }
+        return {prompt.pk: readouts.build_estimate(j) for j, prompt in enumerate(prompts)}
 
     def list_wording_effects(
         self, *, assistant: Assistant, now: datetime, ritual: Ritual | None = None
@@ -231,13 +264,15 @@ class AssistantTrustTracker:
         best = [
             s.prompt for s in PromptReputationLedger().list_scores(ritual=ritual, limit=prompts)
         ]
-        trust, runs = view.predict_grid(assistants=assistants, prompts=best, now=now)
+        readouts = view.read_grid(
+            assistants=assistants, prompts=best, tasks=view.choose_tasks(best, ritual), now=now
+        )
         shape = (len(assistants), len(best))
         return HeatMap(
             assistants=tuple(assistants),
             prompts=tuple(best),
-            trust=tuple(tuple(row) for row in trust.trust.reshape(shape).tolist()),
-            runs=tuple(tuple(row) for row in runs.tolist()),
+            trust=tuple(tuple(row) for row in readouts.predicted.trust.reshape(shape).tolist()),
+            runs=tuple(tuple(row) for row in readouts.runs.reshape(shape).tolist()),
             ritual=ritual,
             as_of=view.as_of,
             policy=view.policy,

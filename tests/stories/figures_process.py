@@ -112,7 +112,8 @@ def read() -> dict[str, Any]:
         },
         "trust": {
             f"{one.assistant.name} × {one.prompt.reference}": [
-                one.trust, one.trust_low, one.trust_high, one.runs
+                [task.trust, task.trust_low, task.trust_high, task.runs]
+                for task in one.tasks.order_by("ritual")
             ]
             for one in AssistantPromptTrustMap.objects.select_related("assistant", "prompt")
         },

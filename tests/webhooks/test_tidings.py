@@ -7,7 +7,7 @@ import pytest
 
 from mintmark.deployments.models import Mandate
 from mintmark.market.listings import WarrantyTerms
-from mintmark.projection.pair_models import AssistantPromptTrustMap
+from mintmark.projection.pair_models import AssistantPromptTaskTrust
 from mintmark.registry import entitlements, labels
 from mintmark.registry.models import Entitlement
 from mintmark.webhooks import endpoints, outbox
@@ -115,7 +115,7 @@ def test_trust_that_falls_under_the_floor_is_told_once_a_fall(hooked: Stall) -> 
         caller=buyer, prompt=cast.prompt, assistant=cast.scout, variables={"ticket": "x"}, now=NOW
     )
     Delivery.objects.all().delete()
-    pair = AssistantPromptTrustMap.objects.filter(assistant=cast.scout, prompt=cast.prompt)
+    pair = AssistantPromptTaskTrust.objects.filter(assistant=cast.scout, prompt=cast.prompt)
     for low, newly in ((0.6, 0), (0.3, 1), (0.2, 0), (0.55, 0), (0.35, 1)):
         pair.update(trust_low=low)
         assert hooked.market.raise_trust_alerts(now=NOW) == newly, low
