@@ -23,6 +23,10 @@ MatrixOrder = Literal[
     "trust_low", "trust", "resonance", "compliance", "volatility", "mutation", "memory", "runs", "name"
 ]  # fmt: skip
 RitualFilter = Annotated[int | None, Query(None, ge=1, le=MAX_ID, description="a task's ritual")]
+ToldRitual = Annotated[
+    int | None,
+    Query(None, ge=1, le=MAX_ID, description="the task's ritual; by default the prompt's home"),
+]
 
 
 class MeasureOut(TypedDict):
@@ -41,8 +45,18 @@ class ResonanceOut(TypedDict):
     own_record: float
 
 
+class TaskTrustOut(TypedDict):
+    """What a pairing has measured on a task, as of its last event there."""
+
+    ritual: schemas.RitualRef | None
+    trust: EstimateOut
+    last_event: int
+    last_at: datetime
+
+
 class PairOut(TypedDict):
-    """One prompt in an assistant's matrix. `swarm` is the mean trust over all measured assistants."""
+    """One prompt in an assistant's matrix. `trust` is that on `ritual`, its `runs` those made there; 0: predicted.
+    `swarm` is the mean trust over all measured assistants, `runs` counts every task."""
 
     prompt: schemas.PromptRef
     ritual: schemas.RitualRef | None
@@ -84,13 +98,15 @@ class AffinityOut(TypedDict):
 
 
 class TrustExplanationOut(TypedDict):
-    """A pairing with its `baseline` (what an average prompt scores there), newest events and failed checks. `affinity`
-    is null to whoever may not read both the prompt and the assistant's memory."""
+    """A pairing on a task with its `baseline` (what an average prompt scores there), newest events and failed checks.
+    `other_tasks`: what it has measured elsewhere. `affinity` is null to whoever may not read both the prompt and the
+    assistant's memory."""
 
     as_of: AsOf
     policy: Policy
     pair: PairOut
     baseline: Score
+    other_tasks: list[TaskTrustOut]
     events: list[evidence.EventOut]
     failed_checks: list[evidence.EventOut]
     affinity: AffinityOut | None
@@ -142,8 +158,11 @@ class AssistantTrustOut(TypedDict):
 
 
 class AssistantTrustPage(TypedDict):
+    """A page of assistants; each is told on the task of `ritual`."""
+
     as_of: AsOf
     policy: Policy
+    ritual: schemas.RitualRef | None
     items: list[AssistantTrustOut]
     next_cursor: str | None
 
@@ -219,21 +238,42 @@ def get_trust_matrix(
     response_schema=TrustExplanationOut,
 )
 def explain_trust(
-    request: AuthenticatedRequest, assistant_id: Id, prompt_id: Id, view: views.View
+    request: AuthenticatedRequest,
+    assistant_id: Id,
+    prompt_id: Id,
+    ritual: ToldRitual,
+    view: views.View,
 ) -> TrustExplanationOut:
-    """Explain one pairing, tried or not: its terms, its newest events, the checks that it failed."""
+    """Explain one pairing on a task, tried or not: its terms, its newest events, the checks that it failed.
+
+    What was measured on other tasks is told as `other_tasks`, and is no part of the trust on this one.
+    """
     assistant = _get_assistant(assistant_id)
     prompt = get_or_404.get_by_id(Prompt.objects.all(), pk=prompt_id)
     tracker = AssistantTrustTracker(
         own_team=views.get_assistants_team(request.auth, assistant, view)
     )
-    explanation = tracker.explain(assistant=assistant, prompt=prompt, now=read_time.get_read_time())
+    explanation = tracker.explain(
+        assistant=assistant,
+        prompt=prompt,
+        ritual=_find_ritual(ritual),
+        now=read_time.get_read_time(),
+    )
     affinity = tracker.measure_affinity(caller=request.auth, assistant=assistant, prompt=prompt)
     return {
         "as_of": explanation.as_of,
         "policy": explanation.policy,
         "pair": _serialize_pair(explanation.row),
         "baseline": explanation.baseline,
+        "other_tasks": [
+            {
+                "ritual": schemas.serialize_ritual_ref(other.ritual),
+                "trust": schemas.serialize_estimate(other.trust),
+                "last_event": other.last_event,
+                "last_at": other.last_at,
+            }
+            for other in explanation.row.other_tasks
+        ],
         "events": [evidence.serialize_event(row) for row in explanation.events],
         "failed_checks": [evidence.serialize_event(row) for row in explanation.failed_checks],
         "affinity": _serialize_affinity(affinity) if affinity is not None else None,
@@ -309,13 +349,17 @@ def suggest_prompts(
     error_statuses=(400,),
 )
 def list_prompt_assistants(
-    request: AuthenticatedRequest, prompt_id: Id, limit: pagination.Limit, cursor: pagination.Cursor
+    request: AuthenticatedRequest,
+    prompt_id: Id,
+    limit: pagination.Limit,
+    cursor: pagination.Cursor,
+    ritual: ToldRitual,
 ) -> AssistantTrustPage:
-    """Show how every measured assistant stands with a prompt, tried or not, best first."""
-    assistant_rows = AssistantTrustTracker().list_assistants(
-        prompt=get_or_404.get_by_id(Prompt.objects.all(), pk=prompt_id),
-        now=read_time.get_read_time(),
-        caller=request.auth,
+    """Show how every measured assistant stands with a prompt on a task, tried or not, best first."""
+    prompt = get_or_404.get_by_id(Prompt.objects.all(), pk=prompt_id)
+    tracker, ritual_row = AssistantTrustTracker(), _find_ritual(ritual)
+    assistant_rows = tracker.list_assistants(
+        prompt=prompt, ritual=ritual_row, now=read_time.get_read_time(), caller=request.auth
     )
     page, next_cursor = pagination.paginate_list(
         assistant_rows,
@@ -326,6 +370,7 @@ def list_prompt_assistants(
     )
     return {
         **schemas.get_score_version(),
+        "ritual": schemas.serialize_ritual_ref(ritual_row or tracker.find_home(prompt=prompt)),
         "items": [
             {
                 "assistant": schemas.serialize_assistant_ref(row.assistant),

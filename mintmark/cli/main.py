@@ -47,6 +47,10 @@ COMMANDS = {
         "otel:otel",
         "Show and set how evaluations from OpenTelemetry become evidence.",
     ),
+    "trust": (
+        "trust:trust",
+        "Tell how far ASSISTANT can trust PROMPT on a task, and what it measured on others.",
+    ),
     "calibrate": (
         "calibrate:calibrate",
         "Learn the priors from the log, and put them in force as a new policy.",

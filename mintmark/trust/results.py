@@ -105,7 +105,7 @@ class Affinity:
 
 @dataclass(frozen=True, kw_only=True)
 class AssistantTrust:
-    """The trust of one assistant in a prompt; `is_own` says that the assistant belongs to the caller's teams."""
+    """The trust of one assistant in a prompt on a task; `is_own`: the assistant belongs to the caller's teams."""
 
     assistant: Assistant
     trust: Estimate

@@ -167,6 +167,11 @@ class AssistantTrustTracker:
             ),
         )
 
+    def find_home(self, *, prompt: Prompt) -> Ritual | None:
+        """The task on which a prompt is told where none is named; None where it has none."""
+        task = self._load_view().get_tasks([prompt])[prompt.pk]
+        return Ritual.objects.filter(pk=task).first()
+
     def get_estimates(
         self,
         *,
