@@ -112,6 +112,8 @@ def langfuse(
         output.print_message(
             f"Scores: {report.scores:,} {would}logged, {report.repeated:,} there already."
         )
+        for note in report.notes:
+            output.print_message(note)
     _finish_export(report.refused, context=context, dry_run=dry_run, as_json=as_json)
 
 

@@ -4,10 +4,11 @@ in for what is sent there."""
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -15,12 +16,19 @@ import httpx
 
 from mintmark.common import errors
 
-from . import import_report, strict_json
+from . import announced_removals, import_report, strict_json
 
 LIST_NAMES = ("prompts", "traces", "observations", "scores", "scoreConfigs")
 """The members of a file; `prompts` holds every version, as the API shows one."""
 COMPOSED_MARKER = "@@@langfusePrompt:"
 """Begins a place in a text that Langfuse fills with another prompt."""
+NOTES = "notes"
+"""Beside the lists: what a report says of how they were fetched, as texts."""
+TRACES_PATH = "/api/public/traces"
+OBSERVATIONS_PATH, OBSERVATIONS_V2_PATH = "/api/public/observations", "/api/public/v2/observations"
+SCORES_V2_PATH, SCORES_V3_PATH = "/api/public/v2/scores", "/api/public/v3/scores"
+INGESTION_HEADERS = {"x-langfuse-ingestion-version": "4"}
+"""With spans: they are read at once, and not after minutes, by a server of version 4; others pass it by."""
 PUBLIC_KEY, SECRET_KEY = "LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY"
 MAX_FILE_BYTES = 256 * 2**20
 MAX_ANSWER_BYTES = 64 * 2**20
@@ -30,6 +38,8 @@ _MAX_ATTEMPTS = 4
 _TIMEOUT_SECONDS = 30.0
 _MAX_WAIT_SECONDS = 30.0
 _MAX_MESSAGE_LENGTH = 300
+_GONE = (404, 405, 410, 501)
+"""So answers a server that has a route no more, or not yet."""
 
 type LangfuseLists = dict[str, list[Any]]
 type OnFetched = Callable[[str, int], None]
@@ -80,25 +90,92 @@ def _read_file(path: Path) -> LangfuseLists:
             raise _build_error(path.name, "It is not a list.", field=name)
     if unknown := sorted(content.keys() - set(LIST_NAMES)):
         raise _build_error(path.name, f"Lists are {', '.join(LIST_NAMES)} here.", field=unknown[0])
-    return {name: list(content.get(name, [])) for name in LIST_NAMES}
+    return complete_lists({name: list(content.get(name, [])) for name in LIST_NAMES})
+
+
+def complete_lists(lists: LangfuseLists) -> LangfuseLists:
+    """The same lists as version 3 of the server writes them, whichever wrote them.
+
+    Version 4 has no traces, and their names on observations; what a score is about is in its `subject`.
+    """
+    known = {row.get("id") for row in lists["traces"] if isinstance(row, Mapping)}
+    traces = {
+        row["traceId"]: {"id": row["traceId"], "name": row["traceName"]}
+        for row in lists["observations"]
+        if isinstance(row, Mapping)
+        and isinstance(row.get("traceId"), str)
+        and row["traceId"] not in known
+        and isinstance(row.get("traceName"), str)
+    }
+    scores = [_flatten_subject(row) for row in lists["scores"]]
+    return lists | {"traces": [*lists["traces"], *traces.values()], "scores": scores}
+
+
+def _flatten_subject(score: Any) -> Any:
+    subject = score.get("subject") if isinstance(score, Mapping) else None
+    if not isinstance(subject, Mapping):
+        return score
+    field = _SUBJECT_FIELDS.get(str(subject.get("kind")))
+    flat = {field: subject.get("id")} if field is not None else {}
+    if field == "observationId":
+        flat["traceId"] = subject.get("traceId")
+    return {name: value for name, value in score.items() if name != "subject"} | flat
+
+
+_SUBJECT_FIELDS = {
+    "trace": "traceId",
+    "observation": "observationId",
+    "session": "sessionId",
+    "experiment": "datasetRunId",
+}
 
 
 def _fetch_lists(address: str, on_fetched: OnFetched) -> LangfuseLists:
     with open_api(address, build_error=_build_error) as api:
+        heads = {
+            head.get("name") if isinstance(head, Mapping) else None: head
+            for head in api.iter_rows("/api/public/v2/prompts")
+        }
         lists: LangfuseLists = {}
-        heads = list(api.iter_rows("/api/public/v2/prompts"))
-        lists["prompts"] = [version for head in heads for version in api.iter_versions(head)]
+        lists["prompts"] = [row for head in heads.values() for row in api.iter_versions(head)]
         on_fetched("prompts", len(lists["prompts"]))
-        for name, path in (
-            ("traces", "/api/public/traces"),
-            ("observations", "/api/public/observations"),
-            ("scores", "/api/public/v2/scores"),
-            ("scoreConfigs", "/api/public/score-configs"),
-        ):
-            only = {"type": "GENERATION"} if name == "observations" else {}
-            lists[name] = list(api.iter_rows(path, **only))
+        lists |= _fetch_observations(api)
+        lists["scores"] = list(api.iter_scores())
+        lists["scoreConfigs"] = list(api.iter_rows("/api/public/score-configs"))
+        lists = complete_lists(lists)
+        for name in LIST_NAMES[1:]:
             on_fetched(name, len(lists[name]))
-    return lists
+        return lists | {NOTES: build_route_notes(api)}
+
+
+def _fetch_observations(api: "LangfuseApi") -> LangfuseLists:
+    """Generations and traces. A server that is on its way to version 4 has older ones in the old lists alone."""
+    only = {"type": "GENERATION"}
+    rows = api.find_cursor_rows(
+        OBSERVATIONS_V2_PATH, fields="core,basic,model,prompt,trace_context", **only
+    )
+    if not rows:
+        old_traces = api.find_rows(TRACES_PATH)
+        old_rows = api.find_rows(OBSERVATIONS_PATH, **only) if old_traces is not None else None
+        if old_traces is not None and old_rows is not None:
+            return {"traces": old_traces, "observations": old_rows}
+        if rows is None:
+            message = f"The server has neither it nor {TRACES_PATH}: is this Langfuse's address?"
+            raise api.build_error(OBSERVATIONS_V2_PATH, message)
+    return {"traces": [], "observations": rows}
+
+
+def build_route_notes(api: "LangfuseApi") -> list[str]:
+    """For a report: the lists that were read, and which of them are to go away."""
+    routes = sorted(api.used_routes)
+    if not routes:
+        return []
+    return [
+        f"Langfuse was read over {', '.join(routes)}.",
+        *announced_removals.build_warnings(
+            tool="langfuse", routes=[f"GET {route}" for route in routes]
+        ),
+    ]
 
 
 @contextmanager
@@ -131,6 +208,10 @@ class LangfuseApi:
 
     client: httpx.Client
     build_error: ErrorFactory
+    used_routes: set[str] = field(default_factory=set)
+    """Of the lists that servers of different versions have at different places: those that answered."""
+    gone_routes: set[str] = field(default_factory=set)
+    """Of the same, those that this server does not have."""
 
     def iter_rows(self, path: str, **query: str) -> Iterator[Any]:
         """The rows of a list, page by page."""
@@ -154,6 +235,66 @@ class LangfuseApi:
                 return
             page += 1
 
+    def find_rows(self, path: str, **query: str) -> list[Any] | None:
+        """The rows of a list that has pages by number; None if the server has no such list."""
+        if self._is_gone(path, page="1", limit="1", **query):
+            return None
+        return list(self.iter_rows(path, **query))
+
+    def find_cursor_rows(self, path: str, **query: str) -> list[Any] | None:
+        """The rows of a list that goes on by cursor; None if the server has no such list."""
+        if path in self.gone_routes:
+            return None
+        rows: list[Any] = []
+        cursors: set[str] = set()
+        more: dict[str, str] = {}
+        while True:
+            status, body = self._request(
+                "GET", path, query={"limit": str(_PAGE_SIZE), **query, **more}, body=None,
+                busy=(429, 502, 503),
+            )  # fmt: skip
+            if status in _GONE and not cursors:
+                self.gone_routes.add(path)
+                return None
+            if status != 200:
+                raise self.build_error(path, f"The server answered {status}.")
+            page = body.get("data") if isinstance(body, Mapping) else None
+            meta = body.get("meta") if isinstance(body, Mapping) else None
+            cursor = meta.get("cursor") if isinstance(meta, Mapping) else None
+            if not isinstance(page, list) or not isinstance(meta, Mapping):
+                raise self.build_error(path, "An answer has no list `data` or no `meta`.")
+            if cursor is not None and (not isinstance(cursor, str) or cursor in cursors):
+                raise self.build_error(path, "Its `meta.cursor` is no text, or came before.")
+            rows += page
+            if len(rows) > MAX_ROWS:
+                raise self.build_error(
+                    path, f"It has over {MAX_ROWS:,} rows; keep what you need as a file."
+                )
+            if not cursor:
+                self.used_routes.add(path)
+                return rows
+            cursors.add(cursor)
+            more = {"cursor": cursor}
+
+    def iter_scores(self, ids: Sequence[str] = ()) -> Iterator[Any]:
+        """Scores (of these ids, if some are given), from whichever list this server has them in."""
+        wanted = {"id": ",".join(ids)} if ids else {}
+        rows = self.find_cursor_rows(SCORES_V3_PATH, fields="details,subject", **wanted)
+        if rows is None:
+            wanted = {"scoreIds": ",".join(ids)} if ids else {}
+            rows = self.find_rows(SCORES_V2_PATH, **wanted)
+        if rows is None:
+            message = f"The server has neither it nor {SCORES_V2_PATH}: is this Langfuse's address?"
+            raise self.build_error(SCORES_V3_PATH, message)
+        yield from rows
+
+    def _is_gone(self, path: str, **query: str) -> bool:
+        """Whether the server has no such list, asked once."""
+        if path not in self.used_routes | self.gone_routes:
+            status, _ = self._request("GET", path, query=query, body=None, busy=(429, 502, 503))
+            (self.gone_routes if status in _GONE else self.used_routes).add(path)
+        return path in self.gone_routes
+
     def iter_versions(self, head: Any) -> Iterator[Any]:
         """Every version of a prompt that stands in the list of prompts as `head`."""
         name = head.get("name") if isinstance(head, Mapping) else None
@@ -172,28 +313,47 @@ class LangfuseApi:
             raise self.build_error(path, f"The server answered {status}.")
         return body
 
-    def send(self, method: str, path: str, body: Any, *, is_once: bool = False) -> tuple[Any, str]:
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        *,
+        is_once: bool = False,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> tuple[Any, str]:
         """What the server answers to `body`, and in its words what it has against it, empty if it took it.
 
         What makes a new thing each time (`is_once`) is sent again only where the server says that it did nothing.
         """
         busy = (429,) if is_once else (429, 502, 503)
-        status, answer = self._request(method, path, query={}, body=body, busy=busy)
+        status, answer = self._request(
+            method, path, query={}, body=body, busy=busy, headers=headers
+        )
         if status in (400, 404, 409, 422):
             message = (
                 answer.get("message") or answer.get("error") if isinstance(answer, Mapping) else ""
             )
-            return None, f"Langfuse answered {status}: {_format_message(message)}"
-        if status not in (200, 201, 207):
+            return None, f"Langfuse answered {status}: {format_message(message)}"
+        if status not in (200, 201, 202, 207):
             raise self.build_error(path, f"The server answered {status}.")
         return answer, ""
 
     def _request(
-        self, method: str, path: str, *, query: Mapping[str, str], body: Any, busy: tuple[int, ...]
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        body: Any,
+        busy: tuple[int, ...],
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> tuple[int, Any]:
         for attempt in range(_MAX_ATTEMPTS):
             try:
-                with self.client.stream(method, path, params=query, json=body) as response:
+                with self.client.stream(
+                    method, path, params=query, json=body, headers=dict(headers)
+                ) as response:
                     raw = b""
                     for chunk in response.iter_bytes():
                         raw += chunk
@@ -224,7 +384,7 @@ class LangfuseApi:
             raise self.build_error(path, message) from error
 
 
-def _format_message(message: object) -> str:
+def format_message(message: object) -> str:
     """Words of a server, as one line of bounded length that a terminal can show."""
     text = " ".join(str(message or "without a reason").split())[:_MAX_MESSAGE_LENGTH]
     return "".join(character if character.isprintable() else "?" for character in text)

@@ -41,6 +41,7 @@ class LangfuseExportReport:
     scores: int = 0
     repeated: int = 0
     refused: list[errors.FieldError] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def refuse(self, location: str, name: str, value: object, message: str) -> None:
         """Note what could not be sent, and why."""
@@ -59,6 +60,7 @@ class LangfuseExportReport:
             "labels": self.labels,
             "scores": {"logged": self.scores, "repeated": self.repeated},
             "refused": [dict(row) for row in self.refused],
+            "notes": list(self.notes),
         }
 
 
@@ -100,6 +102,7 @@ def export_namespace(
         exporter.move_labels(versions)
         if with_scores:
             exporter.send_scores(versions, progress=progress)
+        report.notes = langfuse_api.build_route_notes(api)
     return report
 
 
@@ -107,6 +110,8 @@ def export_namespace(
 class _LangfuseExporter:
     api: langfuse_api.LangfuseApi
     report: LangfuseExportReport
+    takes_one_score: list[bool] = field(default_factory=list)
+    """Not empty once the server took a score by itself and none in a list."""
 
     def export_versions(
         self, namespace_prompts: Sequence[Prompt], *, team: Team, progress: import_report.Progress
@@ -254,7 +259,7 @@ class _LangfuseExporter:
             progress(completed, total)
 
     def _find_existing_scores(self, ids: Sequence[str]) -> set[str]:
-        rows = self.api.iter_rows("/api/public/v2/scores", scoreIds=",".join(ids))
+        rows = self.api.iter_scores(ids)
         return {row["id"] for row in rows if isinstance(row, Mapping) and isinstance(row.get("id"), str)}  # fmt: skip
 
     def _send_score_batch(
@@ -262,15 +267,40 @@ class _LangfuseExporter:
     ) -> None:
         spans = [_build_span(event, by_prompt[event.prompt_id]) for event in events]
         path = "/api/public/otel/v1/traces"
-        _, problem = self.api.send("POST", path, _build_otlp_export(spans))
+        _, problem = self.api.send(
+            "POST", path, _build_otlp_export(spans), headers=langfuse_api.INGESTION_HEADERS
+        )
         if problem:
             raise self.api.build_error(path, problem)
         for event in events:
-            _, problem = self.api.send("POST", "/api/public/scores", _build_score(event))
-            if problem:
+            if problem := self._send_score(_build_score(event)):
                 self.report.refuse(f"event {event.pk}", "score", event.score, problem)
             else:
                 self.report.scores += 1
+
+    def _send_score(self, score: Mapping[str, Any]) -> str:
+        """What the server has against a score, empty if it took it.
+
+        Later servers take a list, earlier ones one score; both answer 400 to what they don't take.
+        """
+        path = "/api/public/scores"
+        if langfuse_api.SCORES_V3_PATH in self.api.used_routes and not self.takes_one_score:
+            answer, problem = self.api.send("POST", path, [score])
+            if not problem:
+                return _get_rejection(answer)
+            _, single_problem = self.api.send("POST", path, score)
+            if not single_problem:
+                self.takes_one_score.append(True)
+            return single_problem and problem
+        _, problem = self.api.send("POST", path, score)
+        return problem
+
+
+def _get_rejection(answer: Any) -> str:
+    """Why a list of one score was answered, and the score not taken; empty if it was."""
+    if not isinstance(answer, Mapping) or not answer.get("rejected"):
+        return ""
+    return f"Langfuse did not take it: {langfuse_api.format_message(answer.get('errors'))}"
 
 
 class _RemoteVersions:

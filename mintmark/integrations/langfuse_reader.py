@@ -36,6 +36,7 @@ def parse_registry(
         refused=reader.refused,
         unmapped=dict(reader.unmapped),
         left_out=dict(reader.left_out),
+        notes=[str(note) for note in lists.get(langfuse_api.NOTES, [])],
         read={
             "versions": len(lists["prompts"]),
             "traces": len(lists["traces"]),

@@ -70,6 +70,7 @@ class RegistryContents:
     read: Mapping[str, int]
     unmapped: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +184,7 @@ def load(
                 if moved_labels
                 else []
             ),
+            *registry.notes,
         ],
     )
 

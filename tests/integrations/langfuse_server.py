@@ -1,5 +1,9 @@
 """A small HTTP server that answers as Langfuse's public API is documented to: keys, pages, a busy moment; versions that
-count up, labels that stand at one version of a prompt, tags that all its versions share, scores and spans with ids."""
+count up, labels that stand at one version of a prompt, tags that all its versions share, scores and spans with ids.
+
+It is a server of version 3, of version 4 in its default write mode, or on its way (34): `langfuse_facts.json` says what
+each documents, and a parameter or a field that is not documented is refused.
+"""
 
 import json
 import re
@@ -8,17 +12,13 @@ from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 KEYS = ("pk-lf-1", "sk-lf-1")
 _PROMPTS = "/api/public/v2/prompts"
-_PATHS = {
-    "/api/public/traces": "traces",
-    "/api/public/observations": "observations",
-    "/api/public/v2/scores": "scores",
-    "/api/public/score-configs": "scoreConfigs",
-}
+_FACTS = json.loads(Path(__file__).with_name("langfuse_facts.json").read_text())
 _LABEL = re.compile(r"[a-z0-9_\-.]{1,36}")
 
 type Answer = tuple[int, Any]
@@ -140,8 +140,31 @@ class Project:
 _NOW = "2026-11-01T12:00:00.000Z"
 
 
-def _handler(lists: dict[str, Any], *, page_size: int, is_busy_first: bool) -> Any:
-    asked: list[str] = []
+def _show_as_version_4(
+    rows: list[Any], lists: dict[str, Any], route: Any, fields: str
+) -> list[Any]:
+    """Rows as the newer lists write them: only the groups of fields that were asked for, typed values, a subject."""
+    groups = {*route["always"], *(fields.split(",") if fields else route["default"])}
+    shown = {name for group in groups for name in route["fields"][group]}
+    names = {trace["id"]: trace["name"] for trace in lists["traces"]}
+    written = []
+    for raw in rows:
+        row = dict(raw)
+        if route["list"] == "observations":
+            row["traceName"] = names.get(row["traceId"])
+        else:
+            kind = "observation" if row.get("observationId") else "trace"
+            row["subject"] = {"kind": kind, "id": row.get(f"{kind}Id"), "traceId": row["traceId"]}
+            if row.get("dataType") == "BOOLEAN":
+                row["value"] = bool(row["value"])
+        written.append({name: value for name, value in row.items() if name in shown})
+    return written
+
+
+def _handler(
+    lists: dict[str, Any], *, page_size: int, is_busy_first: bool, version: int, asked: list[str]
+) -> Any:
+    facts = _FACTS[str(version)]
     project = Project(lists)
 
     class Handler(BaseHTTPRequestHandler):
@@ -193,20 +216,51 @@ def _handler(lists: dict[str, Any], *, page_size: int, is_busy_first: bool) -> A
                 for one in project.versions(unquote(path.removeprefix(f"{_PROMPTS}/"))):
                     if str(one["version"]) == query["version"]:
                         return 200, one
-            if path in _PATHS:
-                rows = lists[_PATHS[path]]
-                if "scoreIds" in query:
-                    wanted = query["scoreIds"].split(",")
-                    rows = [one for one in rows if one["id"] in wanted]
-                return 200, self._page(rows, query)
+            if path in facts["lists"]:
+                return self._list(facts["lists"][path], query)
             return 404, {"message": "Not found"}
+
+        def _list(self, route: Any, query: dict[str, str]) -> Answer:
+            fields = query.get("fields", "")
+            known_groups = route.get("fields", {})
+            if unknown := set(query) - set(route["query"]):
+                return 400, {"message": f"unknown parameters {unknown}"}
+            if fields and set(fields.split(",")) - set(known_groups):
+                return 400, {"message": f"unknown fields in {fields}"}
+            rows = lists.get(route["list"], [])
+            if wanted := query.get("scoreIds") or query.get("id"):
+                rows = [one for one in rows if one["id"] in wanted.split(",")]
+            if "type" in query:
+                rows = [one for one in rows if one["type"] == query["type"]]
+            if route["paging"] == "page":
+                return 200, self._page(rows, query)
+            rows = _show_as_version_4(rows, lists, route, fields)
+            start = int(query.get("cursor", "at-0").removeprefix("at-"))
+            size = min(page_size, int(query["limit"]))
+            meta: dict[str, Any] = {"limit": size}
+            if start + size < len(rows):
+                meta["cursor"] = f"at-{start + size}"
+            return 200, {"data": rows[start : start + size], "meta": meta}
 
         def _post(self, path: str, _: Any, body: Any) -> Answer:
             if path == _PROMPTS:
                 return project.create_prompt(body)
             if path == "/api/public/scores":
-                return project.create_score(body)
+                if isinstance(body, list) != (facts["score_body"] == "list"):
+                    return 400, {"message": "Invalid request data"}
+                if not isinstance(body, list):
+                    return project.create_score(body)
+                refused = [
+                    answer for one in body if (answer := project.create_score(one))[0] != 200
+                ]
+                if not refused:
+                    return 202, {"message": "Accepted"}
+                counts = {"accepted": len(body) - len(refused), "rejected": len(refused)}
+                return 207, counts | {"errors": [{"message": one["error"]} for _, one in refused]}
             if path == "/api/public/otel/v1/traces":
+                header = facts["ingestion_header"]
+                if header and self.headers.get(header) != "4":
+                    return 400, {"message": f"{header} is missing: these spans are read much later"}
                 return project.export_spans(body)
             return 404, {"message": "Not found"}
 
@@ -226,10 +280,21 @@ def _handler(lists: dict[str, Any], *, page_size: int, is_busy_first: bool) -> A
 
 @contextmanager
 def serving(
-    lists: dict[str, Any], *, page_size: int = 2, is_busy_first: bool = True
+    lists: dict[str, Any],
+    *,
+    page_size: int = 2,
+    is_busy_first: bool = True,
+    version: int = 3,
+    asked: list[str] | None = None,
 ) -> Iterator[str]:
-    """Serve these lists until the block ends; yields the address. The first request meets a busy server."""
-    handler = _handler(lists, page_size=page_size, is_busy_first=is_busy_first)
+    """Serve these lists until the block ends; yields the address. The first request meets a busy server.
+
+    Every request's path and query is added to `asked`.
+    """
+    handler = _handler(
+        lists, page_size=page_size, is_busy_first=is_busy_first, version=version,
+        asked=[] if asked is None else asked,
+    )  # fmt: skip
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()

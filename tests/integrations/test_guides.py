@@ -42,7 +42,7 @@ def test_the_guide_to_langfuse_runs_as_it_stands(
 ) -> None:
     monkeypatch.setenv(langfuse_api.PUBLIC_KEY, langfuse_server.KEYS[0])
     monkeypatch.setenv(langfuse_api.SECRET_KEY, langfuse_server.KEYS[1])
-    with langfuse_server.serving(_project()) as address:
+    with langfuse_server.serving(_project(), version=4) as address:
         _both_ways(
             "langfuse", house=house, folder=tmp_path, says={"https://cloud.langfuse.com": address}
         )

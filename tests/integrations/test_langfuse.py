@@ -169,9 +169,16 @@ def test_everything_is_fetched_page_by_page(
     monkeypatch.setenv(langfuse_api.SECRET_KEY, langfuse_server.KEYS[1])
     with langfuse_server.serving(lists) as address:
         fetched = langfuse_api.load_lists(source=address)
+    notes = fetched.pop(langfuse_api.NOTES)
     assert {name: len(rows) for name, rows in fetched.items()} == {
         name: len(rows) for name, rows in lists.items()
     }
+    assert notes[0] == (
+        "Langfuse was read over /api/public/observations, /api/public/traces, /api/public/v2/scores."
+    )
+    assert [note.split(" is to be removed ")[0] for note in notes[1:]] == [
+        "GET /api/public/traces", "GET /api/public/observations", "GET /api/public/v2/scores",
+    ]  # fmt: skip
     assert _load(fetched, operator).recorded == 3
 
 
@@ -216,3 +223,57 @@ def test_a_file_of_what_the_api_answered_is_the_same(lists: Any, tmp_path: Path)
     file = tmp_path / "langfuse.json"
     file.write_text(json.dumps(lists))
     assert langfuse_api.load_lists(source=str(file)) == lists
+
+
+def test_version_4_of_the_server_gives_the_same_as_version_3(
+    lists: Any, operator: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(langfuse_api.PUBLIC_KEY, langfuse_server.KEYS[0])
+    monkeypatch.setenv(langfuse_api.SECRET_KEY, langfuse_server.KEYS[1])
+    lists["scores"][5]["value"] = "good"
+    parsed = {}
+    for version in (3, 4):
+        with langfuse_server.serving(lists, version=version) as address:
+            fetched = langfuse_api.load_lists(source=address)
+        parsed[version] = langfuse_reader.parse_registry(fetched, name="langfuse", mapping=MAPPING)
+    assert parsed[4].feedback == parsed[3].feedback
+    assert parsed[4].versions == parsed[3].versions
+    assert parsed[4].refused == parsed[3].refused
+    report = registry_import.load(
+        registry=parsed[4], tool=registry_import.LANGFUSE, caller=operator, now=NOW
+    )
+    assert report.recorded == 3
+    assert report.notes[-1] == (
+        "Langfuse was read over /api/public/v2/observations, /api/public/v3/scores."
+    )
+
+
+def test_a_file_of_what_version_4_answered_is_the_same(tmp_path: Path, lists: Any) -> None:
+    names = {trace["id"]: trace["name"] for trace in lists["traces"]}
+    newer = deepcopy(lists) | {"traces": []}
+    for row in newer["observations"]:
+        row["traceName"] = names.get(row["traceId"])
+    for row in newer["scores"]:
+        kind = "observation" if row["observationId"] else "trace"
+        about, trace = row.pop("observationId"), row.pop("traceId")
+        row["subject"] = {"kind": kind, "id": about or trace, "traceId": trace}
+    file = tmp_path / "langfuse.json"
+    file.write_text(json.dumps(newer))
+    parsed = [
+        langfuse_reader.parse_registry(one, name="langfuse", mapping=MAPPING)
+        for one in (langfuse_api.load_lists(source=str(file)), lists)
+    ]
+    assert parsed[0].feedback == parsed[1].feedback
+    assert parsed[0].refused == parsed[1].refused
+
+
+def test_a_server_on_its_way_to_version_4_is_read_by_its_old_lists(
+    lists: Any, operator: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its new list of observations is there and still empty."""
+    monkeypatch.setenv(langfuse_api.PUBLIC_KEY, langfuse_server.KEYS[0])
+    monkeypatch.setenv(langfuse_api.SECRET_KEY, langfuse_server.KEYS[1])
+    with langfuse_server.serving(lists, version=34) as address:
+        fetched = langfuse_api.load_lists(source=address)
+    assert "/api/public/traces" in fetched[langfuse_api.NOTES][0]
+    assert _load(fetched, operator).recorded == 3
