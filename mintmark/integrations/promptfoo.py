@@ -25,6 +25,7 @@ from django.db import transaction
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Team
 from mintmark.common import errors
+from mintmark.evidence.log import CaseVerdict
 from mintmark.evidence.models import Event
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.registry import assistants, prompts, rituals
@@ -331,6 +332,7 @@ def _build_claims(
     scores: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for result in measured:
         scores[result.prompt.text, result.provider][result.test].append(result.score)
+    case_ids = promptfoo_tests.list_case_ids(evaluation.tests)
     return [
         intake.EvidenceClaim(
             kind="outcome",
@@ -339,6 +341,12 @@ def _build_claims(
             ritual=ritual.pk,
             score=min(1.0, math.fsum(map(statistics.fmean, by_test.values())) / len(by_test)),
             runs=len(by_test),
+            cases=tuple(
+                CaseVerdict(case_ids[test], min(1.0, statistics.fmean(results)))
+                for test, results in by_test.items()
+            )
+            if len(by_test) <= intake.MAX_CASES
+            else (),
             note="measured by promptfoo",
             # The same evaluation again is the same claim.
             key=f"promptfoo:{evaluation.id}:{_hash_text(text)}:{_hash_text(provider)}",

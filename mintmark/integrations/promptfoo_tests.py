@@ -102,19 +102,25 @@ def build_evaluated_definition(
     """The ritual that results were measured with. `UnreadableSource` names every place that can't be run here."""
     problems = _TestProblems(file)
     cases = []
-    for n, evaluated in enumerate(tests):
+    case_ids = list_case_ids(tests)
+    for evaluated in tests:
         path = f"results.results.{evaluated.row}.testCase"
         test = evaluated.test
         check_keys = {key: value for key, value in test.items() if value not in (None, "")}
         _check_keys(check_keys, path, problems)
         cases.append(
             _build_case(
-                f"test-{n + 1}", test["vars"], test["assert"], test.get("threshold"),
+                case_ids[evaluated.key], test["vars"], test["assert"], test.get("threshold"),
                 path=path, problems=problems,
             )
         )  # fmt: skip
     problems.raise_if_any()
     return build_definition(cases, name=name, tag=tag, file=file)
+
+
+def list_case_ids(tests: Sequence[EvaluatedTest]) -> dict[str, str]:
+    """The id of each test's case in the ritual that results were measured with, by the test's key."""
+    return {test.key: f"test-{number}" for number, test in enumerate(tests, 1)}
 
 
 def build_definition(

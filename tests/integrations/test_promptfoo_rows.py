@@ -262,6 +262,8 @@ def test_repeats_are_one_case(load: Load) -> None:
     event = Event.objects.get()
     assert (event.runs, event.score) == (2, pytest.approx(1 / 3))
     assert len(definitions.get_definition(Ritual.objects.get()).cases) == 2
+    verdicts = list(event.cases.order_by("id").values_list("case_id", "score", "runs"))
+    assert verdicts == [("test-1", pytest.approx(2 / 3), 1), ("test-2", 0.0, 1)]
 
 
 def test_a_text_is_one_prompt_whatever_it_is_called(load: Load) -> None:

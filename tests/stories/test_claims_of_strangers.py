@@ -1,6 +1,7 @@
 """What somebody without a right to a number can do to it: nothing, or little, and the row says so."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from django.db import connection
@@ -128,3 +129,12 @@ def test_a_verdict_for_each_case_is_kept_and_must_add_up(cast: Cast) -> None:
     twice = (CaseVerdict("a", 1.0), CaseVerdict("a", 0.0))
     with pytest.raises(intake.InvalidEvidence, match="named twice"):
         cast.record(cast.outcome(score=0.5, runs=2, cases=twice))
+
+
+def test_a_claim_that_is_sent_again_with_its_cases_is_the_same_claim(cast: Cast) -> None:
+    cases = (CaseVerdict("a", 1.0, 3), CaseVerdict("b", 0.0, 1))
+    bare = cast.outcome(score=0.75, runs=4, occurred_at=cast.now)
+    cast.record(bare)
+    again = cast.record(replace(bare, cases=cases))
+    assert (again.recorded, again.repeated) == (0, 1)
+    assert not EventCase.objects.filter(event=_newest()).exists()
