@@ -130,7 +130,9 @@ def test_every_door_tells_one_number_and_runs_elsewhere_open_no_gate(scene: Scen
         assert [other["ritual"] for other in by_command["other_tasks"]] == [
             f"{other}@1" for other in others
         ]
-        assert all(f">{other}</a>" in page.content.decode() for other in others)
+        text = " ".join(page.content.decode().split())
+        assert all(f">{other}</a>" in text for other in others)
+        assert ("never measured on this task, only on others" in text) == (not runs)
         (gate,) = (gate for gate in over_mcp["gates"] if gate["name"] == "trust")
         assert not gate["open"]
         assert "on triage-cases@1, from decisive runs alone" in gate["message"]

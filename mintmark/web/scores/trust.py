@@ -303,10 +303,10 @@ def _get_reach(effects: Sequence[AssistantWordingEffect]) -> float:
 
 
 FILE_COLUMNS = (
-    "prompt_id", "prompt", "task", "trust", "trust_low", "trust_high", "all_assistants", "resonance_score",
-    "resonance_task", "resonance_wording", "resonance_own_record", "symbolic_compliance", "compliance_checks",
-    "dreamframe_volatility", "mutation_bias", "memory_fidelity", "recall_checks", "runs", "last_event", "last_at",
-    "as_of", "policy",
+    "prompt_id", "prompt", "task", "trust", "trust_low", "trust_high", "trust_runs", "all_assistants",
+    "resonance_score", "resonance_task", "resonance_wording", "resonance_own_record", "symbolic_compliance",
+    "compliance_checks", "dreamframe_volatility", "mutation_bias", "memory_fidelity", "recall_checks", "runs",
+    "last_event", "last_at", "as_of", "policy",
 )  # fmt: skip
 
 
@@ -321,7 +321,7 @@ def _build_csv_row(
 ) -> Sequence[object]:
     return (
         row.prompt.pk, row.prompt.reference, row.ritual.name if row.ritual else None,
-        row.trust.value, row.trust.low, row.trust.high, row.swarm,
+        row.trust.value, row.trust.low, row.trust.high, row.trust.runs, row.swarm,
         row.resonance.value, row.resonance.task, row.resonance.wording, row.resonance.own_record,
         row.compliance.value if row.compliance.runs else None, row.compliance.runs,
         row.volatility.value, row.mutation.value,
