@@ -9,10 +9,11 @@ from django.http import HttpResponse
 from django.utils import timezone
 from ninja import Query
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from mintmark.accounts.models import Team
 from mintmark.common import errors
-from mintmark.otlp import ingest, ingest_counts, mappings, parser
+from mintmark.otlp import ingest, ingest_counts, mappings, parser, span_parser
 from mintmark.otlp.ingest import IngestResult
 from mintmark.otlp.mappings import OtlpMappingDocument
 
@@ -45,6 +46,19 @@ class ExportLogsResponse(TypedDict):
     """OTLP's answer; empty where everything was recorded."""
 
     partialSuccess: NotRequired[PartialSuccess]
+
+
+class PartialTraceSuccess(TypedDict):
+    """How many evaluations on spans were not recorded, and why."""
+
+    rejectedSpans: str
+    errorMessage: str
+
+
+class ExportTracesResponse(TypedDict):
+    """OTLP's answer; empty where every evaluation on the spans was recorded, or none was on them."""
+
+    partialSuccess: NotRequired[PartialTraceSuccess]
 
 
 class OtlpMappingOut(TypedDict):
@@ -102,6 +116,50 @@ def ingest_otlp_logs(request: AuthenticatedRequest, team: TeamFilter) -> HttpRes
         now=timezone.now(),
     )
     return _build_response(receipt, is_protobuf=is_protobuf)
+
+
+@routes.post_raw(
+    "/otlp/v1/traces",
+    scope="evidence",
+    body=span_parser.OtlpTraceExport,
+    response_schema=ExportTracesResponse,
+    error_statuses=(404,),
+    extra_media_types=(PROTOBUF,),
+)
+def ingest_otlp_traces(request: AuthenticatedRequest, team: TeamFilter) -> HttpResponse:
+    """Take OTLP's export of spans, in JSON or protobuf, plain or in gzip: the evaluations on them become evidence.
+
+    An event `gen_ai.evaluation.result` is read as one of a log is. Its agent and prompt are those of its attributes,
+    else of its span, else of the nearest span above in the same export. Spans without such an event are passed over.
+    """
+    is_protobuf = request.content_type == PROTOBUF
+    raw = _decompress_body(request)
+    parse = span_parser.parse_protobuf if is_protobuf else span_parser.parse_json
+    receipt = ingest.ingest(
+        caller=request.auth,
+        team=_resolve_team(request, team),
+        records=parse(raw, event=ingest.EVALUATION_EVENT),
+        now=timezone.now(),
+        is_partial=True,
+    )
+    error_message = _summarise_rejections(receipt) if receipt.records else ""
+    if is_protobuf:
+        message = ExportTraceServiceResponse()
+        if error_message:
+            message.partial_success.rejected_spans = receipt.rejected_total
+            message.partial_success.error_message = error_message
+        response = responses.build_write_response(message.SerializeToString(), status=200)
+        response["Content-Type"] = PROTOBUF
+        return response
+    body: ExportTracesResponse = {}
+    if error_message:
+        body["partialSuccess"] = {
+            "rejectedSpans": str(receipt.rejected_total),
+            "errorMessage": error_message,
+        }
+    return responses.build_write_response(
+        responses.dump_json(body, schema=ExportTracesResponse), status=200
+    )
 
 
 @routes.get("/otlp/mapping", scope="read", response_schema=OtlpMappingOut, error_statuses=(404,))

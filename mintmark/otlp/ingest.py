@@ -59,9 +59,15 @@ class IngestResult:
 
 
 def ingest(
-    *, caller: Caller, team: Team, records: Sequence[OtlpLogRecord], now: datetime
+    *,
+    caller: Caller,
+    team: Team,
+    records: Sequence[OtlpLogRecord],
+    now: datetime,
+    is_partial: bool = False,
 ) -> IngestResult:
-    """Record what a team's exporter sent, as far as the mapping in force reads it; the rest is counted.
+    """Record what a team's exporter sent, as far as the mapping in force reads it; the rest is counted. An export of
+    which the records are only a part (`is_partial`) is not counted as empty where there are none.
 
     It takes an operator of the team, or an assistant of it, which tells of itself alone. The same event again is
     repeated, not recorded.
@@ -96,7 +102,7 @@ def ingest(
         else Counter[IngestOutcome]()
     )
     outcome_counts.update(rejected)
-    if not records:
+    if not records and not is_partial:
         outcome_counts[EMPTY_EXPORT] = 1
     outcome_counts.update(
         {

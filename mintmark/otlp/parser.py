@@ -38,7 +38,7 @@ class OtlpLogRecord:
 
 
 type _Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-type _UnixNano = Annotated[int, Field(ge=0, lt=2**64)]
+type UnixNano = Annotated[int, Field(ge=0, lt=2**64)]
 
 
 class _AnyValue(TypedDict, total=False):
@@ -48,16 +48,18 @@ class _AnyValue(TypedDict, total=False):
     doubleValue: float | None
 
 
-class _KeyValue(TypedDict, total=False):
+class KeyValue(TypedDict, total=False):
+    """An attribute as JSON has it."""
+
     key: str
     value: _AnyValue | None
 
 
 class _LogRecord(TypedDict, total=False):
-    timeUnixNano: _UnixNano | None
-    observedTimeUnixNano: _UnixNano | None
+    timeUnixNano: UnixNano | None
+    observedTimeUnixNano: UnixNano | None
     eventName: str | None
-    attributes: list[_KeyValue] | None
+    attributes: list[KeyValue] | None
     traceId: str | None
     spanId: str | None
 
@@ -66,12 +68,14 @@ class _ScopeLogs(TypedDict, total=False):
     logRecords: list[_LogRecord] | None
 
 
-class _Resource(TypedDict, total=False):
-    attributes: list[_KeyValue] | None
+class Resource(TypedDict, total=False):
+    """What sent an export, by its attributes."""
+
+    attributes: list[KeyValue] | None
 
 
 class _ResourceLogs(TypedDict, total=False):
-    resource: _Resource | None
+    resource: Resource | None
     scopeLogs: list[_ScopeLogs] | None
 
 
@@ -126,10 +130,10 @@ def _require_within_limit(count: int) -> None:
 
 def _iterate_protobuf_records(export: ExportLogsServiceRequest) -> Iterator[OtlpLogRecord]:
     for resource in export.resource_logs:
-        shared = _extract_protobuf_attributes(resource.resource.attributes)
+        shared = extract_protobuf_attributes(resource.resource.attributes)
         for scope in resource.scope_logs:
             for record in scope.log_records:
-                attributes = shared | _extract_protobuf_attributes(record.attributes)
+                attributes = shared | extract_protobuf_attributes(record.attributes)
                 yield OtlpLogRecord(
                     event=record.event_name or _text_or_empty(attributes.get("event.name")),
                     at_nano=record.time_unix_nano or record.observed_time_unix_nano,
@@ -139,7 +143,8 @@ def _iterate_protobuf_records(export: ExportLogsServiceRequest) -> Iterator[Otlp
                 )
 
 
-def _extract_protobuf_attributes(pairs: Any) -> dict[str, AttributeValue]:
+def extract_protobuf_attributes(pairs: Any) -> dict[str, AttributeValue]:
+    """Attributes with a plain value, of protobuf's pairs."""
     attributes: dict[str, AttributeValue] = {}
     for pair in pairs:
         value_type = pair.value.WhichOneof("value")
@@ -150,10 +155,10 @@ def _extract_protobuf_attributes(pairs: Any) -> dict[str, AttributeValue]:
 
 def _iterate_json_records(resources: list[_ResourceLogs]) -> Iterator[OtlpLogRecord]:
     for resource in resources:
-        shared = _extract_json_attributes((resource.get("resource") or {}).get("attributes"))
+        shared = extract_json_attributes((resource.get("resource") or {}).get("attributes"))
         for scope in resource.get("scopeLogs") or []:
             for record in scope.get("logRecords") or []:
-                attributes = shared | _extract_json_attributes(record.get("attributes"))
+                attributes = shared | extract_json_attributes(record.get("attributes"))
                 at_nano = record.get("timeUnixNano") or record.get("observedTimeUnixNano")
                 yield OtlpLogRecord(
                     event=record.get("eventName") or _text_or_empty(attributes.get("event.name")),
@@ -164,7 +169,8 @@ def _iterate_json_records(resources: list[_ResourceLogs]) -> Iterator[OtlpLogRec
                 )
 
 
-def _extract_json_attributes(pairs: list[_KeyValue] | None) -> dict[str, AttributeValue]:
+def extract_json_attributes(pairs: list[KeyValue] | None) -> dict[str, AttributeValue]:
+    """Attributes with a plain value, of JSON's pairs."""
     attributes: dict[str, AttributeValue] = {}
     for pair in pairs or []:
         value = next(

@@ -658,6 +658,12 @@ TABLE = [
         lambda w: {"resourceLogs": []},
     ),
     Row(
+        "ingest_otlp_traces",
+        lambda w: "/otlp/v1/traces?team=mint",
+        (200, 403, 403, 200, 403, 200, 403, 403),
+        lambda w: {"resourceSpans": []},
+    ),
+    Row(
         "get_otlp_mapping",
         lambda w: "/otlp/mapping?team=mint",
         (200, 200, 200, 200, 403, 200, 403, 403),
