@@ -85,7 +85,10 @@ def _print_report(report: "ImportReport") -> None:
         output.print_message(note)
     if report.clauses is not None and report.clauses.checked:
         _print_clauses(report.clauses)
-    if not report.has_changes:
+    if report.gone:
+        output.print_message(f"{len(report.gone):,} that came in before are there no more:")
+        output.print_rows(report.gone)
+    if not report.has_changes and not report.gone:
         output.print_message("Nothing changed." if not report.dry_run else "Nothing would change.")
     elif report.dry_run:
         output.print_message("A dry run: nothing was stored.")

@@ -83,7 +83,8 @@ class ImportReport:
     `read` counts what the source holds, by its own words. Every prompt and event read is in exactly
     one of `registered`/`unchanged`, `recorded`/`repeated`, or named in `refused`; `notes` say what
     a reader of the counts would otherwise wonder about. `unmapped` counts by name the scores, refused, that nobody said
-    the meaning of; `left_out` counts by reason what is no fault and no evidence.
+    the meaning of; `left_out` counts by reason what is no fault and no evidence;
+    `gone` names what an earlier import brought and the source has no more.
     """
 
     source: str
@@ -98,6 +99,7 @@ class ImportReport:
     unmapped: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
     refused: Sequence[errors.FieldError] = ()
+    gone: Sequence[errors.FieldError] = ()
     notes: Sequence[str] = field(default=())
     clauses: ClauseRemarks | None = None
     rows: RowAccount | None = None
@@ -119,6 +121,7 @@ class ImportReport:
             "unmapped_scores": dict(self.unmapped),
             "left_out": dict(self.left_out),
             "refused": [dict(row) for row in self.refused],
+            "gone": [dict(row) for row in self.gone],
             "notes": list(self.notes),
             "clauses": self.clauses.as_json() if self.clauses is not None else None,
             "rows": self.rows.as_json() if self.rows is not None else None,

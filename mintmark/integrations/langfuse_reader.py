@@ -8,7 +8,7 @@ from typing import Any, TypeGuard
 from mintmark.common import errors, score_names
 from mintmark.textchecks import chat_format
 
-from . import import_report, langfuse_api, template_mapping
+from . import import_report, langfuse_api, registry_gone, template_mapping
 from .langfuse_api import LangfuseLists
 from .registry_import import EXPORT_MARKER_TAG, ExternalFeedback, ExternalVersion, RegistryContents
 
@@ -36,6 +36,7 @@ def parse_registry(
         refused=reader.refused,
         unmapped=dict(reader.unmapped),
         left_out=dict(reader.left_out),
+        standing=reader.standing,
         notes=[str(note) for note in lists.get(langfuse_api.NOTES, [])],
         read={
             "versions": len(lists["prompts"]),
@@ -54,6 +55,9 @@ class _LangfuseReader:
         self.refused: list[errors.FieldError] = []
         self.unmapped: Counter[str] = Counter()
         self.left_out: Counter[str] = Counter()
+        self.standing = registry_gone.Standing(
+            assessments={_get_id(raw, "id") for raw in lists["scores"] if isinstance(raw, Mapping)}
+        )
 
     def leave_out(self, reason: str) -> None:
         self.left_out[reason] += 1
@@ -76,10 +80,13 @@ class _LangfuseReader:
                     location, "name", name, "A prompt has a name and the number of a version."
                 )
                 continue
+            self.standing.versions.add((name, number))
+            labels, tags = raw.get("labels") or [], raw.get("tags") or []
+            if _is_text_list(labels):
+                self.standing.labels |= {(name, label): number for label in labels}
             location = f"{location} ({name}, version {number})"
             if (text := self._parse_text(raw, location)) is None:
                 continue
-            labels, tags = raw.get("labels") or [], raw.get("tags") or []
             if not _is_text_list(labels) or not _is_text_list(tags):
                 self.refuse(location, "labels", None, "labels and tags are lists of texts.")
                 continue

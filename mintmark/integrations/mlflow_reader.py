@@ -17,7 +17,7 @@ from urllib.parse import quote
 from mintmark.common import errors, score_names
 from mintmark.textchecks import chat_format
 
-from . import import_report, template_mapping
+from . import import_report, registry_gone, template_mapping
 from .registry_import import EXPORT_MARKER_TAG, ExternalFeedback, ExternalVersion, RegistryContents
 
 _PAGE_SIZE = 500
@@ -85,6 +85,7 @@ def load_registry(
         refused=reader.refused,
         unmapped=dict(reader.unmapped),
         left_out=dict(reader.left_out),
+        standing=reader.standing,
         read={
             "prompts": len({version.name for version in versions}),
             "versions": len(versions),
@@ -105,6 +106,7 @@ class _MlflowReader:
         self.refused: list[errors.FieldError] = []
         self.traces = 0
         self.feedback = 0
+        self.standing = registry_gone.Standing()
 
     def refuse(self, location: str, field: str, value: object, message: str) -> None:
         self.refused.append(
@@ -124,6 +126,10 @@ class _MlflowReader:
 
     def _parse_version(self, version: Any) -> ExternalVersion | None:
         location = f"prompts:/{version.name}/{version.version}"
+        self.standing.versions.add((version.name, int(version.version)))
+        self.standing.labels |= {
+            (version.name, alias): int(version.version) for alias in version.aliases
+        }
         try:
             template, is_chat = _parse_template(version.template)
         except (chat_format.AmbiguousMessage, ValueError) as error:
@@ -159,6 +165,8 @@ class _MlflowReader:
         for name in experiments:
             if name not in experiment_ids:
                 raise _build_error(self.store, f"There is no experiment {name!r} in it.")
+        if experiments:
+            self.standing.assessments = None
         for name in sorted(experiments or experiment_ids):
             search = iter_pages(
                 mlflow_client.search_traces, locations=[experiment_ids[name]], include_spans=False
@@ -178,7 +186,10 @@ class _MlflowReader:
             location = f"{info.trace_id}, {assessment.name}"
             if assessment.valid is False:
                 self.left_out["feedback that other feedback replaced"] += 1
-            elif assessment.name in self.mapping.ignored:
+                continue
+            if self.standing.assessments is not None:
+                self.standing.assessments.add(assessment.assessment_id)
+            if assessment.name in self.mapping.ignored:
                 self.left_out["feedback that was to be ignored"] += 1
             elif assessment.feedback.error is not None:
                 self.refuse(location, "error", None, "The assessment failed, so it says nothing.")

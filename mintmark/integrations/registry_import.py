@@ -4,7 +4,6 @@ A version keeps its number. A score is an outcome of the prompts that it is abou
 ritual for each name and kind of assessor: people and judges measure differently. All of it is one transaction.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,7 +22,7 @@ from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.textchecks import chat_format
 from mintmark.trust import intake
 
-from . import import_report, registration
+from . import import_report, registration, registry_gone
 from .multiprompt import TakenByAnotherTeam
 
 
@@ -71,6 +70,8 @@ class RegistryContents:
     unmapped: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    standing: registry_gone.Standing | None = None
+    """None where nothing can be said of what is there no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +112,7 @@ def load(
     progress: import_report.Progress = lambda completed, total: None,
 ) -> import_report.ImportReport:
     """Bring in what `registry` holds. A second import of the same changes nothing; labels that moved there move here.
+    What is there no more is named, and its labels leave.
     A score that an export sent from this log is there already.
 
     `namespace` and `team` are the tool's own name where they are empty.
@@ -147,6 +149,15 @@ def load(
             now=now,
             refused_rows=refused_rows,
         )
+        origin = registry_gone.Origin(
+            title=tool.title, slug=tool.slug, source=tool.source, namespace=space,
+            importer=caller.principal,
+        )  # fmt: skip
+        removed_labels, gone = (
+            registry_gone.take_away(registry.standing, origin=origin, now=now)
+            if registry.standing is not None
+            else (0, [])
+        )
         claims = _build_claims(
             registry.feedback,
             tool=tool,
@@ -171,7 +182,8 @@ def load(
         read=registry.read,
         registered=registered,
         unchanged=len(stored) - registered,
-        labels=moved_labels,
+        labels=moved_labels + removed_labels,
+        gone=gone,
         recorded=recorded,
         repeated=repeated,
         refused=refused_rows,
@@ -182,6 +194,11 @@ def load(
             *(
                 [f"{moved_labels} labels {would}moved to where {tool.title} has them."]
                 if moved_labels
+                else []
+            ),
+            *(
+                [f"{removed_labels} labels {would}removed, as {tool.title} has them no more."]
+                if removed_labels
                 else []
             ),
             *registry.notes,
@@ -380,14 +397,7 @@ def _build_assistant_name(assessment: ExternalFeedback, tool: ExternalRegistry) 
 
 
 def _build_key(assessment: ExternalFeedback, tool: ExternalRegistry) -> str:
-    return f"{tool.slug}:{_shorten_id(assessment.id)}:{assessment.prompt[:100]}:{assessment.number}"
-
-
-def _shorten_id(text: str) -> str:
-    """An id of at most 60 characters: a longer one keeps its beginning, and a digest tells it from others."""
-    return (
-        text if len(text) <= 60 else f"{text[:27]}#{hashlib.sha256(text.encode()).hexdigest()[:32]}"
-    )
+    return f"{tool.slug}:{registry_gone.shorten_id(assessment.id)}:{assessment.prompt[:100]}:{assessment.number}"
 
 
 def _build_refused_row(location: str, number: int, row: errors.FieldError) -> errors.FieldError:

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from mintmark.accounts.callers import Caller
-from mintmark.common import score_names
+from mintmark.cli.main import main
+from mintmark.common import errors, score_names
 from mintmark.evidence.models import Event
 from mintmark.integrations import import_report, langfuse_api, langfuse_reader, registry_import
-from mintmark.registry import prompts
+from mintmark.registry import labels, prompts
 from mintmark.registry.models import Prompt
 
 from . import langfuse_server
@@ -277,3 +279,66 @@ def test_a_server_on_its_way_to_version_4_is_read_by_its_old_lists(
         fetched = langfuse_api.load_lists(source=address)
     assert "/api/public/traces" in fetched[langfuse_api.NOTES][0]
     assert _load(fetched, operator).recorded == 3
+
+
+def _get_gone(report: import_report.ImportReport) -> list[tuple[str, str, object]]:
+    return [(row["file"], row["field"], row["value"]) for row in report.gone]
+
+
+@pytest.mark.both("the last move of a label, and keys of events")
+def test_what_disappeared_there_leaves_or_is_named(lists: Any, operator: Caller) -> None:
+    _load(lists, operator)
+    lists["prompts"][0]["labels"] = []
+    del lists["prompts"][2]
+    del lists["scores"][0]
+    tried = _load(lists, operator, dry_run=True)
+    assert prompts.resolve(reference="langfuse/mail/greet@production").revision == 1
+    done = _load(lists, operator)
+    told = [
+        ("langfuse/mail/greet@1, label production", "label", "production"),
+        ("langfuse/talk@1", "version", 1),
+        ("langfuse/mail/greet@1, langfuse/quick (api)@1", "score", 0.5),
+    ]
+    assert _get_gone(tried) == _get_gone(done) == told
+    assert tried.labels == done.labels == 1
+    with pytest.raises(errors.DomainError):
+        prompts.resolve(reference="langfuse/mail/greet@production")
+    assert prompts.resolve(reference="langfuse/talk@1") and Event.objects.count() == 3
+    again = _load(lists, operator)
+    assert (again.labels, _get_gone(again)) == (0, told[1:])
+
+
+def test_a_label_at_a_version_that_did_not_come_in_is_named(lists: Any, operator: Caller) -> None:
+    _load(lists, operator)
+    lists["prompts"][0]["labels"] = []
+    lists["prompts"].append(_prompt("mail/greet", 3, "{{#if x}}a{{/if}}", labels=["production"]))
+    report = _load(lists, operator)
+    assert _get_gone(report) == [("langfuse/mail/greet@1, label production", "label", "production")]
+    assert "version 3, which did not come in" in report.gone[0]["message"]
+    assert prompts.resolve(reference="langfuse/mail/greet@production").revision == 1
+
+
+def test_a_label_that_somebody_moved_here_stays(lists: Any, operator: Caller) -> None:
+    _load(lists, operator)
+    second = prompts.resolve(reference="langfuse/mail/greet@2")
+    labels.move(
+        namespace="langfuse", name="mail/greet", label="production", prompt=second,
+        actor=operator.principal, reason="it is better", now=NOW,
+    )  # fmt: skip
+    lists["prompts"][0]["labels"] = []
+    assert _load(lists, operator).labels == 0
+    assert prompts.resolve(reference="langfuse/mail/greet@production") == second
+
+
+def test_the_command_never_says_that_nothing_changed_where_something_is_gone(
+    lists: Any, operator: Caller, tmp_path: Path
+) -> None:
+    file = tmp_path / "langfuse.json"
+    lists["scores"] = []
+    for deleted in (0, 1):
+        file.write_text(json.dumps(lists | {"prompts": lists["prompts"][: 3 - deleted]}))
+        for _ in range(2):
+            run = CliRunner().invoke(main, ["import", "langfuse", str(file)])
+            assert run.exit_code == 0, run.output
+        assert ("Nothing changed." in run.output) is (deleted == 0)
+    assert "langfuse/talk@1: version = 1: It is not in Langfuse" in run.output

@@ -264,3 +264,37 @@ def test_feedback_of_unknown_meaning_is_no_evidence_and_is_counted_by_name(
     assert set(report.unmapped) == {"graded", "said", "stars", "unlinked"}
     assert {row["field"] for row in report.refused if row["value"] in report.unmapped} == {"name"}
     assert report.recorded == 1
+
+
+def test_aliases_and_versions_that_were_deleted_there_leave_or_are_named(
+    store: Path, operator: Caller
+) -> None:
+    _load(store, operator)
+    client, _ = mlflow_reader.open_client(store=str(store))
+    client.delete_prompt_alias("greet", "production")
+    client.delete_prompt_version("chat", "1")
+    report = _load(store, operator)
+    assert [(row["file"], row["field"]) for row in report.gone] == [
+        ("mlflow/greet@1, label production", "label"),
+        ("mlflow/chat@1", "version"),
+    ]
+    assert report.labels == 1
+    with pytest.raises(errors.DomainError):
+        prompts.resolve(reference="mlflow/greet@production")
+
+
+def test_feedback_that_was_deleted_there_is_named(store: Path, operator: Caller) -> None:
+    import mlflow
+
+    _load(store, operator)
+    client, address = mlflow_reader.open_client(store=str(store))
+    mlflow.set_tracking_uri(address)
+    event = Event.objects.get(ritual__name__startswith="mlflow/graded")
+    assessment = event.key.split(":")[1]
+    experiment = client.get_experiment_by_name("support").experiment_id
+    for trace in client.search_traces(locations=[experiment], include_spans=False):
+        if any(one.assessment_id == assessment for one in trace.info.assessments):
+            mlflow.delete_assessment(trace_id=trace.info.trace_id, assessment_id=assessment)
+    report = _load(store, operator)
+    assert [(row["field"], row["value"]) for row in report.gone] == [("score", event.score)]
+    assert not report.has_changes
