@@ -116,11 +116,12 @@ class TagShareOut(TypedDict):
 
 
 class ListingMetricsOut(TypedDict):
-    """The three scores with what they were counted from: `adopters` of `swarm` assistants; `uses_kept` of `uses` recent
-    uses under contract; `tags` over `purchases` recent purchases."""
+    """The three scores with what they were counted from: `adopters` of `swarm` teams, with `assistants` of theirs;
+    `uses_kept` of `uses` recent uses under contract; `tags` over `purchases` recent purchases."""
 
     swarm_adoption_score: Score
     adopters: int
+    assistants: int
     swarm: int
     codex_usage_score: Score
     uses_kept: int
@@ -420,6 +421,7 @@ def _serialize_metrics(metrics: ListingScores) -> ListingMetricsOut:
     return {
         "swarm_adoption_score": metrics.swarm_adoption_score,
         "adopters": metrics.adopters,
+        "assistants": metrics.assistants,
         "swarm": metrics.swarm,
         "codex_usage_score": metrics.codex_usage_score,
         "uses_kept": metrics.compliant_uses,

@@ -1,9 +1,10 @@
 """The three scores of a listing, each with the counts that explain it.
 
-All lie in [0, 1]. `swarm_adoption_score`: the share of the swarm (assistants with evidence or an active injection in
-the last days) with an active injection of the prompt. `codex_usage_score`: the share of the prompt's recent uses,
-decayed, that were made under a codex contract with every blocking clause passing. `symbolic_tag_weight`: 1 − Π over the
-prompt's tags of (1 − share of recent purchases that carry the tag).
+All lie in [0, 1]. `swarm_adoption_score`: of the swarm (teams with an assistant that has evidence in the last days or
+an active injection), the share with an active injection of the prompt; the team that wrote the prompt, and the other
+teams of its author, are in neither number, so that nobody adopts their own. `codex_usage_score`: the share of the
+prompt's recent uses, decayed, that were made under a codex contract with every blocking clause passing.
+`symbolic_tag_weight`: 1 − Π over the prompt's tags of (1 − share of recent purchases that carry the tag).
 """
 
 import math
@@ -17,6 +18,7 @@ from mintmark.common import evidence_kinds
 from mintmark.deployments.models import Injection
 from mintmark.evidence.models import Event
 from mintmark.projection.pair_models import AssistantPromptTrustMap
+from mintmark.registry import interests
 from mintmark.registry.models import CodexContract, Prompt, PromptTag
 from mintmark.scoring import decay
 
@@ -43,11 +45,13 @@ class TagShare:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListingScores:
-    """The scores of a listing and what they were counted from: `adopters` of `swarm` assistants; `uses_kept` of `uses`
-    recent uses under contract (counted, not decayed); `tags` over `purchases` recent purchases."""
+    """The scores of a listing and what they were counted from: `adopters` of `swarm` teams, with `assistants` of
+    theirs; `uses_kept` of `uses` recent uses under contract (counted, not decayed); `tags` over `purchases` recent
+    purchases."""
 
     swarm_adoption_score: float
     adopters: int
+    assistants: int
     swarm: int
     codex_usage_score: float
     compliant_uses: int
@@ -64,12 +68,9 @@ def compute_scores(
     """The metrics of prompts at `now`, by prompt id."""
     ids = [prompt.pk for prompt in prompts]
     since = now - timedelta(days=policy.recent_days)
-    swarm_size = count_swarm(since=since)
-    adopters = dict(
-        Injection.objects.filter(prompt__in=ids, ended_at__isnull=True)
-        .values_list("prompt")
-        .annotate(Count("assistant", distinct=True))
-    )
+    active_teams = find_active_teams(since=since)
+    adopters = _list_adopters(ids)
+    own_teams = interests.find_own_teams(prompts=prompts)
     under_contract = set(
         CodexContract.objects.filter(prompt__in=ids).values_list("prompt_id", flat=True)
     )
@@ -92,10 +93,17 @@ def compute_scores(
             for tag in prompt.tags
             if purchase_count and purchases_by_tag.get(tag)
         )
-        adopter_count = adopters.get(prompt.pk, 0)
+        adopting = {
+            assistant: team
+            for assistant, team in adopters[prompt.pk].items()
+            if team not in own_teams[prompt.pk]
+        }
+        adopter_count = len(set(adopting.values()))
+        swarm_size = len(active_teams - own_teams[prompt.pk])
         scores_by_prompt[prompt.pk] = ListingScores(
             swarm_adoption_score=adopter_count / swarm_size if swarm_size else 0.0,
             adopters=adopter_count,
+            assistants=len(adopting),
             swarm=swarm_size,
             codex_usage_score=usage[0],
             compliant_uses=usage[1],
@@ -143,15 +151,24 @@ def refresh_scores(
     return len(changed)
 
 
-def count_swarm(*, since: datetime) -> int:
-    """How many assistants have evidence since then, or a prompt at work now."""
+def find_active_teams(*, since: datetime) -> frozenset[int]:
+    """The teams with an assistant that has evidence since then, or a prompt at work now."""
     newest = AssistantPromptTrustMap.objects.values("event")
     recent = Event.objects.filter_shared().filter(pk__in=newest, recorded_at__gte=since)
-    active = set(recent.values_list("assistant", flat=True).distinct())
+    active = set(recent.values_list("assistant__team", flat=True).distinct())
     active |= set(
-        Injection.objects.filter(ended_at__isnull=True).values_list("assistant_id", flat=True)
+        Injection.objects.filter(ended_at__isnull=True).values_list("assistant__team", flat=True)
     )
-    return len(active)
+    return frozenset(team for team in active if team is not None)
+
+
+def _list_adopters(prompt_ids: Sequence[int]) -> dict[int, dict[int, int]]:
+    """By prompt, the assistants that have it at work now, each with its team."""
+    adopters: dict[int, dict[int, int]] = {pk: {} for pk in prompt_ids}
+    rows = Injection.objects.filter(prompt__in=prompt_ids, ended_at__isnull=True)
+    for prompt, assistant, team in rows.values_list("prompt", "assistant", "assistant__team"):
+        adopters[prompt][assistant] = team
+    return adopters
 
 
 def _count_purchases_by_tag(prompts: Sequence[Prompt], *, since: datetime) -> dict[str, int]:

@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from mintmark.accounts.models import Membership
+
 from .models import Entitlement, Prompt
 
 
@@ -35,6 +37,16 @@ def find_authorship(*, prompt_ids: Collection[int]) -> dict[int, Authorship]:
         return Authorship(team_ids=frozenset(teams), author_ids=frozenset(authors))
 
     return {prompt_id: collect(prompt_id) for prompt_id in prompt_ids}
+
+
+def find_own_teams(*, prompts: Collection[Prompt]) -> dict[int, frozenset[int]]:
+    """By prompt id, the team that wrote it and the other teams of its author; one query."""
+    authors = {prompt.author_id for prompt in prompts}
+    teams: dict[int, set[int]] = {author: set() for author in authors}
+    rows = Membership.objects.filter(user__principal__in=authors, team__isnull=False)
+    for author, team in rows.values_list("user__principal", "team"):
+        teams[author].add(team)
+    return {prompt.pk: frozenset({prompt.team_id, *teams[prompt.author_id]}) for prompt in prompts}
 
 
 def find_entitled_teams(

@@ -114,9 +114,9 @@ def test_a_listing_parts_its_price_and_explains_its_scores(world: World) -> None
         ("fee", "0.625"), ("seller", "11.875"),
     ]  # fmt: skip
     metrics = told["metrics"]
-    # scout has evidence and runs it; nobody else does.
-    assert (metrics["adopters"], metrics["swarm"], metrics["swarm_adoption_score"]) == (1, 1, 1.0)
-    assert told["swarm_adoption_score"] == 1.0
+    # scout has evidence and runs it, and is of the team that wrote it: nobody adopts their own.
+    assert (metrics["adopters"], metrics["swarm"], metrics["swarm_adoption_score"]) == (0, 0, 0.0)
+    assert told["swarm_adoption_score"] == metrics["swarm_adoption_score"]
 
 
 BAD_OFFERS: list[tuple[dict[str, Any], int, str]] = [

@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from mintmark.accounts.models import Membership, Role, Team
 from mintmark.market.models import PromptTokenListing
 from mintmark.registry import codices
+from mintmark.registry.models import Entitlement
 from mintmark.trust.intake import EvidenceClaim
 from tests.factories.market_fixture import Stall
 
@@ -35,10 +37,40 @@ def test_listings_track_cost_and_adoption_metrics(stall: Stall) -> None:
         now=stall.now,
     )
     adoption, _, tags = _scores(stall)
-    assert adoption == 0.5  # scout runs it, smith has evidence and does not
+    assert adoption == 1.0  # the buyers run it; the sellers' own assistants do not count
     assert tags == 1.0  # the one purchase carries its tag
     told = stall.market.compute_scores(prompt=stall.prompt, now=stall.now)
-    assert (told.adopters, told.swarm, told.purchases) == (1, 2, 1)
+    assert (told.adopters, told.assistants, told.swarm, told.purchases) == (1, 1, 1, 1)
+
+
+def test_a_team_does_not_adopt_what_it_or_its_author_wrote(stall: Stall) -> None:
+    stall.listed()
+    studio = Team.objects.create(name="studio")
+    Membership.objects.create(user=stall.cast.seller, team=studio, role=Role.OPERATOR)
+    for name, team in (("own", stall.cast.sellers), ("other", studio)):
+        assistant = stall.cast.assistant(name, team=team)
+        Entitlement.objects.get_or_create(prompt=stall.prompt, team=team, reason="granted")
+        stall.market.inject(
+            caller=stall.as_(stall.cast.seller),
+            prompt=stall.prompt,
+            assistant=assistant,
+            now=stall.now,
+        )
+    told = stall.market.compute_scores(prompt=stall.prompt, now=stall.now)
+    assert (told.adopters, told.assistants, told.swarm) == (0, 0, 0)
+
+
+def test_many_assistants_of_one_team_are_one_adopter(stall: Stall) -> None:
+    stall.bought(stall.listed())
+    for n in range(11):
+        stall.market.inject(
+            caller=stall.as_(stall.cast.buyer),
+            prompt=stall.prompt,
+            assistant=stall.cast.assistant(f"made-up-{n}", team=stall.cast.buyers),
+            now=stall.now,
+        )
+    told = stall.market.compute_scores(prompt=stall.prompt, now=stall.now)
+    assert (told.adopters, told.assistants, told.swarm) == (1, 11, 1)
 
 
 def test_scores_that_did_not_change_are_as_of_the_last_look_too(stall: Stall) -> None:

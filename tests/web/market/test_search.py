@@ -30,7 +30,7 @@ def test_a_card_says_how_far_it_is_adopted_and_what_it_promises(town: Town) -> N
     PromptTokenListing.objects.filter(prompt=other).update(swarm_adoption_score=5 / 16)
     page = pages.page(town.buyer, "/market/prompts?warranty=1")
     assert pages.cards(page) == ["acme/warm@1"]
-    assert "used by 31% of active assistants" in page
+    assert "used by 31% of other active teams" in page
     assert "warranty: at least 0.625 on triage-cases, 20 runs, 14 days" in page
     assert "<strong>1</strong> credit<" in page
 
