@@ -106,8 +106,8 @@ TERMS: tuple[Term, ...] = (
     Term(
         word="swarm adoption",
         plain="adoption",
-        meaning="The share of active teams, those with evidence or a prompt at work in the last 30 days, that have this "
-        "prompt at work now. The team that wrote it, and its author's other teams, are not counted.",
+        meaning="The share of active teams, those with evidence or a prompt at work in the last 30 days, that have "
+        "this prompt at work now. The team that wrote it, and its author's other teams, are not counted.",
     ),
     Term(
         word="codex usage",
