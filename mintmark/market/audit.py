@@ -20,13 +20,15 @@ from .models import (
     ForeignRoyalty,
     PromptTokenListing,
     Purchase,
+    PurchaseRefund,
     RoyaltyTerm,
     Warranty,
 )
 
 APPEND_ONLY = (
     "market_purchase", "market_royaltyterm", "market_prompttokenlisting", "market_promptset",
-    "market_promptsetitem", "market_warranty", "market_injection", "market_foreignholder", "market_foreignroyalty",
+    "market_promptsetitem", "market_warranty", "market_purchaserefund", "market_injection",
+    "market_foreignholder", "market_foreignroyalty",
     "registry_entitlement", "registry_tombstone",
 )  # fmt: skip
 
@@ -106,10 +108,26 @@ def _check_transfers_caused() -> InvariantResult:
         for pk in warranty_transfers.values_list("pk", flat=True):
             if pk not in with_warranty:
                 yield f"transfer {pk} settled a warranty that there is not"
+        refunded = dict(
+            PurchaseRefund.objects.values_list("transfer_id").annotate(Sum("purchase__price_micro"))
+        )
+        paid_back: Counter[int] = Counter()
+        entries = Entry.objects.filter(
+            transfer__cause=Transfer.Cause.WITHDRAWAL, amount_micro__gt=0
+        )
+        for transfer, amount in entries.values_list("transfer", "amount_micro"):
+            paid_back[transfer] += amount
+        for transfer in refunded.keys() | paid_back.keys():
+            # A buyer who is the seller of another of these purchases gets the difference.
+            if not 0 < paid_back[transfer] <= refunded.get(transfer, 0):
+                yield (
+                    f"transfer {transfer} gave back {paid_back[transfer]} micro-credits, for refunds of "
+                    f"{refunded.get(transfer, 0)}"
+                )
 
     return InvariantResult(
         code="transfers_caused",
-        description="every transfer of a sale has its purchase or its warranty",
+        description="every transfer of a sale has its purchase, its warranty or its refunds",
         checked=purchase_transfers.count() + warranty_transfers.count(),
         broken=audit_results.take_first(find_violations()),
     )

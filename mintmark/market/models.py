@@ -294,6 +294,19 @@ class Warranty(models.Model):
         return f"warranty of purchase {self.purchase_id}: {self.state}"
 
 
+class PurchaseRefund(models.Model):
+    """A price that went back to the buyer since the seller withdrew the prompt for good: append-only."""
+
+    purchase = models.OneToOneField(Purchase, on_delete=models.PROTECT, related_name="refund")
+    transfer = models.ForeignKey(
+        Transfer, on_delete=models.PROTECT, related_name="+", db_constraint=False
+    )
+    refunded_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"refund of purchase {self.purchase_id}"
+
+
 class PurchaseRequest(models.Model):
     """A purchase that an assistant asked for and may not make by itself: it waits for a person."""
 

@@ -26,7 +26,10 @@ def list_sales(*, caller: Caller) -> "QuerySet[Any]":
                 price_column, filter=Q(purchases__warranty__state=Warranty.State.OPEN), default=0
             ),
             refunded_micro=Sum(
-                price_column, filter=Q(purchases__warranty__state=Warranty.State.FAILED), default=0
+                price_column,
+                filter=Q(purchases__warranty__state=Warranty.State.FAILED)
+                | Q(purchases__refund__isnull=False),
+                default=0,
             ),
         )
         .order_by("-id")

@@ -9,7 +9,7 @@ from mintmark.deployments import injections
 from mintmark.registry import entitlements
 from mintmark.registry.models import Entitlement, Prompt, Tombstone
 
-from . import listings, warranties
+from . import listings, refunds, warranties
 
 
 def revoke_entitlement(
@@ -41,10 +41,17 @@ def withdraw_permanently(
 ) -> Tombstone:
     """Withdraw a prompt from everywhere for ever: from the market, from every context, from every reader but its team.
 
-    Prices that still wait in escrow for its warranty go back to the buyers.
+    Prices that still wait in escrow for its warranty go back to the buyers. A seller can't take back what was sold: who
+    still has a right to it is refunded by whoever sold it, in the same transaction, or nothing is withdrawn. An
+    administrator may withdraw for safety; then nobody is made to refund. Raises `book.InsufficientFunds` naming what is
+    lacking.
     """
     caller.require_scope("market")
     with transaction.atomic():
+        entitlements.lock_to_end(prompt=prompt)
+        if not caller.is_admin and not Tombstone.objects.filter(prompt=prompt).exists():
+            entitlements.require_author(caller, prompt)
+            refunds.refund_sold(prompt=prompt, actor=caller.principal, now=now)
         tombstone = entitlements.withdraw_permanently(
             caller=caller, prompt=prompt, reason=reason, now=now
         )

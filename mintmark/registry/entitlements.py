@@ -54,7 +54,7 @@ def list_held_grants(*, team_ids: Collection[int]) -> QuerySet[Entitlement]:
 
 def grant(*, caller: Caller, prompt: Prompt, team: Team, reason: str) -> Entitlement:
     """Let a team use a prompt of the caller's own team; granting again changes nothing."""
-    _require_author(caller, prompt)
+    require_author(caller, prompt)
     check_reason(reason)
     with transaction.atomic():
         lock_to_add(prompts=[prompt])
@@ -85,7 +85,7 @@ def require_may_end(*, caller: Caller, entitlement: Entitlement) -> None:
         return
     if entitlement.reason == BOUGHT:
         raise errors.Forbidden("What was bought is revoked by an admin alone.")
-    _require_author(caller, entitlement.prompt)
+    require_author(caller, entitlement.prompt)
 
 
 def withdraw_permanently(
@@ -93,7 +93,7 @@ def withdraw_permanently(
 ) -> Tombstone:
     """Withdraw a prompt everywhere and for good. The caller must be an author of its team; the first reason is
     kept."""
-    _require_author(caller, prompt)
+    require_author(caller, prompt)
     check_reason(reason)
     with transaction.atomic():
         lock_to_end(prompt=prompt)
@@ -142,6 +142,7 @@ def _notify_teams(
     )
 
 
-def _require_author(caller: Caller, prompt: Prompt) -> None:
+def require_author(caller: Caller, prompt: Prompt) -> None:
+    """Refuse unless the caller is an author of the prompt's team."""
     if not caller.has_role(Role.AUTHOR, team_id=prompt.team_id):
         raise errors.Forbidden("This takes the role 'author' in the prompt's team.")

@@ -66,6 +66,7 @@ class Transfer(models.Model):
         PURCHASE = "purchase", "purchase"
         RELEASE = "release", "warranty kept: paid out"
         REFUND = "refund", "warranty failed: refunded"
+        WITHDRAWAL = "withdrawal", "withdrawn by its seller: refunded"
         SETTLEMENT = "settlement", "paid outside, to another installation"
 
     key = models.CharField(max_length=300, unique=True)

@@ -357,6 +357,8 @@ class Model:
 
     def entomb(self, who: Who, *, text: int) -> None:
         _unless(who.may(self.texts[text].team), "forbidden")
+        if not who.is_admin and not self.texts[text].is_entombed:
+            self._refund_sold(text)
         self.texts[text].is_entombed = True
         for listing in self.listings.values():
             listing.stands = listing.stands and listing.text != text
@@ -364,6 +366,20 @@ class Model:
         for purchase in self.purchases:
             if purchase.text == text and purchase.state == "open":
                 self._settle(purchase, "failed")
+
+    def _refund_sold(self, text: int) -> None:
+        """The seller of each right that stands gives its price back, all at once."""
+        moves = Counter[Account]()
+        for purchase in self.purchases:
+            seller = self.listings[purchase.listing].seller
+            is_owed = purchase.text == text and purchase.is_live and purchase.state != "open"
+            if is_owed and purchase.team != self.texts[text].team and purchase.buyer != seller:
+                moves[seller] -= purchase.price
+                moves[purchase.buyer] += purchase.price
+        if moves:
+            for account, amount in moves.items():
+                _unless(amount >= 0 or self.balances[account] + amount >= 0, "insufficient_funds")
+            self._move(moves)
 
     def _verdict(self, purchase: Purchase) -> str | None:
         days = self.listings[purchase.listing].warranty_days

@@ -89,7 +89,7 @@ def test_the_three_scores_come_with_the_counts_behind_them(town: Town) -> None:
         now=timezone.now(),
     )  # fmt: skip
     page = pages.page(town.stranger, f"/market/prompts/{town.listing.pk}")
-    assert "1 of 1 active assistants has it at work now" in page
+    assert "1 of 1 other active teams has it at work now, in 1 assistant" in page
     assert "1 of 1 recent uses passed every blocking clause" in page
     assert "on 1 of 1 purchases (100%)" in page
 
