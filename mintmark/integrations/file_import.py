@@ -12,7 +12,7 @@ from mintmark.common import errors
 from mintmark.registry import codices, prompts
 from mintmark.registry.models import Prompt
 
-from . import import_report, registration
+from . import import_report, registration, row_ledger
 from .file_discovery import FileFormat, PromptFileEntry, PromptFolder
 from .multiprompt import TakenByAnotherTeam
 
@@ -76,6 +76,10 @@ def load(
         registered=len(result.registered),
         unchanged=result.known,
         refused=refused_rows,
+        rows=row_ledger.build_prompt_account(
+            prompts=[entry.row for entry in folder.entries],
+            refused=[row["row"] for row in refused_rows],
+        ),
         notes=_build_notes(folder, space=space, team=owner),
         clauses=import_report.ClauseRemarks(
             codex=codex, checked=len(result.registered), remarks=remarks

@@ -50,13 +50,14 @@ class ClauseRemarks:
 
 @dataclass(frozen=True, kw_only=True)
 class RowAccount:
-    """What became of each row of a file, by its number from 0. Every row stands once: as evidence, as a prompt, left
+    """What became of each row of a file, by its number from 0, or its
+    place where a source has several lists. Every row stands once: as evidence, as a prompt, left
     out for a reason that is no fault, or refused."""
 
-    evidence: Sequence[int] = ()
-    prompts: Sequence[int] = ()
-    left_out: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    refused: Sequence[int] = ()
+    evidence: Sequence[int | str] = ()
+    prompts: Sequence[int | str] = ()
+    left_out: Mapping[str, Sequence[int | str]] = field(default_factory=dict)
+    refused: Sequence[int | str] = ()
 
     @property
     def total(self) -> int:

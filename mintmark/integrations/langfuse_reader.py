@@ -8,7 +8,7 @@ from typing import Any, TypeGuard
 from mintmark.common import errors, score_names
 from mintmark.textchecks import chat_format
 
-from . import import_report, langfuse_api, registry_gone, template_mapping
+from . import import_report, langfuse_api, registry_gone, row_ledger, template_mapping
 from .langfuse_api import LangfuseLists
 from .registry_import import EXPORT_MARKER_TAG, ExternalFeedback, ExternalVersion, RegistryContents
 
@@ -37,6 +37,7 @@ def parse_registry(
         unmapped=dict(reader.unmapped),
         left_out=dict(reader.left_out),
         standing=reader.standing,
+        ledger=reader.ledger,
         notes=[str(note) for note in lists.get(langfuse_api.NOTES, [])],
         read={
             "versions": len(lists["prompts"]),
@@ -55,14 +56,18 @@ class _LangfuseReader:
         self.refused: list[errors.FieldError] = []
         self.unmapped: Counter[str] = Counter()
         self.left_out: Counter[str] = Counter()
+        self.ledger = row_ledger.RowLedger()
+        self.row = ""
         self.standing = registry_gone.Standing(
             assessments={_get_id(raw, "id") for raw in lists["scores"] if isinstance(raw, Mapping)}
         )
 
     def leave_out(self, reason: str) -> None:
         self.left_out[reason] += 1
+        self.ledger.note(self.row, reason)
 
     def refuse(self, location: str, field: str, value: object, message: str) -> None:
+        self.ledger.note(self.row, row_ledger.Fate.REFUSED)
         shown_value = value if isinstance(value, str | int | float) else None
         self.refused.append(
             import_report.SourceFieldError(
@@ -71,14 +76,26 @@ class _LangfuseReader:
         )  # fmt: skip
 
     def iter_versions(self) -> Iterator[ExternalVersion]:
+        by_version: dict[tuple[str, int], int] = {}
         for n, raw in enumerate(self.lists["prompts"]):
-            location = f"prompts.{n}"
+            location = self.row = f"prompts.{n}"
             name = raw.get("name") if isinstance(raw, Mapping) else None
             number = raw.get("version") if isinstance(raw, Mapping) else None
             if not isinstance(name, str) or not _is_version_number(number):
                 self.refuse(
                     location, "name", name, "A prompt has a name and the number of a version."
                 )
+                continue
+            if (first := by_version.setdefault((name, number), n)) != n:
+                if self.lists["prompts"][first] == raw:
+                    self.leave_out("a row that stands twice")
+                else:
+                    message = (
+                        f"This version stands in prompts.{first} too, which says something else."
+                    )
+                    self.refuse(
+                        f"{location} ({name}, version {number})", "version", number, message
+                    )
                 continue
             self.standing.versions.add((name, number))
             labels, tags = raw.get("labels") or [], raw.get("tags") or []
@@ -99,6 +116,7 @@ class _LangfuseReader:
                 message=str(raw.get("commitMessage") or ""),
                 tags=tuple(tags),
                 aliases=sorted(set(labels) - {RESERVED_LABEL}),
+                row=f"prompts.{n}",
             )
 
     def _parse_text(
@@ -149,7 +167,7 @@ class _LangfuseReader:
                 observations_by_trace[_get_id(observation, "traceId")].append(observation)
         by_id: dict[str, int] = {}
         for n, raw in enumerate(self.lists["scores"]):
-            location = f"scores.{n}"
+            location = self.row = f"scores.{n}"
             if not isinstance(raw, Mapping) or not all(
                 isinstance(raw.get(key), str) and raw[key] for key in ("id", "name")
             ):
@@ -191,6 +209,7 @@ class _LangfuseReader:
                         score=score,
                         at=at,
                         export_marker=_get_marker(raw),
+                        row=f"scores.{n}",
                     )
 
     def _find_generation(

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from mintmark.common import errors, score_names
 from mintmark.textchecks import chat_format
 
-from . import import_report, registry_gone, template_mapping
+from . import import_report, registry_gone, row_ledger, template_mapping
 from .registry_import import EXPORT_MARKER_TAG, ExternalFeedback, ExternalVersion, RegistryContents
 
 _PAGE_SIZE = 500
@@ -86,6 +86,7 @@ def load_registry(
         unmapped=dict(reader.unmapped),
         left_out=dict(reader.left_out),
         standing=reader.standing,
+        ledger=reader.ledger,
         read={
             "prompts": len({version.name for version in versions}),
             "versions": len(versions),
@@ -106,9 +107,16 @@ class _MlflowReader:
         self.refused: list[errors.FieldError] = []
         self.traces = 0
         self.feedback = 0
+        self.ledger = row_ledger.RowLedger()
+        self.row = ""
         self.standing = registry_gone.Standing()
 
+    def leave_out(self, reason: str) -> None:
+        self.left_out[reason] += 1
+        self.ledger.note(self.row, reason)
+
     def refuse(self, location: str, field: str, value: object, message: str) -> None:
+        self.ledger.note(self.row, row_ledger.Fate.REFUSED)
         self.refused.append(
             import_report.SourceFieldError(
                 row=len(self.refused), field=field, value=value, message=message, file=location
@@ -125,7 +133,7 @@ class _MlflowReader:
                     yield parsed_version
 
     def _parse_version(self, version: Any) -> ExternalVersion | None:
-        location = f"prompts:/{version.name}/{version.version}"
+        location = self.row = f"prompts:/{version.name}/{version.version}"
         self.standing.versions.add((version.name, int(version.version)))
         self.standing.labels |= {
             (version.name, alias): int(version.version) for alias in version.aliases
@@ -151,6 +159,7 @@ class _MlflowReader:
             message=version.commit_message or "",
             tags=tuple(tag for tag in tags if not tag.startswith(("mlflow.", "_mlflow", "mintmark."))),
             aliases=sorted(version.aliases),
+            row=location,
         )  # fmt: skip
 
     def iter_feedback(
@@ -184,13 +193,14 @@ class _MlflowReader:
                 continue
             self.feedback += 1
             location = f"{info.trace_id}, {assessment.name}"
+            self.row = f"{info.trace_id}, {assessment.assessment_id}"
             if assessment.valid is False:
-                self.left_out["feedback that other feedback replaced"] += 1
+                self.leave_out("feedback that other feedback replaced")
                 continue
             if self.standing.assessments is not None:
                 self.standing.assessments.add(assessment.assessment_id)
             if assessment.name in self.mapping.ignored:
-                self.left_out["feedback that was to be ignored"] += 1
+                self.leave_out("feedback that was to be ignored")
             elif assessment.feedback.error is not None:
                 self.refuse(location, "error", None, "The assessment failed, so it says nothing.")
             elif (score := self._parse_score(info, assessment, location)) is None:
@@ -221,6 +231,7 @@ class _MlflowReader:
                     score=score,
                     at=datetime.fromtimestamp(assessment.create_time_ms / 1_000, tz=UTC),
                     export_marker=info.tags.get(EXPORT_MARKER_TAG) or "",
+                    row=f"{info.trace_id}, {assessment.assessment_id}",
                 )
 
     def _parse_score(self, info: Any, assessment: Any, location: str) -> float | None:

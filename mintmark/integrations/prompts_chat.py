@@ -18,7 +18,7 @@ from mintmark.common import errors
 from mintmark.registry import codices, prompts
 from mintmark.registry.models import Prompt
 
-from . import import_report, registration
+from . import import_report, registration, row_ledger
 from .prompts_chat_csv import PromptTable, TableEntry
 
 TEAM = "prompts-chat"
@@ -89,9 +89,26 @@ def load(
         registered=registered,
         unchanged=known,
         refused=refused_rows,
+        rows=row_ledger.build_prompt_account(
+            prompts=[named.entry.row for named in named_entries],
+            refused=[row["row"] for row in refused_rows],
+            left_out=_list_repeated(table, named_entries),
+        ),
         notes=notes,
         clauses=import_report.ClauseRemarks(codex=codex, checked=registered, remarks=remarks),
     )
+
+
+def _list_repeated(
+    table: PromptTable, named_entries: Sequence[_NamedEntry]
+) -> list[tuple[int, str]]:
+    """The rows that repeat another, title and text."""
+    named_rows = {named.entry.row for named in named_entries}
+    return [
+        (entry.row, "a row that stands twice")
+        for entry in table.entries
+        if entry.row not in named_rows
+    ]
 
 
 def _assign_names(table: PromptTable) -> tuple[list[_NamedEntry], list[str]]:

@@ -22,7 +22,7 @@ from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.textchecks import chat_format
 from mintmark.trust import intake
 
-from . import import_report, registration, registry_gone
+from . import import_report, registration, registry_gone, row_ledger
 from .multiprompt import TakenByAnotherTeam
 
 
@@ -38,6 +38,7 @@ class ExternalVersion:
     message: str
     tags: tuple[str, ...]
     aliases: Sequence[str]
+    row: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,7 @@ class ExternalFeedback:
     at: datetime
     export_marker: str = ""
     environment: str = ""
+    row: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,8 @@ class RegistryContents:
     notes: Sequence[str] = ()
     standing: registry_gone.Standing | None = None
     """None where nothing can be said of what is there no more."""
+    ledger: row_ledger.RowLedger = field(default_factory=row_ledger.RowLedger)
+    """What became of the rows that can't be used; the others are noted as they come in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,12 +126,16 @@ def load(
     """
     space = namespace or tool.slug
     refused_rows = list(registry.refused)
+    ledger = registry.ledger.copy()
     own_markers = _find_own_markers(registry.feedback)
     external_feedback = [
         assessment
         for assessment in registry.feedback
         if assessment.export_marker not in own_markers
     ]
+    for assessment in registry.feedback:
+        if assessment.export_marker in own_markers:
+            ledger.note(assessment.row, "sent by an export of this log")
     echoed = len(registry.feedback) - len(external_feedback)
     registry = replace(registry, feedback=external_feedback)
     with transaction.atomic():
@@ -138,7 +146,7 @@ def load(
         known = Prompt.objects.filter(namespace=space).count()
         stored = _register(
             registry.versions, namespace=space, caller=caller, team=owner, is_open=is_open,
-            refused_rows=refused_rows, progress=progress,
+            refused_rows=refused_rows, progress=progress, ledger=ledger,
         )  # fmt: skip
         registered = Prompt.objects.filter(namespace=space).count() - known
         moved_labels = _move_labels(
@@ -165,6 +173,7 @@ def load(
             caller=caller,
             team=owner,
             refused_rows=refused_rows,
+            ledger=ledger,
         )
         recorded, repeated = 0, echoed
         for start in range(0, len(claims), intake.MAX_BATCH):
@@ -189,6 +198,7 @@ def load(
         refused=refused_rows,
         unmapped=registry.unmapped,
         left_out=registry.left_out,
+        rows=ledger.close(),
         notes=[
             f"The namespace is {space}, the team {owner.name}.",
             *(
@@ -253,6 +263,7 @@ def _register(
     is_open: bool,
     refused_rows: list[errors.FieldError],
     progress: import_report.Progress,
+    ledger: row_ledger.RowLedger,
 ) -> dict[tuple[str, int], Prompt]:
     """The prompt of each version by name and number: a version derives from the one before it."""
     stored: dict[tuple[str, int], Prompt] = {}
@@ -274,6 +285,7 @@ def _register(
             variables=version.variables,
         )
         if problems := prompts.find_problems(drafts=[draft]):
+            ledger.note(version.row, row_ledger.Fate.REFUSED)
             for row in problems:
                 refused_rows.append(
                     _build_refused_row(
@@ -283,6 +295,7 @@ def _register(
             continue
         previous = prompts.register(draft=draft, author=caller.principal, team=team)
         stored[version.name, version.number] = previous
+        ledger.note(version.row, row_ledger.Fate.PROMPT)
         progress(n + 1, len(versions))
     return stored
 
@@ -326,6 +339,7 @@ def _build_claims(
     caller: Caller,
     team: Team,
     refused_rows: list[errors.FieldError],
+    ledger: row_ledger.RowLedger,
 ) -> list[intake.EvidenceClaim]:
     keys = {_build_key(assessment, tool) for assessment in feedback}
     recorded_events = Event.objects.filter(actor=caller.principal, key__in=keys)
@@ -347,13 +361,16 @@ def _build_claims(
     for assessment in feedback:
         prompt = stored.get((assessment.prompt, assessment.number))
         location = f"{assessment.id}, {assessment.name}"
+        ledger.note(assessment.row, row_ledger.Fate.EVIDENCE)
         if prompt is None:
+            ledger.note(assessment.row, row_ledger.Fate.REFUSED)
             value = f"{assessment.prompt}, version {assessment.number}"
             row = errors.FieldError(
                 row=0, field="prompt", value=value, message="This version did not come in."
             )
             refused_rows.append(_build_refused_row(location, len(refused_rows), row))
         elif score_by_key.get(_build_key(assessment, tool), assessment.score) != assessment.score:
+            ledger.note(assessment.row, row_ledger.Fate.REFUSED)
             message = f"It was recorded as {score_by_key[_build_key(assessment, tool)]}, and evidence never changes."
             row = errors.FieldError(row=0, field="value", value=assessment.score, message=message)
             refused_rows.append(_build_refused_row(location, len(refused_rows), row))
