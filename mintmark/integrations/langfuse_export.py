@@ -21,8 +21,6 @@ from mintmark.registry.models import Label, Prompt
 from . import export_common, import_report, langfuse_api, langfuse_reader, registry_import
 from .registry_import import LANGFUSE
 
-CONFIG_KEY = "mintmark"
-"""The member of a version's config that says what the version is here."""
 ENVIRONMENT = "mintmark"
 MAX_LABEL_LENGTH = 36
 _SCORE_BATCH_SIZE = 50
@@ -350,7 +348,7 @@ def _build_lists(prompts: Sequence[Any]) -> langfuse_api.LangfuseLists:
 def _get_marker(version: Mapping[str, Any]) -> Mapping[str, str]:
     """What a version's config says of what it is here."""
     config = version.get("config")
-    marker = config.get(CONFIG_KEY) if isinstance(config, Mapping) else None
+    marker = config.get(langfuse_reader.OWN_CONFIG_KEY) if isinstance(config, Mapping) else None
     if not isinstance(marker, Mapping):
         return {}
     return {key: value for key, value in marker.items() if isinstance(value, str)}
@@ -366,7 +364,12 @@ def _build_body(prompt: Prompt, *, name: str) -> dict[str, Any]:
         "name": name,
         "type": "text" if isinstance(template, str) else "chat",
         "prompt": template,
-        "config": {CONFIG_KEY: {"reference": prompt.reference, "digest": _format_digest(prompt)}},
+        "config": {
+            langfuse_reader.OWN_CONFIG_KEY: {
+                "reference": prompt.reference,
+                "digest": _format_digest(prompt),
+            }
+        },
         "labels": [],
         "tags": list(prompt.tags),
         "commitMessage": prompt.mutation_note or None,

@@ -12,6 +12,8 @@ from . import import_report, langfuse_api, registry_gone, row_ledger, template_m
 from .langfuse_api import LangfuseLists
 from .registry_import import EXPORT_MARKER_TAG, ExternalFeedback, ExternalVersion, RegistryContents
 
+OWN_CONFIG_KEY = "mintmark"
+"""The member of a version's config in which an export of Mintmark says what the version is here."""
 RESERVED_LABEL = "latest"
 """A label that Langfuse moves by itself: the newest revision is found without one."""
 
@@ -116,6 +118,7 @@ class _LangfuseReader:
                 message=str(raw.get("commitMessage") or ""),
                 tags=tuple(tags),
                 aliases=sorted(set(labels) - {RESERVED_LABEL}),
+                unkept_settings=_list_settings(raw.get("config")),
                 row=f"prompts.{n}",
             )
 
@@ -292,6 +295,13 @@ class _LangfuseReader:
             message = f"It is not on the scale of {name[:80]!r} as it is known here."
             self.refuse(location, "value", raw.get("value"), message)
         return score
+
+
+def _list_settings(config: object) -> list[str]:
+    """The names in a version's config, but for the mark that an export of Mintmark left."""
+    if not isinstance(config, Mapping):
+        return []
+    return [f"config.{str(name)[:80]}" for name in config if name != OWN_CONFIG_KEY]
 
 
 def _get_marker(raw: Mapping[str, Any]) -> str:

@@ -159,6 +159,11 @@ class _MlflowReader:
             message=version.commit_message or "",
             tags=tuple(tag for tag in tags if not tag.startswith(("mlflow.", "_mlflow", "mintmark."))),
             aliases=sorted(version.aliases),
+            unkept_settings=[
+                name
+                for name in ("response_format", "model_config")
+                if getattr(version, name, None) is not None
+            ],
             row=location,
         )  # fmt: skip
 

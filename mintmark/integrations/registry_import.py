@@ -38,6 +38,8 @@ class ExternalVersion:
     message: str
     tags: tuple[str, ...]
     aliases: Sequence[str]
+    unkept_settings: Sequence[str] = ()
+    """The names of what stands beside the text there and has no place here."""
     row: str = ""
 
 
@@ -121,8 +123,8 @@ def load(
 
     `namespace` and `team` are the tool's own name where they are empty.
 
-    Raises `name_taken` where a line or an assistant belongs to another team, `revision_taken` where a version here has
-    another text: versions never change, so these are two registries under one namespace.
+    A version that has another text here is refused by itself: versions never change, so it was made anew there, or it
+    is another registry's under one namespace. Raises `name_taken` where a line or an assistant belongs to another team.
     """
     space = namespace or tool.slug
     refused_rows = list(registry.refused)
@@ -211,9 +213,22 @@ def load(
                 if removed_labels
                 else []
             ),
+            *_note_unkept_settings(registry.versions),
             *registry.notes,
         ],
     )
+
+
+def _note_unkept_settings(versions: Sequence[ExternalVersion]) -> list[str]:
+    """A note on each line of prompts that has settings beside its text."""
+    names_by_prompt: dict[str, set[str]] = {}
+    for version in versions:
+        if version.unkept_settings:
+            names_by_prompt.setdefault(version.name, set()).update(version.unkept_settings)
+    return [
+        f"Not kept of {name}: {', '.join(sorted(unkept))}."
+        for name, unkept in sorted(names_by_prompt.items())
+    ]
 
 
 def _find_own_markers(feedback: Sequence[ExternalFeedback]) -> set[str]:
@@ -293,7 +308,18 @@ def _register(
                     )
                 )
             continue
-        previous = prompts.register(draft=draft, author=caller.principal, team=team)
+        try:
+            registered = prompts.register(draft=draft, author=caller.principal, team=team)
+        except prompts.RevisionTaken as taken:
+            # Versions never change: a prompt was made anew there, or it is another project's.
+            row = errors.FieldError(
+                row=0, field="version", value=version.number, message=taken.message
+            )
+            location = f"{version.name}, version {version.number}"
+            refused_rows.append(_build_refused_row(location, len(refused_rows), row))
+            ledger.note(version.row, row_ledger.Fate.REFUSED)
+            continue
+        previous = registered
         stored[version.name, version.number] = previous
         ledger.note(version.row, row_ledger.Fate.PROMPT)
         progress(n + 1, len(versions))

@@ -342,3 +342,25 @@ def test_the_command_never_says_that_nothing_changed_where_something_is_gone(
             assert run.exit_code == 0, run.output
         assert ("Nothing changed." in run.output) is (deleted == 0)
     assert "langfuse/talk@1: version = 1: It is not in Langfuse" in run.output
+
+
+def test_a_version_that_was_made_anew_there_is_refused_alone(lists: Any, operator: Caller) -> None:
+    _load(lists, operator)
+    lists["prompts"][1]["prompt"] = "Welcome {{name}}."
+    lists["prompts"].append(_prompt("mail/greet", 3, "Good day {{name}}."))
+    report = _load(lists, operator)
+    assert (report.registered, report.unchanged) == (1, 2)
+    refused = next(row for row in report.refused if row["field"] == "version")
+    assert (refused["file"], refused["value"]) == ("mail/greet, version 2", 2)
+    assert report.rows is not None
+    assert sorted(report.rows.prompts, key=str) == ["prompts.0", "prompts.2", "prompts.3"]
+    assert prompts.resolve(reference="langfuse/mail/greet@2").text == "Hi {{ name }}."
+
+
+def test_settings_that_have_no_place_here_are_named(lists: Any, operator: Caller) -> None:
+    lists["prompts"][0]["config"] = {"model": "m-1", "temperature": 0.2, "mintmark": {}}
+    lists["prompts"][1]["config"] = {"response_format": {"type": "json_object"}}
+    told = "Not kept of mail/greet: config.model, config.response_format, config.temperature."
+    assert all(
+        told in _load(lists, operator, dry_run=tried).notes for tried in (True, False, False)
+    )

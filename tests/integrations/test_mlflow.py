@@ -298,3 +298,10 @@ def test_feedback_that_was_deleted_there_is_named(store: Path, operator: Caller)
     report = _load(store, operator)
     assert [(row["field"], row["value"]) for row in report.gone] == [("score", event.score)]
     assert not report.has_changes
+
+
+def test_a_response_format_that_has_no_place_here_is_named(store: Path, operator: Caller) -> None:
+    client, _ = mlflow_reader.open_client(store=str(store))
+    schema = {"type": "object", "properties": {"answer": {"type": "string"}}}
+    client.register_prompt("shaped", "Answer {{q}}.", response_format=schema)
+    assert "Not kept of shaped: response_format." in _load(store, operator).notes
