@@ -120,9 +120,15 @@ def _iter_gone_events(standing: Standing, *, origin: Origin) -> Iterator[Event]:
     )
     for event in events.select_related("prompt", "ritual").order_by("pk"):
         about = f":{event.prompt.name[:100]}:{event.prompt.revision}"
-        key = event.key.removeprefix(f"{origin.slug}:").removesuffix(about)
+        plain_key = event.key.removesuffix(build_namespace_mark(origin.namespace))
+        key = plain_key.removeprefix(f"{origin.slug}:").removesuffix(about)
         if key not in ids:
             yield event
+
+
+def build_namespace_mark(namespace: str) -> str:
+    """Behind the keys of a namespace that is not the tool's own."""
+    return f"@{hashlib.sha256(namespace.encode()).hexdigest()[:12]}"
 
 
 def shorten_id(text: str) -> str:

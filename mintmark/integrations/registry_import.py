@@ -174,6 +174,7 @@ def load(
             stored=stored,
             caller=caller,
             team=owner,
+            namespace=space,
             refused_rows=refused_rows,
             ledger=ledger,
         )
@@ -364,11 +365,12 @@ def _build_claims(
     stored: dict[tuple[str, int], Prompt],
     caller: Caller,
     team: Team,
+    namespace: str,
     refused_rows: list[errors.FieldError],
     ledger: row_ledger.RowLedger,
 ) -> list[intake.EvidenceClaim]:
-    keys = {_build_key(assessment, tool) for assessment in feedback}
-    recorded_events = Event.objects.filter(actor=caller.principal, key__in=keys)
+    keys = _assign_keys(feedback, tool=tool, namespace=namespace, caller=caller)
+    recorded_events = Event.objects.filter(actor=caller.principal, key__in=set(keys.values()))
     score_by_key = dict(recorded_events.values_list("key", "score"))
     measured = {_build_ritual_name(assessment, tool): assessment for assessment in feedback}
     by_ritual = {
@@ -395,9 +397,12 @@ def _build_claims(
                 row=0, field="prompt", value=value, message="This version did not come in."
             )
             refused_rows.append(_build_refused_row(location, len(refused_rows), row))
-        elif score_by_key.get(_build_key(assessment, tool), assessment.score) != assessment.score:
+        elif (
+            score_by_key.get(key := keys[assessment.row, assessment.id], assessment.score)
+            != assessment.score
+        ):
             ledger.note(assessment.row, row_ledger.Fate.REFUSED)
-            message = f"It was recorded as {score_by_key[_build_key(assessment, tool)]}, and evidence never changes."
+            message = f"It was recorded as {score_by_key[key]}, and evidence never changes."
             row = errors.FieldError(row=0, field="value", value=assessment.score, message=message)
             refused_rows.append(_build_refused_row(location, len(refused_rows), row))
         else:
@@ -409,7 +414,7 @@ def _build_claims(
                     ritual=by_ritual[_build_ritual_name(assessment, tool)].pk,
                     score=assessment.score,
                     note=f"scored in {tool.title}",
-                    key=_build_key(assessment, tool),
+                    key=key,
                     occurred_at=assessment.at,
                 )
             )  # fmt: skip
@@ -437,6 +442,23 @@ def _build_assistant_name(assessment: ExternalFeedback, tool: ExternalRegistry) 
     return (
         plain if re.match(r"\w", plain) and not plain.isdigit() else f"{tool.slug} {plain}".strip()
     )
+
+
+def _assign_keys(
+    feedback: Sequence[ExternalFeedback], *, tool: ExternalRegistry, namespace: str, caller: Caller
+) -> dict[tuple[str, str], str]:
+    """The key of each assessment by its row and id. Two projects may have the same ids, each in a namespace of its
+    own; what was recorded of a namespace before keys said so keeps its key."""
+    plain_keys = {(one.row, one.id): _build_key(one, tool) for one in feedback}
+    if namespace == tool.slug:
+        return plain_keys
+    recorded = set(
+        Event.objects.filter(
+            actor=caller.principal, key__in=set(plain_keys.values()), prompt__namespace=namespace
+        ).values_list("key", flat=True)
+    )
+    mark = registry_gone.build_namespace_mark(namespace)
+    return {at: key if key in recorded else key + mark for at, key in plain_keys.items()}
 
 
 def _build_key(assessment: ExternalFeedback, tool: ExternalRegistry) -> str:

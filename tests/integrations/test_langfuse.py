@@ -13,7 +13,13 @@ from mintmark.accounts.callers import Caller
 from mintmark.cli.main import main
 from mintmark.common import errors, score_names
 from mintmark.evidence.models import Event
-from mintmark.integrations import import_report, langfuse_api, langfuse_reader, registry_import
+from mintmark.integrations import (
+    import_report,
+    langfuse_api,
+    langfuse_reader,
+    registry_gone,
+    registry_import,
+)
 from mintmark.registry import labels, prompts
 from mintmark.registry.models import Prompt
 
@@ -364,3 +370,31 @@ def test_settings_that_have_no_place_here_are_named(lists: Any, operator: Caller
     assert all(
         told in _load(lists, operator, dry_run=tried).notes for tried in (True, False, False)
     )
+
+
+@pytest.mark.parametrize("value", [0.5, 0.25])
+def test_two_projects_with_the_same_ids_are_kept_apart(
+    value: float, lists: Any, operator: Caller
+) -> None:
+    _load(lists, operator)
+    lists["scores"][0]["value"] = value
+    other = [_load(lists, operator, namespace="second") for _ in range(2)]
+    assert [(one.recorded, one.repeated, len(one.refused)) for one in other] == [
+        (3, 0, 3),
+        (0, 3, 3),
+    ]
+    assert Event.objects.filter(prompt__namespace="second").count() == 3
+    del lists["scores"][0]
+    assert _get_gone(_load(lists, operator, namespace="second")) == [
+        ("second/mail/greet@1, langfuse/quick (api)@1", "score", value)
+    ]
+
+
+def test_what_a_namespace_had_before_its_keys_said_so_is_not_doubled(
+    lists: Any, operator: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(registry_gone, "build_namespace_mark", lambda namespace: "")
+        _load(lists, operator, namespace="second")
+    again = _load(lists, operator, namespace="second")
+    assert (again.recorded, again.repeated, again.gone) == (0, 3, [])
