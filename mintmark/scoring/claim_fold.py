@@ -9,7 +9,9 @@ from mintmark.scoring.jit import njit
 from mintmark.scoring.prompt_state import (
     CLAIM,
     CLAIMED,
+    OUTCOME,
     OWN,
+    REPLAY,
     WORD,
     WORDED,
     ClaimedPairs,
@@ -23,6 +25,7 @@ from mintmark.scoring.reputation_constants import KernelConstants
 # The compiler reads a function's globals, not another module's attributes.
 _decay_factor = decay.decay_factor
 _run_variance = claim_weights.run_variance
+_team_credibility = claim_weights.team_credibility
 _team_capacity = claim_weights.team_capacity
 _team_noise = claim_weights.team_noise
 _team_weight = claim_weights.team_weight
@@ -94,6 +97,7 @@ def age_report(
 @njit
 def place_report(
     constants: KernelConstants,
+    kappa: float,
     home: float,
     prompts: Prompts,
     prompt_teams: PromptTeams,
@@ -135,6 +139,18 @@ def place_report(
         false_share = teams.false_share[team]
     capacity = _team_capacity(variance, constants.harness_sd, false_share, constants.false_distance)
     placed = _team_weight(claimed, capacity)
+    if placed > 0.0:
+        size = kappa + prompts.weight[prompt, OUTCOME] + prompts.weight[prompt, REPLAY]
+        executed = prompts.residual[prompt, OUTCOME] + prompts.residual[prompt, REPLAY]
+        placed *= _team_credibility(
+            claimed,
+            claimed_residual,
+            executed / size,
+            size,
+            variance,
+            constants.harness_sd,
+            constants.team_tolerance,
+        )
     placed_word = _team_weight(word, capacity)
     noise = _team_noise(placed, claimed, variance, constants.harness_sd)
     placed_residual = placed * (claimed_residual / claimed) if claimed > 0.0 else 0.0
@@ -156,6 +172,7 @@ def place_report(
 @njit
 def fold_report(
     constants: KernelConstants,
+    kappa: float,
     home: float,
     prompts: Prompts,
     claimed_pairs: ClaimedPairs,
@@ -207,4 +224,4 @@ def fold_report(
     )
     prompt_teams.weight[prompt_team, column] += gained
     prompt_teams.residual[prompt_team, column] += residual
-    place_report(constants, home, prompts, prompt_teams, teams, prompt, prompt_team, team)
+    place_report(constants, kappa, home, prompts, prompt_teams, teams, prompt, prompt_team, team)

@@ -400,6 +400,7 @@ def fold_kernel(
                 prompts.counted[prompt, CLAIM + column] += runs_of[i]
             _fold_report(
                 constants,
+                kappa,
                 home,
                 prompts,
                 claimed_pairs,
@@ -423,7 +424,9 @@ def fold_kernel(
             else:
                 prompt_teams.false_share[prompt_team] = scores[i]
             _age_report(constants, prompt_teams, prompt_team, prompts.at[prompt])
-            _place_report(constants, home, prompts, prompt_teams, teams, prompt, prompt_team, team)
+            _place_report(
+                constants, kappa, home, prompts, prompt_teams, teams, prompt, prompt_team, team
+            )
         elif is_opinion:
             offset = home
             gained = _fold_opinion(

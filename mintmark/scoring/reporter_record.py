@@ -35,6 +35,8 @@ ROUNDS = 20
 TURNS = 4
 # The same for the claims about one prompt: most prompts are not attacked.
 PROMPT_PRIOR = np.array([0.95, 0.03, 0.01, 0.005, 0.005])
+# A common error of all claims about one prompt, and how frequent it is before anything was learned.
+BIAS_SD, ATTACK_FREQUENCY = 0.25, 0.05
 # φ before any case was executed twice, and the repeated cases as which that counts.
 DEFAULT_NOISE_SHARE, NOISE_PRIOR_CASES = 1.0, 10.0
 
@@ -123,12 +125,19 @@ def learn_records(
     prompts: int,
     harness_sd: float,
     false_distance: float,
+    difference: Floats | None = None,
+    variance: Floats | None = None,
+    audit: Ints | None = None,
 ) -> Records:
     """Learn from all verdicts: `team` and `prompt` (n,) number whose claim about what, `density` (n,) is q(d).
 
     A claim is false as its team's are, or as its prompt's are: a false claim by a team whose others are true says that
     this prompt is attacked, also by those that were not caught; one by a known liar says nothing of the prompt. The two
     are learned in turns.
+
+    With `difference` (n,), claimed minus executed, its `variance` φV/n where the claim is true, and `audit`, which
+    re-run it was compared with, in the order of the re-runs, a prompt is also attacked where its claims are off in one
+    direction (`compute_attack_chances`).
     """
     verdicts = np.bincount(team, minlength=teams).astype(np.int64)
     team_posterior = np.tile(DEFAULT_PRIOR, (teams, 1))
@@ -140,13 +149,69 @@ def learn_records(
         by_prompt = np.zeros((prompts, 5))
         np.add.at(by_prompt, prompt, _log_odds(density, (team_posterior @ FALSE_SHARES)[team]))
         prompt_posterior = compute_posterior(by_prompt, PROMPT_PRIOR)
+    prompt_share = prompt_posterior @ FALSE_SHARES
+    if difference is not None and variance is not None and audit is not None:
+        chance = compute_attack_chances(
+            prompt=prompt,
+            audit=audit,
+            difference=difference,
+            variance=variance,
+            weight=(1.0 - team_posterior @ FALSE_SHARES)[team] ** 2,
+            prompts=prompts,
+            harness_sd=harness_sd,
+        )
+        # Squared: a small chance of an attack, which every prompt has, must not hold honest claims down.
+        prompt_share = 1.0 - (1.0 - prompt_share) * (1.0 - chance**2)
     return Records(
         team_share=compute_false_share(
             team_posterior, harness_sd=harness_sd, false_distance=false_distance
         ),
         verdicts=verdicts,
-        prompt_share=prompt_posterior @ FALSE_SHARES,
+        prompt_share=prompt_share,
     )
+
+
+def compute_attack_chances(
+    *,
+    prompt: Ints,
+    audit: Ints,
+    difference: Floats,
+    variance: Floats,
+    weight: Floats,
+    prompts: int,
+    harness_sd: float,
+) -> Floats:
+    """The probability, (prompts,), that the claims about a prompt have been off by one common amount since some re-run.
+
+    The claims that one re-run judges share its noise, so each `audit` counts once, by the mean of its differences under
+    `weight`. Where a prompt is not attacked their mean is 0; where it is, it is normal around 0 with sd `BIAS_SD`, from
+    any of the re-runs on with equal probability. How frequent attacks are is learned by EM.
+    """
+    if not len(prompt):
+        return np.zeros(prompts)
+    _, first, of = np.unique(audit, return_index=True, return_inverse=True)
+    share = weight / np.bincount(of, weight)[of]
+    mean = np.bincount(of, share * difference)
+    spread = np.bincount(of, share * share)
+    noise = 0.5 * np.bincount(of, share * variance) * (1.0 + spread) + harness_sd**2 * spread
+    log_factor = np.full(prompts, -np.inf)
+    for p in np.unique(prompt).tolist():
+        here = np.flatnonzero(prompt[first] == p)
+        precision = np.cumsum((1.0 / noise[here])[::-1])
+        since = np.cumsum((mean[here] / noise[here])[::-1]) / precision
+        v, wide = 1.0 / precision, 1.0 / precision + BIAS_SD**2
+        factors = 0.5 * (np.log(v / wide) + since**2 * (1.0 / v - 1.0 / wide))
+        top = factors.max()
+        log_factor[p] = top + math.log(np.exp(factors - top).mean())
+    frequency = ATTACK_FREQUENCY
+    known = np.isfinite(log_factor)
+    odds = np.exp(np.clip(log_factor, -50.0, 50.0))
+    chance = odds
+    for _ in range(ROUNDS):
+        chance = frequency * odds / (frequency * odds + 1.0 - frequency)
+        seen = PRIOR_TEAMS * ATTACK_FREQUENCY + chance[known].sum()
+        frequency = seen / (PRIOR_TEAMS + known.sum())
+    return np.where(known, chance, 0.0)
 
 
 def _log_odds(density: Floats, other_share: Floats) -> Floats:

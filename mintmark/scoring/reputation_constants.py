@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-FORMULA = 2
+FORMULA = 3
 """Increased when the same policy over the same log would give other numbers."""
 
 
@@ -29,6 +29,7 @@ class KernelConstants(NamedTuple):
     harness_sd: float
     false_distance: float
     min_verdicts: float
+    team_tolerance: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,8 @@ class ReputationPolicy:
     down. `inheritance` is the share of its parent's evidence with which a new revision or fork starts. `harness_sd` is
     s, how honest harnesses differ from this installation's; `false_distance` is D, how far a false claim is from the
     truth; `false_share` is λ of a team that was never checked (the mean of the prior in `scoring.reporter_record`); a
-    team's claims are mere word before `min_verdicts` of them were re-run.
+    team's claims are mere word before `min_verdicts` of them were re-run; `team_tolerance` is by how many standard
+    deviations they may differ from what was executed before they count less.
     """
 
     kappa_default: float = 12.0
@@ -58,6 +60,7 @@ class ReputationPolicy:
     false_distance: float = 0.5
     false_share: float = 0.20585
     min_verdicts: float = 4.0
+    team_tolerance: float = 2.0
     formula: int = FORMULA
 
     def __post_init__(self) -> None:
@@ -65,6 +68,7 @@ class ReputationPolicy:
             "kappa_default": self.kappa_default,
             "opinion_tolerance": self.opinion_tolerance,
             "harness_sd": self.harness_sd,
+            "team_tolerance": self.team_tolerance,
             "half_life_measured_days": self.half_life_measured_days,
             "half_life_opinion_days": self.half_life_opinion_days,
             **{f"kappa[{key!r}]": value for key, value in self.kappa.items()},

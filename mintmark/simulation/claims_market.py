@@ -209,6 +209,10 @@ class _Market:
     audited_team: list[int] = field(default_factory=list)
     audited_prompt: list[int] = field(default_factory=list)
     densities: list[float] = field(default_factory=list)
+    differences: list[float] = field(default_factory=list)
+    variances: list[float] = field(default_factory=list)
+    audit_of: list[int] = field(default_factory=list)
+    rerun_count: int = 0
     squares: list[float] = field(default_factory=list)
     square_variances: list[float] = field(default_factory=list)
     first_runs: dict[tuple[int, int], Floats] = field(default_factory=dict)
@@ -315,6 +319,7 @@ class _Market:
                 first = self.first_runs[model, prompt][cases]
                 self.squares += ((first - rerun) ** 2).tolist()
                 self.square_variances += [variance] * len(cases)
+            self.rerun_count += 1
             for judged in np.flatnonzero(
                 (claims.model == model) & (claims.prompt == prompt)
             ).tolist():
@@ -331,6 +336,9 @@ class _Market:
                     harness_sd=self.policy.harness_sd,
                 )
                 self.densities.append(density)
+                self.differences.append(float(claims.verdicts[judged, cases].mean() - rerun.mean()))
+                self.variances.append(phi * variance / len(cases))
+                self.audit_of.append(self.rerun_count)
             self.execute(np.array([model]), np.array([prompt]), rerun[None, :])
         self._weigh_again(known)
 
@@ -343,6 +351,9 @@ class _Market:
             prompts=PROMPTS,
             harness_sd=self.policy.harness_sd,
             false_distance=self.policy.false_distance,
+            difference=np.array(self.differences),
+            variance=np.array(self.variances),
+            audit=np.array(self.audit_of, dtype=np.int64),
         )
 
     def _weigh_again(self, known: ReportedCells) -> None:

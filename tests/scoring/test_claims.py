@@ -67,3 +67,27 @@ def test_a_team_that_lies_throughout_counts_as_nothing() -> None:
     log.reweigh(0, false_share=1.0)
     log.claim(0, 1.0, runs=500.0)
     assert log.score(0).trust_score == before
+
+
+def test_a_team_far_from_what_was_executed_moves_less_the_further_off_it_is() -> None:
+    pulls = []
+    for score in (0.55, 0.7, 0.9, 1.0):
+        log = Log()
+        for assistant in range(1, 4):
+            log.measured(0, 0.5, runs=200.0, assistant=assistant)
+        log.reweigh(0, false_share=0.003)
+        before = log.score(0).trust_score
+        log.claim(0, score, runs=500.0)
+        pulls.append(log.score(0).trust_score - before)
+    near, _, far, furthest = pulls
+    assert 0.0 < furthest < far
+    assert near > 0.0
+
+
+def test_a_team_within_its_limit_counts_in_full() -> None:
+    limits = {"size": 40.0, "variance": 0.24, "harness_sd": 0.05, "tolerance": 2.0}
+    near = claim_weights.team_credibility(20.0, 20.0 * 0.1, 0.0, *limits.values())
+    far = claim_weights.team_credibility(20.0, 20.0 * 0.5, 0.0, *limits.values())
+    further = claim_weights.team_credibility(20.0, 20.0 * 0.8, 0.0, *limits.values())
+    assert near == 1.0 > far > further > 0.0
+    assert 0.8 * further < 0.5 * far

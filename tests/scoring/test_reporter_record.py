@@ -48,6 +48,48 @@ def test_a_known_liar_says_nothing_of_the_prompt() -> None:
     assert records.prompt_share[0] < 0.1
 
 
+def _attack_chances(difference: list[float]) -> float:
+    """Of one prompt whose claims differed by these amounts, one re-run after another; another prompt's are true."""
+    n = len(difference)
+    chances = reporter_record.compute_attack_chances(
+        prompt=np.array([0] * n + [1] * n),
+        audit=np.arange(2 * n),
+        difference=np.array([*difference, *[0.05, -0.05] * (n // 2)]),
+        variance=np.full(2 * n, 0.048),
+        weight=np.ones(2 * n),
+        prompts=3,
+        harness_sd=HARNESS_SD,
+    )
+    assert chances[1] < 0.1 and chances[2] == 0.0
+    return float(chances[0])
+
+
+def test_small_lies_in_one_direction_show_together() -> None:
+    assert _attack_chances([0.25] * 20) > 0.9
+    assert _attack_chances([0.25, -0.25] * 10) < 0.1
+
+
+def test_a_turn_after_a_long_honesty_shows() -> None:
+    honest = [0.05, -0.05] * 10
+    assert _attack_chances(honest + [0.5] * 4) > 0.9 > 0.1 > _attack_chances(honest + [0.0] * 4)
+
+
+def test_claims_that_share_a_rerun_count_once() -> None:
+    chances = [
+        reporter_record.compute_attack_chances(
+            prompt=np.zeros(6, dtype=np.int64),
+            audit=np.array(audit),
+            difference=np.full(6, 0.35),
+            variance=np.full(6, 0.048),
+            weight=np.ones(6),
+            prompts=1,
+            harness_sd=HARNESS_SD,
+        )[0]
+        for audit in ([0] * 6, list(range(6)))
+    ]
+    assert chances[0] < 0.5 < chances[1]
+
+
 def test_noise_is_learned_from_cases_that_were_executed_twice() -> None:
     twice = np.array([0.0, 1.0] * 500)
     learned = reporter_record.learn_noise_share(twice, np.full(1000, 0.25))
