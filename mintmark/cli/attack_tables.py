@@ -8,6 +8,7 @@ from rich.table import Table
 
 from mintmark.simulation import attacks, simulated_market
 from mintmark.simulation.attacks import AttackReport
+from mintmark.simulation.claim_attacks import ClaimAttackReport
 
 # Columns to print where there is no terminal to ask for its width.
 _WIDTH = 110
@@ -26,6 +27,41 @@ def print_report(report: AttackReport) -> None:
     for title, table in _build_tables(report):
         console.print(f"\n{title}", highlight=False, soft_wrap=True)
         console.print(table)
+
+
+def print_claim_report(report: ClaimAttackReport) -> None:
+    """Peace and the displacements by false reports, on standard output."""
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
+    error = report.peace.error
+    console.print(
+        f"\nNobody lies: mean |score − true quality| over {report.seeds} seeds is {error['mintmark']:.4f}, "
+        f"{error['mintmark'] / error['believing everybody']:.3f} times that of believing everybody; "
+        f"{report.peace.honest_distrusted:.1%} of honest teams distrusted",
+        highlight=False,
+        soft_wrap=True,
+    )
+    table = _create_table(
+        "attack", "teams that lie", "moved", "95%", "largest", "if believed", "liars distrusted",
+        "honest distrusted",
+    )  # fmt: skip
+    for row in report.attacks:
+        table.add_row(
+            row.attack,
+            f"{row.liars} of {report.teams}",
+            f"{row.mean['mintmark']:+.3f}",
+            f"{row.p95['mintmark']:+.3f}",
+            f"{row.largest['mintmark']:+.3f}",
+            f"{row.mean['believing everybody']:+.3f}",
+            f"{row.liars_distrusted:.0%}",
+            f"{row.honest_distrusted:.0%}",
+        )
+    console.print(
+        f"\nUnder attack, {report.audited:.1%} of claimed runs run again: "
+        "displacement of the attacked prompts in the direction that the liars want",
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print(table)
 
 
 def _build_tables(report: AttackReport) -> list[tuple[str, Table]]:

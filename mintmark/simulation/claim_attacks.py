@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mintmark.scoring import audit_choice
 from mintmark.scoring.prompt_state import Floats, Ints
 from mintmark.scoring.reputation_constants import ReputationPolicy
 from mintmark.simulation import claims_market
@@ -21,7 +22,14 @@ TARGETS = 6
 ATTACKS = (
     "plain", "camouflage", "mixed", "ring", "made-up assistants", "private models", "a million runs", "slow drip",
     "new identities", "nothing executable", "late turn", "small lies", "known cases", "camouflage on the page",
+    "slow turn", "audit rule known",
 )  # fmt: skip
+# The round from which these lie; before it they report other prompts honestly.
+_TURNS_AT = {
+    "camouflage": ROUNDS // 2,
+    "late turn": ROUNDS - 2,
+    "audit rule known": 3 * ROUNDS // 4,
+}
 METHODS = ("mintmark", "believing everybody", "executed alone")
 
 
@@ -50,10 +58,12 @@ class ClaimPeace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimAttackReport:
-    """Peace, and every attack by half of the teams and by one."""
+    """Peace, and every attack by each number of lying teams. `audited` is the share of claimed runs that is run
+    again."""
 
     seeds: int
     teams: int
+    audited: float
     peace: ClaimPeace
     attacks: tuple[ClaimAttackResult, ...]
 
@@ -63,30 +73,42 @@ def simulate(
     policy: ReputationPolicy,
     seeds: int,
     first_seed: int = 0,
+    attacks: Sequence[str] = ATTACKS,
+    liars: Sequence[int] = (TEAMS // 2, 1),
+    audited: float = audit_choice.DEFAULT_SHARE,
     progress: Callable[[str], None] = lambda _: None,
 ) -> ClaimAttackReport:
-    """Play peace and every attack on `seeds` markets; the same arguments give the same numbers."""
+    """Play peace and every one of `attacks` by each number of `liars` on `seeds` markets; the same arguments give the
+    same numbers."""
+    progress(f"nobody lies: {seeds} markets")
     errors: list[dict[str, float]] = []
     distrusted, audits = [], []
     for seed in range(first_seed, first_seed + seeds):
         rng = np.random.default_rng([seed, 0])
         world = claims_market.create_world(rng, teams=TEAMS)
-        played = claims_market.play(world, world.honest, policy=policy, rng=rng)
+        played = claims_market.play(
+            world, world.honest, policy=policy, rng=rng, audit_share=audited
+        )
         errors.append({m: float(np.abs(played.scores[m] - world.quality).mean()) for m in METHODS})
         distrusted.append(float((played.false_share > 0.3).mean()))
         audits.append(played.audits)
     results = []
-    for liars in (TEAMS // 2, 1):
-        for attack in ATTACKS:
-            progress(f"{attack}: {liars} of {TEAMS} teams")
+    for lying in liars:
+        for attack in attacks:
+            progress(f"{attack}: {lying} of {TEAMS} teams")
             results.append(
                 run_attack(
-                    attack, liars=liars, policy=policy, seeds=range(first_seed, first_seed + seeds)
+                    attack,
+                    liars=lying,
+                    policy=policy,
+                    seeds=range(first_seed, first_seed + seeds),
+                    audited=audited,
                 )
             )
     return ClaimAttackReport(
         seeds=seeds,
         teams=TEAMS,
+        audited=audited,
         peace=ClaimPeace(
             error={m: float(np.mean([e[m] for e in errors])) for m in METHODS},
             honest_distrusted=float(np.mean(distrusted)),
@@ -97,7 +119,12 @@ def simulate(
 
 
 def run_attack(
-    attack: str, *, liars: int, policy: ReputationPolicy, seeds: Sequence[int]
+    attack: str,
+    *,
+    liars: int,
+    policy: ReputationPolicy,
+    seeds: Sequence[int],
+    audited: float = audit_choice.DEFAULT_SHARE,
 ) -> ClaimAttackResult:
     """One attack on every seed, beside the same market in which the same teams are honest."""
     moved: dict[str, list[float]] = {m: [] for m in METHODS}
@@ -115,10 +142,15 @@ def run_attack(
         lies = build_lies(attack, world, targets=targets, vote=vote, liars=liars, rng=rng)
         peace_rng, attack_rng = (np.random.default_rng([seed, 2]) for _ in range(2))
         peace = claims_market.play(
-            world, honest, policy=policy, rng=peace_rng, executable=executable
+            world, honest, policy=policy, rng=peace_rng, executable=executable, audit_share=audited
         )
         played = claims_market.play(
-            world, honest.join(lies), policy=policy, rng=attack_rng, executable=executable
+            world,
+            honest.join(lies),
+            policy=policy,
+            rng=attack_rng,
+            executable=executable,
+            audit_share=audited,
         )
         for m in METHODS:
             change = played.scores[m][targets] - peace.scores[m][targets]
@@ -159,8 +191,8 @@ def build_lies(
     row = np.array([i for i, _ in pairs])
     aim = np.array([a for _, a in pairs])
     when = rng.integers(0, ROUNDS, len(row))
-    if attack in ("camouflage", "late turn"):
-        when = rng.integers(ROUNDS // 2 if attack == "camouflage" else ROUNDS - 2, ROUNDS, len(row))
+    if attack in _TURNS_AT:
+        when = rng.integers(_TURNS_AT[attack], ROUNDS, len(row))
     verdicts = np.repeat(vote[aim][:, None], CASES, axis=1)
     if attack == "mixed":
         true = rng.random(verdicts.shape) < world.cases[model[row], targets[aim]]
@@ -173,6 +205,13 @@ def build_lies(
     ):  # the three easiest or hardest cases alone are reported falsely often
         true = (rng.random(verdicts.shape) < world.cases[model[row], targets[aim]]).astype(float)
         verdicts = np.where(np.arange(CASES) < CASES // 2, verdicts, true)
+    if attack == "slow turn":  # a year of honesty, then ever more lies
+        true = (rng.random(verdicts.shape) < world.cases[model[row], targets[aim]]).astype(float)
+        verdicts = np.where(rng.random((len(row), 1)) * ROUNDS < when[:, None], verdicts, true)
+    if attack == "audit rule known":  # late, no further off than a re-run of three cases can tell
+        off = np.where(vote[aim] > 0.5, 0.25, -0.25)[:, None]
+        chance = np.clip(world.cases[model[row], targets[aim]] + off, 0.0, 1.0)
+        verdicts = (rng.random(verdicts.shape) < chance).astype(float)
     runs = float(CASES)
     if attack == "a million runs":
         runs = 1_000_000.0
@@ -187,7 +226,7 @@ def build_lies(
     )
     if attack == "slow drip":
         lies = _drip(lies)
-    if attack in ("camouflage", "late turn", "camouflage on the page", "mixed"):
+    if attack in (*_TURNS_AT, "camouflage on the page", "mixed", "slow turn"):
         lies = lies.join(_report_elsewhere(attack, world, team, model, targets, rng))
     return lies
 
@@ -229,7 +268,7 @@ def _report_elsewhere(
     others = np.setdiff1d(np.arange(PROMPTS), targets)
     row = np.repeat(np.arange(len(team)), 20)
     prompt = rng.choice(others, len(row))
-    last = {"camouflage": ROUNDS // 2, "late turn": ROUNDS - 2}.get(attack, ROUNDS)
+    last = _TURNS_AT.get(attack, ROUNDS)
     elsewhere = claims_market.report_honestly(
         world, team[row], model[row], prompt, rng.integers(0, last, len(row)), rng
     )

@@ -42,6 +42,44 @@ def test_a_number_of_seeds_that_makes_no_sense_is_refused(seeds: str) -> None:
     assert "--seeds" in result.stderr
 
 
+def test_an_attack_by_claims_is_told_with_who_lied_and_what_was_audited() -> None:
+    options = ["--kind", "claims", "--attack", "plain", "--lying", "0.25", "--audited", "0.01"]
+    result = CliRunner().invoke(simulate, ["attack", *options, "--seeds", "1", "--json"])
+    assert result.exit_code == 0
+    document = json.loads(result.stdout)
+    assert (document["seeds"], document["teams"], document["audited"]) == (1, 40, 0.01)
+    assert [(row["attack"], row["liars"]) for row in document["attacks"]] == [("plain", 10)]
+    assert set(document["peace"]["error"]) == {
+        "mintmark",
+        "believing everybody",
+        "executed alone",
+    }
+    assert "plain: 10 of 40 teams" in result.stderr
+
+
+def test_the_table_of_claims_says_who_was_distrusted_even_without_audits() -> None:
+    options = ["--kind", "claims", "--attack", "mixed", "--audited", "0", "--seeds", "1"]
+    result = CliRunner().invoke(simulate, ["attack", *options])
+    assert result.exit_code == 0
+    for words in ("Nobody lies", "20 of 40", "1 of 40", "0.0% of claimed runs", "if believed"):
+        assert words in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--kind", "claims", "--attack", "flattery"], "late turn"),
+        (["--attack", "plain"], "add --kind claims"),
+        (["--kind", "claims", "--lying", "0"], "--lying"),
+        (["--kind", "claims", "--audited", "2"], "--audited"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_refused(options: list[str], words: str) -> None:
+    result = CliRunner().invoke(simulate, ["attack", *options])
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
 def test_it_starts_without_django() -> None:
     program = "import sys, mintmark.cli.simulate; sys.exit('django' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
