@@ -205,7 +205,7 @@ def build_lies(
     ):  # the three easiest or hardest cases alone are reported falsely often
         true = (rng.random(verdicts.shape) < world.cases[model[row], targets[aim]]).astype(float)
         verdicts = np.where(np.arange(CASES) < CASES // 2, verdicts, true)
-    if attack == "slow turn":  # a year of honesty, then ever more lies
+    if attack == "slow turn":  # ever more lies, round by round
         true = (rng.random(verdicts.shape) < world.cases[model[row], targets[aim]]).astype(float)
         verdicts = np.where(rng.random((len(row), 1)) * ROUNDS < when[:, None], verdicts, true)
     if attack == "audit rule known":  # late, no further off than a re-run of three cases can tell
