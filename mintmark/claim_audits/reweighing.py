@@ -49,9 +49,9 @@ class LearnedRecords:
 
 def learn_records(*, policy: ReputationPolicy) -> LearnedRecords:
     """Learn from all verdicts. One that a team asked for itself counts only against it."""
-    verdicts = ClaimVerdict.objects.exclude(is_credit=False, held=True).order_by("id")
+    verdicts = ClaimVerdict.objects.exclude(is_credit=False, held=True)
     rows = list(
-        verdicts.values_list(
+        verdicts.order_by("execution", "id").values_list(
             "event__cohort",
             "event__prompt",
             "claimed",
@@ -59,6 +59,7 @@ def learn_records(*, policy: ReputationPolicy) -> LearnedRecords:
             "cases",
             "variance",
             "noise_share",
+            "execution",
         )
     )
     team_at = {team: at for at, team in enumerate(sorted({row[0] for row in rows}))}
@@ -70,12 +71,19 @@ def learn_records(*, policy: ReputationPolicy) -> LearnedRecords:
             ),
             harness_sd=policy.harness_sd,
         )
-        for _, _, claimed, executed, cases, variance, noise in rows
+        for _, _, claimed, executed, cases, variance, noise, _ in rows
     ]
     records = reporter_record.learn_records(
         team=np.array([team_at[row[0]] for row in rows], dtype=np.int64),
         prompt=np.array([prompt_at[row[1]] for row in rows], dtype=np.int64),
         density=np.array(densities, dtype=float),
+        difference=np.array(
+            [claimed - executed for _, _, claimed, executed, *_ in rows], dtype=float
+        ),
+        variance=np.array(
+            [noise * variance / cases for *_, cases, variance, noise, _ in rows], dtype=float
+        ),
+        audit=np.array([row[-1] for row in rows], dtype=np.int64),
         teams=len(team_at),
         prompts=len(prompt_at),
         harness_sd=policy.harness_sd,

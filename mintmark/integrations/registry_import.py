@@ -449,7 +449,7 @@ def _assign_keys(
 ) -> dict[tuple[str, str], str]:
     """The key of each assessment by its row and id. Two projects may have the same ids, each in a namespace of its
     own; what was recorded of a namespace before keys said so keeps its key."""
-    plain_keys = {(one.row, one.id): _build_key(one, tool) for one in feedback}
+    plain_keys = {(entry.row, entry.id): _build_key(entry, tool) for entry in feedback}
     if namespace == tool.slug:
         return plain_keys
     recorded = set(

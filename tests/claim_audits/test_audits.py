@@ -79,8 +79,8 @@ def test_claims_count_once_enough_of_them_held(scene: ClaimScene) -> None:
     assert set(Event.objects.values_list("kind", flat=True)) == {
         EvidenceKind.OUTCOME, EvidenceKind.REWEIGH_TEAM, EvidenceKind.REWEIGH_PROMPT,
     }  # fmt: skip
-    assert _claim_runs(scene, prompts[0]) > 3.0
-    assert _claim_runs(scene, prompts[1]) > 3.0
+    assert _claim_runs(scene, prompts[0]) > 1.5
+    assert _claim_runs(scene, prompts[1]) > 1.5
     row = PromptReputationLedger().list_evidence(
         prompt=prompts[0], limit=50, kind=EvidenceKind.OUTCOME
     )[-1]
