@@ -55,6 +55,7 @@ from . import (
     listings,
     mandates,
     memories,
+    near_copies,
     openapi_operation,
     otlp,
     problems,
@@ -135,10 +136,10 @@ api = MintmarkApi(
     docs_url=None,
 )
 GROUPS = (
-    evidence, reporters, exports, prompts, reputation, assistants, trust, rituals, codices, codex_bindings, memories,
-    runners, runs, comparisons, labels, listings, sales, prompt_sets, purchases, purchase_requests, wallets, injections,
-    mandates, forks, edit_prediction, ranking, ratings, entitlements, vaults, bundle_imports,
-    vault_keys, foreign_royalties, revocation_lists, otlp, webhooks, keys, system,
+    evidence, reporters, exports, prompts, near_copies, reputation, assistants, trust, rituals, codices,
+    codex_bindings, memories, runners, runs, comparisons, labels, listings, sales, prompt_sets, purchases,
+    purchase_requests, wallets, injections, mandates, forks, edit_prediction, ranking, ratings, entitlements, vaults,
+    bundle_imports, vault_keys, foreign_royalties, revocation_lists, otlp, webhooks, keys, system,
 )  # fmt: skip
 for module in GROUPS:
     api.add_router("", module.routes.router)

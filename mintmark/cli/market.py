@@ -212,6 +212,74 @@ def revoke(*, prompt: str, team: str, reason: str, as_json: bool) -> None:
     )
 
 
+@market.command(name="near-copies")
+@click.argument("prompt")
+@output.json_option
+def near_copies(*, prompt: str, as_json: bool) -> None:
+    """Show which earlier prompts of other teams PROMPT is a near-copy of."""
+    bootstrap.open_database()
+    from mintmark.market import copies
+    from mintmark.registry import prompts
+
+    rows = [
+        {
+            "original": copied.original.reference,
+            "team": copied.original.team.name,
+            "likeness": copied.likeness,
+            "was_listed": copied.was_listed,
+            "allowed_by": copied.decision.decided_by.name if copied.decision else None,
+        }
+        for copied in copies.list_copied(prompt=prompts.resolve(reference=prompt))
+    ]
+    if as_json:
+        output.print_json(rows)
+        return
+    output.print_table(
+        columns=["original", "team", "of its wording", "listed", "allowed by"],
+        rows=[
+            [
+                row["original"], row["team"], f"{row['likeness']:.0%}", "yes" if row["was_listed"] else "no",
+                row["allowed_by"] or "",
+            ]
+            for row in rows
+        ],
+        empty="It is a near-copy of no other team's prompt.",
+    )  # fmt: skip
+
+
+@market.command(name="allow-copy")
+@click.argument("prompt")
+@click.argument("original")
+@click.option("--reason", required=True, help="Why; it stays on record.")
+@output.json_option
+def allow_copy(*, prompt: str, original: str, reason: str, as_json: bool) -> None:
+    """Decide that PROMPT, a near-copy of ORIGINAL, may be listed without paying it a royalty."""
+    bootstrap.open_database()
+    from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
+    from mintmark.registry import prompts
+
+    decision = SymbolicPromptTokenMarketplace().allow_copy(
+        caller=resolve.resolve_caller(),
+        prompt=prompts.resolve(reference=prompt),
+        original=prompts.resolve(reference=original),
+        reason=reason,
+        now=datetime.now(UTC),
+    )
+    if as_json:
+        output.print_json(
+            {
+                "prompt": decision.prompt.reference,
+                "original": decision.original.reference,
+                "reason": decision.reason,
+                "decided_at": decision.decided_at,
+            }
+        )
+    else:
+        output.print_message(
+            f"{decision.prompt.reference} may be listed beside {decision.original.reference}."
+        )
+
+
 @market.command(name="withdraw-permanently")
 @click.argument("prompt")
 @click.option("--reason", required=True, help="Why; everybody who had it reads this.")

@@ -27,7 +27,7 @@ from .models import (
 
 APPEND_ONLY = (
     "market_purchase", "market_royaltyterm", "market_prompttokenlisting", "market_promptset",
-    "market_promptsetitem", "market_warranty", "market_purchaserefund", "market_injection",
+    "market_promptsetitem", "market_warranty", "market_purchaserefund", "market_copydecision", "market_injection",
     "market_foreignholder", "market_foreignroyalty",
     "registry_entitlement", "registry_tombstone",
 )  # fmt: skip

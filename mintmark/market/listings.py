@@ -14,7 +14,7 @@ from mintmark.registry import entitlements
 from mintmark.registry.models import Prompt, Ritual
 from mintmark.tokens import wallets
 
-from . import lineage
+from . import copies, lineage
 from .models import PromptTokenListing
 from .policy import MarketPolicy
 
@@ -65,7 +65,8 @@ def create_listing(
 ) -> PromptTokenListing:
     """List a prompt of the caller's own team; the caller is its seller, and their wallet gets the proceeds.
 
-    Raises `Forbidden`, `money.InvalidAmount`, `licences.UnknownLicence`, `InvalidListing`, `AlreadyListed`.
+    Raises `Forbidden`, `money.InvalidAmount`, `licences.UnknownLicence`, `InvalidListing`, `AlreadyListed`,
+    `copies.CopiedPrompt`.
     """
     prompt = offer.prompt
     caller.require_scope("market")
@@ -74,6 +75,7 @@ def create_listing(
     licence = _resolve_licence(offer)
     _check_offer(policy, offer)
     lineage.require_sale_allowed(prompt=prompt)
+    copies.require_no_copy(prompt=prompt)
     wallets.get_or_open(principal=caller.principal, now=now)
     warranty = offer.warranty
     with transaction.atomic():

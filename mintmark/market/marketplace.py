@@ -16,6 +16,7 @@ from mintmark.vault.models import BundleImport, PromptMarketplaceVault, Revocati
 
 from . import (
     bundle_exports,
+    copies,
     foreign_royalties,
     forks,
     listing_scores,
@@ -36,7 +37,7 @@ from .foreign_royalties import ForeignBalance
 from .forks import ForkDraft
 from .listing_scores import ListingScores
 from .listings import ListingOffer
-from .models import PromptSet, PromptTokenListing, PurchaseRequest, Warranty
+from .models import CopyDecision, PromptSet, PromptTokenListing, PurchaseRequest, Warranty
 from .policy import MarketPolicy
 from .price_breakdown import PriceBreakdownItem
 from .purchases import PurchaseResult
@@ -247,6 +248,14 @@ class SymbolicPromptTokenMarketplace:
         """Withdraw a prompt from everywhere, for ever, at once."""
         return withdrawals.withdraw_permanently(
             caller=caller, prompt=prompt, reason=reason, now=now
+        )
+
+    def allow_copy(
+        self, *, caller: Caller, prompt: Prompt, original: Prompt, reason: str, now: datetime
+    ) -> CopyDecision:
+        """Decide that a near-copy of another team's prompt may be listed without its royalty."""
+        return copies.allow_copy(
+            caller=caller, prompt=prompt, original=original, reason=reason, now=now
         )
 
     def decide_due_warranties(

@@ -294,6 +294,25 @@ class Warranty(models.Model):
         return f"warranty of purchase {self.purchase_id}: {self.state}"
 
 
+class CopyDecision(models.Model):
+    """A treasurer's or administrator's decision that a near-copy of another team's prompt may be listed without paying
+    it a royalty: append-only."""
+
+    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="copy_decisions")
+    original = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="+")
+    reason = models.CharField(max_length=400)
+    decided_by = models.ForeignKey(Principal, on_delete=models.PROTECT, related_name="+")
+    decided_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["prompt", "original"], name="copy_decision_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"prompt {self.prompt_id} may be listed beside prompt {self.original_id}"
+
+
 class PurchaseRefund(models.Model):
     """A price that went back to the buyer since the seller withdrew the prompt for good: append-only."""
 

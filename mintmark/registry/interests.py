@@ -5,19 +5,22 @@ from dataclasses import dataclass
 
 from mintmark.accounts.models import Membership
 
+from . import near_copies
 from .models import Entitlement, Prompt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authorship:
-    """Who wrote a prompt or any of its ancestors: ids of teams, and of people and assistants."""
+    """Who wrote a prompt, any of its ancestors or a near-copy: ids of teams, and of people and assistants."""
 
     team_ids: frozenset[int]
     author_ids: frozenset[int]
 
 
 def find_authorship(*, prompt_ids: Collection[int]) -> dict[int, Authorship]:
-    """By prompt id, who wrote it or any of its ancestors; one query a generation."""
+    """By prompt id, who wrote it or any of its ancestors, or a near-copy of it, or what it is a near-copy of; one query
+    a generation, and two."""
+    related = near_copies.find_related_teams(prompt_ids=prompt_ids)
     known: dict[int, tuple[int | None, int, int]] = {}
     pending = set(prompt_ids)
     while pending:
@@ -28,7 +31,7 @@ def find_authorship(*, prompt_ids: Collection[int]) -> dict[int, Authorship]:
         pending = {parent for parent in parents if parent is not None and parent not in known}
 
     def collect(prompt_id: int) -> Authorship:
-        teams, authors = set(), set()
+        teams, authors = set(related.get(prompt_id, ())), set()
         ancestor: int | None = prompt_id
         while ancestor is not None and ancestor in known:
             ancestor, team, author = known[ancestor]

@@ -196,6 +196,42 @@ class LabelMove(models.Model):
         return f"{self.namespace}/{self.name}@{self.label}"
 
 
+class PromptSketch(models.Model):
+    """One of a prompt's smallest shingle hashes (`textchecks.shingles`): what near-copies of it are found by."""
+
+    prompt = models.ForeignKey(
+        Prompt, on_delete=models.PROTECT, related_name="sketch", db_index=False
+    )
+    shingle = models.BigIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["shingle", "prompt"], name="prompt_sketch_once"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["prompt"], name="prompt_sketch_of")]
+
+    def __str__(self) -> str:
+        return f"shingle {self.shingle} of prompt {self.prompt_id}"
+
+
+class NearCopy(models.Model):
+    """A prompt that holds most of what another team registered before it: `likeness` is the share of the original's
+    shingles that it has. Append-only."""
+
+    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="near_copies_of")
+    original = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="near_copies")
+    likeness = models.FloatField()
+
+    class Meta:
+        verbose_name_plural = "near-copies"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["prompt", "original"], name="near_copy_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"prompt {self.prompt_id} holds {self.likeness:.0%} of prompt {self.original_id}"
+
+
 class Ritual(models.Model):
     """An evaluation protocol, by version; its `tag` is the task that it measures.
 

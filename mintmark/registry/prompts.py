@@ -14,7 +14,7 @@ from mintmark.common import errors
 from mintmark.scoring import text_features
 from mintmark.textchecks import hidden_characters, placeholders
 
-from . import entitlements
+from . import entitlements, near_copies
 from .models import Assistant, Derivation, Prompt, PromptTag
 
 MAX_TEXT_CHARACTERS = 500_000
@@ -94,6 +94,7 @@ def register_all(*, drafts: Sequence[PromptDraft], author: Principal, team: Team
         PromptTag.objects.bulk_create(
             [PromptTag(prompt=prompt, tag=tag) for prompt in new for tag in prompt.tags]
         )
+        near_copies.record(new)
         return rows
 
 

@@ -115,6 +115,17 @@ TABLE = [
         (403, 201, 403, 403, 403, 403, 403, 403),
         lambda w: {"namespace": "other", "name": "fork", "text": "Changed.", "parent": w.prompt.pk},
     ),
+    Row(
+        "list_near_copies",
+        lambda w: f"/prompts/{w.prompt.pk}/near-copies",
+        (200, 200, 403, 200, 403, 200, 403, 200),
+    ),
+    Row(  # there is none to decide on, which whoever may decide is told
+        "allow_copy",
+        lambda w: f"/prompts/{w.prompt.pk}/near-copies",
+        (403, 403, 403, 422, 403, 403, 403, 422),
+        lambda w: {"original": w.open_prompt.pk, "reason": "both quote the same manual"},
+    ),
     read("get_reputation", lambda w: f"/prompts/{w.prompt.pk}/reputation"),
     read("get_score_history", lambda w: f"/prompts/{w.prompt.pk}/history"),
     read("list_prompt_evidence", lambda w: f"/prompts/{w.prompt.pk}/evidence"),

@@ -28,6 +28,7 @@ WHOLE = {
     "get_reputation": "the contributions add up to the score",
     "get_score_history": "a curve of as many points as are asked for",
     "get_lineage": "a graph of as many relatives as are asked for",
+    "list_near_copies": "all of them: one that is left out would keep the prompt from the market unawares",
     "list_reporters": "the records of all teams that report, the least reliable first",
     "list_verdicts": "the newest 200 alone, with their cases",
     "explain_trust": "the newest events alone; all are in the prompt's evidence",
@@ -54,6 +55,7 @@ WHOLE = {
 BY_ITSELF = {
     "record_evidence": "each event has a key of its own",
     "ingest_otlp_logs": "an event is known by its trace, or its time",
+    "ingest_otlp_traces": "an event is known by its trace, or its time",
     "upload_bundle": "a file is known by its bytes",
     "apply_revocation_list": "a list is known by its bytes",
 }

@@ -144,6 +144,7 @@ def test_what_is_made_without_an_address_of_its_own_does_not_promise_one() -> No
         "record_foreign_payment",
         "apply_revocation_list",
         "request_audit",
+        "allow_copy",
     }
 
 
