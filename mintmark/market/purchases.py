@@ -30,7 +30,7 @@ from mintmark.tokens.book import Leg, Posting, TransferOrder
 from mintmark.tokens.models import Account, Transfer
 from mintmark.webhooks import outbox
 
-from . import listing_snapshot, notifications, prompt_sets
+from . import listing_snapshot, notifications, prompt_sets, warranties
 from .listing_snapshot import ListingSnapshot
 from .models import PromptSet, Purchase
 from .policy import MarketPolicy
@@ -285,7 +285,8 @@ def build_order(
     limits: SpendingLimits | None,
     now: datetime,
 ) -> PurchaseOrder:
-    """The legs of a purchase: who pays and who gets now, and what waits in escrow for its warranty.
+    """The legs of a purchase: who pays and who gets now, and what waits in escrow for its warranty; a team has one
+    warranty for each prompt, whatever became of it.
 
     `idempotency_key` and `request_fingerprint` are those of the transfer (see `book.TransferOrder`); `charged_micro`
     is in micro-credits, in the order of `snapshots`.
@@ -293,12 +294,14 @@ def build_order(
     treasury = system_accounts.pick_shard(Account.Kind.TREASURY, rng=_SHARD_RNG)
     escrow = system_accounts.pick_shard(Account.Kind.ESCROW, rng=_SHARD_RNG)
     legs = [Leg(buyer, -sum(charged_micro))]
+    promised = [snapshot.prompt for snapshot in snapshots if snapshot.warranty_days is not None]
+    spent = warranties.find_spent(team=team, prompt_ids=promised) if promised else set()
     escrowed: list[EscrowedPrice | None] = []
     for snapshot, price in zip(snapshots, charged_micro, strict=True):
         price_legs = _build_price_legs(
             policy=policy, snapshot=snapshot, price_micro=price, treasury=treasury
         )
-        if snapshot.warranty_days is None:
+        if snapshot.warranty_days is None or snapshot.prompt in spent:
             legs += price_legs
             escrowed.append(None)
         else:

@@ -1,5 +1,6 @@
 """Warranties: the buyer's own measured outcomes decide whether the price is paid out or goes back."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -35,6 +36,12 @@ class WarrantyHistory:
     open: int
     kept: int
     failed: int
+
+
+def find_spent(*, team: int, prompt_ids: Collection[int]) -> set[int]:
+    """Of these prompts, those for which a team had its one warranty already: open, kept or refunded."""
+    rows = Warranty.objects.filter(purchase__team=team, purchase__prompt__in=prompt_ids)
+    return set(rows.values_list("purchase__prompt", flat=True))
 
 
 def decide_due(*, now: datetime, prompt_ids: set[int] | None = None) -> list[Warranty]:

@@ -269,7 +269,12 @@ class Model:
         moves, made = Counter[Account]({who.pk: -total}), []
         for one, paid in lines:
             offered = self.listings[one]
-            parts, waits = self._parts(offered, paid), offered.warranty_days is not None
+            had_one = any(
+                (p.text, p.team) == (offered.text, team) and p.state is not None
+                for p in self.purchases
+            )
+            parts = self._parts(offered, paid)
+            waits = offered.warranty_days is not None and not had_one
             for account, part in [(ESCROW, paid)] if waits else parts:
                 moves[account] += part
             made.append(

@@ -8,7 +8,7 @@ import pytest
 from mintmark.deployments.models import Injection
 from mintmark.market import warranties
 from mintmark.market.listings import WarrantyTerms
-from mintmark.market.models import Purchase, Warranty
+from mintmark.market.models import PromptTokenListing, Purchase, Warranty
 from mintmark.registry import prompts
 from mintmark.registry.models import Entitlement
 from mintmark.tokens import system_accounts
@@ -46,6 +46,18 @@ def test_the_price_waits_in_escrow_and_nobody_has_it(sold: Stall) -> None:
     assert sold.balance(sold.cast.buyer) == "90"
     sold.market.decide_due_warranties(now=sold.now + timedelta(days=13))
     assert _state() == "open"
+
+
+def test_a_team_has_one_warranty_for_a_prompt(sold: Stall) -> None:
+    _measure(sold, score=0.0)
+    assert _state() == "failed"
+    sold.bought(PromptTokenListing.objects.get(prompt=sold.prompt))
+    assert Warranty.objects.count() == 1
+    assert warranties.find_spent(team=sold.cast.buyers.pk, prompt_ids=[sold.prompt.pk]) == {
+        sold.prompt.pk
+    }
+    third = sold.bought(PromptTokenListing.objects.get(prompt=sold.prompt), by=sold.third)
+    assert Warranty.objects.filter(purchase__transfer=third.transfer).exists()
 
 
 def test_too_low_an_outcome_refunds_in_full_and_ends_the_right(sold: Stall) -> None:

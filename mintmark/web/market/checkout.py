@@ -15,7 +15,7 @@ from django.utils import timezone
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Role, Team
 from mintmark.common import amounts, errors
-from mintmark.market import listings, prompt_sets, purchases
+from mintmark.market import listings, prompt_sets, purchases, warranties
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.market.models import PromptSet, PromptTokenListing
 from mintmark.market.purchases import PurchaseResult
@@ -159,6 +159,11 @@ def _build_context(
         "after_micro": balance_micro - quote.price_micro,
         "short_micro": max(0, quote.price_micro - balance_micro),
         "key": uuid.uuid4().hex,
+        "spent_warranties": warranties.find_spent(
+            team=team.pk, prompt_ids=[line.prompt.pk for line in quote.items]
+        )
+        if team is not None
+        else set(),
     }
 
 
