@@ -152,7 +152,12 @@ def register_codex(request: AuthenticatedRequest, body: NewCodex) -> WriteResult
     some team.
     """
     permissions.require_role_in_any_team(request.auth, Role.OPERATOR)
-    row = codices.register(name=body.name, clauses=body.clauses, description=body.description)
+    row = codices.register(
+        name=body.name,
+        clauses=body.clauses,
+        description=body.description,
+        caller=request.auth,
+    )
     return WriteResult(body=_serialize(row), location=f"/api/v1/codices/{row.pk}")
 
 

@@ -109,6 +109,7 @@ CATALOGUE: dict[str, ErrorDefinition] = {
     "invalid_run": ErrorDefinition(422, "The run can't be started or resumed as asked"),
     "invalid_score_mapping": ErrorDefinition(422, "What a score's name means is not said rightly"),
     "invalid_vouch": ErrorDefinition(422, "The reporter can't be vouched for, or is not"),
+    "owned_name": ErrorDefinition(403, "The name belongs to another team"),
     "copied_prompt": ErrorDefinition(422, "Another team's listed prompt was copied"),
     "invalid_copy_decision": ErrorDefinition(422, "The near-copy can't be allowed so"),
     "invalid_audit_policy": ErrorDefinition(422, "What audits may cost can't be set so"),

@@ -90,7 +90,7 @@ def load_ritual(request: AuthenticatedRequest, body: RitualSource) -> WriteResul
     in some team.
     """
     permissions.require_role_in_any_team(request.auth, Role.OPERATOR)
-    row = definitions.load_ritual(text=body.text)
+    row = definitions.load_ritual(text=body.text, caller=request.auth)
     return WriteResult(body=_serialize(row), location=f"/api/v1/rituals/{row.pk}")
 
 
@@ -137,6 +137,7 @@ def register_ritual(request: AuthenticatedRequest, body: NewRitual) -> WriteResu
         description=body.description,
         definition=body.definition,
         version=body.version,
+        caller=request.auth,
     )
     return WriteResult(body=_serialize(row), location=f"/api/v1/rituals/{row.pk}")
 

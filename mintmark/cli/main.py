@@ -90,7 +90,10 @@ COMMANDS = {
     ),
     "key": ("keys:keys", "Issue, list and revoke bearer keys."),
     "user": ("users:users", "Create and list the people who sign in."),
-    "team": ("teams:teams", "Create and list teams."),
+    "team": (
+        "teams:teams",
+        "Create and list teams, and say which task or rule set belongs to which.",
+    ),
 }
 """Every command: where it is, and its first line of help."""
 

@@ -32,7 +32,7 @@ def load(*, file: Path, as_json: bool) -> None:
 
     definition = definitions.parse_definition(input_file.read_document(file))
     before = Ritual.objects.filter(name=definition.name).count()
-    ritual_row = definitions.register_definition(definition)
+    ritual_row = definitions.register_definition(definition, caller=resolve.resolve_caller())
     is_new = Ritual.objects.filter(name=definition.name).count() > before
     if as_json:
         output.print_json(

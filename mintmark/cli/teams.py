@@ -9,7 +9,7 @@ from . import bootstrap, output
 
 @click.group()
 def teams() -> None:
-    """Create and list teams."""
+    """Create and list teams, and say which task or rule set belongs to which."""
 
 
 @teams.command()
@@ -67,3 +67,33 @@ def list_(*, as_json: bool) -> None:
         empty="No team yet: `mintmark team create NAME` makes one.",
         right=["people", "assistants", "prompts"],
     )
+
+
+@teams.command(name="give-name")
+@click.argument("kind", type=click.Choice(["ritual", "codex"]))
+@click.argument("name")
+@click.argument("team")
+@output.json_option
+def give_name(*, kind: str, name: str, team: str, as_json: bool) -> None:
+    """Make TEAM the owner of the task (ritual) or rule set (codex) NAME: it alone releases its next versions."""
+    bootstrap.open_database()
+    from datetime import UTC, datetime
+
+    from mintmark.registry import name_owners
+    from mintmark.registry.models import NameOwner
+
+    from . import resolve
+
+    owner = name_owners.give(
+        caller=resolve.resolve_caller(),
+        kind=NameOwner.Kind(kind),
+        name=name,
+        team=resolve.resolve_team(name=team),
+        now=datetime.now(UTC),
+    )
+    if as_json:
+        output.print_json(
+            {"kind": owner.kind, "name": owner.name, "team": team, "since": owner.since}
+        )
+    else:
+        output.print_message(f"The {kind} {owner.name!r} belongs to team {team} from now on.")

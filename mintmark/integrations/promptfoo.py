@@ -74,7 +74,13 @@ def load(
             )  # fmt: skip
         else:
             report = _load_tests(
-                document, file=file, name=name, tag=tag, dry_run=dry_run, progress=progress
+                document,
+                file=file,
+                caller=caller,
+                name=name,
+                tag=tag,
+                dry_run=dry_run,
+                progress=progress,
             )
         if dry_run:
             transaction.set_rollback(True)
@@ -85,6 +91,7 @@ def _load_tests(
     document: Any,
     *,
     file: Path,
+    caller: Caller,
     name: str,
     tag: str,
     dry_run: bool,
@@ -92,7 +99,7 @@ def _load_tests(
 ) -> import_report.ImportReport:
     definition = promptfoo_tests.parse_definition(document, file=file, name=name, tag=tag)
     known = Ritual.objects.filter(name=definition.name).count()
-    ritual = definitions.register_definition(definition)
+    ritual = definitions.register_definition(definition, caller=caller)
     is_new = Ritual.objects.filter(name=definition.name).count() > known
     progress(len(definition.cases), len(definition.cases))
     outcome = (
@@ -130,7 +137,7 @@ def _load_results(
     assistants_by_provider = _register_assistants(measured, caller=caller, team=owner)
     title = name or f"promptfoo/{evaluation.description or f'tests {evaluation.suite}'}"
     ritual, note = _register_ritual(
-        evaluation, file=file, name=title, tag=tag, is_measured=bool(measured)
+        evaluation, file=file, name=title, tag=tag, is_measured=bool(measured), caller=caller
     )
     claims = (
         _build_claims(
@@ -297,7 +304,13 @@ def _find_registered(mapped: Mapping[str, PromptfooPrompt]) -> dict[str, Prompt]
 
 
 def _register_ritual(
-    evaluation: PromptfooEvaluation, *, file: Path, name: str, tag: str, is_measured: bool
+    evaluation: PromptfooEvaluation,
+    *,
+    file: Path,
+    name: str,
+    tag: str,
+    is_measured: bool,
+    caller: Caller,
 ) -> tuple[Ritual | None, str]:
     """The ritual that the results were measured with: its cases where they can be run here, else its name alone, if
     anything was measured; and a note on that."""
@@ -315,9 +328,10 @@ def _register_ritual(
             tag=tag or promptfoo_tests.build_task_tag(title),
             description="Measured by promptfoo.",
             definition={"promptfoo": evaluation.suite},
+            caller=caller,
         )
         return ritual, f"Its tests can't be run here, so the ritual has its name alone: {reason}"
-    return definitions.register_definition(definition), ""
+    return definitions.register_definition(definition, caller=caller), ""
 
 
 def _build_claims(

@@ -374,7 +374,8 @@ def _build_claims(
     score_by_key = dict(recorded_events.values_list("key", "score"))
     measured = {_build_ritual_name(assessment, tool): assessment for assessment in feedback}
     by_ritual = {
-        name: _register_ritual(name, assessment, tool) for name, assessment in measured.items()
+        name: _register_ritual(name, assessment, tool, caller=caller)
+        for name, assessment in measured.items()
     }
     assistants_by_name = {
         name: assistants.register(
@@ -421,13 +422,16 @@ def _build_claims(
     return claims
 
 
-def _register_ritual(name: str, assessment: ExternalFeedback, tool: ExternalRegistry) -> Ritual:
+def _register_ritual(
+    name: str, assessment: ExternalFeedback, tool: ExternalRegistry, *, caller: Caller
+) -> Ritual:
     task = re.sub(r"[^\w]+", "-", assessment.name.casefold()).strip("-")[:80] or "feedback"
     return rituals.register(
         name=name,
         tag=f"task:{task}",
         description=f"Scores called {assessment.name[:100]!r} in {tool.title}, by source: {assessment.source}.",
         definition={tool.slug: {"name": assessment.name[:200], "source": assessment.source}},
+        caller=caller,
     )
 
 

@@ -285,17 +285,14 @@ def build_order(
     limits: SpendingLimits | None,
     now: datetime,
 ) -> PurchaseOrder:
-    """The legs of a purchase: who pays and who gets now, and what waits in escrow for its warranty; a team has one
-    warranty for each prompt, whatever became of it.
+    """The legs of a purchase: who pays and who gets now, and what waits in escrow for its one warranty.
 
-    `idempotency_key` and `request_fingerprint` are those of the transfer (see `book.TransferOrder`); `charged_micro`
-    is in micro-credits, in the order of `snapshots`.
+    `charged_micro` is in micro-credits, in the order of `snapshots`; the keys are those of a `book.TransferOrder`.
     """
     treasury = system_accounts.pick_shard(Account.Kind.TREASURY, rng=_SHARD_RNG)
     escrow = system_accounts.pick_shard(Account.Kind.ESCROW, rng=_SHARD_RNG)
     legs = [Leg(buyer, -sum(charged_micro))]
-    promised = [snapshot.prompt for snapshot in snapshots if snapshot.warranty_days is not None]
-    spent = warranties.find_spent(team=team, prompt_ids=promised) if promised else set()
+    spent = warranties.find_spent_by(team=team, snapshots=snapshots)
     escrowed: list[EscrowedPrice | None] = []
     for snapshot, price in zip(snapshots, charged_micro, strict=True):
         price_legs = _build_price_legs(

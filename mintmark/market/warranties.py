@@ -1,6 +1,6 @@
 """Warranties: the buyer's own measured outcomes decide whether the price is paid out or goes back."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from mintmark.tokens.book import Leg, TransferOrder
 from mintmark.tokens.models import Transfer
 
 from . import notifications
+from .listing_snapshot import ListingSnapshot
 from .models import PromptTokenListing, Warranty
 
 
@@ -42,6 +43,12 @@ def find_spent(*, team: int, prompt_ids: Collection[int]) -> set[int]:
     """Of these prompts, those for which a team had its one warranty already: open, kept or refunded."""
     rows = Warranty.objects.filter(purchase__team=team, purchase__prompt__in=prompt_ids)
     return set(rows.values_list("purchase__prompt", flat=True))
+
+
+def find_spent_by(*, team: int, snapshots: Sequence[ListingSnapshot]) -> set[int]:
+    """As `find_spent`, of the prompts that these listings promise a warranty for; no query where none does."""
+    promised = [snapshot.prompt for snapshot in snapshots if snapshot.warranty_days is not None]
+    return find_spent(team=team, prompt_ids=promised) if promised else set()
 
 
 def decide_due(*, now: datetime, prompt_ids: set[int] | None = None) -> list[Warranty]:

@@ -57,7 +57,7 @@ def register_codex(document: CodexDocument, *, caller: Caller) -> tuple[Codex, b
     if name == default_codex.NAME and caller.is_admin:
         codex = codices.change_default(caller=caller, clauses=rules, description=description)
     else:
-        codex = codices.register(name=name, clauses=rules, description=description)
+        codex = codices.register(name=name, clauses=rules, description=description, caller=caller)
     return codex, Codex.objects.filter(name=name).count() > version_count
 
 

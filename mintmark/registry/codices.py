@@ -19,8 +19,8 @@ from mintmark.storage import locks
 from mintmark.textchecks import clauses as core_clauses
 from mintmark.textchecks.clauses import ClauseResult
 
-from . import default_codex
-from .models import Assistant, Codex, CodexContract, Prompt
+from . import default_codex, name_owners
+from .models import Assistant, Codex, CodexContract, NameOwner, Prompt
 
 
 class InvalidCodex(errors.DomainError):
@@ -42,17 +42,24 @@ class ClauseReport:
         return [result for result in self.results if result.holds is False]
 
 
-def register(*, name: str, clauses: Sequence[Mapping[str, Any]], description: str = "") -> Codex:
+def register(
+    *,
+    name: str,
+    clauses: Sequence[Mapping[str, Any]],
+    description: str = "",
+    caller: Caller | None = None,
+) -> Codex:
     """Register a codex; the same clauses again return the existing version, changed ones become the next.
 
     Each clause has the members id, text (plain words), `severity` (warn, block), applies_to (prompt, output) and check,
-    a kind and its value. Raises `InvalidCodex`, which names every invalid clause. Registering binds nobody.
+    a kind and its value. Raises `InvalidCodex`, which names every invalid clause. Registering binds nobody. With a
+    `caller`, only the name's owner releases its versions (`name_owners.OwnedName`).
     """
     if name == default_codex.NAME:
         raise InvalidCodex(
             f"The codex {name!r} binds everybody: an admin changes it, or choose another name."
         )
-    return _register_version(name=name, clauses=clauses, description=description)
+    return _register_version(name=name, clauses=clauses, description=description, releaser=caller)
 
 
 def validate(*, clauses: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -171,7 +178,11 @@ def resolve(*, reference: str) -> Codex:
 
 
 def _register_version(
-    *, name: str, clauses: Sequence[Mapping[str, Any]], description: str
+    *,
+    name: str,
+    clauses: Sequence[Mapping[str, Any]],
+    description: str,
+    releaser: Caller | None = None,
 ) -> Codex:
     _require_valid(name=name, clauses=clauses)
     new_clauses = [dict(clause) for clause in clauses]
@@ -180,6 +191,10 @@ def _register_version(
     if newest is not None and newest.clauses == new_clauses:
         return newest
     number = (versions.aggregate(last=Max("version"))["last"] or 0) + 1
+    if releaser is not None:
+        name_owners.require_release(
+            kind=NameOwner.Kind.CODEX, name=name, caller=releaser, is_known=number > 1
+        )
     try:
         with transaction.atomic():
             return Codex.objects.create(

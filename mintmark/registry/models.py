@@ -196,6 +196,29 @@ class LabelMove(models.Model):
         return f"{self.namespace}/{self.name}@{self.label}"
 
 
+class NameOwner(models.Model):
+    """The team that a task's or a rule set's name belongs to; none: the installation, so that administrators release
+    its versions."""
+
+    class Kind(models.TextChoices):
+        RITUAL = "ritual", "a task (ritual)"
+        CODEX = "codex", "a rule set (codex)"
+
+    kind = models.CharField(max_length=8, choices=Kind)
+    name = models.CharField(max_length=200)
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="+", null=True)
+    given_by = models.ForeignKey(Principal, on_delete=models.PROTECT, related_name="+")
+    since = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["kind", "name"], name="name_owned_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}: {self.team or 'the installation'}"
+
+
 class PromptSketch(models.Model):
     """One of a prompt's smallest shingle hashes (`textchecks.shingles`): what near-copies of it are found by."""
 

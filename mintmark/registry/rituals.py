@@ -6,9 +6,11 @@ from typing import Any
 
 from django.db.models import Max
 
+from mintmark.accounts.callers import Caller
 from mintmark.common import errors
 
-from .models import Ritual
+from . import name_owners
+from .models import NameOwner, Ritual
 
 _NAME = re.compile(r"[\w][\w .:/()&,'+-]{0,199}")
 _TAG = re.compile(r"[\w@][\w.:+-]{0,99}")
@@ -27,8 +29,12 @@ def register(
     description: str = "",
     definition: Mapping[str, Any] | None = None,
     version: int | None = None,
+    caller: Caller | None = None,
 ) -> Ritual:
     """Register a ritual; the same definition again returns the existing version, a changed one becomes the next.
+
+    With a `caller`, the name is their team's from its first version on, and only its owner releases the next ones
+    (`name_owners.OwnedName`); without, it is the installation's own doing.
 
     `tag` is the task that it measures, such as `task:summarise`.
     """
@@ -54,6 +60,10 @@ def register(
     if number > next_version:
         raise InvalidRitual(
             f"{name}@{number} would leave a gap: versions count up by 1, and the next is {next_version}."
+        )
+    if caller is not None:
+        name_owners.require_release(
+            kind=NameOwner.Kind.RITUAL, name=name, caller=caller, is_known=next_version > 1
         )
     return Ritual.objects.create(
         name=name, version=number, tag=tag, description=description, definition=new_definition

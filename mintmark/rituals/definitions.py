@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from mintmark.accounts.callers import Caller
 from mintmark.common import documents, errors
 from mintmark.experiments import perturbations
 from mintmark.registry import rituals
@@ -101,19 +102,20 @@ def parse_definition(text: str | bytes) -> RitualDefinition:
     return build_definition(documents.parse_document(text))
 
 
-def load_ritual(*, text: str | bytes) -> Ritual:
+def load_ritual(*, text: str | bytes, caller: Caller | None = None) -> Ritual:
     """Parse a ritual and register it. An unchanged ritual returns the registered one; a changed one becomes the next
     version."""
-    return register_definition(parse_definition(text))
+    return register_definition(parse_definition(text), caller=caller)
 
 
-def register_definition(definition: RitualDefinition) -> Ritual:
+def register_definition(definition: RitualDefinition, *, caller: Caller | None = None) -> Ritual:
     """Register a parsed ritual."""
     return rituals.register(
         name=definition.name,
         tag=definition.tag,
         description=definition.description,
         definition=definition.document,
+        caller=caller,
     )
 
 

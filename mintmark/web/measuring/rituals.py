@@ -100,7 +100,9 @@ def create_ritual(request: HttpRequest) -> HttpResponseBase:
         try:
             definition = _parse_definition(document)
             versions_before = Ritual.objects.filter(name=definition.name).count()
-            ritual = definitions.register_definition(definition)
+            ritual = definitions.register_definition(
+                definition, caller=decorators.get_caller(request)
+            )
         except errors.DomainError as error:
             error_message, problems = (
                 error.message,

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from mintmark.registry.models import Ritual
+from mintmark.registry.models import NameOwner, Ritual
 from mintmark.textchecks import assertions
 from mintmark.web.measuring import check_descriptions
 from tests.factories.runs_fixture import RITUAL, Laboratory
@@ -43,6 +43,13 @@ def test_a_ritual_reads_in_plain_words(stranger: Client, lab: Laboratory) -> Non
 
 
 def test_a_ritual_says_which_rule_set_it_still_lacks(buyer: Client, lab: Laboratory) -> None:
+    NameOwner.objects.create(
+        kind=NameOwner.Kind.RITUAL,
+        name="urgency",
+        team=lab.cast.buyers,
+        given_by=lab.cast.as_(lab.cast.buyer).principal,
+        since=lab.cast.now,
+    )
     pages.post(buyer, "/rituals/new", text=RITUAL.replace("house-rules@2", "gone"))
     page = pages.page(buyer, f"/rituals/{Ritual.objects.get(name='urgency', version=2).pk}")
     assert "gone (not registered here" in pages.words(page)
