@@ -7,7 +7,7 @@ from ninja import Query
 from mintmark.deployments import ranking
 from mintmark.registry import assistants, prompts, rituals
 
-from . import read_time, schemas
+from . import read_time, schemas, views
 from .authentication import AuthenticatedRequest
 from .endpoints import Routes
 from .request_body import Reference
@@ -53,6 +53,7 @@ def rank_prompts(
     task: Annotated[str, Query(min_length=1, max_length=300, description="a ritual or its tag")],
     order: Annotated[RankingOrder, Query("trust_low")],
     limit: Annotated[int, Query(20, ge=1, le=200)],
+    view: views.View,
 ) -> RankingOut:
     """Rank the prompts that an assistant may use for a task, tried or not.
 
@@ -60,7 +61,8 @@ def rank_prompts(
     the prompts whose text both the assistant's team and the caller may use, that were not withdrawn, and that the
     assistant could put to work by itself: its floor of trust and the blocking clauses that bind it are kept, as at an
     injection, on the text with no variable filled in. `trust_low` puts first what is surest to be good, `trust_high`
-    what may yet be the best.
+    what may yet be the best. With `view=mine` they are ranked as the assistant's team sees them; the floor goes by
+    public trust all the same.
     """
     assistant_row = assistants.resolve(reference=assistant)
     ranked = ranking.rank_for_task(
@@ -70,6 +72,7 @@ def rank_prompts(
         now=read_time.get_read_time(),
         order=order,
         limit=limit,
+        own_team=views.get_assistants_team(request.auth, assistant_row, view),
     )
     return {
         "as_of": ranked.as_of,

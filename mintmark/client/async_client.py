@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Literal, Self, Unpack
 from weakref import WeakKeyDictionary
 
 from . import base, transport
@@ -35,12 +35,13 @@ class AsyncClient(ClientBase):
         *,
         explore: bool = False,
         fallback: str | None = None,
+        view: Literal["public", "mine"] = "public",
     ) -> Prompt:
         """See `Client.best`."""
         assistant_ref = self._require_assistant(assistant)
         rng = self._get_rng(explore=explore)
         operation = self._operations.select_best(
-            assistant=assistant_ref, task=task, rng=rng, fallback=fallback
+            assistant=assistant_ref, task=task, rng=rng, fallback=fallback, view=view
         )
         return base.log_selection(await self._run(operation))
 

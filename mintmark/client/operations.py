@@ -46,19 +46,25 @@ class Operations:
             return prompts.create_fallback(fallback, reason=str(none))
 
     def select_best(
-        self, *, assistant: str | int, task: str, rng: random.Random | None, fallback: str | None
+        self,
+        *,
+        assistant: str | int,
+        task: str,
+        rng: random.Random | None,
+        fallback: str | None,
+        view: str = "public",
     ) -> Operation[Prompt]:
         """The prompt that an assistant can trust most on a task (or, with chance, one that may be that); else as
         `prompt`."""
         try:
-            return (yield from self._select_best(str(assistant), task, rng))
+            return (yield from self._select_best(str(assistant), task, rng, view))
         except transport.MintmarkError as none:
             if fallback is None:
                 raise
             return prompts.create_fallback(fallback, reason=str(none))
 
     def _select_best(
-        self, assistant: str, task: str, rng: random.Random | None
+        self, assistant: str, task: str, rng: random.Random | None, view: str
     ) -> Operation[Prompt]:
         query = {
             "assistant": assistant,
@@ -66,6 +72,8 @@ class Operations:
             "order": "trust_low" if rng is None else "trust_high",
             "limit": str(selection.MAX_CANDIDATES),
         }
+        if view != "public":
+            query["view"] = view
         name = " ".join(("ranking", *query.values()))
         response = yield from self._fetch(name, "/ranking", query, selection.REQUIRED_MEMBERS)
         remaining = selection.parse_candidates(response.body)

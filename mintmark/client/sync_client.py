@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Literal, Self, Unpack
 
 from . import base, transport
 from .base import ClientBase, ClientSettings
@@ -36,18 +36,20 @@ class Client(ClientBase):
         *,
         explore: bool = False,
         fallback: str | None = None,
+        view: Literal["public", "mine"] = "public",
     ) -> Prompt:
         """The prompt with the best trust for an assistant on a task, of those that both it and the caller may use
         and that pass its gates (its floor of trust, the clauses that bind it).
 
         `task` is a ritual's name or a tag (`task:summarise`). The best is the one whose trust has the highest lower
         bound. With `explore` it is drawn by Thompson sampling, so that prompts of which little is known are tried as
-        often as they may be the best; `prompt.choice` and every report say with which probability. As `get` otherwise.
+        often as they may be the best; `prompt.choice` and every report say with which probability. It goes by public
+        trust, unless `view="mine"` asks for that of the assistant's own team. As `get` otherwise.
         """
         assistant_ref = self._require_assistant(assistant)
         rng = self._get_rng(explore=explore)
         operation = self._operations.select_best(
-            assistant=assistant_ref, task=task, rng=rng, fallback=fallback
+            assistant=assistant_ref, task=task, rng=rng, fallback=fallback, view=view
         )
         return base.log_selection(self._run(operation))
 

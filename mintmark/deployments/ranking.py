@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from mintmark.registry import codices
 from mintmark.registry.models import Assistant, Prompt, Ritual
-from mintmark.trust.results import RankedPrompt
+from mintmark.trust.results import RankedPrompt, Ranking
 from mintmark.trust.scoring_view import MAX_CANDIDATES
 from mintmark.trust.tracker import AssistantTrustTracker
 
@@ -47,14 +47,25 @@ def rank_for_task(
     now: datetime,
     order: str,
     limit: int,
+    own_team: int | None = None,
 ) -> GatedRanking:
     """The `usable` prompts of these tasks that `injections.inject` would take from the assistant itself, in one of the
-    orders of a ranking. Clauses are checked on the texts as they stand, with no variable filled in."""
-    ranking = AssistantTrustTracker().rank_prompts(
-        assistant=assistant, tasks=tasks, usable=usable, now=now, order=order, limit=MAX_CANDIDATES
-    )
+    orders of a ranking. Clauses are checked on the texts as they stand, with no variable filled in. With `own_team`
+    they are ranked as that team sees them; the gates go by the public bound all the same.
+    """
+
+    def rank(team: int | None) -> Ranking:
+        return AssistantTrustTracker(own_team=team).rank_prompts(
+            assistant=assistant, tasks=tasks, usable=usable, now=now, order=order, limit=MAX_CANDIDATES
+        )  # fmt: skip
+
+    ranking = rank(own_team)
+    public = ranking if own_team is None else rank(None)
+    bounds = {(row.prompt.pk, row.ritual.pk): row.bound for row in public.rows}
     floor = mandates.get_mandate(assistant=assistant).trust_floor
-    trusted = [row for row in ranking.rows if row.bound >= floor]
+    trusted = [
+        row for row in ranking.rows if bounds.get((row.prompt.pk, row.ritual.pk), 0.0) >= floor
+    ]
     rows: list[RankedPrompt] = []
     contract = 0
     for batch in batched(trusted, min(limit, _TEXT_BATCH_SIZE)):

@@ -39,3 +39,15 @@ def test_what_a_team_reports_is_in_its_own_view_alone(world: World) -> None:
     public = operator.get(path).json()["trust"]["value"]
     assert operator.get(f"{path}?view=mine").json()["trust"]["value"] < public
     assert stranger.get(f"{path}?view=mine").json()["trust"]["value"] == public
+
+
+def test_a_ranking_is_public_unless_the_own_teams_is_asked_for(world: World) -> None:
+    path = "/ranking?assistant=scout&task=summaries"
+    operator = world.as_("operator")
+    public = operator.get(path).json()
+    mine = operator.get(f"{path}&view=mine").json()
+    assert {row["prompt"]["id"] for row in mine["items"]} == {
+        row["prompt"]["id"] for row in public["items"]
+    }
+    refused = world.as_("stranger").get(f"{path}&view=mine")
+    assert (refused.status_code, refused.json()["code"]) == (422, "no_own_view")
