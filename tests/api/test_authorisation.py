@@ -75,6 +75,11 @@ TABLE = [
     read("export_scores_csv", lambda w: "/exports/scores.csv"),
     read("export_scores_parquet", lambda w: "/exports/scores.parquet"),
     read("get_event", lambda w: f"/evidence/{w.event}"),
+    Row(
+        "request_audit",
+        lambda w: f"/evidence/{w.claimed()}/audit",
+        (201, 403, 403, 201, 403, 403, 403, 403),
+    ),
     Row(  # the event can't be run again, which whoever may ask is told
         "request_audit",
         lambda w: f"/evidence/{w.event}/audit",
@@ -119,6 +124,12 @@ TABLE = [
         "list_near_copies",
         lambda w: f"/prompts/{w.prompt.pk}/near-copies",
         (200, 200, 403, 200, 403, 200, 403, 200),
+    ),
+    Row(
+        "allow_copy",
+        lambda w: f"/prompts/{w.open_prompt.pk}/near-copies",
+        (403, 403, 403, 201, 403, 403, 403, 201),
+        lambda w: {"original": w.copied(), "reason": "both quote the same manual"},
     ),
     Row(  # there is none to decide on, which whoever may decide is told
         "allow_copy",

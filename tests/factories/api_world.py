@@ -13,13 +13,15 @@ from mintmark.accounts import callers, keys, principals
 from mintmark.accounts.models import Membership, Principal, Role, Team, User
 from mintmark.common import amounts
 from mintmark.deployments.models import Injection
+from mintmark.evidence.log import CaseVerdict
+from mintmark.evidence.models import Event
 from mintmark.market import foreign_royalties
 from mintmark.market.listings import ListingOffer, WarrantyTerms
 from mintmark.market.marketplace import SymbolicPromptTokenMarketplace
 from mintmark.market.models import PromptSet, PromptTokenListing, PurchaseRequest
 from mintmark.projection import projector
 from mintmark.registry import assistants, codices, entitlements, labels, prompts, rituals
-from mintmark.registry.models import Assistant, Codex, Entitlement, Prompt, Ritual
+from mintmark.registry.models import Assistant, Codex, Entitlement, NearCopy, Prompt, Ritual
 from mintmark.rituals import comparisons, definitions, runner_settings, runs
 from mintmark.signing import bundles, dsse, revocation_list
 from mintmark.tokens import wallets
@@ -143,6 +145,35 @@ class World:
         """A ritual of two cases, and scout reached."""
         self.reached()
         return definitions.load_ritual(text=RITUAL)
+
+    def claimed(self) -> int:
+        """The id of an outcome of scout with verdicts on cases, which the installation can run again."""
+        if (known := Event.objects.filter(key="claimed").first()) is not None:
+            return known.pk
+        ritual, now = definitions.load_ritual(text=RITUAL), timezone.now()
+        setup = runner_settings.RunnerSettingsInput(
+            kind="openai", base_url="http://127.0.0.1:9/v1", model="m-1"
+        )
+        runner_settings.configure(
+            caller=self.acting("admin"), assistant=self.scout, setup=setup, now=now
+        )
+        cases = tuple(
+            CaseVerdict(case.id, 1.0) for case in definitions.get_definition(ritual).cases
+        )
+        claim = intake.EvidenceClaim(
+            kind="outcome", prompt=self.open_prompt.pk, assistant=self.scout.pk, ritual=ritual.pk, score=1.0,
+            runs=len(cases), cases=cases, key="claimed", occurred_at=now,
+        )  # fmt: skip
+        return intake.record(
+            caller=self.acting("operator"), claims=[claim], source="tests", now=now
+        ).event
+
+    def copied(self) -> int:
+        """The id of a prompt of `mint` that the open prompt is taken for a near-copy of."""
+        NearCopy.objects.get_or_create(
+            prompt=self.open_prompt, original=self.prompt, defaults={"likeness": 0.9}
+        )
+        return self.prompt.pk
 
     def run(self) -> int:
         """The id of a run of the prompt by scout, which waits for a worker."""
