@@ -99,8 +99,8 @@ class AffinityOut(TypedDict):
 
 class TrustExplanationOut(TypedDict):
     """A pairing on a task with its `baseline` (what an average prompt scores there), newest events and failed checks.
-    `other_tasks`: what it has measured elsewhere. `affinity` is null to whoever may not read both the prompt and the
-    assistant's memory."""
+    `other_tasks`: what it has measured elsewhere; `runs`: all its measured runs, by provenance. `affinity` is null to
+    whoever may not read both the prompt and the assistant's memory."""
 
     as_of: AsOf
     policy: Policy
@@ -109,6 +109,7 @@ class TrustExplanationOut(TypedDict):
     other_tasks: list[TaskTrustOut]
     events: list[evidence.EventOut]
     failed_checks: list[evidence.EventOut]
+    runs: dict[str, int]
     affinity: AffinityOut | None
 
 
@@ -276,6 +277,7 @@ def explain_trust(
         ],
         "events": [evidence.serialize_event(row) for row in explanation.events],
         "failed_checks": [evidence.serialize_event(row) for row in explanation.failed_checks],
+        "runs": dict(explanation.runs),
         "affinity": _serialize_affinity(affinity) if affinity is not None else None,
     }
 

@@ -1,13 +1,17 @@
 """Decide where evidence comes from, when it enters: what it may count for follows from that (`common.provenance`)."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.db.models import Sum
+
 from mintmark.accounts.callers import Caller
+from mintmark.common import evidence_kinds
 from mintmark.common.provenance import Provenance
-from mintmark.evidence.models import Vouch
+from mintmark.evidence.models import Event, Vouch
 from mintmark.registry import interests, ritual_cases
-from mintmark.registry.models import Prompt
+from mintmark.registry.models import Assistant, Prompt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +43,18 @@ def decide_provenance(*, caller: Caller, reports: Sequence[Report]) -> list[Prov
         return Provenance.CLAIM if report.is_checkable else Provenance.WORD
 
     return [decide(report) for report in reports]
+
+
+def count_runs(*, assistant: Assistant, prompt: Prompt) -> dict[str, int]:
+    """All measured runs of a pairing, by the name of their provenance; what is older than provenance is word."""
+    measured = Event.objects.filter(
+        assistant=assistant, prompt=prompt, kind__in=sorted(evidence_kinds.MEASURED)
+    )
+    counts: Counter[str] = Counter()
+    for number, runs in measured.values_list("provenance").annotate(Sum("runs")).order_by():
+        provenance = Provenance.WORD if number is None else Provenance(number)
+        counts[provenance.name.lower()] += runs
+    return dict(sorted(counts.items()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """The results of the tracker: data classes only, every score with its interval and the evidence behind it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -76,12 +77,13 @@ class TrustMatrix:
 
 @dataclass(frozen=True, kw_only=True)
 class PairExplanation:
-    """Why an assistant trusts a prompt as it does."""
+    """Why an assistant trusts a prompt as it does; `runs` are all measured runs of the pairing, by provenance."""
 
     row: TrustMatrixRow
     baseline: float
     events: tuple[EvidenceRow, ...]
     failed_checks: tuple[EvidenceRow, ...]
+    runs: Mapping[str, int]
     as_of: int
     policy: int
 

@@ -14,7 +14,7 @@ from mintmark.registry.models import Assistant, Prompt, Ritual
 from mintmark.reputation.ledger import PromptReputationLedger
 from mintmark.scoring.estimate import Estimate
 
-from . import affinity, edit_prediction, pair_records
+from . import affinity, claim_provenance, edit_prediction, pair_records
 from .results import (
     Affinity,
     AssistantTrust,
@@ -126,6 +126,7 @@ class AssistantTrustTracker:
             ),
             events=tuple(events[:20]),
             failed_checks=tuple(e for e in events if e.kind == "clause" and e.score < 1.0)[:20],
+            runs=claim_provenance.count_runs(assistant=assistant, prompt=prompt),
             as_of=view.as_of,
             policy=view.policy,
         )

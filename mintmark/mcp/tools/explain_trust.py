@@ -49,9 +49,9 @@ class GateStatus(TypedDict):
 class ExplainTrustOutput(TypedDict):
     """`trust` is the score expected on `ritual`, with all that your team reported there; `public_trust` the same from
     what this installation ran there alone, by which gates go on the prompt's home task; their `runs` are 0 where they
-    are predicted. `other_tasks` is what you measured elsewhere, `baseline` what an average prompt scores on `ritual`,
-    `swarm` the mean over all assistants; `as_of` the last event that it takes into account, `policy` the version of the
-    formula."""
+    are predicted. `other_tasks` is what you measured elsewhere, `runs` all measured runs by provenance, `baseline` what
+    an average prompt scores on `ritual`, `swarm` the mean over all assistants; `as_of` the last event that it takes
+    into account, `policy` the version of the formula."""
 
     prompt: ToolPromptRef
     ritual: str | None
@@ -59,6 +59,7 @@ class ExplainTrustOutput(TypedDict):
     trust: ToolEstimate
     public_trust: ToolEstimate
     other_tasks: list[ToolTaskTrust]
+    runs: dict[str, int]
     baseline: float
     swarm: float | None
     fit: TrustFit
@@ -91,6 +92,7 @@ def _explain_trust(
             {"ritual": str(other.ritual), "trust": serialize_estimate(other.trust)}
             for other in explanation.row.other_tasks
         ],
+        "runs": dict(explanation.runs),
         "baseline": explanation.baseline,
         "swarm": explanation.row.swarm,
         "fit": {

@@ -18,8 +18,9 @@ from mintmark.registry.models import Assistant, Prompt
 from mintmark.reputation.results import ProvenanceShares
 from mintmark.textchecks.clauses import ClauseResult
 from mintmark.web import glossary, number_format, query_params
-from mintmark.web.charts import color_scales, provenance
+from mintmark.web.charts import color_scales
 from mintmark.web.charts import interval as intervals
+from mintmark.web.charts import provenance as provenance_parts
 from mintmark.web.market import licences
 from mintmark.web.scores import foresight_panel
 
@@ -36,6 +37,15 @@ _KINDS = {
     "reweigh_prompt": "record of a team, for this prompt",
 }
 
+
+_PROVENANCES = {
+    "executed": "run by this installation",
+    "vouched": "vouched for",
+    "claim": "claimed, case by case",
+    "word": "reported, unchecked",
+    "interested": "reported by who gains by it",
+    "no_right": "reported without a right to the prompt",
+}
 
 _WALLET_PAGES = {"wallet", "mine", "requests", "webhooks", "webhook"}
 _SECTION_PATHS = {
@@ -146,6 +156,12 @@ def in_credits(amount: int | Decimal) -> str:
 
 
 @register.filter
+def provenance(name: str) -> str:
+    """Where measured runs come from, in plain words."""
+    return _PROVENANCES.get(name, name)
+
+
+@register.filter
 def kind(name: str) -> str:
     """A kind of evidence in plain words."""
     return _KINDS.get(name, name)
@@ -168,7 +184,7 @@ def interval(estimate: EstimateLike, start: float = 0.0, end: float = 1.0) -> di
 @register.inclusion_tag("web/charts/provenance.html")
 def provenance_bar(shares: ProvenanceShares) -> dict[str, Any]:
     """What the effective runs of a score come from; nothing where there are none."""
-    parts = provenance.build_parts(shares)
+    parts = provenance_parts.build_parts(shares)
     return {
         "parts": parts,
         "words": ", ".join(f"{number_format.format_share(p.share)} {p.label}" for p in parts),
