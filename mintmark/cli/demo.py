@@ -231,6 +231,7 @@ def _list_first_steps(visitor: "User", *, market: str) -> list[str]:
 
 
 def _load_corpus(caller: "Caller", *, now: datetime, say: Say) -> int:
+    from mintmark.demo import loading
     from mintmark.integrations import multiprompt, multiprompt_reader
 
     folder = _find_corpus_folder()
@@ -244,6 +245,8 @@ def _load_corpus(caller: "Caller", *, now: datetime, say: Say) -> int:
         f"Real evidence: {counts['tasks']} tasks of the multi-prompt corpus, "
         f"{counts['paraphrases']:,} prompts on {counts['models']} language models"
     )
+    # Published measurements: without this they would count for the corpus's own team alone.
+    loading.vouch_for(caller, console=caller, reason="imports the published corpus", now=now)
     with output.show_progress("real prompts") as progress:
         report = multiprompt.load(
             corpus=corpus, source=str(folder), caller=caller, now=now, progress=progress

@@ -64,12 +64,10 @@ def load_fleet(
     return LoadedFleet(prompts=added, events=events, start=start)
 
 
-def _vouch_for(person: Caller, *, console: Caller, now: datetime) -> None:
-    """The people of the fleet run their assistants here, so the installation vouches for what they report."""
+def vouch_for(person: Caller, *, console: Caller, reason: str, now: datetime) -> None:
+    """Let what this person reports count as if the installation had run it, if it does not yet."""
     if not claim_provenance.is_vouched_for(caller=person):
-        vouching.vouch_for(
-            caller=console, reporter=person.principal, reason="part of the demo's fleet", now=now
-        )
+        vouching.vouch_for(caller=console, reporter=person.principal, reason=reason, now=now)
 
 
 def _create_people(fleet: Fleet, *, console: Caller, now: datetime) -> dict[str, Caller]:
@@ -88,7 +86,9 @@ def _create_people(fleet: Fleet, *, console: Caller, now: datetime) -> dict[str,
             for role in roles:
                 Membership.objects.get_or_create(user=user, team=team_row, role=role)
             callers_by_name[name] = callers.from_user(user=user)
-            _vouch_for(callers_by_name[name], console=console, now=now)
+            vouch_for(
+                callers_by_name[name], console=console, reason="part of the demo's fleet", now=now
+            )
     return callers_by_name
 
 
