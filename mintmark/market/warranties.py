@@ -116,7 +116,7 @@ def measure_outcome(*, warranty: Warranty, now: datetime) -> WarrantyOutcome:
         prompt=purchase.prompt_id,
         kind=evidence_kinds.EvidenceKind.OUTCOME,
         assistant__team=purchase.team_id,
-        ritual__name=listing.warranty_ritual.name,
+        ritual=listing.warranty_ritual,
         recorded_at__gte=purchase.bought_at,
         recorded_at__lte=min(now, warranty.ends_at),
         occurred_at__gte=purchase.bought_at,

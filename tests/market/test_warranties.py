@@ -9,7 +9,7 @@ from mintmark.deployments.models import Injection
 from mintmark.market import warranties
 from mintmark.market.listings import WarrantyTerms
 from mintmark.market.models import PromptTokenListing, Purchase, Warranty
-from mintmark.registry import prompts
+from mintmark.registry import prompts, rituals
 from mintmark.registry.models import Entitlement
 from mintmark.tokens import system_accounts
 from mintmark.tokens.models import Account
@@ -46,6 +46,17 @@ def test_the_price_waits_in_escrow_and_nobody_has_it(sold: Stall) -> None:
     assert sold.balance(sold.cast.buyer) == "90"
     sold.market.decide_due_warranties(now=sold.now + timedelta(days=13))
     assert _state() == "open"
+
+
+def test_only_the_promised_version_of_the_task_decides(sold: Stall) -> None:
+    harder = rituals.register(
+        name=sold.cast.triage.name, tag=sold.cast.triage.tag, definition={"cases": ["harder"]}
+    )
+    assert harder.version == sold.cast.triage.version + 1
+    _measure(sold, score=0.0, runs=20, ritual=harder.pk)
+    assert _state() == "open"
+    _measure(sold, score=1.0, runs=20)
+    assert _state() == "kept"
 
 
 def test_a_team_has_one_warranty_for_a_prompt(sold: Stall) -> None:
