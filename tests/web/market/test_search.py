@@ -31,7 +31,7 @@ def test_a_card_says_how_far_it_is_adopted_and_what_it_promises(town: Town) -> N
     page = pages.page(town.buyer, "/market/prompts?warranty=1")
     assert pages.cards(page) == ["acme/warm@1"]
     assert "used by 31% of other active teams" in page
-    assert "warranty: at least 0.625 on triage-cases, 20 runs, 14 days" in page
+    assert "warranty: at least 0.625 on triage-cases@1, 20 runs, 14 days" in page
     assert "<strong>1</strong> credit<" in page
 
 
