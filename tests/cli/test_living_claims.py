@@ -9,6 +9,7 @@ from mintmark.accounts.models import Team
 from mintmark.claim_audits import records
 from mintmark.cli import actor
 from mintmark.demo import claims, fleet, loading
+from mintmark.projection import projector
 from mintmark.registry import prompts
 from mintmark.reputation.ledger import PromptReputationLedger
 
@@ -20,6 +21,7 @@ def test_the_liar_of_the_demo_is_caught(settings: Any) -> None:
     settings.IS_DEMO = True
     console = actor.get_caller()
     loading.load_fleet(fleet=fleet.read_fleet(), console=console, now=NOW)
+    projector.project_pending(now=NOW)
     praised = prompts.resolve(reference=claims.PRAISED)
     before = PromptReputationLedger().get_reputation(prompt=praised, now=NOW).trust.value
     assert claims.play_claims(console=console, now=NOW) > 8
