@@ -33,8 +33,9 @@ class CopyDecisionOut(TypedDict):
 
 
 class NearCopyOut(TypedDict):
-    """An earlier prompt of another team; `likeness` is the share of its wording that the prompt holds. One that
-    `was_listed` keeps the prompt from the market until it is decided otherwise."""
+    """An earlier prompt of another team; `likeness` is the share of its wording that the prompt holds, to the tenth
+    below (exact for treasurers). One that `was_listed` keeps the prompt from the market until it is decided
+    otherwise."""
 
     original: schemas.PromptRef
     team: str
@@ -56,7 +57,10 @@ class NewCopyDecision(RequestBody):
 
 @routes.get("/prompts/{int:prompt_id}/near-copies", scope="read", response_schema=NearCopyList)
 def list_near_copies(request: AuthenticatedRequest, prompt_id: Id) -> NearCopyList:
-    """List what a prompt is a near-copy of, the most alike first: to whoever may read its text, and to treasurers."""
+    """List what a prompt is a near-copy of, the most alike first: to whoever may read its text, and to treasurers.
+
+    Those who are no treasurer see what was listed, and what they may read.
+    """
     prompt = get_or_404.get_by_id(Prompt.objects.all(), pk=prompt_id)
     caller = request.auth
     if not prompts.may_read_text(caller=caller, prompt=prompt) and not caller.has_role(
@@ -65,7 +69,8 @@ def list_near_copies(request: AuthenticatedRequest, prompt_id: Id) -> NearCopyLi
         raise errors.Forbidden(
             f"What {prompt.reference} is a near-copy of is shown to those who may read its text, and to treasurers."
         )
-    return {"items": [_serialize(copied) for copied in copies.list_copied(prompt=prompt)]}
+    rows = copies.list_copied_for(caller=caller, prompt=prompt)
+    return {"items": [_serialize(copied) for copied in rows]}
 
 
 @routes.post(

@@ -1,6 +1,7 @@
 """A near-copy of what another team lists is not listed without its royalty, or a treasurer's decision."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -8,7 +9,7 @@ from django.db import IntegrityError, transaction
 from mintmark.accounts.callers import Caller
 from mintmark.accounts.models import Role
 from mintmark.common import errors
-from mintmark.registry import interests, near_copies
+from mintmark.registry import interests, near_copies, prompts
 from mintmark.registry.models import NearCopy, Prompt
 
 from .models import CopyDecision, PromptTokenListing
@@ -36,8 +37,28 @@ class CopiedText:
     decision: CopyDecision | None
 
 
+def list_copied_for(*, caller: Caller, prompt: Prompt) -> list[CopiedText]:
+    """What a prompt is a near-copy of, as far as this caller may know: all of it for treasurers and administrators,
+    else what was listed or what they may read.
+
+    They see a likeness to the tenth below: exact ones would show how near a guess comes to a text that they may not
+    read.
+    """
+    copied = list_copied(prompt=prompt)
+    if caller.has_role(Role.TREASURER, team_id=None):
+        return copied
+    ids = [each.original.pk for each in copied]
+    readable = prompts.readable_by(caller=caller).filter(pk__in=ids)
+    readable_ids = set(readable.values_list("pk", flat=True))
+    return [
+        replace(each, likeness=_round_down(each.likeness))
+        for each in copied
+        if each.was_listed or each.original.pk in readable_ids
+    ]
+
+
 def list_copied(*, prompt: Prompt) -> list[CopiedText]:
-    """What a prompt is a near-copy of, the most alike first."""
+    """What a prompt is a near-copy of, the most alike first; for the market's own use."""
     rows = near_copies.list_originals(prompt=prompt)
     ids = [row.original_id for row in rows]
     listed = set(PromptTokenListing.objects.filter(prompt__in=ids).values_list("prompt", flat=True))
@@ -67,10 +88,15 @@ def require_no_copy(*, prompt: Prompt) -> None:
             and copied.original.team_id not in own_teams
         ):
             raise CopiedPrompt(
-                f"{prompt.reference} holds {copied.likeness:.0%} of the wording of {copied.original.reference}, which "
+                f"{prompt.reference} holds {_round_down(copied.likeness):.0%} or more of the wording of "
+                f"{copied.original.reference}, which "
                 f"team {copied.original.team} listed. Fork that prompt, so that its royalty is paid, or ask a "
                 "treasurer to decide that this one may be listed (mintmark market allow-copy)."
             )
+
+
+def _round_down(likeness: float) -> float:
+    return math.floor(likeness * 10.0) / 10.0
 
 
 def allow_copy(

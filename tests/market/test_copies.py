@@ -55,6 +55,18 @@ def test_a_dressed_copy_is_recognised_and_kept_from_the_market(stall: Stall, dre
     assert not PromptTokenListing.objects.filter(prompt=copy).exists()
 
 
+def test_nobody_learns_how_near_a_guess_comes_to_a_private_text(stall: Stall) -> None:
+    stall.cast.written("acme/private", ORIGINAL, is_open=False)
+    copy = _copied(stall, DRESSED["a few words changed"])
+    buyer = stall.as_(stall.cast.buyer)
+    assert copies.list_copied_for(caller=buyer, prompt=copy) == []
+    (exact,) = copies.list_copied_for(caller=stall.as_(stall.treasurer), prompt=copy)
+    stall.listed(Prompt.objects.get(name="private"))
+    (told,) = copies.list_copied_for(caller=buyer, prompt=copy)
+    assert told.likeness <= exact.likeness
+    assert told.likeness * 10 == pytest.approx(round(told.likeness * 10))
+
+
 def test_a_withdrawn_listing_protects_its_text_still(stall: Stall) -> None:
     original = _sold(stall)
     stall.market.withdraw_listing(
